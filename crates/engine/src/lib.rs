@@ -1,0 +1,12 @@
+//! The engine: runs any [`domain::Domain`] in batches, keeps its journal and its rows.
+//!
+//! One batch: load the rows that its commands name, decide and evolve command by command on an overlay, append the
+//! records durably, publish the overlay, answer everybody. A command's refusal or defect never disturbs its neighbours.
+//! The engine knows no wallet and no HTTP; the clock and the source of chance are passed in.
+//! Start reading at [`Record`] (what is stored) and [`Store`] (where).
+
+mod record;
+mod store;
+
+pub use record::{Actor, ActorKind, Entry, Outcome, Place, Record, Request, SealedRecord, Touch, chain};
+pub use store::{Changed, Commit, Generation, Head, Recovered, Store, StoreError, Stored};

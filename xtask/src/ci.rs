@@ -1,0 +1,105 @@
+//! Continuous integration: an ordered table of steps, and the loop that runs them.
+//!
+//! `.ci/run` prepares the machine and calls this; a developer calls it as `cargo xtask ci` and sees the same. A step is a
+//! command that could be typed by hand. What a step needs from the machine belongs in `.ci/run`, not here.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// One step: its name, the command with its arguments, and why it is there.
+struct Step {
+    name: &'static str,
+    command: &'static [&'static str],
+    note: &'static str,
+}
+
+/// The steps, in the order in which they run; the first that fails ends the run.
+///
+/// What is quick and fails often comes first. What proves the running program (simulation, planted bugs, load, kills,
+/// crash images) follows the tests, one line a proof, each in its quick form.
+const STEPS: &[Step] = &[
+    Step {
+        name: "format",
+        command: &["cargo", "fmt", "--all", "--check"],
+        note: "one layout for everybody: `cargo fmt --all` mends it",
+    },
+    Step {
+        name: "lints",
+        command: &["cargo", "clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"],
+        note: "warnings are for while one types; what is committed has none",
+    },
+    Step {
+        name: "tests",
+        command: &["cargo", "test"],
+        note: "the README's test command, as a reader would type it; the house rules (tidy) are among them",
+    },
+    Step {
+        name: "release build",
+        command: &["cargo", "build", "--release", "--locked"],
+        note: "what follows is measured and proved on the binary that is shipped",
+    },
+];
+
+/// Runs every step at `root` and prints how long each took.
+pub fn run(root: &Path) -> Result<(), String> {
+    let mut done: Vec<(&str, Duration)> = Vec::new();
+    for (index, step) in STEPS.iter().enumerate() {
+        println!("── {} of {}: {} ({})", index + 1, STEPS.len(), step.name, step.note);
+        println!("   {}", step.command.join(" "));
+        let started = now();
+        let outcome = run_step(root, step);
+        let took = started.elapsed();
+        done.push((step.name, took));
+        if let Err(reason) = outcome {
+            return Err(format!("{}\nstep `{}` failed: {reason}", durations(&done), step.name));
+        }
+        println!("   done in {:.1} s", took.as_secs_f64());
+    }
+    println!("{}\nall {} steps passed", durations(&done), STEPS.len());
+    Ok(())
+}
+
+fn run_step(root: &Path, step: &Step) -> Result<(), String> {
+    let (program, arguments) = step.command.split_first().ok_or("the step has no command")?;
+    let status = Command::new(program)
+        .args(arguments)
+        .current_dir(root)
+        .status()
+        .map_err(|error| format!("cannot start {program}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(status.to_string()) }
+}
+
+fn durations(done: &[(&str, Duration)]) -> String {
+    let mut text = String::new();
+    for (name, took) in done {
+        text.push_str(&format!("{:>9.1} s  {name}\n", took.as_secs_f64()));
+    }
+    let total: Duration = done.iter().map(|(_, took)| *took).sum();
+    text + &format!("{:>9.1} s  in all", total.as_secs_f64())
+}
+
+#[expect(clippy::disallowed_methods, reason = "the duration of a step is printed; nothing is decided by it")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failing_step_fails_and_a_passing_one_passes() {
+        let here = Path::new(".");
+        assert!(run_step(here, &Step { name: "passes", command: &["true"], note: "" }).is_ok());
+        assert!(run_step(here, &Step { name: "fails", command: &["false"], note: "" }).is_err());
+        assert!(run_step(here, &Step { name: "is not there", command: &["no-such-program-here"], note: "" }).is_err());
+    }
+
+    #[test]
+    fn the_readmes_test_command_is_the_one_that_runs() {
+        let readme = include_str!("../../README.md");
+        let tests = STEPS.iter().find(|step| step.name == "tests").expect("there is a step of tests");
+        assert!(readme.contains(&format!("\n{}\n", tests.command.join(" "))), "the README's command differs");
+    }
+}
