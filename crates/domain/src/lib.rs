@@ -6,6 +6,14 @@
 //! know it. It must never hold a clock, a source of chance, a database, or a rule about money.
 //! Start reading at [`Domain`].
 
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm
+)]
+
 mod key;
 mod time;
 
