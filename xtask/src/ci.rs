@@ -71,12 +71,10 @@ fn run_step(root: &Path, step: &Step) -> Result<(), String> {
 }
 
 fn durations(done: &[(&str, Duration)]) -> String {
-    let mut text = String::new();
-    for (name, took) in done {
-        text.push_str(&format!("{:>9.1} s  {name}\n", took.as_secs_f64()));
-    }
-    let total: Duration = done.iter().map(|(_, took)| *took).sum();
-    text + &format!("{:>9.1} s  in all", total.as_secs_f64())
+    let line = |name: &str, took: Duration| format!("{:>9.1} s  {name}", took.as_secs_f64());
+    let mut lines: Vec<String> = done.iter().map(|(name, took)| line(name, *took)).collect();
+    lines.push(line("in all", done.iter().map(|(_, took)| *took).sum()));
+    lines.join("\n")
 }
 
 #[expect(clippy::disallowed_methods, reason = "the duration of a step is printed; nothing is decided by it")]
