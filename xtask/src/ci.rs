@@ -30,6 +30,11 @@ const STEPS: &[Step] = &[
         note: "warnings are for while one types; what is committed has none",
     },
     Step {
+        name: "pages of the code",
+        command: &["cargo", "doc", "--workspace", "--no-deps", "--document-private-items", "--locked"],
+        note: "a link in a comment leads somewhere",
+    },
+    Step {
         name: "tests",
         command: &["cargo", "test"],
         note: "the README's test command, as a reader would type it; the house rules (tidy) are among them",

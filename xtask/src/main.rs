@@ -1,8 +1,8 @@
 //! The house's chores: what is more than one command.
 //!
 //! `cargo xtask tidy` checks the house rules, `cargo xtask ci` runs every step of continuous integration. No chore knows
-//! anything of wallets or money, and none depends on the product's crates. Start reading at [`tidy::RULES`] and
-//! [`ci::STEPS`].
+//! anything of wallets or money, and none depends on the product's crates. Start reading at `RULES` in
+//! `tidy.rs` and `STEPS` in `ci.rs`.
 
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
 
