@@ -45,6 +45,9 @@ pub trait Domain: Sized + Send + Sync + 'static {
     /// The tables, in the fixed order in which they are loaded and saved; a [`Table`] is an index into it.
     const TABLES: &'static [TableSpec];
 
+    /// Grows when the stored form of [`Domain::Row`] changes: stores then rebuild their rows from the journal.
+    const ROWS_VERSION: u32 = 1;
+
     /// The first round of rows that `command` needs.
     fn keys(command: &Self::Command, keys: &mut Vec<Key>);
 
