@@ -1,1 +1,192 @@
-//! The wallet.
+//! The wallet: holders, wallets, mandates, every way that money moves, as pure functions.
+//!
+//! One room a noun: `payment` holds what a payment is, what can be asked of it, what can happen to it, and the rules.
+//! This crate knows no clock, no chance, no store and no HTTP; ids and times come in with the commands. Personal data
+//! comes in sealed: the rules see grades, tokens and keyed hashes.
+//! Start reading at [`Command`], then at the room of a noun: `payment::decide` is a good first one.
+#![warn(
+    clippy::arithmetic_side_effects,
+    clippy::as_conversions,
+    clippy::float_arithmetic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm
+)]
+
+mod ageing;
+pub mod chart;
+mod effect;
+pub mod guard;
+pub mod holder;
+mod ids;
+mod limits;
+pub mod payment;
+mod policy;
+mod purse;
+mod refusal;
+pub mod shop;
+mod state;
+pub mod switches;
+pub mod table;
+mod traits;
+pub mod wallet;
+mod wallets;
+
+pub use effect::Counters;
+pub use ids::{
+    BankAccountId, BankCode, BonusId, CampaignId, ContactId, HolderId, MalformedId, MandateId, PaymentCodeId,
+    PaymentId, PayoutId, PersonId, RefundId, SendId, ShopId, SwitchId, TopUpId, VoucherId, WalletId,
+};
+pub use limits::{DailySums, ROLLING_DAYS};
+pub use policy::{
+    AgeingPolicy, BalancePolicy, MandatePolicy, PaymentPolicy, PayoutPolicy, Policies, Policy, SafeguardingPolicy,
+    SendPolicy, TopUpPolicy,
+};
+pub use purse::{Balance, Lot, PURSE_LOTS_MAX, Piece, Purse, Source};
+pub use refusal::{FrozenBy, Limit, MissingFact, Noun, Proof, Refusal};
+pub use traits::{Fingerprint, IdentificationMethod, Origin, Tier, Traits};
+pub use wallets::Wallets;
+
+use domain::{Id, Time};
+use ledger::{Account, AccountId, Yen};
+use serde::{Deserialize, Serialize};
+
+/// What the moment supplies beside the time.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// The figures in force, by date.
+    pub policies: Policies,
+    /// The guard.
+    pub guard: guard::Guard,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self { policies: Policies::new(Policy::default()), guard: guard::allow }
+    }
+}
+
+/// What somebody asks for, by noun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Of a wallet itself.
+    Wallet(wallet::Command),
+    /// Of a shop.
+    Shop(shop::Command),
+    /// Of payments.
+    Payment(payment::Command),
+    /// Of the switches.
+    Switches(switches::Command),
+}
+
+/// What happened, by noun. Stored for ever: variants are added at the end, never changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// An attempt was refused. The reply beside it says why.
+    Refused(Refused),
+    /// To a wallet itself.
+    Wallet(wallet::Event),
+    /// To a shop.
+    Shop(shop::Event),
+    /// To a payment.
+    Payment(payment::Event),
+    /// To the switches.
+    Switches(switches::Event),
+}
+
+/// A refused attempt, as it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// The wallet it was about, if there is such a wallet.
+    pub wallet: Option<WalletId>,
+    /// How much it was about.
+    pub amount: Yen,
+    /// When.
+    pub at: Time,
+}
+
+/// A row of any table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Row {
+    /// A holder.
+    Holder(holder::Holder),
+    /// A wallet.
+    Wallet(wallet::Wallet),
+    /// A shop.
+    Shop(shop::Shop),
+    /// A payment.
+    Payment(payment::Payment),
+    /// A payment code.
+    PaymentCode(payment::PaymentCode),
+    /// A ledger account that is not a purse.
+    Account(AccountId, Account),
+    /// The switches.
+    Switches(switches::Switches),
+}
+
+/// What a command that was carried out answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Receipt {
+    /// A wallet.
+    Wallet {
+        /// Its id.
+        id: WalletId,
+        /// Its status.
+        status: String,
+    },
+    /// A shop.
+    Shop {
+        /// Its id.
+        id: ShopId,
+    },
+    /// A payment.
+    Payment {
+        /// Its id.
+        id: PaymentId,
+        /// How far it is.
+        status: payment::Status,
+        /// What was authorised.
+        amount: Yen,
+        /// What was captured.
+        captured: Yen,
+        /// What was refunded.
+        refunded: Yen,
+    },
+    /// A payment code.
+    PaymentCode {
+        /// Its id.
+        id: PaymentCodeId,
+        /// Until when it is good.
+        expires: Time,
+    },
+    /// A refund.
+    Refund {
+        /// Its id.
+        id: RefundId,
+        /// Of which payment.
+        payment: PaymentId,
+        /// How much.
+        amount: Yen,
+        /// What was refunded of the payment so far.
+        payment_refunded: Yen,
+    },
+    /// A stop.
+    Switch {
+        /// Its id.
+        id: SwitchId,
+    },
+}
+
+impl Command {
+    /// The wallet, movement amount that a refused attempt counts for, and the command's fixed name.
+    fn subject(&self) -> (&'static str, Option<WalletId>, Yen) {
+        match self {
+            Self::Wallet(command) => command.subject(),
+            Self::Shop(command) => (command.name(), None, Yen::ZERO),
+            Self::Payment(command) => command.subject(),
+            Self::Switches(command) => (command.name(), None, Yen::ZERO),
+        }
+    }
+}
+
+/// The id of singletons and of what belongs to the operator alone.
+pub const OPERATOR: Id = Id([0; 16]);

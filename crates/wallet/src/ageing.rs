@@ -1,0 +1,36 @@
+//! Ageing: money that came in a short while ago leaves only in small amounts a day.
+//!
+//! It is what gives a victim and the banks a day to notice. Money on its way back to the account it came from never counts.
+
+use crate::policy::AgeingPolicy;
+use crate::purse::{Piece, Purse};
+use crate::refusal::{Limit, Refusal};
+use crate::wallet::{Wallet, check_limit};
+use domain::Time;
+use ledger::Yen;
+
+/// How much of `pieces` is funds younger than the policy's age.
+pub(crate) fn young(pieces: &[Piece], now: Time, policy: &AgeingPolicy) -> Yen {
+    let young = pieces
+        .iter()
+        .filter(|piece| piece.purse == Purse::Funds && now.milliseconds_since(piece.lot.received) < policy.young_ms);
+    Yen::checked_sum(young.map(|piece| piece.lot.amount)).unwrap_or(Yen::MAX)
+}
+
+/// Refuses if `young` more young money must not leave `wallet` today, by send or otherwise.
+pub(crate) fn check(
+    wallet: &Wallet,
+    young: Yen,
+    by_send: bool,
+    now: Time,
+    policy: &AgeingPolicy,
+) -> Result<(), Refusal> {
+    if young.is_zero() {
+        return Ok(());
+    }
+    if by_send {
+        let sent = wallet.counters.young_send.on(now.day());
+        check_limit(Limit::YoungSend, policy.send_per_day_max, sent, young)?;
+    }
+    check_limit(Limit::Young, policy.per_day_max, wallet.counters.young.on(now.day()), young)
+}

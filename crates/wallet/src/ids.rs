@@ -1,0 +1,145 @@
+//! Ids of the wallet's nouns: sixteen bytes behind a type each, shown with a prefix. Where they come from is the caller's affair.
+
+use domain::Id;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// What is wrong with a text that should be an id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedId {
+    /// The prefix that the id should have.
+    pub prefix: &'static str,
+}
+
+impl fmt::Display for MalformedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an id here is `{}_` and 32 lower-case hexadecimal digits", self.prefix)
+    }
+}
+
+impl std::error::Error for MalformedId {}
+
+fn parse(text: &str, prefix: &'static str) -> Result<Id, MalformedId> {
+    let malformed = MalformedId { prefix };
+    let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(malformed)?;
+    let lower = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    if digits.len() != 32 || !lower {
+        return Err(malformed);
+    }
+    u128::from_str_radix(digits, 16).map(Id::from_number).map_err(|_| malformed)
+}
+
+macro_rules! id {
+    ($(#[doc = $doc:literal] $name:ident, $prefix:literal;)+) => {$(
+        #[doc = $doc]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub struct $name(pub Id);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, concat!($prefix, "_{}"), self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = MalformedId;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                parse(text, $prefix).map(Self)
+            }
+        }
+    )+};
+}
+
+id! {
+    /// A person who owns a wallet.
+    HolderId, "hld";
+    /// A verified identity: a keyed hash of it, so that the same person is the same id.
+    PersonId, "prs";
+    /// A wallet.
+    WalletId, "wlt";
+    /// An account at a bank: a keyed hash of the gateway's `account_ref`, so that the same account is the same id.
+    BankAccountId, "bac";
+    /// The permission for one wallet to debit one bank account.
+    MandateId, "mnd";
+    /// A top-up by bank debit. It is also the reference that the bank is asked with.
+    TopUpId, "top";
+    /// A voucher: a keyed hash of its code.
+    VoucherId, "vch";
+    /// A payment code: a keyed hash of it.
+    PaymentCodeId, "pcd";
+    /// A payment.
+    PaymentId, "pay";
+    /// A refund of a payment.
+    RefundId, "rfd";
+    /// A send from wallet to wallet.
+    SendId, "snd";
+    /// A payout to a bank account. It is also the reference that the bank is asked with.
+    PayoutId, "pot";
+    /// A shop.
+    ShopId, "shp";
+    /// A campaign that gives bonus.
+    CampaignId, "cmp";
+    /// One grant of bonus to one wallet.
+    BonusId, "bns";
+    /// A mail address or telephone number: a keyed hash of it.
+    ContactId, "ctc";
+    /// A stop of a function.
+    SwitchId, "swt";
+}
+
+/// A bank's code of four digits, as 全銀協 gives it: 0125 is 七十七銀行.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct BankCode(u16);
+
+impl BankCode {
+    /// The bank with `code`, if it has at most four digits.
+    pub const fn new(code: u16) -> Option<Self> {
+        if code <= 9999 { Some(Self(code)) } else { None }
+    }
+
+    /// The code as a number.
+    pub const fn number(self) -> u16 {
+        self.0
+    }
+
+    /// The id of rows that are kept per bank.
+    pub const fn id(self) -> Id {
+        #[expect(clippy::as_conversions, reason = "u16 to u128 widens; From is not const")]
+        Id::from_number(self.0 as u128)
+    }
+}
+
+impl TryFrom<u16> for BankCode {
+    type Error = &'static str;
+
+    fn try_from(code: u16) -> Result<Self, Self::Error> {
+        Self::new(code).ok_or("a bank code has four digits")
+    }
+}
+
+impl From<BankCode> for u16 {
+    fn from(code: BankCode) -> Self {
+        code.0
+    }
+}
+
+impl fmt::Display for BankCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}", self.0)
+    }
+}
+
+impl fmt::Debug for BankCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,82 @@
+//! Sums by business date, for limits of a day, a calendar month and a rolling window.
+
+use domain::{Day, Month};
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+
+/// Days that "rolling 30 days" means: 30 business dates including today.
+pub const ROLLING_DAYS: i32 = 30;
+/// Days that are kept: the longest month, and the rolling window.
+const KEPT_DAYS: i32 = 31;
+
+/// What counted on one business date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct DaySum {
+    day: Day,
+    amount: Yen,
+    count: u32,
+}
+
+/// What counted on each of the last business dates. Dates without a sum take no room.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct DailySums(Vec<DaySum>);
+
+impl DailySums {
+    /// Counts `amount` on `day`. Dates too old for any limit are dropped.
+    pub fn count(&mut self, day: Day, amount: Yen) {
+        let newest = self.0.iter().map(|sum| sum.day).max().unwrap_or(day).max(day);
+        let index = self.0.partition_point(|sum| sum.day < day);
+        match self.0.get_mut(index).filter(|sum| sum.day == day) {
+            Some(sum) => {
+                sum.amount = sum.amount.checked_add(amount).unwrap_or(Yen::MAX);
+                sum.count = sum.count.saturating_add(1);
+            }
+            None => self.0.insert(index, DaySum { day, amount, count: 1 }),
+        }
+        self.0.retain(|sum| sum.day > newest.plus(KEPT_DAYS.saturating_neg()));
+    }
+
+    /// Takes back what was counted on `day`: a decline, a cancellation, a return. A date already dropped stays dropped.
+    pub fn uncount(&mut self, day: Day, amount: Yen) {
+        if let Some(sum) = self.0.iter_mut().find(|sum| sum.day == day) {
+            sum.amount = sum.amount.saturating_sub(amount);
+            sum.count = sum.count.saturating_sub(1);
+        }
+        self.0.retain(|sum| sum.count > 0);
+    }
+
+    /// The sum on `day`.
+    pub fn on(&self, day: Day) -> Yen {
+        self.between(day, day)
+    }
+
+    /// The sum in the calendar month of `day`.
+    pub fn in_month(&self, day: Day) -> Yen {
+        self.between(day.month().first_day(), day)
+    }
+
+    /// How often in the calendar month of `day`.
+    pub fn count_in_month(&self, day: Day) -> u32 {
+        let first = day.month().first_day();
+        self.0.iter().filter(|sum| first <= sum.day && sum.day <= day).map(|sum| sum.count).sum()
+    }
+
+    /// The sum of the 30 dates that end with `day`.
+    pub fn rolling(&self, day: Day) -> Yen {
+        self.between(day.plus(1_i32.saturating_sub(ROLLING_DAYS)), day)
+    }
+
+    /// The sum over all that is kept in `month`, whatever the day.
+    pub fn of_month(&self, month: Month) -> Yen {
+        self.sum(|day| day.month() == month)
+    }
+
+    fn between(&self, first: Day, last: Day) -> Yen {
+        self.sum(|day| first <= day && day <= last)
+    }
+
+    fn sum(&self, counts: impl Fn(Day) -> bool) -> Yen {
+        let amounts = self.0.iter().filter(|sum| counts(sum.day)).map(|sum| sum.amount);
+        Yen::checked_sum(amounts).unwrap_or(Yen::MAX)
+    }
+}

@@ -1,0 +1,89 @@
+//! Refunds: money goes back where it came from.
+
+use super::{Event, Payment, REFUNDS_MAX, Status, payment_of};
+use crate::Receipt;
+use crate::ids::{PaymentId, RefundId, ShopId};
+use crate::purse::Piece;
+use crate::refusal::{Limit, Noun, Refusal};
+use crate::state::{Decided, Rows};
+use crate::wallet::{Wallet, check_limit};
+use domain::Moment;
+use ledger::Yen;
+
+/// Refusals in order: amount, unknown, id taken, not captured, more than is left.
+pub(super) fn refund(
+    rows: Rows<'_>,
+    refund: RefundId,
+    id: PaymentId,
+    shop: ShopId,
+    amount: Yen,
+    moment: Moment,
+) -> Decided {
+    if amount.is_zero() {
+        return Err(Refusal::AmountZero);
+    }
+    let payment = payment_of(rows, id, shop)?;
+    let wallet = rows.wallet(payment.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
+    if payment.refunds.iter().any(|(taken, _)| *taken == refund) {
+        return Err(Refusal::IdTaken { noun: Noun::Refund });
+    }
+    if payment.status != Status::Captured || payment.refunds.len() >= REFUNDS_MAX {
+        return Err(Refusal::WrongStatus { noun: Noun::Payment, status: payment.status.name().into() });
+    }
+    check_limit(Limit::PerTime, payment.captured, payment.refunded, amount)?;
+
+    let mut event = Destinations::default();
+    for piece in last_pieces(payment, amount) {
+        event.give_back(piece, wallet);
+    }
+    let refunded = payment.refunded.checked_add(amount).unwrap_or(Yen::MAX);
+    let receipt = Receipt::Refund { id: refund, payment: id, amount, payment_refunded: refunded };
+    let event = Event::Refunded {
+        refund,
+        payment: id,
+        wallet: payment.wallet,
+        shop,
+        to_purses: event.to_purses,
+        to_debts: event.to_debts,
+        to_suspense: event.to_suspense,
+        at: moment.now,
+    };
+    Ok((vec![crate::Event::Payment(event)], receipt))
+}
+
+/// The last pieces of `payment` that make up `amount`.
+fn last_pieces(payment: &Payment, amount: Yen) -> Vec<Piece> {
+    let mut left = amount;
+    let mut pieces = Vec::new();
+    for piece in payment.pieces.iter().rev() {
+        let taken = piece.lot.amount.min(left);
+        if !taken.is_zero() {
+            pieces.push(piece.of(taken));
+        }
+        left = left.saturating_sub(taken);
+    }
+    pieces
+}
+
+#[derive(Default)]
+struct Destinations {
+    to_purses: Vec<Piece>,
+    to_debts: Vec<Piece>,
+    to_suspense: Vec<Piece>,
+}
+
+impl Destinations {
+    /// A lot that the bank took back meanwhile pays the debt first; a closed wallet's money waits in suspense.
+    fn give_back(&mut self, piece: Piece, wallet: &Wallet) {
+        let owed = wallet.debts.iter().find(|debt| debt.lot == piece.lot.id).map_or(Yen::ZERO, |debt| debt.amount);
+        let repaid = owed.min(piece.lot.amount);
+        let rest = piece.lot.amount.saturating_sub(repaid);
+        if !repaid.is_zero() {
+            self.to_debts.push(piece.of(repaid));
+        }
+        if !rest.is_zero() {
+            let to = if wallet.closed { &mut self.to_suspense } else { &mut self.to_purses };
+            to.push(piece.of(rest));
+        }
+    }
+}

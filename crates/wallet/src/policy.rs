@@ -1,0 +1,221 @@
+//! Policy: every figure that a rule uses, dated. The defaults are those of the service this one learns from, after
+//! its operator tightened them in 2019, and of the law as of 2026.
+
+use crate::traits::Tier;
+use domain::Day;
+use ledger::Yen;
+
+const SECOND_MS: i64 = 1_000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const HOUR_MS: i64 = 60 * MINUTE_MS;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// The figures in force from one day on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// Top-ups by bank debit.
+    pub top_up: TopUpPolicy,
+    /// Mandates.
+    pub mandate: MandatePolicy,
+    /// Payments.
+    pub payment: PaymentPolicy,
+    /// Sends.
+    pub send: SendPolicy,
+    /// Payouts.
+    pub payout: PayoutPolicy,
+    /// How young money may leave.
+    pub ageing: AgeingPolicy,
+    /// The most that a wallet may hold, all purses together, what is on its way counted.
+    pub balance: BalancePolicy,
+    /// What must be safeguarded.
+    pub safeguarding: SafeguardingPolicy,
+    /// How long a movement that the guard holds waits for a decision before it is given up, in milliseconds.
+    pub review_ms: i64,
+}
+
+/// Top-ups: yen a time, a calendar month and a rolling 30 days; per wallet, per person and per bank account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopUpPolicy {
+    /// The most at a time.
+    pub per_time_max: Yen,
+    /// The most in a calendar month in Asia/Tokyo.
+    pub per_month_max: Yen,
+    /// The most in 30 business dates including today.
+    pub rolling_max: Yen,
+    /// The tier it takes.
+    pub tier_min: Tier,
+}
+
+/// Mandates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MandatePolicy {
+    /// The tier it takes to link a bank account.
+    pub tier_min: Tier,
+    /// How long a request may take until it is granted, in milliseconds.
+    pub request_ms: i64,
+    /// How long a grant waits for the wallet to collect it, in milliseconds.
+    pub pending_ms: i64,
+    /// The most a day by a mandate that the account's true holder has not confirmed.
+    pub unconfirmed_per_day_max: Yen,
+    /// The most in all by such a mandate.
+    pub unconfirmed_total_max: Yen,
+    /// Whether a grant on static knowledge alone (PIN, birth date) is refused.
+    pub refuses_static_factors: bool,
+    /// Whether the bank's name and birth date must match the verified person's.
+    pub requires_match: bool,
+}
+
+/// Payments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PaymentPolicy {
+    /// The most at a time.
+    pub per_time_max: Yen,
+    /// The most a business date.
+    pub per_day_max: Yen,
+    /// How long an authorisation waits for its capture, in milliseconds.
+    pub authorisation_ms: i64,
+    /// The longest that a payment code may live, in milliseconds.
+    pub code_ms_max: i64,
+}
+
+/// Sends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendPolicy {
+    /// The most at a time: 1,000,000 yen for the second kind of operator (資金決済法36条の2, 施行令12条の2).
+    pub per_time_max: Yen,
+    /// The most a business date.
+    pub per_day_max: Yen,
+    /// The tier it takes, of both wallets.
+    pub tier_min: Tier,
+}
+
+/// Payouts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayoutPolicy {
+    /// The most at a time.
+    pub per_time_max: Yen,
+    /// How many a calendar month.
+    pub count_per_month_max: u32,
+    /// The tier it takes.
+    pub tier_min: Tier,
+}
+
+/// Ageing: money younger than `young_ms` leaves only in small amounts a day; back to its source it always may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgeingPolicy {
+    /// Until when money is young, in milliseconds after it came.
+    pub young_ms: i64,
+    /// The most young money a business date that may leave.
+    pub per_day_max: Yen,
+    /// The most of it that may leave by send.
+    pub send_per_day_max: Yen,
+}
+
+/// The most that a wallet may hold, by tier. Above 1,000,000 yen the law asks what the money is for (府令30条の2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BalancePolicy {
+    /// With a mail address alone.
+    pub email_max: Yen,
+    /// With a telephone too.
+    pub phone_max: Yen,
+    /// Identified.
+    pub identified_max: Yen,
+}
+
+impl BalancePolicy {
+    /// The most that a wallet of `tier` may hold.
+    pub const fn max(&self, tier: Tier) -> Yen {
+        match tier {
+            Tier::Email => self.email_max,
+            Tier::Phone => self.phone_max,
+            Tier::Identified => self.identified_max,
+        }
+    }
+}
+
+/// Safeguarding (資金決済法43条, 府令11条6項, 施行令14条).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SafeguardingPolicy {
+    /// Outstanding debt up to which the cost of executing rights is `low_rate_percent` of it.
+    pub low_until: Yen,
+    /// That rate, in per cent.
+    pub low_rate_percent: i64,
+    /// The rate of what exceeds it, in per cent, on top of the cost at the bound.
+    pub high_rate_percent: i64,
+    /// The least that must be safeguarded.
+    pub least: Yen,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            top_up: TopUpPolicy {
+                per_time_max: Yen::new(100_000),
+                per_month_max: Yen::new(300_000),
+                rolling_max: Yen::new(300_000),
+                tier_min: Tier::Identified,
+            },
+            mandate: MandatePolicy {
+                tier_min: Tier::Identified,
+                request_ms: 30 * MINUTE_MS,
+                pending_ms: 10 * MINUTE_MS,
+                unconfirmed_per_day_max: Yen::new(10_000),
+                unconfirmed_total_max: Yen::new(30_000),
+                refuses_static_factors: true,
+                requires_match: true,
+            },
+            payment: PaymentPolicy {
+                per_time_max: Yen::new(300_000),
+                per_day_max: Yen::new(500_000),
+                authorisation_ms: 7 * DAY_MS,
+                code_ms_max: 5 * MINUTE_MS,
+            },
+            send: SendPolicy {
+                per_time_max: Yen::new(1_000_000),
+                per_day_max: Yen::new(1_000_000),
+                tier_min: Tier::Identified,
+            },
+            payout: PayoutPolicy { per_time_max: Yen::new(20_000), count_per_month_max: 5, tier_min: Tier::Identified },
+            ageing: AgeingPolicy { young_ms: DAY_MS, per_day_max: Yen::new(10_000), send_per_day_max: Yen::new(3_000) },
+            balance: BalancePolicy {
+                email_max: Yen::new(30_000),
+                phone_max: Yen::new(100_000),
+                identified_max: Yen::new(1_000_000),
+            },
+            safeguarding: SafeguardingPolicy {
+                low_until: Yen::new(100_000_000),
+                low_rate_percent: 5,
+                high_rate_percent: 1,
+                least: Yen::new(10_000_000),
+            },
+            review_ms: DAY_MS,
+        }
+    }
+}
+
+/// The policies, each from its day on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policies {
+    first: Policy,
+    later: Vec<(Day, Policy)>,
+}
+
+impl Policies {
+    /// `first`, until another one takes over.
+    pub const fn new(first: Policy) -> Self {
+        Self { first, later: Vec::new() }
+    }
+
+    /// The same, with `policy` in force from `day` on.
+    #[must_use]
+    pub fn then(mut self, day: Day, policy: Policy) -> Self {
+        self.later.push((day, policy));
+        self.later.sort_by_key(|(day, _)| *day);
+        self
+    }
+
+    /// The policy in force on `day`.
+    pub fn on(&self, day: Day) -> &Policy {
+        self.later.iter().rev().find(|(from, _)| *from <= day).map_or(&self.first, |(_, policy)| policy)
+    }
+}

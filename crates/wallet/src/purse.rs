@@ -1,0 +1,159 @@
+//! Purses and their lots: money remembers where it came from.
+//!
+//! A purse is a ledger account and the lots that make up what is available in it. Lots are taken oldest first; what a
+//! refund or a void gives back joins its lot again. The lots of a purse always sum up to its available balance.
+
+use crate::chart;
+use crate::ids::{BankAccountId, CampaignId, WalletId};
+use domain::{Id, Time};
+use ledger::{Account, Code, Rule, Yen};
+use serde::{Deserialize, Serialize};
+
+/// The most lots that a purse takes from strangers and vouchers. Top-ups and refunds are bounded by their own limits.
+pub const PURSE_LOTS_MAX: usize = 256;
+
+/// The kinds of purses, in the order in which a payment spends them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Purse {
+    /// Points that can only be spent (ポイント).
+    Bonus,
+    /// E-money that can only be spent (プリペイド).
+    Prepaid,
+    /// E-money that can be sent and paid out (資金移動残高).
+    Funds,
+}
+
+impl Purse {
+    /// All purses, in the order in which a payment spends them.
+    pub const ALL: [Self; 3] = [Self::Bonus, Self::Prepaid, Self::Funds];
+
+    /// The purse's place in the chart of accounts.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Bonus => chart::BONUS,
+            Self::Prepaid => chart::PREPAID,
+            Self::Funds => chart::FUNDS,
+        }
+    }
+}
+
+/// Where a lot came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Source {
+    /// A top-up by debit of this bank account; the lot's id is the top-up's.
+    TopUp(BankAccountId),
+    /// A voucher; the lot's id is the voucher's.
+    Voucher,
+    /// A campaign; the lot's id is the bonus's.
+    Campaign(CampaignId),
+    /// A send from this wallet; the lot's id is the send's, whose row names the lots it was made of.
+    Send(WalletId),
+}
+
+/// An amount with one origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lot {
+    /// The movement that brought it.
+    pub id: Id,
+    /// Where it came from.
+    pub source: Source,
+    /// When it came into this wallet: its age counts from here.
+    pub received: Time,
+    /// What there is of it.
+    pub amount: Yen,
+}
+
+/// A part of a movement: a lot (or a part of one), taken from one purse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    /// The purse it was taken from.
+    pub purse: Purse,
+    /// What was taken.
+    pub lot: Lot,
+}
+
+impl Piece {
+    /// The same piece, of `amount`.
+    #[must_use]
+    pub const fn of(self, amount: Yen) -> Self {
+        Self { purse: self.purse, lot: Lot { amount, ..self.lot } }
+    }
+}
+
+/// A purse: its sums, and the lots behind what is available.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balance {
+    /// The ledger account.
+    pub account: Account,
+    /// What is available, by origin, oldest first.
+    pub lots: Vec<Lot>,
+}
+
+impl Default for Balance {
+    fn default() -> Self {
+        Self { account: Account::new(Rule::DebitsNeverExceedCredits), lots: Vec::new() }
+    }
+}
+
+impl Balance {
+    /// Chooses lots for `amount`, preferring those that `first` says, oldest first within each group.
+    /// `None` if there is not enough. Nothing is changed.
+    pub fn choose(&self, amount: Yen, first: impl Fn(&Lot) -> bool) -> Option<Vec<Lot>> {
+        let mut left = amount;
+        let mut chosen = Vec::new();
+        for preferred in [true, false] {
+            for lot in self.lots.iter().filter(|lot| first(lot) == preferred) {
+                if left.is_zero() {
+                    return Some(chosen);
+                }
+                let taken = lot.amount.min(left);
+                left = left.saturating_sub(taken);
+                chosen.push(Lot { amount: taken, ..*lot });
+            }
+        }
+        left.is_zero().then_some(chosen)
+    }
+
+    /// Takes `lot.amount` out of the lot with its id.
+    pub fn take(&mut self, lot: &Lot) {
+        let index = self.lots.iter().position(|held| held.id == lot.id);
+        let held = index.and_then(|index| self.lots.get_mut(index));
+        let Some(held) = held else {
+            missing(lot);
+        };
+        let Some(left) = held.amount.checked_sub(lot.amount) else {
+            missing(lot);
+        };
+        held.amount = left;
+        if left.is_zero() {
+            self.lots.retain(|held| !held.amount.is_zero());
+        }
+    }
+
+    /// Puts `lot` in: it joins the lot with its id, or stands by its age.
+    pub fn give(&mut self, lot: &Lot) {
+        if lot.amount.is_zero() {
+            return;
+        }
+        if let Some(held) = self.lots.iter_mut().find(|held| held.id == lot.id) {
+            let Some(sum) = held.amount.checked_add(lot.amount) else {
+                missing(lot);
+            };
+            held.amount = sum;
+            return;
+        }
+        let index = self.lots.partition_point(|held| (held.received, held.id) < (lot.received, lot.id));
+        self.lots.insert(index, *lot);
+    }
+
+    /// Asserts that the lots sum up to what is available.
+    pub fn assert_lots(&self) {
+        let sum = Yen::checked_sum(self.lots.iter().map(|lot| lot.amount));
+        assert!(sum == Some(self.account.available()), "lots are not the available balance: {self:?}");
+    }
+}
+
+#[expect(clippy::panic, reason = "decide chose the lot from this very purse: our own bug")]
+fn missing(lot: &Lot) -> ! {
+    panic!("lot {lot:?} does not fit the purse")
+}

@@ -1,0 +1,77 @@
+//! The rows that a command named, as nouns.
+
+use crate::ids::{HolderId, PaymentCodeId, PaymentId, ShopId, WalletId};
+use crate::refusal::{Noun, Refusal};
+use crate::switches::{self, Switches};
+use crate::table;
+use crate::wallet::Wallet;
+use crate::{Event, Receipt, Row, chart};
+use domain::{Key, State};
+use ledger::{Account, AccountId};
+
+/// What a room decides: the facts and the receipt, or why not.
+pub(crate) type Decided = Result<(Vec<Event>, Receipt), Refusal>;
+
+/// The rows that a command named.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a>(pub(crate) &'a dyn State<Row>);
+
+macro_rules! noun {
+    ($(#[doc = $doc:literal] $name:ident, $id:ty, $table:ident, $variant:ident, $row:ty;)+) => {
+        impl<'a> Rows<'a> {$(
+            #[doc = $doc]
+            pub(crate) fn $name(self, id: $id) -> Option<&'a $row> {
+                let key = Key::new(table::$table, id.0);
+                match self.0.row(key) {
+                    None => None,
+                    Some(Row::$variant(row)) => Some(row),
+                    Some(_) => wrong_row(key),
+                }
+            }
+        )+}
+    };
+}
+
+noun! {
+    /// The holder with `id`.
+    holder, HolderId, HOLDER, Holder, crate::holder::Holder;
+    /// The payment code with `id`.
+    payment_code, PaymentCodeId, PAYMENT_CODE, PaymentCode, crate::payment::PaymentCode;
+    /// The wallet with `id`.
+    wallet, WalletId, WALLET, Wallet, Wallet;
+    /// The payment with `id`.
+    payment, PaymentId, PAYMENT, Payment, crate::payment::Payment;
+    /// The shop with `id`.
+    shop, ShopId, SHOP, Shop, crate::shop::Shop;
+}
+
+impl<'a> Rows<'a> {
+    /// The wallet with `id`, if it is `holder`'s.
+    pub(crate) fn wallet_of(self, id: WalletId, holder: HolderId) -> Result<&'a Wallet, Refusal> {
+        self.wallet(id).filter(|wallet| wallet.holder == holder).ok_or(Refusal::Unknown { noun: Noun::Wallet })
+    }
+
+    /// The switches, if any was ever set.
+    pub(crate) fn switches(self) -> Option<&'a Switches> {
+        match self.0.row(switches::KEY) {
+            None => None,
+            Some(Row::Switches(row)) => Some(row),
+            Some(_) => wrong_row(switches::KEY),
+        }
+    }
+
+    /// The sums of an account that is not a purse; a fresh one if nothing ever moved there.
+    pub(crate) fn account(self, id: AccountId) -> Account {
+        let key = chart::key(id);
+        match self.0.row(key) {
+            None => Account::new(chart::rule(id.code)),
+            Some(Row::Account(_, account)) => *account,
+            Some(_) => wrong_row(key),
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "a row of another noun under a key is our own bug")]
+pub(crate) fn wrong_row(key: Key) -> ! {
+    panic!("the row at {key:?} is of another noun")
+}

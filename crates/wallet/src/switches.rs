@@ -1,0 +1,186 @@
+//! Switches (停止措置): what stops one function for one bank, one cohort or everyone, in force with its own commit.
+//!
+//! A cohort is one predicate over a wallet's traits, evaluated in decide: it holds for wallets that join it later too.
+
+use crate::ids::{BankCode, SwitchId};
+use crate::refusal::{Noun, Refusal};
+use crate::state::{Decided, Rows};
+use crate::table;
+use crate::traits::{Fingerprint, Tier, Traits};
+use crate::{Receipt, Row};
+use domain::{Id, Key, Moment, Time};
+use serde::{Deserialize, Serialize};
+
+/// The most stops in force at once.
+pub const STOPS_MAX: usize = 1_024;
+
+/// A function of the product that can be stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Function {
+    /// Opening a wallet.
+    Open,
+    /// Linking a bank account.
+    Link,
+    /// Topping up by bank debit.
+    TopUp,
+    /// Redeeming a voucher.
+    Voucher,
+    /// Paying a shop.
+    Payment,
+    /// Sending to another wallet.
+    Send,
+    /// Paying out to a bank account.
+    Payout,
+}
+
+/// Whom a stop concerns: all given parts must hold.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Cohort {
+    /// Wallets opened at or after this.
+    pub opened_from: Option<Time>,
+    /// Wallets opened before this.
+    pub opened_before: Option<Time>,
+    /// Wallets below this tier.
+    pub tier_below: Option<Tier>,
+    /// Wallets whose holder's mail address has this domain.
+    pub mail_domain: Option<Fingerprint>,
+    /// Wallets first or last used from this device.
+    pub device: Option<Fingerprint>,
+    /// Wallets first or last used from this network.
+    pub network: Option<Fingerprint>,
+}
+
+impl Cohort {
+    /// Whether a wallet of `tier` with `traits` belongs.
+    pub fn holds(&self, tier: Tier, traits: &Traits) -> bool {
+        let used = |matches: &dyn Fn(&crate::traits::Origin) -> bool| {
+            traits.first.iter().chain(traits.last.iter()).any(matches)
+        };
+        self.opened_from.is_none_or(|from| traits.opened >= from)
+            && self.opened_before.is_none_or(|before| traits.opened < before)
+            && self.tier_below.is_none_or(|below| tier < below)
+            && self.mail_domain.is_none_or(|domain| traits.mail_domain == Some(domain))
+            && self.device.is_none_or(|device| used(&|origin| origin.device == Some(device)))
+            && self.network.is_none_or(|network| {
+                used(&|origin| origin.network == Some(network) || origin.network_wide == Some(network))
+            })
+    }
+}
+
+/// A stop in force.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stop {
+    /// Its id.
+    pub id: SwitchId,
+    /// The function that is stopped; none: every one.
+    pub function: Option<Function>,
+    /// The bank at which it is stopped; none: whatever the bank.
+    pub bank: Option<BankCode>,
+    /// For whom.
+    pub cohort: Cohort,
+    /// Since when.
+    pub since: Time,
+}
+
+/// All stops in force: one row.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Switches {
+    /// The stops, in the order in which they were set.
+    pub stops: Vec<Stop>,
+}
+
+/// The key of the one row of switches.
+pub const KEY: Key = Key::new(table::SWITCHES, Id([0; 16]));
+
+impl Switches {
+    /// Refuses `function` at `bank` for a wallet of `tier` with `traits` if a stop concerns it.
+    pub fn check(
+        &self,
+        function: Function,
+        bank: Option<BankCode>,
+        tier: Tier,
+        traits: &Traits,
+    ) -> Result<(), Refusal> {
+        let stop = self.stops.iter().find(|stop| {
+            stop.function.is_none_or(|stopped| stopped == function)
+                && stop.bank.is_none_or(|stopped| bank == Some(stopped))
+                && stop.cohort.holds(tier, traits)
+        });
+        match stop {
+            None => Ok(()),
+            Some(stop) => Err(Refusal::Stopped { function, bank: stop.bank, switch: stop.id, since: stop.since }),
+        }
+    }
+}
+
+/// What is asked of the switches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Stop something.
+    Set {
+        /// The stop's id.
+        id: SwitchId,
+        /// The function; none: every one.
+        function: Option<Function>,
+        /// The bank; none: whatever the bank.
+        bank: Option<BankCode>,
+        /// For whom.
+        cohort: Cohort,
+    },
+    /// Let it go on.
+    Lift {
+        /// Which stop.
+        id: SwitchId,
+    },
+}
+
+/// What happened to the switches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Something is stopped.
+    Set(Stop),
+    /// A stop is lifted.
+    Lifted(SwitchId),
+}
+
+impl Command {
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Set { .. } => "switch.set",
+            Self::Lift { .. } => "switch.lift",
+        }
+    }
+}
+
+pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
+    let stops = rows.switches().map_or(&[][..], |switches| switches.stops.as_slice());
+    match command {
+        Command::Set { id, .. } if stops.iter().any(|stop| stop.id == *id) => {
+            Err(Refusal::IdTaken { noun: Noun::Switch })
+        }
+        Command::Set { .. } if stops.len() >= STOPS_MAX => Err(Refusal::WrongStatus {
+            noun: Noun::Switch,
+            status: "too many stops in force: lift one, or use a wider one".into(),
+        }),
+        Command::Set { id, function, bank, cohort } => {
+            let stop = Stop { id: *id, function: *function, bank: *bank, cohort: cohort.clone(), since: moment.now };
+            Ok((vec![crate::Event::Switches(Event::Set(stop))], Receipt::Switch { id: *id }))
+        }
+        Command::Lift { id } if stops.iter().any(|stop| stop.id == *id) => {
+            Ok((vec![crate::Event::Switches(Event::Lifted(*id))], Receipt::Switch { id: *id }))
+        }
+        Command::Lift { .. } => Err(Refusal::Unknown { noun: Noun::Switch }),
+    }
+}
+
+impl Event {
+    pub(crate) fn evolve(&self, row: &mut Option<Row>) {
+        let Row::Switches(switches) = row.get_or_insert_with(|| Row::Switches(Switches::default())) else {
+            crate::state::wrong_row(KEY)
+        };
+        match self {
+            Self::Set(stop) => switches.stops.push(stop.clone()),
+            Self::Lifted(id) => switches.stops.retain(|stop| stop.id != *id),
+        }
+    }
+}

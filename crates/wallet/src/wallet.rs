@@ -1,0 +1,421 @@
+//! The wallet: its purses, its limits' sums, who froze it, and what its holder owes.
+//!
+//! Opening, freezing and closing live here; every movement lives in the room of its noun and reaches a wallet through
+//! [`Effect`]s alone.
+
+use crate::effect::{Counters, Effect, Whose};
+use crate::ids::{HolderId, PersonId, WalletId};
+use crate::purse::{Balance, Purse};
+use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
+use crate::state::{Decided, Rows, wrong_row};
+use crate::switches::Function;
+use crate::traits::{Fingerprint, Origin, Tier, Traits};
+use crate::{Receipt, Row, chart, switches, table};
+use domain::{Id, Key, Moment, Time};
+use ledger::{Leg, Yen};
+use serde::{Deserialize, Serialize};
+
+/// What holds purses of e-money.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wallet {
+    /// Whose it is.
+    pub holder: HolderId,
+    /// Who the holder is, once identified.
+    pub person: Option<PersonId>,
+    /// How far the holder's identity is proven.
+    pub tier: Tier,
+    /// Points.
+    pub bonus: Balance,
+    /// E-money that can only be spent.
+    pub prepaid: Balance,
+    /// E-money that can be sent and paid out.
+    pub funds: Balance,
+    /// Sums for limits.
+    pub counters: Counters,
+    /// Who froze it; each must lift their own freeze.
+    pub frozen_by: Vec<FrozenBy>,
+    /// What its holder owes after a bank took money back that was spent. While there is any, no money leaves.
+    pub debts: Vec<Debt>,
+    /// Closed for good.
+    pub closed: bool,
+    /// Where it came from.
+    pub traits: Box<Traits>,
+}
+
+/// What is owed of one lot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Debt {
+    /// The lot that the bank took back.
+    pub lot: Id,
+    /// What is still owed of it.
+    pub amount: Yen,
+}
+
+impl Wallet {
+    /// The balance of `purse`.
+    pub const fn purse(&self, purse: Purse) -> &Balance {
+        match purse {
+            Purse::Bonus => &self.bonus,
+            Purse::Prepaid => &self.prepaid,
+            Purse::Funds => &self.funds,
+        }
+    }
+
+    const fn purse_mut(&mut self, purse: Purse) -> &mut Balance {
+        match purse {
+            Purse::Bonus => &mut self.bonus,
+            Purse::Prepaid => &mut self.prepaid,
+            Purse::Funds => &mut self.funds,
+        }
+    }
+
+    /// What is available in all purses together.
+    pub fn available(&self) -> Yen {
+        Yen::checked_sum(Purse::ALL.map(|purse| self.purse(purse).account.available())).unwrap_or(Yen::MAX)
+    }
+
+    /// What holds take out of the purses at this moment.
+    pub fn held(&self) -> Yen {
+        Yen::checked_sum(Purse::ALL.map(|purse| self.purse(purse).account.debits_pending)).unwrap_or(Yen::MAX)
+    }
+
+    /// What is on its way into the purses.
+    pub fn arriving(&self) -> Yen {
+        Yen::checked_sum(Purse::ALL.map(|purse| self.purse(purse).account.credits_pending)).unwrap_or(Yen::MAX)
+    }
+
+    /// The wallet's status as one word.
+    pub const fn status(&self) -> &'static str {
+        match (self.closed, self.frozen_by.is_empty()) {
+            (true, _) => "closed",
+            (false, false) => "frozen",
+            (false, true) => "open",
+        }
+    }
+
+    /// Refuses if the wallet is closed.
+    pub(crate) fn check_open(&self) -> Result<(), Refusal> {
+        if self.closed {
+            return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: "closed".into() });
+        }
+        Ok(())
+    }
+
+    /// Refuses if money must not leave: closed, frozen, or its holder owes.
+    pub(crate) fn check_outflow(&self) -> Result<(), Refusal> {
+        self.check_open()?;
+        match self.frozen_by.first() {
+            Some(by) => Err(Refusal::Frozen { by: *by }),
+            None if !self.debts.is_empty() => Err(Refusal::Frozen { by: FrozenBy::Debt }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses if the holder's identity is not proven as far as `needed`.
+    pub(crate) fn check_tier(&self, needed: Tier) -> Result<(), Refusal> {
+        if self.tier < needed {
+            return Err(Refusal::TierTooLow { tier: self.tier, needed });
+        }
+        Ok(())
+    }
+
+    /// Refuses if `amount` more would be more than the wallet may hold, what holds take out and bring in counted.
+    pub(crate) fn check_room(&self, amount: Yen, balance_max: Yen) -> Result<(), Refusal> {
+        let occupied = Yen::checked_sum([self.available(), self.held(), self.arriving()]).unwrap_or(Yen::MAX);
+        check_limit(Limit::Balance, balance_max, occupied, amount)
+    }
+
+    pub(crate) fn apply(&mut self, id: WalletId, effect: &Effect) {
+        match effect {
+            Effect::Leg(leg) => self.apply_leg(id, leg),
+            Effect::Take(wallet, piece) if *wallet == id => self.purse_mut(piece.purse).take(&piece.lot),
+            Effect::Give(wallet, piece) if *wallet == id => self.purse_mut(piece.purse).give(&piece.lot),
+            Effect::Owe(wallet, debt) if *wallet == id => self.debts.push(*debt),
+            Effect::Repay(wallet, debt) if *wallet == id => self.repay(debt),
+            Effect::Count(counted) | Effect::Uncount(counted) if counted.whose == Whose::Wallet(id) => {
+                self.counters.apply(effect);
+            }
+            Effect::Take(..) | Effect::Give(..) | Effect::Owe(..) | Effect::Repay(..) => {}
+            Effect::Count(_) | Effect::Uncount(_) => {}
+        }
+    }
+
+    fn apply_leg(&mut self, id: WalletId, leg: &Leg) {
+        for purse in Purse::ALL {
+            let account = chart::purse(id, purse);
+            if leg.debit == account || leg.credit == account {
+                self.purse_mut(purse).account.apply(account, leg);
+            }
+        }
+    }
+
+    fn repay(&mut self, paid: &Debt) {
+        let debt = self.debts.iter_mut().find(|debt| debt.lot == paid.lot);
+        let left = debt.as_ref().and_then(|debt| debt.amount.checked_sub(paid.amount));
+        let (Some(debt), Some(left)) = (debt, left) else {
+            wrong_row(Key::new(table::WALLET, paid.lot));
+        };
+        debt.amount = left;
+        self.debts.retain(|debt| !debt.amount.is_zero());
+    }
+
+    pub(crate) fn assert_purses(&self) {
+        for purse in Purse::ALL {
+            self.purse(purse).assert_lots();
+        }
+    }
+}
+
+/// Refuses if `requested` on top of `used` is more than `at_most`.
+pub(crate) fn check_limit(limit: Limit, at_most: Yen, used: Yen, requested: Yen) -> Result<(), Refusal> {
+    let left = at_most.saturating_sub(used);
+    if requested > left {
+        return Err(Refusal::LimitExceeded {
+            limit,
+            at_most: at_most.amount(),
+            left: left.amount(),
+            requested: requested.amount(),
+            from: None,
+        });
+    }
+    Ok(())
+}
+
+/// What is asked of a wallet itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Open one.
+    Open {
+        /// Its id.
+        wallet: WalletId,
+        /// Whose.
+        holder: HolderId,
+        /// The domain of the holder's mail address.
+        mail_domain: Option<Fingerprint>,
+        /// Where from.
+        origin: Option<Origin>,
+    },
+    /// Let no money leave.
+    Freeze {
+        /// Which.
+        wallet: WalletId,
+        /// Who asks.
+        by: FrozenBy,
+    },
+    /// Lift one's own freeze.
+    Unfreeze {
+        /// Which.
+        wallet: WalletId,
+        /// Who asks.
+        by: FrozenBy,
+    },
+    /// Close an empty wallet for good.
+    Close {
+        /// Which.
+        wallet: WalletId,
+        /// Its holder.
+        holder: HolderId,
+    },
+}
+
+/// What happened to a wallet itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// It was opened.
+    Opened {
+        /// Which.
+        wallet: WalletId,
+        /// Whose.
+        holder: HolderId,
+        /// Who the holder is, if identified before.
+        person: Option<PersonId>,
+        /// How far the holder's identity is proven.
+        tier: Tier,
+        /// Where it came from.
+        traits: Traits,
+    },
+    /// No money leaves.
+    Frozen {
+        /// Which.
+        wallet: WalletId,
+        /// By whom.
+        by: FrozenBy,
+        /// When.
+        at: Time,
+    },
+    /// A freeze was lifted.
+    Unfrozen {
+        /// Which.
+        wallet: WalletId,
+        /// Whose freeze.
+        by: FrozenBy,
+        /// When.
+        at: Time,
+    },
+    /// Closed for good.
+    Closed {
+        /// Which.
+        wallet: WalletId,
+        /// When.
+        at: Time,
+    },
+}
+
+impl Command {
+    pub(crate) const fn subject(&self) -> (&'static str, Option<WalletId>, Yen) {
+        match self {
+            Self::Open { .. } => ("wallet.open", None, Yen::ZERO),
+            Self::Freeze { wallet, .. } => ("wallet.freeze", Some(*wallet), Yen::ZERO),
+            Self::Unfreeze { wallet, .. } => ("wallet.unfreeze", Some(*wallet), Yen::ZERO),
+            Self::Close { wallet, .. } => ("wallet.close", Some(*wallet), Yen::ZERO),
+        }
+    }
+}
+
+pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
+    match command {
+        Command::Open { wallet, holder, .. } => {
+            keys.extend([Key::new(table::WALLET, wallet.0), Key::new(table::HOLDER, holder.0), switches::KEY]);
+        }
+        Command::Freeze { wallet, .. } | Command::Unfreeze { wallet, .. } | Command::Close { wallet, .. } => {
+            keys.push(Key::new(table::WALLET, wallet.0));
+        }
+    }
+}
+
+pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
+    match command {
+        Command::Open { wallet, holder, mail_domain, origin } => {
+            open(rows, *wallet, *holder, *mail_domain, *origin, moment)
+        }
+        Command::Freeze { wallet, by } => freeze(rows, *wallet, *by, moment),
+        Command::Unfreeze { wallet, by } => unfreeze(rows, *wallet, *by, moment),
+        Command::Close { wallet, holder } => close(rows, *wallet, *holder, moment),
+    }
+}
+
+fn open(
+    rows: Rows<'_>,
+    wallet: WalletId,
+    holder: HolderId,
+    mail_domain: Option<Fingerprint>,
+    origin: Option<Origin>,
+    moment: Moment,
+) -> Decided {
+    let owner = rows.holder(holder).ok_or(Refusal::Unknown { noun: Noun::Holder })?;
+    if rows.wallet(wallet).is_some() {
+        return Err(Refusal::IdTaken { noun: Noun::Wallet });
+    }
+    if owner.wallet.is_some() {
+        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: "has a wallet".into() });
+    }
+    let traits = Traits {
+        opened: moment.now,
+        mail_domain,
+        phone_verified: owner.phone_verified,
+        identified: owner.identified,
+        first: origin,
+        last: origin,
+    };
+    if let Some(switches) = rows.switches() {
+        switches.check(Function::Open, None, owner.tier, &traits)?;
+    }
+    let event = Event::Opened { wallet, holder, person: owner.person, tier: owner.tier, traits };
+    Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id: wallet, status: "open".into() }))
+}
+
+fn freeze(rows: Rows<'_>, id: WalletId, by: FrozenBy, moment: Moment) -> Decided {
+    let wallet = rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
+    wallet.check_open()?;
+    let events = if wallet.frozen_by.contains(&by) {
+        Vec::new()
+    } else {
+        vec![crate::Event::Wallet(Event::Frozen { wallet: id, by, at: moment.now })]
+    };
+    Ok((events, Receipt::Wallet { id, status: "frozen".into() }))
+}
+
+fn unfreeze(rows: Rows<'_>, id: WalletId, by: FrozenBy, moment: Moment) -> Decided {
+    let wallet = rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
+    wallet.check_open()?;
+    if !wallet.frozen_by.contains(&by) {
+        return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: wallet.status().into() });
+    }
+    let status = if wallet.frozen_by.len() > 1 { "frozen" } else { "open" };
+    let event = Event::Unfrozen { wallet: id, by, at: moment.now };
+    Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id, status: status.into() }))
+}
+
+fn close(rows: Rows<'_>, id: WalletId, holder: HolderId, moment: Moment) -> Decided {
+    let wallet = rows.wallet_of(id, holder)?;
+    wallet.check_outflow()?;
+    let pending = wallet.held().checked_add(wallet.arriving()).unwrap_or(Yen::MAX);
+    if !wallet.available().is_zero() || !pending.is_zero() {
+        return Err(Refusal::NotSettled { available: wallet.available(), pending });
+    }
+    let event = Event::Closed { wallet: id, at: moment.now };
+    Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id, status: "closed".into() }))
+}
+
+impl Event {
+    /// The wallet that this is about, and its holder where that row changes too.
+    pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
+        match self {
+            Self::Opened { wallet, holder, .. } => {
+                each(Key::new(table::WALLET, wallet.0));
+                each(Key::new(table::HOLDER, holder.0));
+            }
+            Self::Frozen { wallet, .. } | Self::Unfrozen { wallet, .. } | Self::Closed { wallet, .. } => {
+                each(Key::new(table::WALLET, wallet.0));
+            }
+        }
+    }
+
+    pub(crate) fn evolve_wallet(&self, row: &mut Option<Row>) {
+        match (self, row) {
+            (Self::Opened { holder, person, tier, traits, .. }, row @ None) => {
+                *row = Some(Row::Wallet(Wallet {
+                    holder: *holder,
+                    person: *person,
+                    tier: *tier,
+                    bonus: Balance::default(),
+                    prepaid: Balance::default(),
+                    funds: Balance::default(),
+                    counters: Counters::default(),
+                    frozen_by: Vec::new(),
+                    debts: Vec::new(),
+                    closed: false,
+                    traits: Box::new(traits.clone()),
+                }));
+            }
+            (Self::Frozen { by, .. }, Some(Row::Wallet(wallet))) => {
+                wallet.frozen_by.push(*by);
+                wallet.frozen_by.sort_unstable();
+            }
+            (Self::Unfrozen { by, .. }, Some(Row::Wallet(wallet))) => {
+                wallet.frozen_by.retain(|frozen_by| frozen_by != by);
+            }
+            (Self::Closed { .. }, Some(Row::Wallet(wallet))) => {
+                wallet.closed = true;
+                for purse in Purse::ALL {
+                    wallet.purse_mut(purse).account.closed = true;
+                }
+            }
+            (Self::Opened { wallet, .. } | Self::Frozen { wallet, .. }, _)
+            | (Self::Unfrozen { wallet, .. } | Self::Closed { wallet, .. }, _) => {
+                wrong_row(Key::new(table::WALLET, wallet.0))
+            }
+        }
+    }
+
+    /// The holder of a wallet that was opened has it.
+    pub(crate) fn evolve_holder(&self, row: &mut Option<Row>) {
+        match (self, row) {
+            (Self::Opened { wallet, .. }, Some(Row::Holder(holder))) => holder.wallet = Some(*wallet),
+            (Self::Opened { wallet, .. } | Self::Frozen { wallet, .. }, _)
+            | (Self::Unfrozen { wallet, .. } | Self::Closed { wallet, .. }, _) => {
+                wrong_row(Key::new(table::HOLDER, wallet.0))
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! The wallet as a [`Domain`]: routes commands, events and rows to the rooms of their nouns. No rule lives here.
+
+use crate::effect::{Counted, Counter};
+use crate::effect::{Effect, Whose};
+use crate::ids::WalletId;
+use crate::state::{Rows, wrong_row};
+use crate::wallet::Wallet;
+use crate::{Command, Context, Event, Receipt, Refusal, Refused, Row, chart, payment, shop, switches, table, wallet};
+use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
+use ledger::{Account, AccountId, Yen};
+
+/// The domain of wallets.
+#[derive(Clone, Copy, Debug)]
+pub struct Wallets;
+
+impl Domain for Wallets {
+    type Command = Command;
+    type Context = Context;
+    type Row = Row;
+    type Event = Event;
+    type Receipt = Receipt;
+    type Refusal = Refusal;
+
+    const NAME: &'static str = "wallet";
+    const TABLES: &'static [TableSpec] = table::SPECS;
+
+    fn keys(command: &Command, keys: &mut Vec<Key>) {
+        match command {
+            Command::Wallet(command) => wallet::keys(command, keys),
+            Command::Shop(command) => shop::keys(command, keys),
+            Command::Payment(command) => payment::keys(command, keys),
+            Command::Switches(_) => keys.push(switches::KEY),
+        }
+    }
+
+    fn keys_further(command: &Command, state: &dyn State<Row>, keys: &mut Vec<Key>) {
+        match command {
+            Command::Payment(command) => payment::keys_further(command, Rows(state), keys),
+            Command::Wallet(_) | Command::Shop(_) | Command::Switches(_) => {}
+        }
+    }
+
+    fn decide(state: &dyn State<Row>, command: &Command, moment: Moment, context: &Context) -> Decision<Self> {
+        let rows = Rows(state);
+        let decided = match command {
+            Command::Wallet(command) => wallet::decide(rows, command, moment),
+            Command::Shop(command) => shop::decide(rows, command, moment),
+            Command::Payment(command) => payment::decide(rows, command, moment, context),
+            Command::Switches(command) => switches::decide(rows, command, moment),
+        };
+        match decided {
+            Ok((events, receipt)) => Decision { events, reply: Ok(receipt) },
+            Err(refusal) => Decision { events: vec![refused(rows, command, moment)], reply: Err(refusal) },
+        }
+    }
+
+    fn touches(event: &Event, keys: &mut Vec<Key>) {
+        let mut each = |key| {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        };
+        event.effects(&mut |effect| effect.touches(&mut each));
+        match event {
+            Event::Refused(_) => {}
+            Event::Wallet(event) => event.touches(&mut each),
+            Event::Shop(event) => event.touches(&mut each),
+            Event::Payment(event) => event.touches(&mut each),
+            Event::Switches(_) => each(switches::KEY),
+        }
+    }
+
+    fn evolve(key: Key, row: &mut Option<Row>, event: &Event) {
+        match key.table {
+            table::WALLET => evolve_wallet(key, row, event),
+            table::ACCOUNT => evolve_account(key, row, event),
+            _ => evolve_noun(key, row, event),
+        }
+    }
+
+    fn assert_decided(events: &[Event], after: &dyn State<Row>) {
+        let rows = Rows(after);
+        for event in events {
+            event.effects(&mut |effect| {
+                if let Effect::Leg(leg) = effect {
+                    for account in [leg.debit, leg.credit] {
+                        sums(rows, account).assert_rule(account);
+                    }
+                }
+            });
+        }
+    }
+
+    fn columns(row: &Row, values: &mut Vec<Value>) {
+        columns(row, values);
+    }
+
+    fn command_name(command: &Command) -> &'static str {
+        command.subject().0
+    }
+}
+
+fn refused(rows: Rows<'_>, command: &Command, moment: Moment) -> Event {
+    let (_, wallet, amount) = command.subject();
+    let wallet = wallet.filter(|id| rows.wallet(*id).is_some());
+    Event::Refused(Refused { wallet, amount, at: moment.now })
+}
+
+/// The sums of any account, a purse's too.
+fn sums(rows: Rows<'_>, id: AccountId) -> Account {
+    let purse = crate::purse::Purse::ALL.into_iter().find(|purse| purse.code() == id.code);
+    match purse {
+        None => rows.account(id),
+        Some(purse) => rows.wallet(WalletId(id.owner)).map_or_else(Account::default, |w| w.purse(purse).account),
+    }
+}
+
+impl Event {
+    /// What this does to balances, lots and limits: each room says it of its own events.
+    pub(crate) fn effects(&self, each: &mut impl FnMut(Effect)) {
+        match self {
+            Self::Refused(Refused { wallet: Some(wallet), amount, at }) => {
+                let whose = Whose::Wallet(*wallet);
+                each(Effect::Count(Counted { whose, counter: Counter::Refused, day: at.day(), amount: *amount }));
+            }
+            Self::Payment(event) => event.effects(each),
+            Self::Refused(Refused { wallet: None, .. }) => {}
+            Self::Wallet(_) | Self::Shop(_) | Self::Switches(_) => {}
+        }
+    }
+}
+
+fn evolve_wallet(key: Key, row: &mut Option<Row>, event: &Event) {
+    if let Event::Wallet(event) = event {
+        event.evolve_wallet(row);
+    }
+    let Some(Row::Wallet(wallet)) = row else { wrong_row(key) };
+    event.effects(&mut |effect| wallet.apply(WalletId(key.id), &effect));
+    match event {
+        Event::Payment(event) => event.evolve_wallet(wallet),
+        Event::Refused(_) | Event::Wallet(_) | Event::Shop(_) | Event::Switches(_) => {}
+    }
+    wallet.assert_purses();
+}
+
+fn evolve_account(key: Key, row: &mut Option<Row>, event: &Event) {
+    event.effects(&mut |effect| {
+        let Effect::Leg(leg) = effect else { return };
+        for id in [leg.debit, leg.credit] {
+            if chart::key(id) == key {
+                let fresh = || Row::Account(id, Account::new(chart::rule(id.code)));
+                let Row::Account(_, account) = row.get_or_insert_with(fresh) else { wrong_row(key) };
+                account.apply(id, &leg);
+            }
+        }
+    });
+}
+
+fn evolve_noun(key: Key, row: &mut Option<Row>, event: &Event) {
+    match event {
+        Event::Refused(_) => {}
+        Event::Wallet(event) => event.evolve_holder(row),
+        Event::Shop(event) => event.evolve(row),
+        Event::Payment(event) if key.table == table::PAYMENT_CODE => event.evolve_code(row),
+        Event::Payment(event) => event.evolve(row),
+        Event::Switches(event) => event.evolve(row),
+    }
+}
+
+fn columns(row: &Row, values: &mut Vec<Value>) {
+    let yen = |amount: Yen| Value::Integer(amount.amount());
+    match row {
+        Row::Holder(row) => values.extend([
+            row.wallet.map_or(Value::Null, |wallet| Value::Id(wallet.0)),
+            Value::Text(row.tier.name()),
+            Value::Integer(row.opened.milliseconds()),
+        ]),
+        Row::Wallet(row) => wallet_columns(row, values),
+        Row::Shop(row) => values.push(Value::Text(if row.closed { "closed" } else { "open" })),
+        Row::Payment(row) => values.extend([
+            Value::Id(row.wallet.0),
+            Value::Id(row.shop.0),
+            Value::Text(row.status.name()),
+            yen(row.amount),
+            yen(row.captured),
+            yen(row.refunded),
+            Value::Integer(row.accepted.milliseconds()),
+        ]),
+        Row::PaymentCode(row) => values.extend([
+            Value::Id(row.wallet.0),
+            Value::Text(if row.used_by.is_some() { "used" } else { "unused" }),
+            Value::Integer(row.expires.milliseconds()),
+        ]),
+        Row::Account(id, row) => values.extend([
+            Value::Integer(i64::from(id.code.0)),
+            yen(row.debits_pending),
+            yen(row.debits_posted),
+            yen(row.credits_pending),
+            yen(row.credits_posted),
+        ]),
+        Row::Switches(row) => values.push(Value::Integer(i64::try_from(row.stops.len()).unwrap_or(i64::MAX))),
+    }
+}
+
+fn wallet_columns(row: &Wallet, values: &mut Vec<Value>) {
+    let available = |balance: &crate::purse::Balance| Value::Integer(balance.account.available().amount());
+    values.extend([
+        Value::Id(row.holder.0),
+        Value::Text(row.status()),
+        Value::Text(row.tier.name()),
+        available(&row.funds),
+        available(&row.prepaid),
+        available(&row.bonus),
+        Value::Integer(row.held().amount()),
+        Value::Integer(row.traits.opened.milliseconds()),
+    ]);
+}
