@@ -17,6 +17,17 @@ pub struct Leg {
     pub step: Step,
 }
 
+impl Leg {
+    /// What the transfer has pending on both accounts before this step.
+    pub const fn pending_before(&self) -> Yen {
+        match self.step {
+            Step::Single | Step::Hold => Yen::ZERO,
+            Step::Post { held } => held,
+            Step::Release => self.amount,
+        }
+    }
+}
+
 /// The steps that a transfer can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
