@@ -31,6 +31,14 @@ mod traits;
 pub mod wallet;
 mod wallets;
 
+#[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests count in numbers far from their ends, and ask for the one variant that they expect"
+)]
+mod tests;
+
 pub use effect::Counters;
 pub use ids::{
     BankAccountId, BankCode, BonusId, CampaignId, ContactId, HolderId, MalformedId, MandateId, PaymentCodeId,

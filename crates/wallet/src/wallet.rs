@@ -52,6 +52,23 @@ pub struct Debt {
 }
 
 impl Wallet {
+    /// An empty wallet.
+    pub(crate) fn new(holder: HolderId, person: Option<PersonId>, tier: Tier, traits: Traits) -> Self {
+        Self {
+            holder,
+            person,
+            tier,
+            bonus: Balance::default(),
+            prepaid: Balance::default(),
+            funds: Balance::default(),
+            counters: Counters::default(),
+            frozen_by: Vec::new(),
+            debts: Vec::new(),
+            closed: false,
+            traits: Box::new(traits),
+        }
+    }
+
     /// The balance of `purse`.
     pub const fn purse(&self, purse: Purse) -> &Balance {
         match purse {
@@ -61,7 +78,7 @@ impl Wallet {
         }
     }
 
-    const fn purse_mut(&mut self, purse: Purse) -> &mut Balance {
+    pub(crate) const fn purse_mut(&mut self, purse: Purse) -> &mut Balance {
         match purse {
             Purse::Bonus => &mut self.bonus,
             Purse::Prepaid => &mut self.prepaid,
@@ -374,19 +391,7 @@ impl Event {
     pub(crate) fn evolve_wallet(&self, row: &mut Option<Row>) {
         match (self, row) {
             (Self::Opened { holder, person, tier, traits, .. }, row @ None) => {
-                *row = Some(Row::Wallet(Wallet {
-                    holder: *holder,
-                    person: *person,
-                    tier: *tier,
-                    bonus: Balance::default(),
-                    prepaid: Balance::default(),
-                    funds: Balance::default(),
-                    counters: Counters::default(),
-                    frozen_by: Vec::new(),
-                    debts: Vec::new(),
-                    closed: false,
-                    traits: Box::new(traits.clone()),
-                }));
+                *row = Some(Row::Wallet(Wallet::new(*holder, *person, *tier, traits.clone())));
             }
             (Self::Frozen { by, .. }, Some(Row::Wallet(wallet))) => {
                 wallet.frozen_by.push(*by);
