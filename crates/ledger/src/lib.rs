@@ -16,7 +16,6 @@ mod account;
 mod as_of;
 mod command;
 mod decide;
-
 mod event;
 mod evolve;
 mod ledger;
