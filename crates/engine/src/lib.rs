@@ -5,8 +5,13 @@
 //! The engine knows no wallet and no HTTP; the clock and the source of chance are passed in.
 //! Start reading at [`Record`] (what is stored) and [`Store`] (where).
 
+pub mod anchor;
+mod encoding;
+mod prefix;
 mod record;
+pub mod sqlite;
 mod store;
 
+pub use encoding::ENTRY_BYTES_MAX;
 pub use record::{Actor, ActorKind, Entry, Outcome, Place, Record, Request, SealedRecord, Touch, chain};
 pub use store::{Changed, Commit, Generation, Head, Recovered, Store, StoreError, Stored};

@@ -1,0 +1,269 @@
+//! Anchors: signed statements of how far the journal had come, kept where whoever edits the database cannot reach them.
+//!
+//! The journal's chain shows edits that were not repaired; it cannot show a chain that was rewritten as a whole, a tail
+//! that was cut, or files that were put back to an older copy. An anchor can: it names a record and its hash, is signed
+//! with a key that lies outside the database, and names the anchor before it. A thread appends one every so many records
+//! and at the stop; the commit only tells it the head. Start reading at [`sign`] and [`Anchorer`].
+
+use crate::sqlite::{Gauges, lock};
+use crate::store::{Head, StoreError};
+use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Records after which an anchor is due.
+pub const ANCHOR_RECORDS_MAX: u64 = 1_000_000;
+/// Seconds after which an anchor is due, if there are new records.
+pub const ANCHOR_SECONDS_MAX: u64 = 60;
+/// The longest line of an anchor file.
+pub(crate) const ANCHOR_LINE_BYTES_MAX: u64 = 4_096;
+
+/// One line of an anchor file. Hashes, keys and the signature are hexadecimal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Anchor {
+    /// The domain whose journal it is.
+    pub domain: String,
+    /// The journal's lane.
+    pub lane: u16,
+    /// The lane's epoch.
+    pub epoch: u64,
+    /// The number of the last record; there are as many records.
+    pub n: u64,
+    /// The last record's time, in milliseconds since 1970-01-01T00:00:00Z.
+    pub at: i64,
+    /// The last record's hash.
+    pub hash: String,
+    /// The hash of the anchor file's line before; empty for the first.
+    pub previous: String,
+    /// The signature over all of these.
+    pub signature: String,
+}
+
+impl Anchor {
+    fn signed_bytes(&self) -> Vec<u8> {
+        let mut bytes = b"kinchaku anchor 1\0".to_vec();
+        for text in [&self.domain, &self.hash, &self.previous] {
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(0);
+        }
+        bytes.extend_from_slice(&self.lane.to_be_bytes());
+        bytes.extend_from_slice(&self.epoch.to_be_bytes());
+        bytes.extend_from_slice(&self.n.to_be_bytes());
+        bytes.extend_from_slice(&self.at.to_be_bytes());
+        bytes
+    }
+
+    /// Whether `key` signed the anchor as it stands.
+    pub fn is_signed_by(&self, key: &VerifyingKey) -> bool {
+        let mut signature = [0_u8; 64];
+        let Some(bytes) = from_hex(&self.signature) else { return false };
+        if bytes.len() != signature.len() {
+            return false;
+        }
+        signature.copy_from_slice(&bytes);
+        key.verify_strict(&self.signed_bytes(), &Signature::from_bytes(&signature)).is_ok()
+    }
+}
+
+/// The anchor of `head`, signed; `previous` is the hash of the line before.
+pub fn sign(key: &SigningKey, domain: &str, head: Head, previous: &str) -> Anchor {
+    let mut anchor = Anchor {
+        domain: domain.to_owned(),
+        lane: head.place.lane,
+        epoch: head.epoch,
+        n: head.place.n,
+        at: head.at.milliseconds(),
+        hash: to_hex(&head.hash),
+        previous: previous.to_owned(),
+        signature: String::new(),
+    };
+    anchor.signature = to_hex(&key.sign(&anchor.signed_bytes()).to_bytes());
+    anchor
+}
+
+/// The hash by which the next line names this one.
+pub fn line_hash(line: &str) -> String {
+    to_hex(blake3::hash(line.as_bytes()).as_bytes())
+}
+
+/// Signs `head` and appends it to the file at `path`, durably.
+pub fn append(path: &Path, key: &SigningKey, domain: &str, head: Head) -> std::io::Result<Anchor> {
+    let mut file = File::options().read(true).append(true).create(true).open(path)?;
+    let previous = last_line(&mut file)?.map_or_else(String::new, |line| line_hash(&line));
+    let anchor = sign(key, domain, head, &previous);
+    let mut line = serde_json::to_string(&anchor)?;
+    line.push('\n');
+    file.write_all(line.as_bytes())?;
+    file.sync_all()?;
+    Ok(anchor)
+}
+
+/// The file's last whole line. A line that was cut off by a crash is ended, so that the next one stands by itself.
+fn last_line(file: &mut File) -> std::io::Result<Option<String>> {
+    let length = file.seek(SeekFrom::End(0))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(2 * ANCHOR_LINE_BYTES_MAX)))?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    if bytes.last().is_some_and(|last| *last != b'\n') {
+        file.write_all(b"\n")?;
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.lines().rfind(|line| serde_json::from_str::<Anchor>(line).is_ok()).map(str::to_owned))
+}
+
+/// The key in the file at `path`: 32 bytes, made with `chance` and readable by its owner alone if the file is missing.
+pub fn load_or_make_key(path: &Path, chance: &mut dyn FnMut(&mut [u8])) -> std::io::Result<SigningKey> {
+    load_or_make_secret(path, chance).map(|secret| SigningKey::from_bytes(&secret))
+}
+
+/// The 32 secret bytes in the file at `path`, made if the file is missing.
+pub(crate) fn load_or_make_secret(path: &Path, chance: &mut dyn FnMut(&mut [u8])) -> std::io::Result<[u8; 32]> {
+    match fs::read(path) {
+        Ok(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| {
+            std::io::Error::other(format!("{} has {} bytes; a key has 32", path.display(), bytes.len()))
+        }),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let mut secret = [0; 32];
+            chance(&mut secret);
+            let mut options = File::options();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let mut file = options.open(path)?;
+            file.write_all(&secret)?;
+            file.sync_all()?;
+            Ok(secret)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Where anchors go, with which key, and how often.
+#[derive(Clone, Debug)]
+pub struct AnchorOptions {
+    /// The file that is appended to: best on another machine's disk.
+    pub file: PathBuf,
+    /// The key; its file lies outside the data directory.
+    pub key: SigningKey,
+    /// Records after which an anchor is due.
+    pub records_max: u64,
+    /// Seconds after which an anchor is due, if there are new records.
+    pub seconds_max: u64,
+}
+
+impl AnchorOptions {
+    /// The usual intervals.
+    pub fn new(file: PathBuf, key: SigningKey) -> Self {
+        Self { file, key, records_max: ANCHOR_RECORDS_MAX, seconds_max: ANCHOR_SECONDS_MAX }
+    }
+}
+
+/// The thread that appends anchors; dropping it appends a last one.
+pub(crate) struct Anchorer {
+    shared: Arc<Shared>,
+    records_max: u64,
+    thread: Option<JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+struct State {
+    head: Head,
+    anchored: u64,
+    stopping: bool,
+}
+
+impl Anchorer {
+    pub(crate) fn start(
+        options: AnchorOptions,
+        domain: &'static str,
+        head: Head,
+        gauges: Arc<Gauges>,
+    ) -> Result<Self, StoreError> {
+        // What was there before this start is anchored with what comes: an anchor covers all records up to it.
+        let anchored = last_anchored(&options.file)
+            .map_err(|error| StoreError::Unavailable(format!("anchor file {}: {error}", options.file.display())))?;
+        let state = Mutex::new(State { head, anchored, stopping: false });
+        let shared = Arc::new(Shared { state, changed: Condvar::new() });
+        let (records_max, at_work) = (options.records_max, Arc::clone(&shared));
+        let thread = std::thread::Builder::new()
+            .name("anchor".into())
+            .spawn(move || run(&options, domain, &at_work, &gauges))
+            .map_err(|error| StoreError::Unavailable(format!("cannot start the anchor thread: {error}")))?;
+        Ok(Self { shared, records_max, thread: Some(thread) })
+    }
+
+    /// Tells the thread the durable head.
+    pub(crate) fn advance(&self, head: Head) {
+        let mut state = lock(&self.shared.state);
+        state.head = head;
+        if head.place.n.saturating_sub(state.anchored) >= self.records_max {
+            drop(state);
+            self.shared.changed.notify_all();
+        }
+    }
+}
+
+impl Drop for Anchorer {
+    fn drop(&mut self) {
+        lock(&self.shared.state).stopping = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by its own message.
+            drop(thread.join());
+        }
+    }
+}
+
+fn run(options: &AnchorOptions, domain: &str, shared: &Shared, gauges: &Gauges) {
+    loop {
+        let state = lock(&shared.state);
+        let due = |state: &mut State| {
+            !state.stopping && state.head.place.n.saturating_sub(state.anchored) < options.records_max
+        };
+        let wait = Duration::from_secs(options.seconds_max);
+        let state = shared.changed.wait_timeout_while(state, wait, due).unwrap_or_else(PoisonError::into_inner).0;
+        let (head, anchored, stopping) = (state.head, state.anchored, state.stopping);
+        drop(state);
+        if head.place.n > anchored {
+            if append(&options.file, &options.key, domain, head).is_err() {
+                gauges.anchors_failed.fetch_add(1, Ordering::Relaxed);
+            }
+            // One that failed is not tried at once: the next one covers what it would have.
+            lock(&shared.state).anchored = head.place.n;
+        }
+        if stopping {
+            return;
+        }
+    }
+}
+
+fn last_anchored(path: &Path) -> std::io::Result<u64> {
+    let mut file = File::options().read(true).append(true).create(true).open(path)?;
+    let last = last_line(&mut file)?;
+    Ok(last.and_then(|line| serde_json::from_str::<Anchor>(&line).ok()).map_or(0, |anchor| anchor.n))
+}
+
+/// The bytes in hexadecimal.
+pub(crate) fn to_hex(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+/// The bytes that `text` gives in hexadecimal.
+pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u8>> =
+        text.chars().map(|digit| digit.to_digit(16).and_then(|digit| u8::try_from(digit).ok())).collect();
+    let (pairs, rest) = digits.as_ref()?.as_chunks::<2>();
+    rest.is_empty().then(|| pairs.iter().map(|[high, low]| high * 16 + low).collect())
+}

@@ -1,0 +1,190 @@
+//! Checkpoints of the journal's write-ahead log, on a thread of their own.
+//!
+//! A checkpoint inside COMMIT stalls every caller, and under constant load a log that is never restarted grows without
+//! end. So: a passive checkpoint beside the writer moves almost everything, then the gate keeps the writer out for the
+//! moment that the few last pages take, and the writer starts the log anew. The log has a bound: above the first, commits
+//! wait for a checkpoint; above the second they are refused. Start reading at [`Gate`] and [`pass`].
+
+use super::directory::{Checkpointed, LOG_PAGE_BYTES, checkpoint};
+use super::{Gauges, lock};
+use crate::store::StoreError;
+use rusqlite::Connection;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How often the thread looks.
+const CHECKPOINT_EVERY_MILLISECONDS: u64 = 25;
+/// A log below this many bytes is left alone while there are commits.
+const CHECKPOINT_LOG_BYTES_MIN: u64 = 4 << 20;
+/// A log file longer than this is cut down once it is empty.
+const LOG_FILE_BYTES_MAX: u64 = 256 << 20;
+/// How long a commit waits for a log that is at its bound.
+const LOG_WAIT_MILLISECONDS_MAX: u64 = 2_000;
+
+/// Keeps the writer and the end of a checkpoint apart, and knows how long the log is.
+pub(super) struct Gate {
+    state: Mutex<GateState>,
+    changed: Condvar,
+    log_bytes: AtomicU64,
+    log_bytes_max: u64,
+    gauges: Arc<Gauges>,
+}
+
+#[derive(Default)]
+struct GateState {
+    inside: Inside,
+    checkpoint_waits: bool,
+    stopping: bool,
+    passes: u64,
+}
+
+/// Who is past the gate.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Inside {
+    #[default]
+    Nobody,
+    Writer,
+    Checkpoint,
+}
+
+impl Gate {
+    pub(super) fn new(log_bytes_max: u64, gauges: Arc<Gauges>) -> Self {
+        Self { state: Mutex::default(), changed: Condvar::new(), log_bytes: AtomicU64::new(0), log_bytes_max, gauges }
+    }
+
+    /// Lets the writer in, unless a checkpoint is ending; above half the log's bound it waits for a checkpoint first.
+    pub(super) fn enter(&self) -> Result<(), StoreError> {
+        if self.log_bytes.load(Ordering::Relaxed) > self.log_bytes_max / 2 {
+            self.wait_for_log()?;
+        }
+        let state = lock(&self.state);
+        let mut state = self
+            .changed
+            .wait_while(state, |state| state.checkpoint_waits || state.inside == Inside::Checkpoint)
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.inside = Inside::Writer;
+        Ok(())
+    }
+
+    /// Lets the writer out; it has added about `bytes` to the log.
+    pub(super) fn leave(&self, bytes: u64) {
+        self.log_bytes.fetch_add(bytes, Ordering::Relaxed);
+        let mut state = lock(&self.state);
+        state.inside = Inside::Nobody;
+        if state.checkpoint_waits {
+            self.changed.notify_all();
+        }
+    }
+
+    fn wait_for_log(&self) -> Result<(), StoreError> {
+        let mut state = lock(&self.state);
+        let seen = state.passes;
+        let mut waited = 0;
+        // A pass that was under way may have begun before the last commit: the second from here is whole.
+        while state.passes < seen + 2 && waited < LOG_WAIT_MILLISECONDS_MAX {
+            let wait = Duration::from_millis(CHECKPOINT_EVERY_MILLISECONDS);
+            state = self.changed.wait_timeout(state, wait).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            waited += CHECKPOINT_EVERY_MILLISECONDS;
+        }
+        drop(state);
+        let bytes = self.log_bytes.load(Ordering::Relaxed);
+        if bytes > self.log_bytes_max {
+            return Err(StoreError::Unavailable(format!(
+                "busy: the write-ahead log has {bytes} bytes, its bound is {}; a reader holds it open, end that reader",
+                self.log_bytes_max
+            )));
+        }
+        Ok(())
+    }
+
+    /// Runs `work` while the writer is kept out.
+    fn closed<T>(&self, work: impl FnOnce() -> T) -> T {
+        let mut state = lock(&self.state);
+        state.checkpoint_waits = true;
+        let mut state = self
+            .changed
+            .wait_while(state, |state| state.inside == Inside::Writer)
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.checkpoint_waits = false;
+        state.inside = Inside::Checkpoint;
+        drop(state);
+        let result = work();
+        lock(&self.state).inside = Inside::Nobody;
+        self.changed.notify_all();
+        result
+    }
+}
+
+/// The thread that checkpoints until it is dropped.
+pub(super) struct Checkpointer {
+    gate: Arc<Gate>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Checkpointer {
+    pub(super) fn start(connection: Connection, gate: Arc<Gate>) -> Result<Self, StoreError> {
+        let shared = Arc::clone(&gate);
+        let thread = std::thread::Builder::new()
+            .name("checkpoint".into())
+            .spawn(move || run(&connection, &shared))
+            .map_err(|error| StoreError::Unavailable(format!("cannot start the checkpoint thread: {error}")))?;
+        Ok(Self { gate, thread: Some(thread) })
+    }
+}
+
+impl Drop for Checkpointer {
+    fn drop(&mut self) {
+        lock(&self.gate.state).stopping = true;
+        self.gate.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by its own message.
+            drop(thread.join());
+        }
+    }
+}
+
+fn run(connection: &Connection, gate: &Gate) {
+    loop {
+        let state = lock(&gate.state);
+        if state.stopping {
+            return;
+        }
+        let wait = Duration::from_millis(CHECKPOINT_EVERY_MILLISECONDS);
+        drop(gate.changed.wait_timeout_while(state, wait, |state| !state.stopping));
+        if gate.log_bytes.load(Ordering::Relaxed) >= CHECKPOINT_LOG_BYTES_MIN {
+            // A failed pass is tried again; if none succeeds the log meets its bound, and commits say so.
+            if pass(connection, gate).is_err() {
+                gate.gauges.checkpoints_failed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        lock(&gate.state).passes += 1;
+        gate.changed.notify_all();
+    }
+}
+
+/// One checkpoint: most of it beside the writer, the rest with the writer kept out.
+fn pass(connection: &Connection, gate: &Gate) -> rusqlite::Result<()> {
+    let before = checkpoint(connection, "PASSIVE")?;
+    observe(gate, before);
+    gate.closed(|| {
+        // With the writer out and every page moved, the next commit starts the log anew by itself.
+        let after = checkpoint(connection, "PASSIVE")?;
+        observe(gate, after);
+        if after.is_whole() {
+            gate.log_bytes.store(0, Ordering::Relaxed);
+            if after.log_pages * LOG_PAGE_BYTES > LOG_FILE_BYTES_MAX {
+                checkpoint(connection, "TRUNCATE")?;
+            }
+        } else {
+            gate.log_bytes.store(after.log_pages * LOG_PAGE_BYTES, Ordering::Relaxed);
+        }
+        gate.gauges.checkpoints.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    })
+}
+
+fn observe(gate: &Gate, checkpointed: Checkpointed) {
+    gate.gauges.log_bytes_largest.fetch_max(checkpointed.log_pages * LOG_PAGE_BYTES, Ordering::Relaxed);
+}

@@ -1,0 +1,246 @@
+//! The data directory: who holds it, and whether its files may be opened at all.
+//!
+//! Everything here happens before SQLite sees a file, so that a directory that is refused has not been written to.
+//! Start reading at [`Directory::open`].
+
+use crate::store::StoreError;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::{self, File, TryLockError};
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// The journal's file: the truth.
+pub(crate) const JOURNAL_FILE: &str = "journal.sqlite";
+/// The rows' file: rebuilt from the journal when it is missing.
+pub(crate) const STATE_FILE: &str = "state.sqlite";
+const LOCK_FILE: &str = "LOCK";
+/// "Knch": says that a file is ours.
+const APPLICATION_ID: u32 = 0x4b6e_6368;
+/// How long a statement waits for another program's lock.
+const BUSY_MILLISECONDS_MAX: u64 = 2_000;
+
+/// The page size of both files: fewer, larger pages cost the fewest writes (measured, see the decision record).
+const PAGE_BYTES: u32 = 8_192;
+
+/// One file's migrations, oldest first; the file's version is how many were applied.
+pub(super) struct Migrations {
+    pub(super) file: &'static str,
+    pub(super) steps: &'static [&'static str],
+}
+
+/// The journal's migrations.
+pub(super) const JOURNAL: Migrations =
+    Migrations { file: JOURNAL_FILE, steps: &[include_str!("../../migrations/journal/0001.sql")] };
+/// The state's migrations. The domain's own tables are made from its table list.
+pub(super) const STATE: Migrations =
+    Migrations { file: STATE_FILE, steps: &[include_str!("../../migrations/state/0001.sql")] };
+
+/// A data directory, held by this process alone until dropped.
+pub(super) struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Directory {
+    /// Makes or takes the directory at `path`.
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let refuse = |what: &str, error: &dyn std::fmt::Display| {
+            StoreError::Unavailable(format!("{what} {}: {error}", path.display()))
+        };
+        fs::create_dir_all(path).map_err(|error| refuse("cannot make the data directory", &error))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join(LOCK_FILE))
+            .map_err(|error| refuse("cannot write to the data directory", &error))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => StoreError::Fenced(format!(
+                "another process holds {}; stop it first, or name another data directory",
+                path.display()
+            )),
+            TryLockError::Error(error) => refuse("cannot lock the data directory", &error),
+        })?;
+        let directory = Self { path: path.to_owned(), _lock: lock };
+        check_file(path, &JOURNAL)?;
+        check_file(path, &STATE)?;
+        Ok(directory)
+    }
+
+    /// Where a file of this directory lies.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Removes a file that can be rebuilt, with what SQLite keeps beside it.
+    pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
+        for suffix in ["", "-wal", "-shm"] {
+            match fs::remove_file(self.path.join(format!("{name}{suffix}"))) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StoreError::Unavailable(format!("cannot remove {name}{suffix}: {error}")));
+                }
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the first bytes of a database file say.
+struct Header {
+    pages: u32,
+    page_bytes: u64,
+    version: u32,
+    application: u32,
+}
+
+/// Refuses a file that is no database, is cut short, or comes from a newer program: by its raw bytes, without a write.
+fn check_file(directory: &Path, migrations: &Migrations) -> Result<(), StoreError> {
+    let path = directory.join(migrations.file);
+    let Some(header) = read_header(&path)? else { return Ok(()) };
+    if header.application != APPLICATION_ID {
+        return Err(StoreError::Damaged(format!(
+            "{} is a database of another program; name another data directory",
+            path.display()
+        )));
+    }
+    check_version(migrations, header.version)?;
+    let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+    let log = fs::metadata(directory.join(format!("{}-wal", migrations.file))).map_or(0, |metadata| metadata.len());
+    if log == 0 && length < u64::from(header.pages) * header.page_bytes {
+        return Err(StoreError::Damaged(format!(
+            "{} is cut short: it has {length} bytes of {}; restore it from a backup{}",
+            path.display(),
+            u64::from(header.pages) * header.page_bytes,
+            if migrations.file == STATE_FILE { ", or delete it: it is rebuilt from the journal" } else { "" }
+        )));
+    }
+    Ok(())
+}
+
+fn check_version(migrations: &Migrations, version: u32) -> Result<(), StoreError> {
+    let known = u32::try_from(migrations.steps.len()).unwrap_or(u32::MAX);
+    if version > known {
+        return Err(StoreError::Version(format!(
+            "{} has version {version}, this program knows up to {known}; run the newer program, nothing was written",
+            migrations.file
+        )));
+    }
+    Ok(())
+}
+
+fn read_header(path: &Path) -> Result<Option<Header>, StoreError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(StoreError::Unavailable(format!("cannot read {}: {error}", path.display()))),
+    };
+    let mut bytes = [0_u8; 100];
+    let mut length = 0;
+    while length < bytes.len() {
+        match file.read(&mut bytes[length..]) {
+            Ok(0) => break,
+            Ok(count) => length += count,
+            Err(error) => return Err(StoreError::Unavailable(format!("cannot read {}: {error}", path.display()))),
+        }
+    }
+    if length == 0 {
+        // Made, and never written: a first start that was cut off.
+        return Ok(None);
+    }
+    if length < bytes.len() || &bytes[..16] != b"SQLite format 3\0" {
+        return Err(StoreError::Damaged(format!("{} is not a database; restore it from a backup", path.display())));
+    }
+    let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+    let page = u64::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    Ok(Some(Header {
+        pages: number(28),
+        page_bytes: if page == 1 { 65_536 } else { page },
+        version: number(60),
+        application: number(68),
+    }))
+}
+
+/// Opens a file for writing, and brings it to this program's version.
+pub(super) fn open_for_write(
+    path: &Path,
+    migrations: &Migrations,
+    synchronous: &str,
+) -> Result<Connection, StoreError> {
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        .and_then(|connection| {
+            connection.pragma_update(None, "page_size", PAGE_BYTES)?;
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", synchronous)?;
+            connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+            connection.pragma_update(None, "cache_size", -65_536)?;
+            Ok(connection)
+        })
+        .map_err(|error| super::error::classify(&format!("opening {}", path.display()), &error))?;
+    migrate(&mut connection, migrations)?;
+    Ok(connection)
+}
+
+fn migrate(connection: &mut Connection, migrations: &Migrations) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| super::error::classify(&format!("migrating {}", migrations.file), &error);
+    let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(failed)?;
+    check_version(migrations, version)?;
+    let applied = usize::try_from(version).unwrap_or(usize::MAX);
+    if applied == migrations.steps.len() {
+        return Ok(());
+    }
+    let transaction = connection.transaction().map_err(failed)?;
+    for step in migrations.steps.iter().skip(applied) {
+        transaction.execute_batch(step).map_err(failed)?;
+    }
+    transaction.pragma_update(None, "application_id", APPLICATION_ID).map_err(failed)?;
+    transaction
+        .pragma_update(None, "user_version", i64::try_from(migrations.steps.len()).unwrap_or(i64::MAX))
+        .map_err(failed)?;
+    transaction.commit().map_err(failed)?;
+    // The version must stand in the file itself, where an older program looks before it opens anything.
+    checkpoint(connection, "TRUNCATE").map_err(failed)?;
+    Ok(())
+}
+
+/// Opens a file for reading alone.
+pub(crate) fn open_for_read(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.pragma_update(None, "query_only", true)?;
+    Ok(connection)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(Duration::from_millis(BUSY_MILLISECONDS_MAX))?;
+    connection.set_prepared_statement_cache_capacity(256);
+    Ok(connection)
+}
+
+/// What a checkpoint left behind.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Checkpointed {
+    /// Pages in the write-ahead log.
+    pub(super) log_pages: u64,
+    /// How many of them are in the database file.
+    pub(super) done_pages: u64,
+}
+
+impl Checkpointed {
+    /// Whether the log has nothing that the file lacks.
+    pub(super) fn is_whole(self) -> bool {
+        self.log_pages == self.done_pages
+    }
+}
+
+/// Moves the log's pages to the database file: as `PASSIVE`, `RESTART` or `TRUNCATE`.
+pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Result<Checkpointed> {
+    connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
+        let pages = |value: i64| u64::try_from(value).unwrap_or(0);
+        Ok(Checkpointed { log_pages: pages(row.get(1)?), done_pages: pages(row.get(2)?) })
+    })
+}
+
+/// Bytes of a page in the log, with its header.
+pub(super) const LOG_PAGE_BYTES: u64 = PAGE_BYTES as u64 + 24;

@@ -1,0 +1,46 @@
+//! What SQLite's errors mean for whoever runs the engine. Start reading at [`classify`].
+
+use crate::store::StoreError;
+use rusqlite::{Error, ErrorCode, ffi};
+
+/// Sorts an error that left nothing changed by who must act.
+pub(crate) fn classify(what: &str, error: &Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull) => {
+            StoreError::Unavailable(format!("{what}: the disk is full; make room, nothing was changed ({error})"))
+        }
+        Some(
+            ErrorCode::SystemIoFailure
+            | ErrorCode::CannotOpen
+            | ErrorCode::ReadOnly
+            | ErrorCode::PermissionDenied
+            | ErrorCode::OutOfMemory,
+        ) => StoreError::Unavailable(format!(
+            "{what}: the disk refuses; look at its health, its mount and the permissions of the data directory ({error})"
+        )),
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Unavailable(format!(
+            "{what}: another program holds the file; close it, nothing was changed ({error})"
+        )),
+        Some(ErrorCode::NotADatabase) => {
+            StoreError::Damaged(format!("{what}: the file is not a database; restore it from a backup ({error})"))
+        }
+        _ => StoreError::Damaged(format!("{what}: {error}; stop, keep the files, run `kinchaku audit verify`")),
+    }
+}
+
+/// Sorts an error of COMMIT itself. A full disk is known to have left the last frame unwritten; of anything else nobody
+/// knows whether the batch is durable.
+pub(super) fn classify_commit(what: &str, error: &Error) -> StoreError {
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy) => classify(what, error),
+        _ => {
+            StoreError::Lost(format!("{what}: {error}; nobody knows whether the batch is on disk, restart to find out"))
+        }
+    }
+}
+
+/// Whether `error` says that the file's content cannot be right.
+pub(crate) fn is_damage(error: &Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        || matches!(error, Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_IOERR_SHORT_READ)
+}

@@ -1,0 +1,275 @@
+//! The keeper: the one thread that writes the state file.
+//!
+//! It takes a generation of rows, sorts it by key, writes it in short transactions, and with the last one moves the
+//! watermark. Between generations it works on the request index. It checkpoints its own log after each transaction, so
+//! the log stays short. A disk that fails is tried again until it takes the rows; meanwhile nothing is lost, because the
+//! journal has everything. Start reading at [`run`].
+
+use super::directory::{LOG_PAGE_BYTES, checkpoint};
+use super::error::classify;
+use super::journal::signed;
+use super::requests::{Frozen, RequestKey, write_run};
+use super::rows::{Largest, Tables};
+use super::segments::Segments;
+use super::{Gauges, lock};
+use crate::store::{Generation, StoreError};
+use domain::Domain;
+use rusqlite::Connection;
+use std::collections::VecDeque;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Rows written in one transaction.
+const TRANSACTION_ROWS_MAX: usize = 4_096;
+/// Bytes of log after which the keeper checkpoints.
+const LOG_BYTES_CHECKPOINTED: u64 = 2 << 20;
+/// Pieces of work on the request index after each generation.
+const INDEX_STEPS_A_GENERATION: usize = 8;
+/// How long the keeper waits before it tries a failing disk again.
+const RETRY_MILLISECONDS: u64 = 200;
+/// How long a caller waits for a keeper whose disk fails.
+const WAIT_MILLISECONDS_MAX: u64 = 2_000;
+
+/// A generation, and the request keys committed since the one before.
+pub(super) struct Job<D: Domain> {
+    pub(super) generation: Generation<D>,
+    pub(super) requests: Vec<(RequestKey, u64)>,
+    pub(super) requests_until: u64,
+}
+
+/// What the engine's thread and the keeper share.
+struct Shared<D: Domain> {
+    desk: Mutex<Desk<D>>,
+    changed: Condvar,
+}
+
+struct Desk<D: Domain> {
+    job: Option<Job<D>>,
+    writing: bool,
+    frozen: VecDeque<Arc<Frozen>>,
+    done: u64,
+    failing: Option<StoreError>,
+    stopping: bool,
+}
+
+impl<D: Domain> Desk<D> {
+    fn is_busy(&self) -> bool {
+        self.job.is_some() || self.writing
+    }
+
+    fn damaged(&self) -> Result<(), StoreError> {
+        match &self.failing {
+            None | Some(StoreError::Unavailable(_)) => Ok(()),
+            Some(error) => Err(error.clone()),
+        }
+    }
+}
+
+/// The engine thread's handle; dropping it ends the keeper after its current transaction.
+pub(super) struct Keeper<D: Domain> {
+    shared: Arc<Shared<D>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the keeper's thread works with.
+pub(super) struct Tools<D: Domain> {
+    pub(super) connection: Connection,
+    pub(super) tables: Arc<Tables<D>>,
+    pub(super) largest: Arc<Largest>,
+    pub(super) segments: Segments,
+    pub(super) gauges: Arc<Gauges>,
+}
+
+impl<D: Domain> Keeper<D> {
+    pub(super) fn start(tools: Tools<D>) -> Result<Self, StoreError> {
+        let desk = Desk { job: None, writing: false, frozen: VecDeque::new(), done: 0, failing: None, stopping: false };
+        let shared = Arc::new(Shared { desk: Mutex::new(desk), changed: Condvar::new() });
+        let at_work = AtWork(Arc::clone(&shared));
+        let thread = std::thread::Builder::new()
+            .name("keeper".into())
+            .spawn(move || run(tools, &at_work.0))
+            .map_err(|error| StoreError::Unavailable(format!("cannot start the keeper's thread: {error}")))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    /// Whether a job can be taken now, after waiting for that if asked; in vain if the disk fails.
+    pub(super) fn is_free(&self, wait: bool) -> Result<bool, StoreError> {
+        let desk = self.wait_until(wait, |desk| !desk.is_busy());
+        desk.damaged()?;
+        Ok(!desk.is_busy())
+    }
+
+    pub(super) fn give(&self, job: Job<D>) {
+        let mut desk = lock(&self.shared.desk);
+        assert!(!desk.is_busy(), "the keeper has one generation at a time");
+        desk.job = Some(job);
+        drop(desk);
+        self.shared.changed.notify_all();
+    }
+
+    pub(super) fn freeze(&self, frozen: Arc<Frozen>) {
+        lock(&self.shared.desk).frozen.push_back(frozen);
+        self.shared.changed.notify_all();
+    }
+
+    /// The last generation that is wholly written, after waiting until nothing is under way if asked.
+    pub(super) fn done(&self, wait: bool) -> Result<u64, StoreError> {
+        let desk = self.wait_until(wait, |desk| !desk.is_busy() && desk.frozen.is_empty());
+        desk.damaged()?;
+        match &desk.failing {
+            Some(error) if wait && desk.is_busy() => Err(error.clone()),
+            Some(_) | None => Ok(desk.done),
+        }
+    }
+
+    fn wait_until(&self, wait: bool, ready: impl Fn(&Desk<D>) -> bool) -> MutexGuard<'_, Desk<D>> {
+        let mut desk = lock(&self.shared.desk);
+        let mut waited_failing = 0;
+        while wait && !ready(&desk) && desk.damaged().is_ok() && waited_failing < WAIT_MILLISECONDS_MAX {
+            if desk.failing.is_some() {
+                waited_failing += RETRY_MILLISECONDS;
+            }
+            let wait = Duration::from_millis(RETRY_MILLISECONDS);
+            desk = self.shared.changed.wait_timeout(desk, wait).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        desk
+    }
+}
+
+impl<D: Domain> Drop for Keeper<D> {
+    fn drop(&mut self) {
+        lock(&self.shared.desk).stopping = true;
+        self.shared.changed.notify_all();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread has been reported by its own message.
+            drop(thread.join());
+        }
+    }
+}
+
+/// Tells the engine's thread if the keeper ends in a panic, so that nobody waits for it.
+struct AtWork<D: Domain>(Arc<Shared<D>>);
+
+impl<D: Domain> Drop for AtWork<D> {
+    fn drop(&mut self) {
+        let mut desk = lock(&self.0.desk);
+        if std::thread::panicking() {
+            desk.failing =
+                Some(StoreError::Damaged("the keeper ended in a panic; restart, and report its message".into()));
+        }
+        drop(desk);
+        self.0.changed.notify_all();
+    }
+}
+
+fn run<D: Domain>(mut tools: Tools<D>, shared: &Shared<D>) {
+    let mut more_to_index = true;
+    loop {
+        let desk = lock(&shared.desk);
+        let mut desk = shared
+            .changed
+            .wait_while(desk, |desk| desk.job.is_none() && desk.frozen.is_empty() && !more_to_index && !desk.stopping)
+            .unwrap_or_else(PoisonError::into_inner);
+        if desk.stopping {
+            return;
+        }
+        let job = desk.job.take();
+        let frozen = desk.frozen.front().cloned();
+        desk.writing = job.is_some();
+        drop(desk);
+
+        let number = job.as_ref().map(|job| job.generation.number);
+        if let Some(mut job) = job {
+            job.generation.rows.sort_unstable_by_key(|changed| changed.key);
+            if !until_it_works(shared, || tools.write(&job, shared)) {
+                return;
+            }
+        }
+        if let Some(number) = number {
+            let mut desk = lock(&shared.desk);
+            desk.done = number;
+            desk.writing = false;
+            drop(desk);
+            shared.changed.notify_all();
+        }
+        if let Some(frozen) = &frozen {
+            if !until_it_works(shared, || tools.segments.write_frozen(&tools.connection, frozen)) {
+                return;
+            }
+            lock(&shared.desk).frozen.pop_front();
+            shared.changed.notify_all();
+        }
+        let steps = if number.is_some() { INDEX_STEPS_A_GENERATION } else { 1 };
+        if !until_it_works(shared, || {
+            for _ in 0..steps {
+                more_to_index = tools.segments.work(&tools.connection)?;
+            }
+            tools.checkpoint()
+        }) {
+            return;
+        }
+    }
+}
+
+/// Tries until `work` succeeds; false if it never can, or the store is being closed.
+fn until_it_works<D: Domain>(shared: &Shared<D>, mut work: impl FnMut() -> Result<(), StoreError>) -> bool {
+    loop {
+        let result = work();
+        let mut desk = lock(&shared.desk);
+        desk.failing = result.err();
+        if desk.failing.is_none() {
+            return !desk.stopping;
+        }
+        shared.changed.notify_all();
+        if desk.damaged().is_err() {
+            return false;
+        }
+        let wait = Duration::from_millis(RETRY_MILLISECONDS);
+        let desk = shared
+            .changed
+            .wait_timeout_while(desk, wait, |desk| !desk.stopping)
+            .unwrap_or_else(PoisonError::into_inner)
+            .0;
+        if desk.stopping {
+            return false;
+        }
+    }
+}
+
+impl<D: Domain> Tools<D> {
+    /// Writes a generation. Doing it again after a failure writes the same rows over.
+    fn write(&self, job: &Job<D>, shared: &Shared<D>) -> Result<(), StoreError> {
+        let failed = |error: rusqlite::Error| classify("writing rows", &error);
+        self.largest.raise(&job.generation.rows);
+        for rows in job.generation.rows.chunks(TRANSACTION_ROWS_MAX) {
+            if lock(&shared.desk).stopping {
+                return Ok(());
+            }
+            let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+            self.tables.write(&transaction, rows)?;
+            transaction.commit().map_err(failed)?;
+            self.checkpoint()?;
+        }
+        let transaction = self.connection.unchecked_transaction().map_err(failed)?;
+        write_run(&transaction, &job.requests, job.requests_until).map_err(failed)?;
+        transaction
+            .execute("UPDATE progress SET watermark = max(watermark, ?)", [signed(job.generation.watermark)])
+            .map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        self.checkpoint()
+    }
+
+    /// Moves the log into the file once it is long enough; the next transaction starts the log anew.
+    fn checkpoint(&self) -> Result<(), StoreError> {
+        let failed = |error: rusqlite::Error| classify("writing rows", &error);
+        let path = self.connection.path().unwrap_or_default();
+        let log = std::fs::metadata(format!("{path}-wal")).map_or(0, |metadata| metadata.len());
+        if log >= LOG_BYTES_CHECKPOINTED {
+            let after = checkpoint(&self.connection, "PASSIVE").map_err(failed)?;
+            self.gauges.state_log_bytes_largest.fetch_max(after.log_pages * LOG_PAGE_BYTES, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,266 @@
+//! The embedded store: two SQLite files in a data directory that one process holds.
+//!
+//! `journal.sqlite` is the truth: a commit appends the batch to it, durably. `state.sqlite` has the rows and the request
+//! index; the keeper writes it behind, and it can be deleted and is rebuilt. So the state may lag behind the journal and
+//! never leads it: only what is durable in the journal is handed to the keeper.
+//! Start reading at [`SqliteStore`]; then `journal` (the commit), `keeper` (what follows it), `requests` (the index).
+
+mod checkpoint;
+mod directory;
+mod error;
+mod filter;
+mod journal;
+mod keeper;
+mod requests;
+mod rows;
+mod segments;
+#[cfg(test)]
+mod tests;
+
+pub use journal::SqliteJournal;
+
+pub(crate) use directory::{STATE_FILE, open_for_read};
+pub(crate) use error::classify;
+pub(crate) use rows::Tables;
+
+use crate::anchor::{AnchorOptions, Anchorer};
+use crate::prefix::Prefix;
+use crate::record::SealedRecord;
+use crate::store::{Commit, Generation, Head, Recovered, Store, StoreError, Stored};
+use checkpoint::{Checkpointer, Gate};
+use directory::{Directory, JOURNAL, JOURNAL_FILE, STATE, open_for_write};
+use domain::{Domain, Key};
+use journal::JournalWriter;
+use keeper::{Job, Keeper, Tools};
+use requests::{Published, Requests};
+use rows::{Largest, RowReader, read_progress};
+use rusqlite::Connection;
+use segments::Segments;
+use std::path::Path;
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Request keys in memory before they become a segment on disk.
+pub const REQUESTS_SEGMENT_MAX: usize = 1 << 20;
+/// Bytes of the journal's write-ahead log above which commits are refused; above half of it they wait.
+pub const LOG_BYTES_MAX: u64 = 512 << 20;
+/// Records in one read while the index is brought up to the journal's head.
+const RECORDS_READ: usize = 4_096;
+
+/// How to open the store.
+#[derive(Clone, Debug)]
+pub struct SqliteOptions {
+    /// Request keys in memory before they become a segment on disk.
+    pub requests_segment_max: usize,
+    /// Bytes of the journal's write-ahead log above which commits are refused.
+    pub log_bytes_max: u64,
+    /// Where signed checkpoints go, and how often; `None` for none.
+    pub anchors: Option<AnchorOptions>,
+}
+
+impl Default for SqliteOptions {
+    fn default() -> Self {
+        Self { requests_segment_max: REQUESTS_SEGMENT_MAX, log_bytes_max: LOG_BYTES_MAX, anchors: None }
+    }
+}
+
+/// What can be observed of a running store.
+#[derive(Debug, Default)]
+pub struct Gauges {
+    /// The longest write-ahead log of the journal so far, in bytes.
+    pub log_bytes_largest: AtomicU64,
+    /// The longest write-ahead log of the state so far, in bytes.
+    pub state_log_bytes_largest: AtomicU64,
+    /// Checkpoints of the journal.
+    pub checkpoints: AtomicU64,
+    /// Checkpoints of the journal that failed, and were tried again.
+    pub checkpoints_failed: AtomicU64,
+    /// Anchors that could not be written.
+    pub anchors_failed: AtomicU64,
+}
+
+/// The store of one data directory.
+pub struct SqliteStore<D: Domain> {
+    recovered: Recovered,
+    journal: JournalWriter,
+    rows: RowReader<D>,
+    requests: Requests,
+    keeper: Keeper<D>,
+    anchorer: Option<Anchorer>,
+    gauges: Arc<Gauges>,
+    // Dropped after the connections, in this order: the lock is the last to go.
+    _checkpointer: Checkpointer,
+    _directory: Directory,
+}
+
+impl<D: Domain> SqliteStore<D> {
+    /// Opens the data directory at `path`, making what is not there. A refusal has written nothing to the data.
+    pub fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
+        let gauges = Arc::new(Gauges::default());
+        let directory = Directory::open(path)?;
+        let journal_file = directory.file(JOURNAL_FILE);
+        let gate = Arc::new(Gate::new(options.log_bytes_max, Arc::clone(&gauges)));
+        let writer = open_for_write(&journal_file, &JOURNAL, "FULL")?;
+        let journal = JournalWriter::open(writer, Arc::clone(&gate), D::NAME)?;
+        let head = journal.head();
+
+        let tables = Arc::new(Tables::<D>::new());
+        let (state, watermark, requests_until) = open_state(&directory, &tables, head)?;
+        let published = Arc::new(Published::default());
+        let segments = Segments::open(&state, Arc::clone(&published))?;
+        let mut requests = Requests::new(published, options.requests_segment_max);
+        requests.read_runs(&state)?;
+
+        let largest = Arc::new(Largest::read::<D>(&state)?);
+        let reader =
+            open_for_read(&directory.file(STATE_FILE)).map_err(|error| classify("opening the state", &error))?;
+        let rows = RowReader::new(reader, Arc::clone(&tables), Arc::clone(&largest));
+        let tools = Tools { connection: state, tables, largest, segments, gauges: Arc::clone(&gauges) };
+        let keeper = Keeper::start(tools)?;
+        index_tail(&journal, &mut requests, &keeper, requests_until)?;
+        let checkpointer = Checkpointer::start(open_for_write(&journal_file, &JOURNAL, "FULL")?, gate)?;
+        let anchorer = match &options.anchors {
+            Some(anchors) => Some(Anchorer::start(anchors.clone(), D::NAME, head, Arc::clone(&gauges))?),
+            None => None,
+        };
+        Ok(Self {
+            recovered: Recovered { head, watermark },
+            journal,
+            rows,
+            requests,
+            keeper,
+            anchorer,
+            gauges,
+            _checkpointer: checkpointer,
+            _directory: directory,
+        })
+    }
+
+    /// What can be observed while the store runs.
+    pub fn gauges(&self) -> Arc<Gauges> {
+        Arc::clone(&self.gauges)
+    }
+}
+
+impl<D: Domain> Store<D> for SqliteStore<D> {
+    fn recovered(&self) -> Recovered {
+        self.recovered
+    }
+
+    fn load(&mut self, keys: &[Key]) -> Result<Vec<Option<Stored<D::Row>>>, StoreError> {
+        self.rows.load(keys)
+    }
+
+    fn commit(&mut self, commit: &Commit<'_, D>) -> Result<(), StoreError> {
+        self.requests.check_room()?;
+        self.journal.commit(commit.expected, commit.records)?;
+        let head = self.journal.head();
+        if let Some(frozen) = self.requests.add(commit.requests, head.place.n, head.at.milliseconds()) {
+            self.keeper.freeze(frozen);
+        }
+        if let Some(anchorer) = &self.anchorer {
+            anchorer.advance(head);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, from: u64, limit: usize) -> Result<Vec<SealedRecord>, StoreError> {
+        self.journal.read(from, limit)
+    }
+
+    fn find_request(&mut self, key: &[u8; 16]) -> Result<Option<u64>, StoreError> {
+        self.requests.find(key, &self.rows.connection)
+    }
+
+    fn write_back(&mut self, generation: Generation<D>, wait: bool) -> Result<Option<Generation<D>>, StoreError> {
+        let head = self.journal.head().place.n;
+        assert!(generation.watermark <= head, "only what is durable is written back");
+        if !self.keeper.is_free(wait)? {
+            return Ok(Some(generation));
+        }
+        let requests = self.requests.take_unwritten();
+        self.keeper.give(Job { generation, requests, requests_until: head });
+        Ok(None)
+    }
+
+    fn written_back(&mut self, wait: bool) -> Result<u64, StoreError> {
+        self.keeper.done(wait)
+    }
+}
+
+/// Opens the state file, anew if it is missing or was made for other tables; refuses one that is ahead of the journal.
+fn open_state<D: Domain>(
+    directory: &Directory,
+    tables: &Tables<D>,
+    head: Head,
+) -> Result<(Connection, u64, u64), StoreError> {
+    let failed = |error: rusqlite::Error| classify("opening the state", &error);
+    let path = directory.file(STATE_FILE);
+    // NORMAL: what a power cut takes from this file is written again from the journal.
+    let mut state = open_for_write(&path, &STATE, "NORMAL")?;
+    let signature = Tables::<D>::signature();
+    let mut progress = read_progress(&state).map_err(failed)?;
+    if progress.as_ref().is_some_and(|(found, ..)| *found != signature) {
+        drop(state);
+        directory.remove(STATE_FILE)?;
+        state = open_for_write(&path, &STATE, "NORMAL")?;
+        progress = None;
+    }
+    let Some((_, watermark, requests_until)) = progress else {
+        let transaction = state.unchecked_transaction().map_err(failed)?;
+        tables.create(&transaction).map_err(failed)?;
+        transaction
+            .execute(
+                "INSERT INTO progress (one, signature, watermark, requests_until) VALUES (1, ?, 0, 0)",
+                [signature],
+            )
+            .map_err(failed)?;
+        transaction.commit().map_err(failed)?;
+        return Ok((state, 0, 0));
+    };
+    let reached = watermark.max(requests_until);
+    if reached > head.place.n {
+        return Err(StoreError::Damaged(format!(
+            "the state is newer than the journal: it has seen record {reached}, the journal ends at {}. \
+             Were they restored from different backups? Restore the newer journal; or, if this journal is the right \
+             one, delete {}, and it is rebuilt from the journal",
+            head.place.n,
+            path.display()
+        )));
+    }
+    Ok((state, watermark, requests_until))
+}
+
+/// Adds the request keys of the records after `until` to the index, as their commits would have.
+fn index_tail<D: Domain>(
+    journal: &JournalWriter,
+    requests: &mut Requests,
+    keeper: &Keeper<D>,
+    until: u64,
+) -> Result<(), StoreError> {
+    let head = journal.head().place.n;
+    let mut from = until + 1;
+    while from <= head {
+        let records = journal.read(from, RECORDS_READ)?;
+        let Some(last) = records.last() else { break };
+        let mut keys = Vec::new();
+        for record in &records {
+            let prefix = Prefix::decode(&record.bytes)
+                .map_err(|why| StoreError::Damaged(format!("record {}: {why}", record.place.n)))?;
+            keys.extend(prefix.request.map(|request| (request.key, record.place.n)));
+        }
+        if requests.check_room().is_err() {
+            keeper.done(true)?;
+        }
+        if let Some(frozen) = requests.add(&keys, last.place.n, last.at.milliseconds()) {
+            keeper.freeze(frozen);
+        }
+        from = last.place.n + 1;
+    }
+    Ok(())
+}
+
+/// Locks what threads share. A thread that panicked while it held the lock left plain values, each still whole.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

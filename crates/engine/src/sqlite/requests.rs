@@ -1,0 +1,284 @@
+//! The request index as the engine's thread sees it: from an idempotency key to the record that carried it out.
+//!
+//! Recent keys are in memory. When there are enough of them they are frozen and the keeper sorts them into a segment on
+//! disk; until that is done they are found in the frozen map. A usual miss looks at the maps and at one cache line of each
+//! segment's filter, and reads nothing. What the keeper does is in `segments`. Start reading at [`Requests::find`].
+
+use super::error::classify;
+use super::filter::Filter;
+use super::journal::{signed, unsigned};
+use super::lock;
+use crate::store::StoreError;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// Bytes of one entry of a block or a run: the key, then the record's number, big-endian.
+pub(super) const ENTRY_BYTES: usize = 24;
+/// Frozen maps that may wait for the keeper.
+const FROZEN_MAX: usize = 4;
+
+/// A request key, as the index holds it.
+pub(super) type RequestKey = [u8; 16];
+/// Keys with the numbers of their records.
+pub(super) type KeyMap = HashMap<RequestKey, u64, BuildHasherDefault<KeyHasher>>;
+
+/// Takes a key's own bits: keys are keyed hashes already.
+#[derive(Default)]
+pub(super) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0.rotate_left(29) ^ u64::from_le_bytes(word)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        }
+    }
+
+    fn write_usize(&mut self, _length: usize) {
+        // Every key has the same length.
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Keys that will become a segment.
+pub(super) struct Frozen {
+    pub(super) keys: KeyMap,
+    pub(super) last_n: u64,
+    pub(super) last_at: i64,
+}
+
+/// A segment on disk.
+pub(super) struct Segment {
+    pub(super) number: u64,
+    pub(super) tier: u32,
+    pub(super) last_n: u64,
+    pub(super) last_at: i64,
+    pub(super) bits: u32,
+    pub(super) filter: Filter,
+}
+
+/// The row of `request_block` where a segment's block stands.
+pub(super) fn block_row(segment: u64, block: u64) -> i64 {
+    signed((segment << 24) | block)
+}
+
+/// The block of a segment with 2^`bits` of them where `key` belongs.
+pub(super) fn block_of(key: &RequestKey, bits: u32) -> u64 {
+    let first = u64::from(u32::from_be_bytes([key[0], key[1], key[2], key[3]]));
+    first >> (32 - bits)
+}
+
+/// What the keeper has published: replaced as a whole, so that a reader has one moment's truth.
+#[derive(Clone, Default)]
+pub(super) struct Index {
+    pub(super) frozen: Vec<Arc<Frozen>>,
+    pub(super) segments: Vec<Arc<Segment>>,
+}
+
+/// The place where the keeper publishes the index, and the engine's thread picks it up.
+#[derive(Default)]
+pub(super) struct Published {
+    index: Mutex<Arc<Index>>,
+    changes: AtomicU64,
+}
+
+impl Published {
+    pub(super) fn change(&self, change: impl FnOnce(&mut Index)) {
+        let mut index = lock(&self.index);
+        let mut next = Index::clone(&index);
+        change(&mut next);
+        *index = Arc::new(next);
+        drop(index);
+        self.changes.fetch_add(1, Ordering::Release);
+    }
+
+    pub(super) fn now(&self) -> Arc<Index> {
+        Arc::clone(&lock(&self.index))
+    }
+}
+
+/// The index, on the engine's thread.
+pub(super) struct Requests {
+    recent: KeyMap,
+    /// Keys that no run on disk holds yet.
+    unwritten: Vec<(RequestKey, u64)>,
+    published: Arc<Published>,
+    seen: Arc<Index>,
+    changes_seen: u64,
+    segment_max: usize,
+}
+
+impl Requests {
+    pub(super) fn new(published: Arc<Published>, segment_max: usize) -> Self {
+        let seen = published.now();
+        let changes_seen = published.changes.load(Ordering::Acquire);
+        Self { recent: KeyMap::default(), unwritten: Vec::new(), published, seen, changes_seen, segment_max }
+    }
+
+    /// Takes back what the runs on disk hold.
+    pub(super) fn read_runs(&mut self, connection: &Connection) -> Result<(), StoreError> {
+        let failed = |error: rusqlite::Error| classify("reading the request index", &error);
+        let mut select = connection.prepare("SELECT entries FROM request_run ORDER BY last_n").map_err(failed)?;
+        let mut rows = select.query([]).map_err(failed)?;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let entries = row.get_ref(0).and_then(|entries| Ok(entries.as_blob()?)).map_err(failed)?;
+            self.recent.extend(read_entries(entries));
+        }
+        Ok(())
+    }
+
+    /// Refuses a batch while too many keys wait for a disk that does not take them.
+    pub(super) fn check_room(&self) -> Result<(), StoreError> {
+        if self.recent.len() >= self.segment_max && self.published.now().frozen.len() >= FROZEN_MAX {
+            return Err(StoreError::Unavailable("busy: the request index waits for the disk".into()));
+        }
+        Ok(())
+    }
+
+    /// Takes note of a committed batch's keys; gives a map to freeze when there are enough.
+    pub(super) fn add(&mut self, keys: &[(RequestKey, u64)], last_n: u64, last_at: i64) -> Option<Arc<Frozen>> {
+        self.recent.extend(keys.iter().copied());
+        self.unwritten.extend_from_slice(keys);
+        if self.recent.len() < self.segment_max || self.published.now().frozen.len() >= FROZEN_MAX {
+            return None;
+        }
+        let keys = std::mem::take(&mut self.recent);
+        // The segment takes the place of the runs that it covers.
+        self.unwritten.clear();
+        let frozen = Arc::new(Frozen { keys, last_n, last_at });
+        self.published.change(|index| index.frozen.push(Arc::clone(&frozen)));
+        Some(frozen)
+    }
+
+    /// The keys since the last run, to be written beside the rows.
+    pub(super) fn take_unwritten(&mut self) -> Vec<(RequestKey, u64)> {
+        std::mem::take(&mut self.unwritten)
+    }
+
+    /// The record that `key` is known from.
+    pub(super) fn find(&mut self, key: &RequestKey, connection: &Connection) -> Result<Option<u64>, StoreError> {
+        if let Some(n) = self.recent.get(key) {
+            return Ok(Some(*n));
+        }
+        'index: loop {
+            let changes = self.published.changes.load(Ordering::Acquire);
+            if changes != self.changes_seen {
+                self.seen = self.published.now();
+                self.changes_seen = changes;
+            }
+            for frozen in self.seen.frozen.iter().rev() {
+                if let Some(n) = frozen.keys.get(key) {
+                    return Ok(Some(*n));
+                }
+            }
+            for segment in self.seen.segments.iter().rev().filter(|segment| segment.filter.may_have(key)) {
+                match find_in_block(connection, segment, key)? {
+                    InBlock::Found(n) => return Ok(Some(n)),
+                    InBlock::Absent => {}
+                    // The keeper merged the segment into another between our two looks.
+                    InBlock::Gone if self.published.changes.load(Ordering::Acquire) != self.changes_seen => {
+                        continue 'index;
+                    }
+                    InBlock::Gone => {
+                        return Err(StoreError::Damaged(format!(
+                            "segment {} of the request index lacks a block; stop, delete state.sqlite, it is rebuilt",
+                            segment.number
+                        )));
+                    }
+                }
+            }
+            return Ok(None);
+        }
+    }
+}
+
+enum InBlock {
+    Found(u64),
+    Absent,
+    Gone,
+}
+
+fn find_in_block(connection: &Connection, segment: &Segment, key: &RequestKey) -> Result<InBlock, StoreError> {
+    let failed = |error: rusqlite::Error| classify("reading the request index", &error);
+    let row = block_row(segment.number, block_of(key, segment.bits));
+    let mut select = connection.prepare_cached("SELECT entries FROM request_block WHERE block = ?").map_err(failed)?;
+    let found = select
+        .query_row([row], |row| {
+            let entries = row.get_ref(0)?.as_blob()?;
+            Ok(read_entries(entries)
+                .find(|(other, _)| other == key)
+                .map_or(InBlock::Absent, |(_, n)| InBlock::Found(n)))
+        })
+        .optional()
+        .map_err(failed)?;
+    Ok(found.unwrap_or(InBlock::Gone))
+}
+
+/// The entries of a run or a block.
+pub(super) fn read_entries(bytes: &[u8]) -> impl Iterator<Item = (RequestKey, u64)> + '_ {
+    bytes.as_chunks::<ENTRY_BYTES>().0.iter().map(|entry| {
+        let key = entry.first_chunk().copied().unwrap_or_default();
+        (key, u64::from_be_bytes(entry.last_chunk().copied().unwrap_or_default()))
+    })
+}
+
+/// Adds an entry to a run or a block.
+pub(super) fn write_entry(bytes: &mut Vec<u8>, key: &RequestKey, n: u64) {
+    bytes.extend_from_slice(key);
+    bytes.extend_from_slice(&n.to_be_bytes());
+}
+
+/// Writes the keys since the last run, and how far the index has come with them.
+pub(super) fn write_run(connection: &Connection, keys: &[(RequestKey, u64)], until: u64) -> rusqlite::Result<()> {
+    if !keys.is_empty() {
+        let mut entries = Vec::with_capacity(keys.len() * ENTRY_BYTES);
+        for (key, n) in keys {
+            write_entry(&mut entries, key, *n);
+        }
+        connection
+            .prepare_cached("INSERT OR REPLACE INTO request_run (last_n, entries) VALUES (?, ?)")?
+            .execute(params![signed(until), entries])?;
+    }
+    connection
+        .prepare_cached("UPDATE progress SET requests_until = max(requests_until, ?)")?
+        .execute([signed(until)])?;
+    Ok(())
+}
+
+/// The segments that a state file holds, with their filters.
+pub(super) fn read_segments(connection: &Connection) -> Result<Vec<Arc<Segment>>, StoreError> {
+    let failed = |error: rusqlite::Error| classify("reading the request index", &error);
+    let mut select = connection
+        .prepare(
+            "SELECT segment, tier, last_n, last_at, bits, filter FROM request_segment \
+             WHERE filter IS NOT NULL ORDER BY last_n",
+        )
+        .map_err(failed)?;
+    let mut rows = select.query([]).map_err(failed)?;
+    let mut segments = Vec::new();
+    while let Some(row) = rows.next().map_err(failed)? {
+        let number = unsigned(row.get(0).map_err(failed)?);
+        let filter = row.get_ref(5).and_then(|filter| Ok(filter.as_blob()?)).map_err(failed)?;
+        let filter = Filter::from_bytes(filter).ok_or_else(|| {
+            StoreError::Damaged(format!(
+                "the filter of segment {number} cannot be read; stop, delete state.sqlite, it is rebuilt"
+            ))
+        })?;
+        segments.push(Arc::new(Segment {
+            number,
+            tier: row.get(1).map_err(failed)?,
+            last_n: unsigned(row.get(2).map_err(failed)?),
+            last_at: row.get(3).map_err(failed)?,
+            bits: row.get(4).map_err(failed)?,
+            filter,
+        }));
+    }
+    Ok(segments)
+}
