@@ -71,6 +71,7 @@ pub(crate) struct Bench {
     changed: BTreeMap<Key, Stored<i64>>,
     pub(crate) head: Head,
     generation: u64,
+    now_milliseconds: i64,
 }
 
 impl Bench {
@@ -79,7 +80,7 @@ impl Bench {
         let store = SqliteStore::open(directory.path(), &options).expect("a new directory opens");
         let head = Store::<Tally>::recovered(&store).head;
         let (rows, changed) = (BTreeMap::new(), BTreeMap::new());
-        Self { directory, options, store: Some(store), rows, changed, head, generation: 0 }
+        Self { directory, options, store: Some(store), rows, changed, head, generation: 0, now_milliseconds: 0 }
     }
 
     pub(crate) fn store(&mut self) -> &mut SqliteStore<Tally> {
@@ -108,7 +109,7 @@ impl Bench {
                 outcome: Outcome::Done(total),
             };
             let bytes = entry.encode().expect("an entry of the tests is short");
-            let at = Time::from_milliseconds(i64::try_from(place.n).expect("few records") * 10);
+            let at = head.at.max(Time::from_milliseconds(self.now_milliseconds)).plus_milliseconds(10);
             let hash = chain(Tally::NAME, head.epoch, &head.hash, place, at, &bytes);
             records.push(SealedRecord { place, at, bytes, hash });
             requests.push((request.key, place.n));
@@ -211,4 +212,221 @@ fn a_deleted_state_file_is_made_anew() {
     assert_eq!(bench.reopen().map(|recovered| recovered.watermark), Ok(0));
     assert_eq!(bench.store().load(&[counter(1)]), Ok(vec![None]));
     bench.check_requests();
+}
+
+fn check_damaged(bench: &mut Bench, words: &str) {
+    match bench.refusal() {
+        StoreError::Damaged(what) => assert!(what.contains(words), "{what}"),
+        other => panic!("damage is called damage, not {other}"),
+    }
+}
+
+#[test]
+fn a_state_newer_than_its_journal_is_refused() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[1, 2]).expect("the commit is taken");
+    bench.close();
+    let older = fs::read(bench.file(JOURNAL_FILE)).expect("the journal is read");
+    bench.reopen().expect("the directory opens");
+    bench.commit(&[3]).expect("the commit is taken");
+    bench.write_back();
+    bench.close();
+    fs::write(bench.file(JOURNAL_FILE), older).expect("the older journal is put back");
+    check_damaged(&mut bench, "the state is newer than the journal: it has seen record 3, the journal ends at 2");
+}
+
+#[test]
+fn a_newer_version_is_refused_without_a_write() {
+    for name in [JOURNAL_FILE, STATE_FILE] {
+        let mut bench = Bench::new(SqliteOptions::default());
+        bench.commit(&[1]).expect("the commit is taken");
+        bench.write_back();
+        bench.close();
+        let newer = Connection::open(bench.file(name)).expect("the file opens");
+        newer.pragma_update(None, "user_version", 99).expect("the version is set");
+        newer.close().expect("the file closes");
+        let before = bench.bytes();
+        assert_eq!(
+            bench.refusal(),
+            StoreError::Version(format!(
+                "{name} has version 99, this program knows up to 1; run the newer program, nothing was written"
+            ))
+        );
+        assert!(before == bench.bytes(), "nothing was written");
+    }
+}
+
+#[test]
+fn another_domains_journal_is_refused() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.store().journal.connection().execute("UPDATE lane SET domain = 'other'", []).expect("the lane is edited");
+    assert!(matches!(bench.refusal(), StoreError::Version(what) if what.contains("the domain other")));
+}
+
+#[test]
+fn a_locked_directory_is_refused() {
+    let bench = Bench::new(SqliteOptions::default());
+    let second = SqliteStore::<Tally>::open(bench.directory.path(), &bench.options).err();
+    assert!(matches!(second, Some(StoreError::Fenced(what)) if what.contains("another process holds")));
+}
+
+#[test]
+fn a_place_that_takes_no_directory_is_refused() {
+    let bench = Bench::new(SqliteOptions::default());
+    let under_a_file = bench.file(JOURNAL_FILE).join("data");
+    let refused = SqliteStore::<Tally>::open(&under_a_file, &bench.options).err();
+    assert!(matches!(refused, Some(StoreError::Unavailable(what)) if what.contains("cannot make the data directory")));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_directory_that_may_not_be_written_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new(SqliteOptions::default());
+    let closed = bench.file("closed");
+    fs::create_dir(&closed).expect("a directory is made");
+    fs::set_permissions(&closed, fs::Permissions::from_mode(0o555)).expect("its permissions are set");
+    if fs::write(closed.join("try"), []).is_ok() {
+        // Who may write everywhere cannot see the refusal.
+        return;
+    }
+    let refused = SqliteStore::<Tally>::open(&closed, &bench.options).err();
+    assert!(matches!(refused, Some(StoreError::Unavailable(what)) if what.contains("cannot write to the data")));
+}
+
+#[test]
+fn a_file_that_is_no_database_is_refused() {
+    for name in [JOURNAL_FILE, STATE_FILE] {
+        let mut bench = Bench::new(SqliteOptions::default());
+        bench.close();
+        fs::write(bench.file(name), "a letter to somebody".repeat(100)).expect("the file is written");
+        let before = bench.bytes();
+        check_damaged(&mut bench, "is not a database");
+        assert!(before == bench.bytes(), "nothing was written");
+    }
+}
+
+#[test]
+fn a_truncated_journal_is_refused() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    for _ in 0..20 {
+        bench.commit(&[1; 100]).expect("the commit is taken");
+    }
+    bench.close();
+    let length = fs::metadata(bench.file(JOURNAL_FILE)).expect("the journal is there").len();
+    let file = fs::File::options().write(true).open(bench.file(JOURNAL_FILE)).expect("the journal opens");
+    file.set_len(length / 2).expect("the journal is cut");
+    check_damaged(&mut bench, "is cut short");
+}
+
+#[test]
+fn a_cut_tail_is_noticed_at_the_start() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[1, 2, 3]).expect("the commit is taken");
+    bench.store().journal.connection().execute("DELETE FROM journal WHERE n > 1", []).expect("the tail is cut");
+    check_damaged(&mut bench, "the journal's head says record 3, its last record is 1");
+}
+
+#[test]
+fn a_batch_decided_elsewhere_is_fenced() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[1, 2]).expect("the commit is taken");
+    // Another program moved the lane, past the lock.
+    bench.store().journal.connection().execute("UPDATE lane SET epoch = 2", []).expect("the lane is edited");
+    assert!(matches!(bench.commit(&[3]), Err(StoreError::Fenced(_))));
+    assert_eq!(bench.store().read(3, 1), Ok(Vec::new()));
+}
+
+#[test]
+fn a_full_disk_changes_nothing_and_may_be_tried_again() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[1, 2]).expect("the commit is taken");
+    let limit = |bench: &mut Bench, pages: i64| {
+        bench.store().journal.connection().pragma_update(None, "max_page_count", pages).expect("a limit is set");
+    };
+    limit(&mut bench, 1);
+    let many = [7; 500];
+    match bench.commit(&many) {
+        Err(StoreError::Unavailable(what)) => assert!(what.contains("the disk is full"), "{what}"),
+        other => panic!("a full disk is refused, not {other:?}"),
+    }
+    assert_eq!(bench.store().read(3, 1), Ok(Vec::new()));
+    limit(&mut bench, 1_000_000);
+    bench.commit(&many).expect("with room the same batch is taken");
+    bench.write_back();
+    bench.check_rows();
+    assert_eq!(bench.reopen().map(|recovered| recovered.head.place.n), Ok(502));
+}
+
+#[test]
+fn changed_tables_rebuild_the_state() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[1]).expect("the commit is taken");
+    bench.write_back();
+    bench.close();
+    let state = Connection::open(bench.file(STATE_FILE)).expect("the state opens");
+    state.execute("UPDATE progress SET signature = 'tally rows 1.0: counter(total)'", []).expect("it is edited");
+    state.close().expect("the state closes");
+    assert_eq!(bench.reopen().map(|recovered| recovered.watermark), Ok(0));
+    assert_eq!(bench.store().load(&[counter(1)]), Ok(vec![None]));
+}
+
+#[test]
+fn an_operator_reads_typed_columns() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[5, 5, 5]).expect("the commit is taken");
+    bench.write_back();
+    let row = bench.store().rows.connection.query_row(
+        "SELECT version, place, total, kind FROM counter WHERE id = ?",
+        [Id::from_number(5).0],
+        |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?)),
+    );
+    assert_eq!(row, Ok((3, 3, 3, String::from("plain"))));
+}
+
+#[test]
+fn request_keys_are_found_across_segments_merges_and_restarts() {
+    let options = SqliteOptions { requests_segment_max: 256, ..SqliteOptions::default() };
+    let mut bench = Bench::new(options);
+    for round in 0..90_u32 {
+        bench.commit(&[1; 100]).expect("the commit is taken");
+        if round % 4 == 3 {
+            bench.write_back();
+        }
+        if round % 30 == 17 {
+            bench.check_requests();
+            bench.reopen().expect("the directory opens");
+            bench.check_requests();
+        }
+    }
+    assert_eq!(bench.store().written_back(true).map(|_| ()), Ok(()));
+    bench.check_requests();
+    let segments = |bench: &mut Bench| -> (i64, i64) {
+        let connection = &bench.store().rows.connection;
+        connection
+            .query_row("SELECT count(*), coalesce(max(tier), 0) FROM request_segment", [], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
+            .expect("the segments are counted")
+    };
+    // Nothing is waiting, so the keeper merges; the test only needs it to get there.
+    while segments(&mut bench).1 == 0 || segments(&mut bench).0 > 2 * 8 {
+        std::thread::yield_now();
+    }
+    bench.check_requests();
+    bench.reopen().expect("the directory opens");
+    bench.check_requests();
+}
+
+#[test]
+fn old_segments_are_dropped() {
+    let mut bench = Bench::new(SqliteOptions { requests_segment_max: 100, ..SqliteOptions::default() });
+    bench.commit(&[1; 100]).expect("the commit is taken");
+    bench.store().written_back(true).expect("the keeper works");
+    assert_eq!(bench.store().find_request(&request_key(1)), Ok(Some(1)));
+    bench.now_milliseconds += 401 * 86_400_000;
+    bench.commit(&[1; 100]).expect("the commit is taken");
+    bench.store().written_back(true).expect("the keeper works");
+    assert_eq!(bench.store().find_request(&request_key(1)), Ok(None));
+    assert_eq!(bench.store().find_request(&request_key(101)), Ok(Some(101)));
 }
