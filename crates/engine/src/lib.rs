@@ -3,15 +3,23 @@
 //! One batch: load the rows that its commands name, decide and evolve command by command on an overlay, append the
 //! records durably, publish the overlay, answer everybody. A command's refusal or defect never disturbs its neighbours.
 //! The engine knows no wallet and no HTTP; the clock and the source of chance are passed in.
-//! Start reading at [`Record`] (what is stored) and [`Store`] (where).
+//! Start reading at [`Core::step`] (what happens), [`Record`] (what is stored) and [`Store`] (where).
 
 pub mod anchor;
+pub mod canary;
+mod core;
 mod encoding;
+pub mod memory;
+pub mod options;
 mod prefix;
 mod record;
 pub mod sqlite;
 mod store;
+mod submission;
 
+pub use core::{Committed, Core, Mode, Observer, Status};
 pub use encoding::ENTRY_BYTES_MAX;
+pub use options::Options;
 pub use record::{Actor, ActorKind, Entry, Outcome, Place, Record, Request, SealedRecord, Touch, chain};
 pub use store::{Changed, Commit, Generation, Head, Recovered, Store, StoreError, Stored};
+pub use submission::{Answer, Answered, EngineError, Submission};

@@ -1,0 +1,303 @@
+//! The cache: the published rows, and the overlay that a batch evolves on top of them.
+//!
+//! One slot a row. A batch finds each row's slot once, by one hash, and works by slot number from then on. What a batch
+//! changes lives in the overlay until the commit; nothing else may see it. Rows leave in the order of a clock's hand,
+//! and only once the generation that holds their last change is on disk.
+
+use crate::record::Place;
+use crate::store::{Changed, Stored};
+use domain::Key;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::hash::BuildHasher;
+use std::sync::Arc;
+
+/// A slot's number.
+pub(super) type SlotId = u32;
+/// No overlay row.
+const NONE: u32 = u32::MAX;
+/// Slots that the hand passes at most for each row that should leave.
+const HAND_SLOTS_A_ROW: usize = 8;
+/// Slots that the hand may pass in any case.
+const HAND_SLOTS_MIN: usize = 1_024;
+
+/// A row as it is published.
+#[derive(Debug)]
+pub(super) struct Slot<R> {
+    key: Key,
+    /// Free slots keep their place in the list.
+    occupied: bool,
+    /// Whether the store was asked for it.
+    pub loaded: bool,
+    /// Passed over once by the hand.
+    referenced: bool,
+    /// The row; `None` if it never was, or was deleted.
+    pub row: Option<Arc<R>>,
+    pub version: u64,
+    pub place: Place,
+    /// The last generation that holds a change of it; 0 for none.
+    pub generation: u64,
+    /// Where it stands in that generation.
+    pub generation_index: u32,
+    overlay: u32,
+}
+
+/// A row as the running batch has it.
+struct Evolved<R> {
+    slot: SlotId,
+    row: Option<R>,
+    version: u64,
+    place: Place,
+}
+
+/// What an overlay row was before the running command, so that one command can be taken back.
+struct Undo<R> {
+    slot: SlotId,
+    before: Option<(Option<R>, u64, Place)>,
+}
+
+pub(super) struct Cache<R> {
+    slots: Vec<Slot<R>>,
+    free: Vec<SlotId>,
+    index: HashTable<SlotId>,
+    hasher: DefaultHashBuilder,
+    hand: usize,
+    overlay: Vec<Evolved<R>>,
+    undo: Vec<Undo<R>>,
+    /// Whether commands can be taken back one by one: only while a batch with a defect runs again.
+    undoable: bool,
+}
+
+impl<R: Clone> Cache<R> {
+    pub fn new(rows: usize) -> Self {
+        Self {
+            slots: Vec::with_capacity(rows),
+            free: Vec::new(),
+            index: HashTable::with_capacity(rows),
+            hasher: DefaultHashBuilder::default(),
+            hand: 0,
+            overlay: Vec::new(),
+            undo: Vec::new(),
+            undoable: false,
+        }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
+    pub fn slot(&self, id: SlotId) -> &Slot<R> {
+        &self.slots[id as usize]
+    }
+
+    pub fn slot_mut(&mut self, id: SlotId) -> &mut Slot<R> {
+        &mut self.slots[id as usize]
+    }
+
+    fn find(&self, key: Key) -> Option<SlotId> {
+        self.index.find(self.hasher.hash_one(key), |&id| self.slots[id as usize].key == key).copied()
+    }
+
+    /// The slot of `key`; a new one is not loaded yet.
+    pub fn find_or_add(&mut self, key: Key) -> SlotId {
+        let hash = self.hasher.hash_one(key);
+        if let Some(&id) = self.index.find(hash, |&id| self.slots[id as usize].key == key) {
+            self.slots[id as usize].referenced = true;
+            return id;
+        }
+        let slot = Slot {
+            key,
+            occupied: true,
+            loaded: false,
+            referenced: false,
+            row: None,
+            version: 0,
+            place: Place::default(),
+            generation: 0,
+            generation_index: 0,
+            overlay: NONE,
+        };
+        let id = if let Some(id) = self.free.pop() {
+            self.slots[id as usize] = slot;
+            id
+        } else {
+            self.slots.push(slot);
+            SlotId::try_from(self.slots.len() - 1).expect("the cache is bounded far below 2^32 rows")
+        };
+        let (slots, hasher) = (&self.slots, &self.hasher);
+        self.index.insert_unique(hash, id, |&id| hasher.hash_one(slots[id as usize].key));
+        id
+    }
+
+    /// Fills a new slot with what the store has.
+    pub fn fill(&mut self, id: SlotId, stored: Option<Stored<R>>) {
+        let slot = &mut self.slots[id as usize];
+        slot.loaded = true;
+        if let Some(stored) = stored {
+            slot.row = stored.row;
+            slot.version = stored.version;
+            slot.place = stored.place;
+        }
+    }
+
+    fn remove(&mut self, id: SlotId) {
+        let key = self.slots[id as usize].key;
+        let hash = self.hasher.hash_one(key);
+        if let Ok(entry) = self.index.find_entry(hash, |&other| other == id) {
+            entry.remove();
+            let slot = &mut self.slots[id as usize];
+            slot.occupied = false;
+            slot.row = None;
+            self.free.push(id);
+        }
+    }
+
+    /// The row as the running batch sees it.
+    pub fn current(&self, id: SlotId) -> Option<&R> {
+        let slot = &self.slots[id as usize];
+        if slot.overlay == NONE { slot.row.as_deref() } else { self.overlay[slot.overlay as usize].row.as_ref() }
+    }
+
+    /// The row as it is published.
+    pub fn published(&self, id: SlotId) -> Option<&R> {
+        self.slots[id as usize].row.as_deref()
+    }
+
+    /// Whether the running batch has changed the row.
+    pub fn is_evolved(&self, id: SlotId) -> bool {
+        self.slots[id as usize].overlay != NONE
+    }
+
+    /// The row's version as the running batch has it, and the place that made it so.
+    pub fn version(&self, id: SlotId) -> (u64, Place) {
+        let slot = &self.slots[id as usize];
+        if slot.overlay == NONE {
+            (slot.version, slot.place)
+        } else {
+            let evolved = &self.overlay[slot.overlay as usize];
+            (evolved.version, evolved.place)
+        }
+    }
+
+    /// Opens the row for the record at `place`. Returns the overlay's index; at the record's first touch also the new
+    /// version, one more than before, and the place of the row's record before.
+    pub fn touch(&mut self, id: SlotId, place: Place) -> (usize, Option<(u64, Place)>) {
+        let slot = &mut self.slots[id as usize];
+        if slot.overlay == NONE {
+            slot.overlay = u32::try_from(self.overlay.len()).expect("a batch changes far fewer than 2^32 rows");
+            let row = slot.row.as_deref().cloned();
+            self.overlay.push(Evolved { slot: id, row, version: slot.version, place: slot.place });
+            if self.undoable {
+                self.undo.push(Undo { slot: id, before: None });
+            }
+        } else {
+            let evolved = &self.overlay[slot.overlay as usize];
+            if evolved.place == place {
+                return (slot.overlay as usize, None);
+            }
+            if self.undoable {
+                let before = Some((evolved.row.clone(), evolved.version, evolved.place));
+                self.undo.push(Undo { slot: id, before });
+            }
+        }
+        let index = slot.overlay as usize;
+        let evolved = &mut self.overlay[index];
+        let previous = evolved.place;
+        evolved.version += 1;
+        evolved.place = place;
+        (index, Some((evolved.version, previous)))
+    }
+
+    /// The overlay row that [`Cache::touch`] opened.
+    pub fn evolved_mut(&mut self, index: usize) -> &mut Option<R> {
+        &mut self.overlay[index].row
+    }
+
+    /// From here on single commands can be taken back; each begins with [`Cache::begin_command`].
+    pub fn set_undoable(&mut self, undoable: bool) {
+        self.undoable = undoable;
+        self.undo.clear();
+    }
+
+    pub fn begin_command(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Takes back what the running command changed.
+    pub fn undo_command(&mut self) {
+        while let Some(undo) = self.undo.pop() {
+            let slot = &mut self.slots[undo.slot as usize];
+            if let Some((row, version, place)) = undo.before {
+                self.overlay[slot.overlay as usize] = Evolved { slot: undo.slot, row, version, place };
+            } else {
+                // Rows that the command opened first stand at the overlay's end, in the order of the undo list.
+                slot.overlay = NONE;
+                self.overlay.pop();
+            }
+        }
+    }
+
+    /// Takes the whole overlay away, ready to be stored: the slots, and what their rows become.
+    pub fn take_overlay(&mut self, slots: &mut Vec<SlotId>, changed: &mut Vec<Changed<R>>) {
+        self.undo.clear();
+        for evolved in self.overlay.drain(..) {
+            let slot = &mut self.slots[evolved.slot as usize];
+            slot.overlay = NONE;
+            slots.push(evolved.slot);
+            let stored = Stored { version: evolved.version, place: evolved.place, row: evolved.row.map(Arc::new) };
+            changed.push(Changed { key: slot.key, stored });
+        }
+    }
+
+    /// Drops the overlay: everything is as it was published.
+    pub fn drop_overlay(&mut self) {
+        self.undo.clear();
+        for evolved in self.overlay.drain(..) {
+            self.slots[evolved.slot as usize].overlay = NONE;
+        }
+    }
+
+    /// Publishes what a row became.
+    pub fn publish(&mut self, id: SlotId, stored: &Stored<R>) {
+        let slot = &mut self.slots[id as usize];
+        slot.row.clone_from(&stored.row);
+        slot.version = stored.version;
+        slot.place = stored.place;
+    }
+
+    /// The row as it is published, with its version; `None` if the cache does not know.
+    pub fn stored(&self, key: Key) -> Option<Stored<R>> {
+        let slot = &self.slots[self.find(key)? as usize];
+        slot.loaded.then(|| Stored { version: slot.version, place: slot.place, row: slot.row.clone() })
+    }
+
+    pub fn key(&self, id: SlotId) -> Key {
+        self.slots[id as usize].key
+    }
+
+    /// Lets rows leave until at most `rows_max` are left, as far as the hand finds clean ones: those whose last
+    /// generation is at most `generation_done`. Must not be called while a batch holds slot numbers.
+    pub fn evict(&mut self, rows_max: usize, generation_done: u64) {
+        let excess = self.len().saturating_sub(rows_max);
+        if excess == 0 {
+            return;
+        }
+        let passes = (excess * HAND_SLOTS_A_ROW).max(HAND_SLOTS_MIN);
+        for _ in 0..passes {
+            if self.len() <= rows_max {
+                return;
+            }
+            self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
+            let slot = &mut self.slots[self.hand];
+            if !slot.occupied || slot.generation > generation_done {
+                continue;
+            }
+            if slot.referenced {
+                slot.referenced = false;
+                continue;
+            }
+            let id = SlotId::try_from(self.hand).expect("the cache is bounded far below 2^32 rows");
+            self.remove(id);
+        }
+    }
+}

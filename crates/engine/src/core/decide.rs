@@ -1,0 +1,343 @@
+//! Deciding a batch: each command in its turn, on the overlay, sealed into the chain.
+//!
+//! A batch is decided together. If a command panics, the overlay is dropped and the batch decided again one by one, so
+//! that the guilty command alone is journaled as a defect and its neighbours never notice.
+
+use super::Core;
+use crate::canary;
+use crate::encoding::{EntryRef, OutcomeRef};
+use crate::options::CLOCK_DRIFT_MS_MAX;
+use crate::record::{Actor, Entry, Outcome, Place, Record, Request, SealedRecord, Touch, chain};
+use crate::store::{Head, Store, StoreError};
+use crate::submission::{Answer, Answered, EngineError, Submission, recorded_answer};
+use domain::{Domain, Key, Moment, Time};
+use hashbrown::HashMap;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// The command name of a record that counts refusals.
+const AGGREGATED_NAME: &str = "engine.refusals";
+/// What is kept of a defect's message.
+const DEFECT_CHARACTERS_MAX: usize = 500;
+
+/// What the running batch has come to.
+pub(super) struct Batch<D: Domain> {
+    /// The head as it will be after the commit.
+    pub head: Head,
+    pub sealed: Vec<SealedRecord>,
+    pub requests: Vec<([u8; 16], u64)>,
+    /// The records themselves, if somebody observes.
+    pub records: Vec<Record<D>>,
+    /// The request keys of this batch: the body's MAC, and the index of the answer.
+    seen: HashMap<[u8; 16], ([u8; 16], usize)>,
+    /// Refusals that were counted instead of journaled.
+    pub counted: u64,
+    touched: Vec<Touch>,
+    event_keys: Vec<Key>,
+}
+
+impl<D: Domain> Batch<D> {
+    pub fn new(head: Head) -> Self {
+        Self {
+            head,
+            sealed: Vec::new(),
+            requests: Vec::new(),
+            records: Vec::new(),
+            seen: HashMap::new(),
+            counted: 0,
+            touched: Vec::new(),
+            event_keys: Vec::new(),
+        }
+    }
+
+    pub fn begin(&mut self, head: Head) {
+        self.head = head;
+        self.sealed.clear();
+        self.requests.clear();
+        self.records.clear();
+        self.seen.clear();
+        self.counted = 0;
+    }
+}
+
+/// Why a command's turn did not end.
+enum Interrupted {
+    Store(StoreError),
+    Defect(String),
+}
+
+impl From<StoreError> for Interrupted {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl<D: Domain, S: Store<D>> Core<D, S> {
+    pub(super) fn decide_batch(
+        &mut self,
+        batch: &[Submission<D>],
+        answers: &mut Vec<Answered<D>>,
+    ) -> Result<(), StoreError> {
+        match catch_unwind(AssertUnwindSafe(|| self.decide_together(batch, answers))) {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(Interrupted::Store(error))) => return Err(error),
+            Ok(Err(Interrupted::Defect(_))) | Err(_) => {}
+        }
+        self.cache.drop_overlay();
+        self.refusals.drop_batch();
+        self.plan.forget();
+        self.batch.begin(self.head);
+        answers.clear();
+        self.cache.set_undoable(true);
+        let result = self.decide_one_by_one(batch, answers);
+        self.cache.set_undoable(false);
+        result
+    }
+
+    fn decide_together(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) -> Result<(), Interrupted> {
+        self.plan_batch(batch)?;
+        for (index, submission) in batch.iter().enumerate() {
+            let moment = self.begin_turn(submission.at)?;
+            let answer = match self.repeat(submission.request, answers)? {
+                Some(answer) => answer,
+                None => self.decide(Some(index), index, submission, moment)?,
+            };
+            answers.push(answer);
+        }
+        Ok(())
+    }
+
+    fn decide_one_by_one(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) -> Result<(), StoreError> {
+        for (index, submission) in batch.iter().enumerate() {
+            let moment = self.begin_turn(submission.at)?;
+            if let Some(answer) = self.repeat(submission.request, answers)? {
+                answers.push(answer);
+                continue;
+            }
+            self.cache.begin_command();
+            let mark = self.refusals.mark();
+            let outcome = catch_unwind(AssertUnwindSafe(|| self.decide(None, index, submission, moment)));
+            let what = match outcome {
+                Ok(Ok(answer)) => {
+                    answers.push(answer);
+                    continue;
+                }
+                Ok(Err(Interrupted::Store(error))) => return Err(error),
+                Ok(Err(Interrupted::Defect(what))) => what,
+                Err(panic) => panic_message(panic.as_ref()),
+            };
+            self.plan.forget();
+            self.cache.undo_command();
+            self.refusals.undo_to(mark);
+            answers.push(Err(self.seal_defect(index, submission, moment, what)?));
+        }
+        Ok(())
+    }
+
+    /// The command's time: never before the lane's last record. A new hour first journals the old one's counts.
+    fn begin_turn(&mut self, at: Time) -> Result<Moment, StoreError> {
+        let last = self.batch.head.at;
+        let now = if canary::active("time_steps_back") { at } else { at.max(last) };
+        self.turn_hour(now)?;
+        let clock_drifted = !self.clock_trusted || last.milliseconds_since(at) > CLOCK_DRIFT_MS_MAX;
+        Ok(Moment { now, clock_drifted })
+    }
+
+    fn turn_hour(&mut self, now: Time) -> Result<(), StoreError> {
+        let aggregated = self.refusals.turn(now);
+        self.seal_aggregated(aggregated, now)
+    }
+
+    /// Ends the hour early, for the stop.
+    pub(super) fn end_hour(&mut self, now: Time) -> Result<(), StoreError> {
+        let aggregated = self.refusals.end();
+        self.seal_aggregated(aggregated, now)
+    }
+
+    fn seal_aggregated(&mut self, aggregated: Vec<(Actor, u64)>, at: Time) -> Result<(), StoreError> {
+        for (actor, refusals) in aggregated {
+            self.batch.touched.clear();
+            let outcome = OutcomeRef::Aggregated { refusals };
+            self.seal(at, &Asked { actor, command: AGGREGATED_NAME, reason: None, request: None }, &[], outcome)
+                .map_err(StoreError::Damaged)?;
+            let asked = Asked { actor, command: AGGREGATED_NAME, reason: None, request: None };
+            self.keep_record(at, &asked, Vec::new(), || Outcome::Aggregated { refusals });
+        }
+        Ok(())
+    }
+
+    /// The answer to a request that is known, from this batch or from the journal.
+    fn repeat(&mut self, request: Option<Request>, answers: &[Answered<D>]) -> Result<Option<Answered<D>>, StoreError> {
+        let Some(request) = request else { return Ok(None) };
+        let same = |body: [u8; 16]| body == request.body || canary::active("request_body_not_compared");
+        if let Some(&(body, index)) = self.batch.seen.get(&request.key) {
+            let again = answers[index].clone().map(|answer| Answer { repeated: true, ..answer });
+            return Ok(Some(if same(body) { again } else { Err(EngineError::KeyReused) }));
+        }
+        let Some(n) = self.store.find_request(&request.key)? else { return Ok(None) };
+        let wrong = |what: &str| StoreError::Damaged(format!("the request index points at record {n}, which {what}"));
+        let sealed = self.store.read(n, 1)?;
+        let sealed = sealed.first().filter(|sealed| sealed.place.n == n).ok_or_else(|| wrong("is not there"))?;
+        let record = Record::<D>::decode(sealed)?;
+        match record.entry.request {
+            Some(kept) if kept.key == request.key => {
+                if same(kept.body) {
+                    recorded_answer(record).map(Some)
+                } else {
+                    Ok(Some(Err(EngineError::KeyReused)))
+                }
+            }
+            Some(_) | None => Err(wrong("has another request")),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        planned: Option<usize>,
+        index: usize,
+        submission: &Submission<D>,
+        moment: Moment,
+    ) -> Result<Answered<D>, Interrupted> {
+        self.name_rows(planned, &submission.command)?;
+        let view = self.working_set.view(&self.cache);
+        let decision = D::decide(&view, &submission.command, moment, &self.context);
+        let at = moment.now;
+        if decision.reply.is_err() && !self.refusals.journals(submission.actor) {
+            self.batch.counted += 1;
+            return Ok(Ok(Answer { place: None, at, repeated: false, reply: decision.reply }));
+        }
+        self.evolve(&decision.events);
+        D::assert_decided(&decision.events, &self.working_set.view(&self.cache));
+        let asked = Asked::of(submission);
+        let outcome = match &decision.reply {
+            Ok(receipt) => OutcomeRef::Done(receipt),
+            Err(refusal) => OutcomeRef::Refused(refusal),
+        };
+        let place = self.seal(at, &asked, &decision.events, outcome).map_err(Interrupted::Defect)?;
+        self.remember(submission.request, index);
+        self.keep_record(at, &asked, decision.events, || match &decision.reply {
+            Ok(receipt) => Outcome::Done(receipt.clone()),
+            Err(refusal) => Outcome::Refused(refusal.clone()),
+        });
+        Ok(Ok(Answer { place: Some(place), at, repeated: false, reply: decision.reply }))
+    }
+
+    /// Applies what was decided to the overlay; each row that the record touches gets one new version.
+    fn evolve(&mut self, events: &[D::Event]) {
+        let Self { batch, working_set, cache, .. } = self;
+        let place = next(batch.head.place);
+        batch.touched.clear();
+        for event in events {
+            batch.event_keys.clear();
+            D::touches(event, &mut batch.event_keys);
+            for &key in &batch.event_keys {
+                let (index, first) = cache.touch(working_set.slot(key), place);
+                if let Some((version, previous)) = first {
+                    batch.touched.push(Touch { key, version, previous });
+                }
+                D::evolve(key, cache.evolved_mut(index), event);
+            }
+        }
+    }
+
+    /// Adds the next record: encodes it and links it to the one before.
+    fn seal(
+        &mut self,
+        at: Time,
+        asked: &Asked<'_>,
+        events: &[D::Event],
+        outcome: OutcomeRef<'_, D>,
+    ) -> Result<Place, String> {
+        let Self { batch, encoder, .. } = self;
+        let &Asked { actor, command, reason, request } = asked;
+        let entry = EntryRef::<D> { actor, command, reason, request, touched: &batch.touched, events, outcome };
+        let bytes = encoder.encode(&entry)?.to_vec();
+        let place = next(batch.head.place);
+        let hash = chain(D::NAME, batch.head.epoch, &batch.head.hash, place, at, &bytes);
+        batch.head = Head { place, at, hash, ..batch.head };
+        batch.sealed.push(SealedRecord { place, at, bytes, hash });
+        Ok(place)
+    }
+
+    fn seal_defect(
+        &mut self,
+        index: usize,
+        submission: &Submission<D>,
+        moment: Moment,
+        what: String,
+    ) -> Result<EngineError, StoreError> {
+        let what: String = what.chars().take(DEFECT_CHARACTERS_MAX).collect();
+        self.batch.touched.clear();
+        let asked = Asked::of(submission);
+        let place = self.seal(moment.now, &asked, &[], OutcomeRef::Defect(&what)).map_err(StoreError::Damaged)?;
+        self.remember(submission.request, index);
+        self.keep_record(moment.now, &asked, Vec::new(), || Outcome::Defect(what.clone()));
+        self.defects += 1;
+        self.defect_last = Some(format!("record {}: {what}", place.n));
+        Ok(EngineError::Defect { place })
+    }
+
+    fn remember(&mut self, request: Option<Request>, index: usize) {
+        if let Some(Request { key, body }) = request {
+            self.batch.seen.insert(key, (body, index));
+            self.batch.requests.push((key, self.batch.head.place.n));
+        }
+    }
+
+    /// Keeps the record for whoever observes; costs nothing when nobody does.
+    fn keep_record(
+        &mut self,
+        at: Time,
+        asked: &Asked<'_>,
+        events: Vec<D::Event>,
+        outcome: impl FnOnce() -> Outcome<D>,
+    ) {
+        if self.observer.is_none() {
+            return;
+        }
+        let entry = Entry {
+            actor: asked.actor,
+            command: asked.command.to_owned(),
+            reason: asked.reason.map(str::to_owned),
+            request: asked.request,
+            touched: self.batch.touched.clone(),
+            events,
+            outcome: outcome(),
+        };
+        self.batch.records.push(Record { place: self.batch.head.place, at, entry });
+    }
+}
+
+/// The head of an entry.
+struct Asked<'a> {
+    actor: Actor,
+    command: &'a str,
+    reason: Option<&'a str>,
+    request: Option<Request>,
+}
+
+impl<'a> Asked<'a> {
+    fn of<D: Domain>(submission: &'a Submission<D>) -> Self {
+        Self {
+            actor: submission.actor,
+            command: D::command_name(&submission.command),
+            reason: submission.reason.as_deref(),
+            request: submission.request,
+        }
+    }
+}
+
+fn next(place: Place) -> Place {
+    Place { lane: place.lane, n: place.n + 1 }
+}
+
+/// What a panic said.
+pub(super) fn panic_message(panic: &(dyn Any + Send)) -> String {
+    if let Some(text) = panic.downcast_ref::<&str>() {
+        (*text).to_owned()
+    } else if let Some(text) = panic.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic without words".to_owned()
+    }
+}

@@ -1,0 +1,318 @@
+//! The core: one lane's engine as plain calls, without threads and without a clock.
+//!
+//! [`Core::step`] takes a batch through its phases:
+//! 1. load: the rows that the commands name, one load for the batch (`plan.rs`);
+//! 2. decide: command by command on the overlay, each sealed into the chain (`decide.rs`);
+//! 3. commit: once, durably;
+//! 4. publish: the overlay becomes what everybody sees, the rows join the write-back (`write_back.rs`);
+//! 5. answer.
+//!
+//! Any split of a sequence of commands into batches gives the same rows, replies, events and hashes.
+//! What is not here: queues, threads, timers (see the shell), and anything a domain knows.
+
+mod cache;
+mod decide;
+mod plan;
+mod refusals;
+mod replay;
+mod write_back;
+
+use crate::canary;
+use crate::encoding::Encoder;
+use crate::options::{GENERATION_AGE_MS_MAX, Options};
+use crate::record::Record;
+use crate::store::{Changed, Commit, Head, Store, StoreError, Stored};
+use crate::submission::{Answered, EngineError, Submission};
+use cache::{Cache, SlotId};
+use decide::Batch;
+use domain::{Domain, Key};
+use plan::{Plan, WorkingSet};
+use refusals::Refusals;
+use std::sync::Arc;
+use write_back::WriteBack;
+
+/// The records of one commit, as consumers get them.
+pub type Committed<D> = Arc<Vec<Record<D>>>;
+/// Whoever is told of every commit, right after it.
+pub type Observer<D> = Box<dyn FnMut(&Committed<D>) + Send>;
+
+/// Whether the core takes commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It does.
+    Running,
+    /// The journal's tail could not be replayed: reads work, commands are refused.
+    ReadOnly(String),
+    /// Nobody knows what is durable, or somebody else writes: the process must end.
+    Dead(StoreError),
+}
+
+/// What an operator sees of the core.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// Whether it takes commands.
+    pub mode: Mode,
+    /// The lane's last record.
+    pub head: Head,
+    /// Every change up to this record is in the stored rows.
+    pub watermark: u64,
+    /// Rows in the cache.
+    pub cache_rows: usize,
+    /// Commands that met a defect since the start.
+    pub defects: u64,
+    /// What the last of them died of.
+    pub defect_last: Option<String>,
+    /// Refusals that were only counted since the start.
+    pub refusals_counted: u64,
+}
+
+/// Runs one domain on one store.
+pub struct Core<D: Domain, S: Store<D>> {
+    store: S,
+    context: Arc<D::Context>,
+    options: Options,
+    mode: Mode,
+    head: Head,
+    clock_trusted: bool,
+    cache: Cache<D::Row>,
+    write_back: WriteBack<D>,
+    refusals: Refusals,
+    encoder: Encoder,
+    observer: Option<Observer<D>>,
+    defects: u64,
+    defect_last: Option<String>,
+    refusals_counted: u64,
+    // What one batch works with, kept for its memory.
+    batch: Batch<D>,
+    plan: Plan,
+    working_set: WorkingSet,
+    changed: Vec<Changed<D::Row>>,
+    changed_slots: Vec<SlotId>,
+}
+
+impl<D: Domain, S: Store<D>> Core<D, S> {
+    /// Opens the lane: replays what the stored rows lack. A tail that cannot be replayed opens read-only.
+    pub fn open(store: S, context: Arc<D::Context>, options: Options) -> Result<Self, StoreError> {
+        let recovered = store.recovered();
+        let mut core = Self {
+            store,
+            context,
+            options,
+            mode: Mode::Running,
+            head: recovered.head,
+            clock_trusted: true,
+            cache: Cache::new(options.cache_rows_max),
+            write_back: WriteBack::new(recovered.watermark),
+            refusals: Refusals::new(options.refusals_journaled_max, options.refusal_actors_max),
+            encoder: Encoder::new(),
+            observer: None,
+            defects: 0,
+            defect_last: None,
+            refusals_counted: 0,
+            batch: Batch::new(recovered.head),
+            plan: Plan::default(),
+            working_set: WorkingSet::default(),
+            changed: Vec::new(),
+            changed_slots: Vec::new(),
+        };
+        match core.replay(recovered.watermark) {
+            Ok(()) => Ok(core),
+            Err(StoreError::Damaged(what)) => {
+                core.cache.drop_overlay();
+                core.mode = Mode::ReadOnly(what);
+                Ok(core)
+            }
+            Err(
+                error @ (StoreError::Fenced(_)
+                | StoreError::Unavailable(_)
+                | StoreError::Lost(_)
+                | StoreError::Version(_)),
+            ) => Err(error),
+        }
+    }
+
+    /// Takes one batch through. `answers` is emptied and then holds one answer for each submission, in order.
+    pub fn step(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) {
+        answers.clear();
+        if let Some(error) = self.refuses() {
+            answers.extend(batch.iter().map(|_| Err(error.clone())));
+            return;
+        }
+        self.batch.begin(self.head);
+        let result = self.decide_batch(batch, answers).and_then(|()| self.commit_batch());
+        match result {
+            Ok(()) => {
+                if let Err(error) = self.tend(self.head.place.n, false) {
+                    self.mode = Mode::Dead(error);
+                }
+            }
+            Err(error) => self.fail(error, batch.len(), answers),
+        }
+    }
+
+    /// Nothing arrives: what is dirty may be written. Whether every row is clean now.
+    pub fn idle(&mut self) -> bool {
+        if self.mode == Mode::Running
+            && let Err(error) = self.tend(self.head.place.n, true)
+        {
+            self.mode = Mode::Dead(error);
+        }
+        self.mode != Mode::Running || self.write_back.is_clean(self.head.place.n)
+    }
+
+    /// Stops: journals what was only counted, writes every row, gives the store back.
+    pub fn close(mut self) -> Result<S, StoreError> {
+        match self.mode.clone() {
+            Mode::ReadOnly(_) => return Ok(self.store),
+            Mode::Dead(error) => return Err(error),
+            Mode::Running => {}
+        }
+        self.batch.begin(self.head);
+        self.end_hour(self.head.at)?;
+        self.commit_batch()?;
+        let head = self.head.place.n;
+        self.write_back.hand_over(&mut self.store, head, true)?;
+        self.write_back.refresh(&mut self.store, true)?;
+        Ok(self.store)
+    }
+
+    /// The row at `key` as it is published.
+    pub fn read(&mut self, key: Key) -> Result<Option<Stored<D::Row>>, EngineError> {
+        if let Mode::Dead(error) = &self.mode {
+            return Err(EngineError::Halted(error.to_string()));
+        }
+        if let Some(stored) = self.cache.stored(key) {
+            return Ok((stored.version > 0).then_some(stored));
+        }
+        match self.store.load(&[key]) {
+            Ok(mut rows) => Ok(rows.pop().flatten()),
+            Err(error) => Err(EngineError::Unavailable(error.to_string())),
+        }
+    }
+
+    /// From now on commands are decided in this context.
+    pub fn set_context(&mut self, context: Arc<D::Context>) {
+        self.context = context;
+    }
+
+    /// Says whether the clock behind the submissions can be believed; if not, money must not leave.
+    pub fn set_clock_trusted(&mut self, trusted: bool) {
+        self.clock_trusted = trusted;
+    }
+
+    /// From now on `observer` is told of every commit.
+    pub fn observe(&mut self, observer: Observer<D>) {
+        self.observer = Some(observer);
+    }
+
+    /// How the core is.
+    pub fn status(&self) -> Status {
+        Status {
+            mode: self.mode.clone(),
+            head: self.head,
+            watermark: self.write_back.watermark,
+            cache_rows: self.cache.len(),
+            defects: self.defects,
+            defect_last: self.defect_last.clone(),
+            refusals_counted: self.refusals_counted,
+        }
+    }
+
+    /// The store, for reads.
+    pub fn store(&mut self) -> &mut S {
+        &mut self.store
+    }
+
+    fn refuses(&self) -> Option<EngineError> {
+        match &self.mode {
+            Mode::Running => None,
+            Mode::ReadOnly(what) => Some(EngineError::Halted(format!("read-only: {what}"))),
+            Mode::Dead(error) => Some(EngineError::Halted(error.to_string())),
+        }
+    }
+
+    fn commit_batch(&mut self) -> Result<(), StoreError> {
+        if self.batch.sealed.is_empty() {
+            self.keep_refusals();
+            return Ok(());
+        }
+        self.changed_slots.clear();
+        self.changed.clear();
+        self.cache.take_overlay(&mut self.changed_slots, &mut self.changed);
+        let commit = Commit {
+            expected: self.head,
+            records: &self.batch.sealed,
+            requests: &self.batch.requests,
+            changed: &self.changed,
+        };
+        if let Err(error) = self.store.commit(&commit) {
+            if canary::active("overlay_kept_after_failed_commit") {
+                self.publish();
+            }
+            return Err(error);
+        }
+        self.head = self.batch.head;
+        self.write_back.committed(self.head.at);
+        self.keep_refusals();
+        self.publish();
+        if let Some(observer) = &mut self.observer {
+            observer(&Arc::new(std::mem::take(&mut self.batch.records)));
+        }
+        Ok(())
+    }
+
+    fn keep_refusals(&mut self) {
+        self.refusals.keep();
+        self.refusals_counted += self.batch.counted;
+    }
+
+    fn publish(&mut self) {
+        for (id, changed) in self.changed_slots.drain(..).zip(self.changed.drain(..)) {
+            self.cache.publish(id, &changed.stored);
+            self.write_back.put(&mut self.cache, id, changed);
+        }
+    }
+
+    /// The batch failed: nothing of it has happened, or nobody knows.
+    fn fail(&mut self, error: StoreError, commands: usize, answers: &mut Vec<Answered<D>>) {
+        self.cache.drop_overlay();
+        self.refusals.drop_batch();
+        let answer = match error {
+            StoreError::Unavailable(what) => EngineError::Unavailable(what),
+            StoreError::Fenced(_) | StoreError::Lost(_) | StoreError::Damaged(_) | StoreError::Version(_) => {
+                let answer = EngineError::Halted(error.to_string());
+                self.mode = Mode::Dead(error);
+                answer
+            }
+        };
+        if canary::active("answer_before_commit") && answers.len() == commands {
+            return;
+        }
+        answers.clear();
+        answers.resize(commands, Err(answer));
+    }
+
+    /// Looks after what is dirty: hands it over when it is time, waits where a bound is reached, lets clean rows leave.
+    /// `head` is the last record that is published.
+    fn tend(&mut self, head: u64, idle: bool) -> Result<(), StoreError> {
+        let Self { write_back, store, options, cache, .. } = self;
+        write_back.refresh(store, false)?;
+        let due = idle
+            || write_back.open_records(head) >= options.generation_events_min
+            || write_back.rows() >= options.cache_rows_max / 2
+            || write_back.age_milliseconds(self.head.at) >= GENERATION_AGE_MS_MAX;
+        if due && write_back.is_idle() {
+            write_back.hand_over(store, head, false)?;
+        }
+        let is_full = head - write_back.watermark > options.tail_events_max;
+        if is_full || write_back.rows() > options.cache_rows_max {
+            write_back.hand_over(store, head, true)?;
+            write_back.refresh(store, false)?;
+        }
+        if head - write_back.watermark > options.tail_events_max {
+            write_back.refresh(store, true)?;
+        }
+        cache.evict(options.cache_rows_max, write_back.done);
+        Ok(())
+    }
+}

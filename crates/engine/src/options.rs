@@ -1,0 +1,58 @@
+//! The engine's bounds, each with its name and default.
+
+/// Commands that wait for the engine; one more is refused as busy.
+pub const QUEUE_COMMANDS_MAX: usize = 4_096;
+/// Commands in one batch.
+pub const BATCH_COMMANDS_MAX: usize = 512;
+/// Rows that the cache keeps; only dirty rows may push it above.
+pub const CACHE_ROWS_MAX: usize = 2_000_000;
+/// Records after which the current generation is handed to the store.
+pub const GENERATION_EVENTS_MIN: u64 = 131_072;
+/// Records that may be ahead of the stored rows; beyond, the engine waits for the store.
+pub const TAIL_EVENTS_MAX: u64 = 524_288;
+/// How old the current generation may become, by the lane's time.
+pub const GENERATION_AGE_MS_MAX: i64 = 1_000;
+/// How far a clock may be off before money must not leave.
+pub const CLOCK_DRIFT_MS_MAX: i64 = 10_000;
+/// Refusals of one caller that are journaled one by one in an hour.
+pub const REFUSALS_JOURNALED_MAX: u32 = 1_000;
+/// Callers whose refusals are counted one by one in an hour; those beyond share one count for each kind.
+pub const REFUSAL_ACTORS_MAX: usize = 262_144;
+/// Records that a restart reads at a time.
+pub const REPLAY_PAGE_RECORDS_MAX: usize = 32_768;
+
+/// What may be set when an engine is opened. The defaults are the constants of the same names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// Commands that wait for the engine.
+    pub queue_commands_max: usize,
+    /// Commands in one batch.
+    pub batch_commands_max: usize,
+    /// Rows that the cache keeps.
+    pub cache_rows_max: usize,
+    /// Records after which the current generation is handed to the store.
+    pub generation_events_min: u64,
+    /// Records that may be ahead of the stored rows.
+    pub tail_events_max: u64,
+    /// Refusals of one caller that are journaled one by one in an hour.
+    pub refusals_journaled_max: u32,
+    /// Callers whose refusals are counted one by one in an hour.
+    pub refusal_actors_max: usize,
+    /// Records that a restart reads at a time.
+    pub replay_page_records_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            queue_commands_max: QUEUE_COMMANDS_MAX,
+            batch_commands_max: BATCH_COMMANDS_MAX,
+            cache_rows_max: CACHE_ROWS_MAX,
+            generation_events_min: GENERATION_EVENTS_MIN,
+            tail_events_max: TAIL_EVENTS_MAX,
+            refusals_journaled_max: REFUSALS_JOURNALED_MAX,
+            refusal_actors_max: REFUSAL_ACTORS_MAX,
+            replay_page_records_max: REPLAY_PAGE_RECORDS_MAX,
+        }
+    }
+}
