@@ -15,6 +15,8 @@ mod prefix;
 mod record;
 pub mod sqlite;
 mod store;
+#[cfg(test)]
+mod tests;
 mod submission;
 
 pub use core::{Committed, Core, Mode, Observer, Status};

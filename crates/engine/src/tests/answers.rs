@@ -1,0 +1,1 @@
+//! What the core answers: repeats, defects, failed commits, bounded refusals, time.

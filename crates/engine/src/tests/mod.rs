@@ -1,0 +1,6 @@
+//! The engine's tests: a tiny domain, the contract that every store keeps, the core, and the shell.
+
+mod answers;
+pub(crate) mod contract;
+pub(crate) mod counter;
+mod splits;

@@ -1,0 +1,1 @@
+//! Batching is invisible, and so is a crash for whatever was acknowledged.
