@@ -7,6 +7,7 @@
 
 pub mod anchor;
 pub mod canary;
+mod clock;
 mod core;
 mod encoding;
 pub mod memory;
@@ -14,14 +15,17 @@ pub mod options;
 mod prefix;
 mod record;
 pub mod sqlite;
+mod shell;
 mod store;
 #[cfg(test)]
 mod tests;
 mod submission;
 
+pub use clock::{Clock, SystemClock};
 pub use core::{Committed, Core, Mode, Observer, Status};
 pub use encoding::ENTRY_BYTES_MAX;
 pub use options::Options;
 pub use record::{Actor, ActorKind, Entry, Outcome, Place, Record, Request, SealedRecord, Touch, chain};
+pub use shell::{EXIT_ENGINE_DEAD, Engine, Fatal};
 pub use store::{Changed, Commit, Generation, Head, Recovered, Store, StoreError, Stored};
 pub use submission::{Answer, Answered, EngineError, Submission};

@@ -218,6 +218,16 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         }
     }
 
+    /// Whether it takes commands.
+    pub fn mode(&self) -> &Mode {
+        &self.mode
+    }
+
+    /// What it was opened with.
+    pub fn options(&self) -> &Options {
+        &self.options
+    }
+
     /// The store, for reads.
     pub fn store(&mut self) -> &mut S {
         &mut self.store

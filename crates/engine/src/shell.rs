@@ -1,0 +1,279 @@
+//! The shell: a bounded queue, one thread that takes batches from it through the [`Core`], answers after the commit.
+//!
+//! A full queue refuses at once; it never grows. Point reads wait in the same queue, so they see every answer given
+//! before them. A request that is already in flight is joined by its turn: the core answers the second as a repeat.
+//! When the core is dead, or its thread panics, the process ends loudly: nobody knows then what is durable.
+
+use crate::clock::{Clock, Drift};
+use crate::core::{Core, Mode, Status};
+use crate::options::Options;
+use crate::store::{Store, StoreError, Stored};
+use crate::submission::{Answered, EngineError, Submission};
+use domain::{Domain, Key, Time};
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+
+/// How long one wait for messages lasts while rows are dirty.
+const WAIT: Duration = Duration::from_millis(25);
+/// Waits in a row without a message after which the queue counts as quiet. The first may end early, by a late wake-up.
+const WAITS_QUIET: u32 = 2;
+/// The exit code of a process whose engine died.
+pub const EXIT_ENGINE_DEAD: i32 = 70;
+
+/// What the shell does when the core is dead: by default it says why and ends the process.
+pub type Fatal = Box<dyn Fn(&str) + Send>;
+
+/// A handle on a running engine. Clones share it.
+pub struct Engine<D: Domain> {
+    sender: mpsc::Sender<Message<D>>,
+    clock: Arc<dyn Clock>,
+    thread: Arc<Mutex<Option<JoinHandle<Result<(), StoreError>>>>>,
+}
+
+enum Message<D: Domain> {
+    Submit(Submission<D>, oneshot::Sender<Answered<D>>),
+    Read(Key, oneshot::Sender<Result<Option<Stored<D::Row>>, EngineError>>),
+    Status(oneshot::Sender<Status>),
+    Context(Arc<D::Context>),
+    Stop,
+}
+
+impl<D: Domain> Clone for Engine<D> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), clock: Arc::clone(&self.clock), thread: Arc::clone(&self.thread) }
+    }
+}
+
+impl<D: Domain> Engine<D> {
+    /// Starts the thread that runs `core`.
+    pub fn start<S: Store<D> + 'static>(core: Core<D, S>, clock: Arc<dyn Clock>) -> Self {
+        Self::start_with(core, clock, Box::new(end_process))
+    }
+
+    /// Starts the thread that runs `core`; `fatal` is called when it is dead.
+    pub fn start_with<S: Store<D> + 'static>(core: Core<D, S>, clock: Arc<dyn Clock>, fatal: Fatal) -> Self {
+        let (sender, receiver) = mpsc::channel(core.options().queue_commands_max);
+        let driver = Driver::new(core, receiver, Arc::clone(&clock));
+        let thread = thread::Builder::new()
+            .name(format!("{} engine", D::NAME))
+            .spawn(move || run(driver, &fatal))
+            .expect("a thread can be started at the start of the process");
+        Self { sender, clock, thread: Arc::new(Mutex::new(Some(thread))) }
+    }
+
+    /// The time by the engine's clock: for [`Submission::at`].
+    pub fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    /// Queues a command at once; the answer comes after its commit. Refused as busy when too many wait.
+    pub fn submit(&self, submission: Submission<D>) -> impl Future<Output = Answered<D>> + Send + use<D> {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.queue(Message::Submit(submission, reply));
+        async move {
+            queued?;
+            answer.await.unwrap_or(Err(EngineError::Stopped))
+        }
+    }
+
+    /// The same for callers outside of an async runtime: waits for the answer.
+    pub fn submit_blocking(&self, submission: Submission<D>) -> Answered<D> {
+        let (reply, answer) = oneshot::channel();
+        self.queue(Message::Submit(submission, reply))?;
+        answer.blocking_recv().unwrap_or(Err(EngineError::Stopped))
+    }
+
+    /// The row at `key` after every command that was answered before.
+    pub fn read(
+        &self,
+        key: Key,
+    ) -> impl Future<Output = Result<Option<Stored<D::Row>>, EngineError>> + Send + use<D> {
+        let (reply, row) = oneshot::channel();
+        let queued = self.queue(Message::Read(key, reply));
+        async move {
+            queued?;
+            row.await.unwrap_or(Err(EngineError::Stopped))
+        }
+    }
+
+    /// How the core is.
+    pub async fn status(&self) -> Result<Status, EngineError> {
+        let (reply, status) = oneshot::channel();
+        self.sender.send(Message::Status(reply)).await.map_err(|_| EngineError::Stopped)?;
+        status.await.map_err(|_| EngineError::Stopped)
+    }
+
+    /// Commands that are queued after this are decided in `context`.
+    pub async fn set_context(&self, context: Arc<D::Context>) -> Result<(), EngineError> {
+        self.sender.send(Message::Context(context)).await.map_err(|_| EngineError::Stopped)
+    }
+
+    /// Stops: what is queued is still answered, every row is written, the thread ends. The second call does nothing.
+    pub fn stop(&self) -> Result<(), StoreError> {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(thread) = thread else { return Ok(()) };
+        // A closed queue means that the thread has ended already; joining tells how.
+        let mut message = Message::Stop;
+        while let Err(mpsc::error::TrySendError::Full(back)) = self.sender.try_send(message) {
+            message = back;
+            thread::yield_now();
+        }
+        thread.join().unwrap_or_else(|_| Err(StoreError::Lost("the engine's thread panicked".into())))
+    }
+
+    fn queue(&self, message: Message<D>) -> Result<(), EngineError> {
+        self.sender.try_send(message).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => EngineError::Busy,
+            mpsc::error::TrySendError::Closed(_) => EngineError::Stopped,
+        })
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the process ends here; there may be no log any more")]
+fn end_process(why: &str) {
+    eprintln!("the engine is dead, the process ends: {why}");
+    std::process::exit(EXIT_ENGINE_DEAD);
+}
+
+/// Runs the driver to its end. Death of the core and a panic of our own end in `fatal`.
+fn run<D: Domain, S: Store<D>>(driver: Driver<D, S>, fatal: &Fatal) -> Result<(), StoreError> {
+    let result = catch_unwind(AssertUnwindSafe(|| driver.run()))
+        .unwrap_or_else(|_| Err(StoreError::Lost("the engine's thread panicked".into())));
+    if let Err(error) = &result {
+        fatal(&error.to_string());
+    }
+    result
+}
+
+/// The thread's side.
+struct Driver<D: Domain, S: Store<D>> {
+    core: Core<D, S>,
+    options: Options,
+    receiver: mpsc::Receiver<Message<D>>,
+    waker: Waker,
+    clock: Arc<dyn Clock>,
+    messages: Vec<Message<D>>,
+    batch: Vec<Submission<D>>,
+    replies: Vec<oneshot::Sender<Answered<D>>>,
+    answers: Vec<Answered<D>>,
+    clean: bool,
+    stopping: bool,
+}
+
+impl<D: Domain, S: Store<D>> Driver<D, S> {
+    fn new(core: Core<D, S>, receiver: mpsc::Receiver<Message<D>>, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            options: *core.options(),
+            core,
+            receiver,
+            waker: Waker::noop().clone(),
+            clock,
+            messages: Vec::new(),
+            batch: Vec::new(),
+            replies: Vec::new(),
+            answers: Vec::new(),
+            clean: false,
+            stopping: false,
+        }
+    }
+
+    fn run(mut self) -> Result<(), StoreError> {
+        self.waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let drift = Drift::begin(self.clock.as_ref());
+        loop {
+            match self.receive() {
+                Received::Some => {
+                    self.core.set_clock_trusted(drift.is_trusted(self.clock.as_ref()));
+                    self.take_messages();
+                    self.clean = false;
+                }
+                Received::Quiet => self.clean = self.core.idle(),
+                Received::Closed => break,
+            }
+            if let Mode::Dead(error) = self.core.mode() {
+                return Err(error.clone());
+            }
+        }
+        self.core.close().map(drop)
+    }
+
+    /// Waits for messages: without end while every row is clean, else until the queue has been quiet for a while.
+    fn receive(&mut self) -> Received {
+        let mut context = Context::from_waker(&self.waker);
+        let mut waits = 0;
+        loop {
+            match self.receiver.poll_recv_many(&mut context, &mut self.messages, self.options.batch_commands_max) {
+                Poll::Ready(0) => return Received::Closed,
+                Poll::Ready(_) => return Received::Some,
+                Poll::Pending if self.clean => thread::park(),
+                Poll::Pending if waits >= WAITS_QUIET => return Received::Quiet,
+                Poll::Pending => thread::park_timeout(WAIT),
+            }
+            waits += 1;
+        }
+    }
+
+    /// Runs what arrived, in order: commands gather into one batch until something else stands between them.
+    fn take_messages(&mut self) {
+        let mut messages = std::mem::take(&mut self.messages);
+        for message in messages.drain(..) {
+            match message {
+                Message::Submit(submission, reply) => {
+                    self.batch.push(submission);
+                    self.replies.push(reply);
+                }
+                Message::Read(key, reply) => {
+                    self.step();
+                    tell(reply, self.core.read(key));
+                }
+                Message::Status(reply) => tell(reply, self.core.status()),
+                Message::Context(context) => {
+                    self.step();
+                    self.core.set_context(context);
+                }
+                Message::Stop => self.stopping = true,
+            }
+        }
+        self.messages = messages;
+        self.step();
+        if self.stopping {
+            self.receiver.close();
+        }
+    }
+
+    fn step(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        self.core.step(&self.batch, &mut self.answers);
+        assert_eq!(self.answers.len(), self.replies.len(), "every command gets one answer");
+        for (reply, answer) in self.replies.drain(..).zip(self.answers.drain(..)) {
+            tell(reply, answer);
+        }
+        self.batch.clear();
+    }
+}
+
+enum Received {
+    Some,
+    Quiet,
+    Closed,
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Answers a caller, who may have gone away.
+fn tell<T>(reply: oneshot::Sender<T>, answer: T) {
+    drop(reply.send(answer));
+}
