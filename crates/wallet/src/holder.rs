@@ -1,9 +1,43 @@
 //! The holder (利用者): the person who owns a wallet, and how far who they are is proven.
+//!
+//! The tier only rises: a mail address answers, a telephone answers, a person is identified. An address belongs to the
+//! holder who proves it, not to the one who first claims it, so that nobody keeps a stranger's address busy; from then
+//! on the old one is free. Names, addresses and birth dates are [`Sealed`]; the rules see keyed hashes.
+//! Start reading at [`decide`].
 
-use crate::ids::{PersonId, WalletId};
-use crate::traits::{IdentificationMethod, Tier};
-use domain::Time;
+use crate::ids::{ContactId, HolderId, PersonId, WalletId};
+use crate::refusal::{Noun, Proof, Refusal};
+use crate::state::{Decided, Rows, wrong_row};
+use crate::traits::{Fingerprint, IdentificationMethod, Tier};
+use crate::wallet::Wallet;
+use crate::{Context, Receipt, Row, table};
+use domain::{Key, Moment, Time};
+use ledger::Yen;
 use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Ciphertext that only the edge can open: names, addresses, messages. The rules never look inside.
+#[derive(Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Sealed(pub Vec<u8>);
+
+/// The longest ciphertext that a row carries, in bytes.
+pub const SEALED_BYTES_MAX: usize = 4_096;
+
+impl Sealed {
+    /// Refuses what is too long for a row of `noun`.
+    pub(crate) fn check(&self, noun: Noun) -> Result<(), Refusal> {
+        if self.0.len() > SEALED_BYTES_MAX {
+            return Err(Refusal::TooLong { noun });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Sealed({} bytes)", self.0.len())
+    }
+}
 
 /// A person who owns a wallet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,12 +46,491 @@ pub struct Holder {
     pub opened: Time,
     /// How far their identity is proven.
     pub tier: Tier,
+    /// Their mail address.
+    pub mail: ContactId,
+    /// Its domain.
+    pub mail_domain: Option<Fingerprint>,
+    /// When it answered.
+    pub mail_verified: Option<Time>,
+    /// Their telephone number, which answered.
+    pub phone: Option<ContactId>,
+    /// When it answered.
+    pub phone_verified: Option<Time>,
+    /// What they want to be reached at instead, until it answers.
+    pub wanted: Option<Contact>,
     /// Who they are, once identified.
     pub person: Option<PersonId>,
-    /// When their telephone answered.
-    pub phone_verified: Option<Time>,
     /// How and when they were identified.
     pub identified: Option<(IdentificationMethod, Time)>,
-    /// Their wallet.
+    /// Their open wallet.
     pub wallet: Option<WalletId>,
+    /// What they say of themselves, or what was verified.
+    pub profile: Sealed,
+}
+
+/// Where a holder can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Contact {
+    /// A mail address, and its domain.
+    Mail(ContactId, Option<Fingerprint>),
+    /// A telephone number.
+    Phone(ContactId),
+}
+
+impl Contact {
+    /// Its id.
+    pub const fn id(self) -> ContactId {
+        match self {
+            Self::Mail(id, _) | Self::Phone(id) => id,
+        }
+    }
+}
+
+/// Who has proven to be reached at a mail address or telephone number.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ContactHolders(pub Vec<HolderId>);
+
+/// What is asked of a holder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Join. Proves nothing yet.
+    Open {
+        /// Its id.
+        holder: HolderId,
+        /// The mail address.
+        mail: ContactId,
+        /// Its domain.
+        mail_domain: Option<Fingerprint>,
+        /// What the holder says of themselves.
+        profile: Sealed,
+    },
+    /// The mail address answered.
+    VerifyMail {
+        /// Whose.
+        holder: HolderId,
+        /// Which: the one given when joining, or the one that is wanted instead.
+        mail: ContactId,
+    },
+    /// The telephone answered.
+    VerifyPhone {
+        /// Whose.
+        holder: HolderId,
+        /// Which: the first one, or the one that is wanted instead.
+        phone: ContactId,
+    },
+    /// A vendor or an authority says who the holder is.
+    Identify {
+        /// Whom.
+        holder: HolderId,
+        /// Who that is.
+        person: PersonId,
+        /// How that was found.
+        method: IdentificationMethod,
+        /// What was verified, where it replaces what the holder said.
+        profile: Option<Sealed>,
+    },
+    /// Be reached elsewhere, as soon as that answers. Takes a proof: whoever moves the address takes over the wallet.
+    ChangeContact {
+        /// Whose.
+        holder: HolderId,
+        /// Where.
+        to: Contact,
+        /// The proof that was given.
+        proof: Option<Proof>,
+    },
+}
+
+/// What happened to a holder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// Joined.
+    Opened {
+        /// Who.
+        holder: HolderId,
+        /// The mail address.
+        mail: ContactId,
+        /// Its domain.
+        mail_domain: Option<Fingerprint>,
+        /// What the holder says of themselves.
+        profile: Sealed,
+        /// When.
+        at: Time,
+    },
+    /// An address or number answered: it is the holder's now.
+    ContactVerified {
+        /// Whose.
+        holder: HolderId,
+        /// The holder's open wallet.
+        wallet: Option<WalletId>,
+        /// Which.
+        contact: Contact,
+        /// The one that it replaces.
+        freed: Option<ContactId>,
+        /// When.
+        at: Time,
+    },
+    /// It is known who the holder is.
+    Identified {
+        /// Whom.
+        holder: HolderId,
+        /// The holder's open wallet.
+        wallet: Option<WalletId>,
+        /// Who that is.
+        person: PersonId,
+        /// How that was found.
+        method: IdentificationMethod,
+        /// What was verified.
+        profile: Option<Sealed>,
+        /// When.
+        at: Time,
+    },
+    /// Another address or number is wanted; the old one is told.
+    ContactChangeRequested {
+        /// Whose.
+        holder: HolderId,
+        /// Which.
+        to: Contact,
+        /// When.
+        at: Time,
+    },
+}
+
+impl Command {
+    pub(crate) const fn subject(&self) -> (&'static str, Option<WalletId>, Yen) {
+        let name = match self {
+            Self::Open { .. } => "holder.open",
+            Self::VerifyMail { .. } => "holder.verify_mail",
+            Self::VerifyPhone { .. } => "holder.verify_phone",
+            Self::Identify { .. } => "holder.identify",
+            Self::ChangeContact { .. } => "holder.change_contact",
+        };
+        (name, None, Yen::ZERO)
+    }
+
+    const fn holder(&self) -> HolderId {
+        match self {
+            Self::Open { holder, .. } | Self::VerifyMail { holder, .. } | Self::VerifyPhone { holder, .. } => *holder,
+            Self::Identify { holder, .. } | Self::ChangeContact { holder, .. } => *holder,
+        }
+    }
+}
+
+const fn holder_key(id: HolderId) -> Key {
+    Key::new(table::HOLDER, id.0)
+}
+
+const fn contact_key(id: ContactId) -> Key {
+    Key::new(table::CONTACT, id.0)
+}
+
+pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
+    keys.push(holder_key(command.holder()));
+    match command {
+        Command::Open { mail, .. } | Command::VerifyMail { mail, .. } => keys.push(contact_key(*mail)),
+        Command::VerifyPhone { phone, .. } => keys.push(contact_key(*phone)),
+        Command::Identify { person, .. } => keys.push(Key::new(table::PERSON, person.0)),
+        Command::ChangeContact { to, .. } => keys.push(contact_key(to.id())),
+    }
+}
+
+pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
+    let Some(holder) = rows.holder(command.holder()) else { return };
+    let freed = match command {
+        Command::Open { .. } | Command::ChangeContact { .. } => return,
+        Command::VerifyMail { .. } => Some(holder.mail),
+        Command::VerifyPhone { .. } => holder.phone,
+        Command::Identify { .. } => None,
+    };
+    keys.extend(freed.map(contact_key));
+    keys.extend(holder.wallet.map(|wallet| Key::new(table::WALLET, wallet.0)));
+}
+
+pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
+    match command {
+        Command::Open { holder, mail, mail_domain, profile } => {
+            open(rows, *holder, *mail, *mail_domain, profile, moment, context)
+        }
+        Command::VerifyMail { holder, mail } => verify_mail(rows, *holder, *mail, moment, context),
+        Command::VerifyPhone { holder, phone } => verify_phone(rows, *holder, *phone, moment, context),
+        Command::Identify { holder, person, method, profile } => {
+            identify(rows, *holder, *person, *method, profile.as_ref(), moment)
+        }
+        Command::ChangeContact { holder, to, proof } => change_contact(rows, *holder, *to, *proof, moment, context),
+    }
+}
+
+fn open(
+    rows: Rows<'_>,
+    id: HolderId,
+    mail: ContactId,
+    mail_domain: Option<Fingerprint>,
+    profile: &Sealed,
+    moment: Moment,
+    context: &Context,
+) -> Decided {
+    profile.check(Noun::Holder)?;
+    if rows.holder(id).is_some() {
+        return Err(Refusal::IdTaken { noun: Noun::Holder });
+    }
+    check_free(rows, id, Contact::Mail(mail, mail_domain), moment, context)?;
+    let event = Event::Opened { holder: id, mail, mail_domain, profile: profile.clone(), at: moment.now };
+    Ok((vec![crate::Event::Holder(event)], Receipt::Holder { id, tier: Tier::Email }))
+}
+
+/// Refuses an address or number that as many other holders have as the policy allows.
+fn check_free(
+    rows: Rows<'_>,
+    holder: HolderId,
+    contact: Contact,
+    moment: Moment,
+    context: &Context,
+) -> Result<(), Refusal> {
+    let policy = &context.policies.on(moment.now.day()).holder;
+    let holders_max = match contact {
+        Contact::Mail(..) => policy.per_mail_max,
+        Contact::Phone(_) => policy.per_phone_max,
+    };
+    let others = rows.contact(contact.id()).map_or(0, |row| row.0.iter().filter(|other| **other != holder).count());
+    if others >= holders_max {
+        return Err(Refusal::IdTaken { noun: Noun::Contact });
+    }
+    Ok(())
+}
+
+/// Refusals in order: unknown, taken by another, not the address that was to answer.
+fn verify_mail(rows: Rows<'_>, id: HolderId, mail: ContactId, moment: Moment, context: &Context) -> Decided {
+    let holder = rows.holder(id).ok_or(Refusal::Unknown { noun: Noun::Holder })?;
+    let contact = match holder.wanted {
+        Some(wanted @ Contact::Mail(wanted_mail, _)) if wanted_mail == mail => wanted,
+        Some(_) | None if holder.mail == mail => Contact::Mail(mail, holder.mail_domain),
+        Some(_) | None => return Err(Refusal::Unknown { noun: Noun::Contact }),
+    };
+    check_free(rows, id, contact, moment, context)?;
+    let freed = Some(holder.mail).filter(|former| holder.mail_verified.is_some() && *former != mail);
+    let verified_before = holder.mail == mail && holder.mail_verified.is_some();
+    Ok(verified(id, holder, contact, freed, verified_before, moment))
+}
+
+/// Refusals in order: unknown, taken by another, another number is the holder's and no change was asked for.
+fn verify_phone(rows: Rows<'_>, id: HolderId, phone: ContactId, moment: Moment, context: &Context) -> Decided {
+    let holder = rows.holder(id).ok_or(Refusal::Unknown { noun: Noun::Holder })?;
+    let contact = Contact::Phone(phone);
+    if holder.wanted != Some(contact) && holder.phone.is_some_and(|former| former != phone) {
+        return Err(Refusal::Unknown { noun: Noun::Contact });
+    }
+    check_free(rows, id, contact, moment, context)?;
+    check_mail_verified(holder)?;
+    let freed = holder.phone.filter(|former| *former != phone);
+    Ok(verified(id, holder, contact, freed, holder.phone == Some(phone), moment))
+}
+
+fn verified(
+    id: HolderId,
+    holder: &Holder,
+    contact: Contact,
+    freed: Option<ContactId>,
+    verified_before: bool,
+    moment: Moment,
+) -> (Vec<crate::Event>, Receipt) {
+    let event = Event::ContactVerified { holder: id, wallet: holder.wallet, contact, freed, at: moment.now };
+    let events = if verified_before { Vec::new() } else { vec![crate::Event::Holder(event)] };
+    (events, Receipt::Holder { id, tier: holder.tier.max(contact.tier()) })
+}
+
+impl Contact {
+    /// The tier that it proves when it answers.
+    const fn tier(self) -> Tier {
+        match self {
+            Self::Mail(..) => Tier::Email,
+            Self::Phone(_) => Tier::Phone,
+        }
+    }
+}
+
+pub(crate) fn check_mail_verified(holder: &Holder) -> Result<(), Refusal> {
+    if holder.mail_verified.is_none() {
+        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: "mail address not verified".into() });
+    }
+    Ok(())
+}
+
+/// Refusals in order: unknown, mail address not verified, the person has another open wallet, the holder was identified as
+/// somebody else. To be identified again as the same person is allowed: it renews the proof.
+fn identify(
+    rows: Rows<'_>,
+    id: HolderId,
+    person: PersonId,
+    method: IdentificationMethod,
+    profile: Option<&Sealed>,
+    moment: Moment,
+) -> Decided {
+    if let Some(profile) = profile {
+        profile.check(Noun::Holder)?;
+    }
+    let holder = rows.holder(id).ok_or(Refusal::Unknown { noun: Noun::Holder })?;
+    check_mail_verified(holder)?;
+    if let Some(row) = rows.person(person) {
+        row.check_wallet(holder.wallet)?;
+    }
+    if holder.person.is_some_and(|before| before != person) {
+        return Err(Refusal::Contradiction { noun: Noun::Holder });
+    }
+    let event = Event::Identified {
+        holder: id,
+        wallet: holder.wallet,
+        person,
+        method,
+        profile: profile.cloned(),
+        at: moment.now,
+    };
+    Ok((vec![crate::Event::Holder(event)], Receipt::Holder { id, tier: Tier::Identified }))
+}
+
+/// Refusals in order: unknown, taken by another, mail address not verified, no proof.
+fn change_contact(
+    rows: Rows<'_>,
+    id: HolderId,
+    to: Contact,
+    proof: Option<Proof>,
+    moment: Moment,
+    context: &Context,
+) -> Decided {
+    let holder = rows.holder(id).ok_or(Refusal::Unknown { noun: Noun::Holder })?;
+    check_free(rows, id, to, moment, context)?;
+    check_mail_verified(holder)?;
+    if proof.is_none() {
+        return Err(Refusal::StepUpRequired { proof: Proof::SecondFactor });
+    }
+    let event = Event::ContactChangeRequested { holder: id, to, at: moment.now };
+    Ok((vec![crate::Event::Holder(event)], Receipt::Holder { id, tier: holder.tier }))
+}
+
+impl Event {
+    const fn holder(&self) -> HolderId {
+        match self {
+            Self::Opened { holder, .. } | Self::ContactVerified { holder, .. } => *holder,
+            Self::Identified { holder, .. } | Self::ContactChangeRequested { holder, .. } => *holder,
+        }
+    }
+
+    /// The rows that this changes.
+    pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
+        each(holder_key(self.holder()));
+        let wallet = match self {
+            Self::Opened { .. } | Self::ContactChangeRequested { .. } => None,
+            Self::ContactVerified { wallet, contact, freed, .. } => {
+                each(contact_key(contact.id()));
+                if let Some(freed) = freed {
+                    each(contact_key(*freed));
+                }
+                *wallet
+            }
+            Self::Identified { wallet, person, .. } => {
+                each(Key::new(table::PERSON, person.0));
+                *wallet
+            }
+        };
+        if let Some(wallet) = wallet {
+            each(Key::new(table::WALLET, wallet.0));
+        }
+    }
+
+    pub(crate) fn evolve(&self, row: &mut Option<Row>) {
+        match (self, row) {
+            (Self::Opened { mail, mail_domain, profile, at, .. }, row @ None) => {
+                *row = Some(Row::Holder(Holder {
+                    opened: *at,
+                    tier: Tier::Email,
+                    mail: *mail,
+                    mail_domain: *mail_domain,
+                    mail_verified: None,
+                    phone: None,
+                    phone_verified: None,
+                    wanted: None,
+                    person: None,
+                    identified: None,
+                    wallet: None,
+                    profile: profile.clone(),
+                }));
+            }
+            (Self::ContactVerified { contact, at, .. }, Some(Row::Holder(holder))) => holder.reached_at(*contact, *at),
+            (Self::Identified { person, method, profile, at, .. }, Some(Row::Holder(holder))) => {
+                holder.tier = Tier::Identified;
+                holder.person = Some(*person);
+                holder.identified = Some((*method, *at));
+                if let Some(profile) = profile {
+                    holder.profile = profile.clone();
+                }
+            }
+            (Self::ContactChangeRequested { to, .. }, Some(Row::Holder(holder))) => holder.wanted = Some(*to),
+            (
+                Self::Opened { .. }
+                | Self::ContactVerified { .. }
+                | Self::Identified { .. }
+                | Self::ContactChangeRequested { .. },
+                _,
+            ) => wrong_row(holder_key(self.holder())),
+        }
+    }
+
+    /// The holder's wallet carries their tier and traits, so that no movement needs the holder's row.
+    pub(crate) fn evolve_wallet(&self, wallet: &mut Wallet) {
+        match self {
+            Self::Opened { .. } | Self::ContactChangeRequested { .. } => {}
+            Self::ContactVerified { contact: Contact::Mail(_, domain), .. } => wallet.traits.mail_domain = *domain,
+            Self::ContactVerified { contact: Contact::Phone(_), at, .. } => {
+                wallet.tier = wallet.tier.max(Tier::Phone);
+                wallet.traits.phone_verified = Some(*at);
+            }
+            Self::Identified { person, method, at, .. } => {
+                wallet.tier = Tier::Identified;
+                wallet.person = Some(*person);
+                wallet.traits.identified = Some((*method, *at));
+            }
+        }
+    }
+
+    /// The contact at `key`: the one that answered, or the one that it replaces.
+    pub(crate) fn evolve_contact(&self, key: Key, row: &mut Option<Row>) {
+        let fresh = || Row::Contact(ContactHolders::default());
+        let Row::Contact(holders) = row.get_or_insert_with(fresh) else { wrong_row(key) };
+        match self {
+            Self::ContactVerified { holder, contact, .. } if contact_key(contact.id()) == key => {
+                if !holders.0.contains(holder) {
+                    holders.0.push(*holder);
+                }
+            }
+            Self::ContactVerified { holder, .. } => holders.0.retain(|other| other != holder),
+            Self::Opened { .. } | Self::Identified { .. } | Self::ContactChangeRequested { .. } => wrong_row(key),
+        }
+    }
+
+    pub(crate) fn evolve_person(&self, key: Key, row: &mut Option<Row>) {
+        let fresh = || Row::Person(crate::person::Person::default());
+        let Row::Person(person) = row.get_or_insert_with(fresh) else { wrong_row(key) };
+        match self {
+            Self::Identified { wallet, .. } => person.wallet = wallet.or(person.wallet),
+            Self::Opened { .. } | Self::ContactVerified { .. } | Self::ContactChangeRequested { .. } => wrong_row(key),
+        }
+    }
+}
+
+impl Holder {
+    fn reached_at(&mut self, contact: Contact, at: Time) {
+        match contact {
+            Contact::Mail(mail, domain) => {
+                self.mail = mail;
+                self.mail_domain = domain;
+                self.mail_verified = Some(at);
+            }
+            Contact::Phone(phone) => {
+                self.phone = Some(phone);
+                self.phone_verified = Some(at);
+                self.tier = self.tier.max(Tier::Phone);
+            }
+        }
+        if self.wanted.is_some_and(|wanted| wanted.id() == contact.id()) {
+            self.wanted = None;
+        }
+    }
 }

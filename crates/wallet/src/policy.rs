@@ -13,6 +13,8 @@ const DAY_MS: i64 = 24 * HOUR_MS;
 /// The figures in force from one day on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
+    /// Holders and where they are reached.
+    pub holder: HolderPolicy,
     /// Top-ups by bank debit.
     pub top_up: TopUpPolicy,
     /// Mandates.
@@ -31,6 +33,15 @@ pub struct Policy {
     pub safeguarding: SafeguardingPolicy,
     /// How long a movement that the guard holds waits for a decision before it is given up, in milliseconds.
     pub review_ms: i64,
+}
+
+/// Holders and where they are reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HolderPolicy {
+    /// How many holders may share a mail address.
+    pub per_mail_max: usize,
+    /// How many holders may share a telephone number.
+    pub per_phone_max: usize,
 }
 
 /// Top-ups: yen a time, a calendar month and a rolling 30 days; per wallet, per person and per bank account.
@@ -149,6 +160,7 @@ pub struct SafeguardingPolicy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
+            holder: HolderPolicy { per_mail_max: 1, per_phone_max: 1 },
             top_up: TopUpPolicy {
                 per_time_max: Yen::new(100_000),
                 per_month_max: Yen::new(300_000),

@@ -95,6 +95,11 @@ pub enum Proof {
 pub enum Refusal {
     /// The amount is zero.
     AmountZero,
+    /// A sealed text is too long.
+    TooLong {
+        /// Of what.
+        noun: Noun,
+    },
     /// There is no such thing, or it is another's.
     Unknown {
         /// What was named.

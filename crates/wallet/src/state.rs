@@ -1,6 +1,6 @@
 //! The rows that a command named, as nouns.
 
-use crate::ids::{HolderId, PaymentCodeId, PaymentId, ShopId, WalletId};
+use crate::ids::{ContactId, HolderId, PaymentCodeId, PaymentId, PersonId, ShopId, WalletId};
 use crate::refusal::{Noun, Refusal};
 use crate::switches::{self, Switches};
 use crate::table;
@@ -35,6 +35,10 @@ macro_rules! noun {
 noun! {
     /// The holder with `id`.
     holder, HolderId, HOLDER, Holder, crate::holder::Holder;
+    /// The person with `id`.
+    person, PersonId, PERSON, Person, crate::person::Person;
+    /// The holders who were reached at `id`.
+    contact, ContactId, CONTACT, Contact, crate::holder::ContactHolders;
     /// The payment code with `id`.
     payment_code, PaymentCodeId, PAYMENT_CODE, PaymentCode, crate::payment::PaymentCode;
     /// The wallet with `id`.

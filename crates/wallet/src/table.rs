@@ -38,8 +38,8 @@ pub const BONUS: Table = Table(15);
 /// What an operator sees of each table in SQL, in the order of the constants above.
 pub const SPECS: &[TableSpec] = &[
     TableSpec { name: "holder", columns: &["wallet", "tier", "opened_at"] },
-    TableSpec { name: "person", columns: &["holder"] },
-    TableSpec { name: "contact", columns: &["holder"] },
+    TableSpec { name: "person", columns: &["wallet"] },
+    TableSpec { name: "contact", columns: &["holder", "holders"] },
     TableSpec {
         name: "wallet",
         columns: &["holder", "status", "tier", "funds", "prepaid", "bonus", "held", "opened_at"],

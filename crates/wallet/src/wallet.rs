@@ -4,12 +4,13 @@
 //! [`Effect`]s alone.
 
 use crate::effect::{Counters, Effect, Whose};
+use crate::holder::check_mail_verified;
 use crate::ids::{HolderId, PersonId, WalletId};
 use crate::purse::{Balance, Purse};
 use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
 use crate::state::{Decided, Rows, wrong_row};
 use crate::switches::Function;
-use crate::traits::{Fingerprint, Origin, Tier, Traits};
+use crate::traits::{Origin, Tier, Traits};
 use crate::{Receipt, Row, chart, switches, table};
 use domain::{Id, Key, Moment, Time};
 use ledger::{Leg, Yen};
@@ -207,8 +208,6 @@ pub enum Command {
         wallet: WalletId,
         /// Whose.
         holder: HolderId,
-        /// The domain of the holder's mail address.
-        mail_domain: Option<Fingerprint>,
         /// Where from.
         origin: Option<Origin>,
     },
@@ -273,6 +272,10 @@ pub enum Event {
     Closed {
         /// Which.
         wallet: WalletId,
+        /// Whose.
+        holder: HolderId,
+        /// Who the holder is, if identified.
+        person: Option<PersonId>,
         /// When.
         at: Time,
     },
@@ -294,41 +297,42 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
         Command::Open { wallet, holder, .. } => {
             keys.extend([Key::new(table::WALLET, wallet.0), Key::new(table::HOLDER, holder.0), switches::KEY]);
         }
-        Command::Freeze { wallet, .. } | Command::Unfreeze { wallet, .. } | Command::Close { wallet, .. } => {
+        Command::Close { wallet, holder } => {
+            keys.extend([Key::new(table::WALLET, wallet.0), Key::new(table::HOLDER, holder.0)]);
+        }
+        Command::Freeze { wallet, .. } | Command::Unfreeze { wallet, .. } => {
             keys.push(Key::new(table::WALLET, wallet.0));
         }
     }
 }
 
+pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
+    let person = match command {
+        Command::Open { holder, .. } => rows.holder(*holder).and_then(|holder| holder.person),
+        Command::Close { wallet, .. } => rows.wallet(*wallet).and_then(|wallet| wallet.person),
+        Command::Freeze { .. } | Command::Unfreeze { .. } => None,
+    };
+    keys.extend(person.map(|person| Key::new(table::PERSON, person.0)));
+}
+
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
     match command {
-        Command::Open { wallet, holder, mail_domain, origin } => {
-            open(rows, *wallet, *holder, *mail_domain, *origin, moment)
-        }
+        Command::Open { wallet, holder, origin } => open(rows, *wallet, *holder, *origin, moment),
         Command::Freeze { wallet, by } => freeze(rows, *wallet, *by, moment),
         Command::Unfreeze { wallet, by } => unfreeze(rows, *wallet, *by, moment),
         Command::Close { wallet, holder } => close(rows, *wallet, *holder, moment),
     }
 }
 
-fn open(
-    rows: Rows<'_>,
-    wallet: WalletId,
-    holder: HolderId,
-    mail_domain: Option<Fingerprint>,
-    origin: Option<Origin>,
-    moment: Moment,
-) -> Decided {
+/// Refusals in order: unknown, id taken, stopped, mail address not verified, the holder or the person has an open wallet.
+fn open(rows: Rows<'_>, wallet: WalletId, holder: HolderId, origin: Option<Origin>, moment: Moment) -> Decided {
     let owner = rows.holder(holder).ok_or(Refusal::Unknown { noun: Noun::Holder })?;
     if rows.wallet(wallet).is_some() {
         return Err(Refusal::IdTaken { noun: Noun::Wallet });
     }
-    if owner.wallet.is_some() {
-        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: "has a wallet".into() });
-    }
     let traits = Traits {
         opened: moment.now,
-        mail_domain,
+        mail_domain: owner.mail_domain,
         phone_verified: owner.phone_verified,
         identified: owner.identified,
         first: origin,
@@ -336,6 +340,13 @@ fn open(
     };
     if let Some(switches) = rows.switches() {
         switches.check(Function::Open, None, owner.tier, &traits)?;
+    }
+    check_mail_verified(owner)?;
+    if owner.wallet.is_some() {
+        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: "has a wallet".into() });
+    }
+    if let Some(person) = owner.person.and_then(|person| rows.person(person)) {
+        person.check_wallet(None)?;
     }
     let event = Event::Opened { wallet, holder, person: owner.person, tier: owner.tier, traits };
     Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id: wallet, status: "open".into() }))
@@ -370,19 +381,22 @@ fn close(rows: Rows<'_>, id: WalletId, holder: HolderId, moment: Moment) -> Deci
     if !wallet.available().is_zero() || !pending.is_zero() {
         return Err(Refusal::NotSettled { available: wallet.available(), pending });
     }
-    let event = Event::Closed { wallet: id, at: moment.now };
+    let event = Event::Closed { wallet: id, holder, person: wallet.person, at: moment.now };
     Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id, status: "closed".into() }))
 }
 
 impl Event {
-    /// The wallet that this is about, and its holder where that row changes too.
+    /// The wallet that this is about, and its holder and person where those rows change too.
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
-            Self::Opened { wallet, holder, .. } => {
+            Self::Opened { wallet, holder, person, .. } | Self::Closed { wallet, holder, person, .. } => {
                 each(Key::new(table::WALLET, wallet.0));
                 each(Key::new(table::HOLDER, holder.0));
+                if let Some(person) = person {
+                    each(Key::new(table::PERSON, person.0));
+                }
             }
-            Self::Frozen { wallet, .. } | Self::Unfrozen { wallet, .. } | Self::Closed { wallet, .. } => {
+            Self::Frozen { wallet, .. } | Self::Unfrozen { wallet, .. } => {
                 each(Key::new(table::WALLET, wallet.0));
             }
         }
@@ -406,21 +420,38 @@ impl Event {
                     wallet.purse_mut(purse).account.closed = true;
                 }
             }
-            (Self::Opened { wallet, .. } | Self::Frozen { wallet, .. }, _)
-            | (Self::Unfrozen { wallet, .. } | Self::Closed { wallet, .. }, _) => {
-                wrong_row(Key::new(table::WALLET, wallet.0))
-            }
+            (
+                Self::Opened { wallet, .. }
+                | Self::Frozen { wallet, .. }
+                | Self::Unfrozen { wallet, .. }
+                | Self::Closed { wallet, .. },
+                _,
+            ) => wrong_row(Key::new(table::WALLET, wallet.0)),
         }
     }
 
-    /// The holder of a wallet that was opened has it.
+    /// The person of a wallet that was opened has it; of one that was closed, no more.
+    pub(crate) fn evolve_person(&self, key: Key, row: &mut Option<Row>) {
+        let Some(Row::Person(row)) = row else { wrong_row(key) };
+        match self {
+            Self::Opened { wallet, .. } => row.wallet = Some(*wallet),
+            Self::Closed { .. } => row.wallet = None,
+            Self::Frozen { .. } | Self::Unfrozen { .. } => wrong_row(key),
+        }
+    }
+
+    /// The holder of a wallet that was opened has it; of one that was closed, no more.
     pub(crate) fn evolve_holder(&self, row: &mut Option<Row>) {
         match (self, row) {
             (Self::Opened { wallet, .. }, Some(Row::Holder(holder))) => holder.wallet = Some(*wallet),
-            (Self::Opened { wallet, .. } | Self::Frozen { wallet, .. }, _)
-            | (Self::Unfrozen { wallet, .. } | Self::Closed { wallet, .. }, _) => {
-                wrong_row(Key::new(table::HOLDER, wallet.0))
-            }
+            (Self::Closed { .. }, Some(Row::Holder(holder))) => holder.wallet = None,
+            (
+                Self::Opened { wallet, .. }
+                | Self::Frozen { wallet, .. }
+                | Self::Unfrozen { wallet, .. }
+                | Self::Closed { wallet, .. },
+                _,
+            ) => wrong_row(Key::new(table::HOLDER, wallet.0)),
         }
     }
 }

@@ -2,10 +2,11 @@
 
 use crate::effect::{Counted, Counter};
 use crate::effect::{Effect, Whose};
-use crate::ids::WalletId;
+use crate::ids::{PersonId, WalletId};
 use crate::state::{Rows, wrong_row};
 use crate::wallet::Wallet;
-use crate::{Command, Context, Event, Receipt, Refusal, Refused, Row, chart, payment, shop, switches, table, wallet};
+use crate::{Command, Context, Event, Receipt, Refusal, Refused, Row};
+use crate::{chart, holder, payment, shop, switches, table, wallet};
 use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
 use ledger::{Account, AccountId, Yen};
 
@@ -26,6 +27,7 @@ impl Domain for Wallets {
 
     fn keys(command: &Command, keys: &mut Vec<Key>) {
         match command {
+            Command::Holder(command) => holder::keys(command, keys),
             Command::Wallet(command) => wallet::keys(command, keys),
             Command::Shop(command) => shop::keys(command, keys),
             Command::Payment(command) => payment::keys(command, keys),
@@ -35,14 +37,17 @@ impl Domain for Wallets {
 
     fn keys_further(command: &Command, state: &dyn State<Row>, keys: &mut Vec<Key>) {
         match command {
+            Command::Holder(command) => holder::keys_further(command, Rows(state), keys),
+            Command::Wallet(command) => wallet::keys_further(command, Rows(state), keys),
             Command::Payment(command) => payment::keys_further(command, Rows(state), keys),
-            Command::Wallet(_) | Command::Shop(_) | Command::Switches(_) => {}
+            Command::Shop(_) | Command::Switches(_) => {}
         }
     }
 
     fn decide(state: &dyn State<Row>, command: &Command, moment: Moment, context: &Context) -> Decision<Self> {
         let rows = Rows(state);
         let decided = match command {
+            Command::Holder(command) => holder::decide(rows, command, moment, context),
             Command::Wallet(command) => wallet::decide(rows, command, moment),
             Command::Shop(command) => shop::decide(rows, command, moment),
             Command::Payment(command) => payment::decide(rows, command, moment, context),
@@ -63,6 +68,7 @@ impl Domain for Wallets {
         event.effects(&mut |effect| effect.touches(&mut each));
         match event {
             Event::Refused(_) => {}
+            Event::Holder(event) => event.touches(&mut each),
             Event::Wallet(event) => event.touches(&mut each),
             Event::Shop(event) => event.touches(&mut each),
             Event::Payment(event) => event.touches(&mut each),
@@ -73,6 +79,7 @@ impl Domain for Wallets {
     fn evolve(key: Key, row: &mut Option<Row>, event: &Event) {
         match key.table {
             table::WALLET => evolve_wallet(key, row, event),
+            table::PERSON => evolve_person(key, row, event),
             table::ACCOUNT => evolve_account(key, row, event),
             _ => evolve_noun(key, row, event),
         }
@@ -125,7 +132,7 @@ impl Event {
             }
             Self::Payment(event) => event.effects(each),
             Self::Refused(Refused { wallet: None, .. }) => {}
-            Self::Wallet(_) | Self::Shop(_) | Self::Switches(_) => {}
+            Self::Holder(_) | Self::Wallet(_) | Self::Shop(_) | Self::Switches(_) => {}
         }
     }
 }
@@ -137,10 +144,21 @@ fn evolve_wallet(key: Key, row: &mut Option<Row>, event: &Event) {
     let Some(Row::Wallet(wallet)) = row else { wrong_row(key) };
     event.effects(&mut |effect| wallet.apply(WalletId(key.id), &effect));
     match event {
+        Event::Holder(event) => event.evolve_wallet(wallet),
         Event::Payment(event) => event.evolve_wallet(wallet),
         Event::Refused(_) | Event::Wallet(_) | Event::Shop(_) | Event::Switches(_) => {}
     }
     wallet.assert_purses();
+}
+
+fn evolve_person(key: Key, row: &mut Option<Row>, event: &Event) {
+    match event {
+        Event::Holder(event) => event.evolve_person(key, row),
+        Event::Wallet(event) => event.evolve_person(key, row),
+        Event::Refused(_) | Event::Shop(_) | Event::Payment(_) | Event::Switches(_) => {}
+    }
+    let Some(Row::Person(person)) = row else { wrong_row(key) };
+    event.effects(&mut |effect| person.apply(PersonId(key.id), &effect));
 }
 
 fn evolve_account(key: Key, row: &mut Option<Row>, event: &Event) {
@@ -159,6 +177,8 @@ fn evolve_account(key: Key, row: &mut Option<Row>, event: &Event) {
 fn evolve_noun(key: Key, row: &mut Option<Row>, event: &Event) {
     match event {
         Event::Refused(_) => {}
+        Event::Holder(event) if key.table == table::CONTACT => event.evolve_contact(key, row),
+        Event::Holder(event) => event.evolve(row),
         Event::Wallet(event) => event.evolve_holder(row),
         Event::Shop(event) => event.evolve(row),
         Event::Payment(event) if key.table == table::PAYMENT_CODE => event.evolve_code(row),
@@ -174,6 +194,11 @@ fn columns(row: &Row, values: &mut Vec<Value>) {
             row.wallet.map_or(Value::Null, |wallet| Value::Id(wallet.0)),
             Value::Text(row.tier.name()),
             Value::Integer(row.opened.milliseconds()),
+        ]),
+        Row::Person(row) => values.push(row.wallet.map_or(Value::Null, |wallet| Value::Id(wallet.0))),
+        Row::Contact(row) => values.extend([
+            row.0.first().map_or(Value::Null, |holder| Value::Id(holder.0)),
+            Value::Integer(i64::try_from(row.0.len()).unwrap_or(i64::MAX)),
         ]),
         Row::Wallet(row) => wallet_columns(row, values),
         Row::Shop(row) => values.push(Value::Text(if row.closed { "closed" } else { "open" })),

@@ -217,8 +217,9 @@ impl Event {
             (Self::Paid(authorised) | Self::Authorised { authorised, .. }, _) => {
                 wrong_row(payment_key(authorised.payment))
             }
-            (Self::Captured { payment, .. } | Self::Released { payment, .. }, _)
-            | (Self::Refunded { payment, .. }, _) => wrong_row(payment_key(*payment)),
+            (Self::Captured { payment, .. } | Self::Released { payment, .. } | Self::Refunded { payment, .. }, _) => {
+                wrong_row(payment_key(*payment))
+            }
         }
     }
 
@@ -253,8 +254,9 @@ impl Event {
             (Self::Paid(authorised) | Self::Authorised { authorised, .. }, _) => {
                 wrong_row(payment_key(authorised.payment))
             }
-            (Self::Captured { payment, .. } | Self::Released { payment, .. }, _)
-            | (Self::Refunded { payment, .. }, _) => wrong_row(payment_key(*payment)),
+            (Self::Captured { payment, .. } | Self::Released { payment, .. } | Self::Refunded { payment, .. }, _) => {
+                wrong_row(payment_key(*payment))
+            }
             (Self::CodeIssued { code, .. }, _) => wrong_row(Key::new(table::PAYMENT_CODE, code.0)),
         }
     }
@@ -312,9 +314,10 @@ fn single(shop: ShopId, credit: ledger::AccountId, amount: Yen) -> Leg {
 fn capture_effects(wallet: WalletId, shop: ShopId, parts: &[Part], released: &[Piece], each: &mut impl FnMut(Effect)) {
     for part in parts {
         let (debit, credit) = (chart::purse(wallet, part.purse), chart::settlement(shop));
-        let (amount, step) = match part.captured.is_zero() {
-            true => (part.held, Step::Release),
-            false => (part.captured, Step::Post { held: part.held }),
+        let (amount, step) = if part.captured.is_zero() {
+            (part.held, Step::Release)
+        } else {
+            (part.captured, Step::Post { held: part.held })
         };
         each(Effect::Leg(Leg { debit, credit, amount, step }));
     }

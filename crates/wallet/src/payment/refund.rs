@@ -32,9 +32,9 @@ pub(super) fn refund(
     }
     check_limit(Limit::PerTime, payment.captured, payment.refunded, amount)?;
 
-    let mut event = Destinations::default();
+    let mut back = Destinations::default();
     for piece in last_pieces(payment, amount) {
-        event.give_back(piece, wallet);
+        back.give_back(piece, wallet);
     }
     let refunded = payment.refunded.checked_add(amount).unwrap_or(Yen::MAX);
     let receipt = Receipt::Refund { id: refund, payment: id, amount, payment_refunded: refunded };
@@ -43,9 +43,9 @@ pub(super) fn refund(
         payment: id,
         wallet: payment.wallet,
         shop,
-        to_purses: event.to_purses,
-        to_debts: event.to_debts,
-        to_suspense: event.to_suspense,
+        to_purses: back.purses,
+        to_debts: back.debts,
+        to_suspense: back.suspense,
         at: moment.now,
     };
     Ok((vec![crate::Event::Payment(event)], receipt))
@@ -67,9 +67,9 @@ fn last_pieces(payment: &Payment, amount: Yen) -> Vec<Piece> {
 
 #[derive(Default)]
 struct Destinations {
-    to_purses: Vec<Piece>,
-    to_debts: Vec<Piece>,
-    to_suspense: Vec<Piece>,
+    purses: Vec<Piece>,
+    debts: Vec<Piece>,
+    suspense: Vec<Piece>,
 }
 
 impl Destinations {
@@ -79,10 +79,10 @@ impl Destinations {
         let repaid = owed.min(piece.lot.amount);
         let rest = piece.lot.amount.saturating_sub(repaid);
         if !repaid.is_zero() {
-            self.to_debts.push(piece.of(repaid));
+            self.debts.push(piece.of(repaid));
         }
         if !rest.is_zero() {
-            let to = if wallet.closed { &mut self.to_suspense } else { &mut self.to_purses };
+            let to = if wallet.closed { &mut self.suspense } else { &mut self.purses };
             to.push(piece.of(rest));
         }
     }

@@ -1,8 +1,9 @@
 //! Wallets in memory that run one command after the other and check what must hold after each: the smallest engine
 //! there can be. It knows nothing of how balances ought to come out.
 
-use crate::holder::Holder;
-use crate::ids::{BankAccountId, CampaignId, HolderId, PaymentCodeId, PersonId, ShopId, WalletId};
+use crate::holder::{ContactHolders, Holder, Sealed};
+use crate::ids::{BankAccountId, CampaignId, ContactId, HolderId, PaymentCodeId, PersonId, ShopId, WalletId};
+use crate::person::Person;
 use crate::purse::{Lot, Purse, Source};
 use crate::shop::Shop;
 use crate::traits::{IdentificationMethod, Tier, Traits};
@@ -114,7 +115,28 @@ impl World {
         let traits = Traits { opened: T0, mail_domain: None, phone_verified, identified, first: None, last: None };
         let row = Wallet::new(owner, person, tier, traits);
         self.give_row(Key::new(table::WALLET, id.0), Row::Wallet(row));
-        let row = Holder { opened: T0, tier, person, phone_verified, identified, wallet: Some(id) };
+        let phone = (tier >= Tier::Phone).then_some(ContactId(Id::from_number(1_000_000 + number)));
+        let row = Holder {
+            opened: T0,
+            tier,
+            mail: ContactId(Id::from_number(number)),
+            mail_domain: None,
+            mail_verified: Some(T0),
+            phone,
+            phone_verified,
+            wanted: None,
+            person,
+            identified,
+            wallet: Some(id),
+            profile: Sealed::default(),
+        };
+        if let Some(person) = person {
+            let row = Person { wallet: Some(id), ..Person::default() };
+            self.give_row(Key::new(table::PERSON, person.0), Row::Person(row));
+        }
+        for contact in [Some(row.mail), row.phone].into_iter().flatten() {
+            self.give_row(Key::new(table::CONTACT, contact.0), Row::Contact(ContactHolders(vec![owner])));
+        }
         self.give_row(Key::new(table::HOLDER, owner.0), Row::Holder(row));
         id
     }
