@@ -8,7 +8,7 @@ use crate::purse::Piece;
 use crate::table;
 use crate::wallet::Debt;
 use domain::{Day, Key};
-use ledger::{Leg, Yen};
+use ledger::{Leg, Step, Yen};
 use serde::{Deserialize, Serialize};
 
 /// One thing that an event does beside changing its own noun.
@@ -43,6 +43,16 @@ impl Effect {
             }
             Self::Count(counted) | Self::Uncount(counted) => each(counted.whose.key()),
         }
+    }
+}
+
+/// Of what just came back into the purses of `wallet`, `pieces` pay what is owed of their lots.
+pub(crate) fn repay(wallet: WalletId, pieces: &[Piece], each: &mut impl FnMut(Effect)) {
+    for piece in pieces {
+        let (debit, credit) = (chart::purse(wallet, piece.purse), chart::receivable(wallet));
+        each(Effect::Take(wallet, *piece));
+        each(Effect::Leg(Leg { debit, credit, amount: piece.lot.amount, step: Step::Single }));
+        each(Effect::Repay(wallet, Debt { lot: piece.lot.id, amount: piece.lot.amount }));
     }
 }
 

@@ -14,6 +14,7 @@
 #![expect(clippy::match_same_arms, reason = "arms that do the same for different reasons stay apart, line by line")]
 
 mod ageing;
+pub mod bonus;
 pub mod chart;
 mod effect;
 pub mod guard;
@@ -25,11 +26,13 @@ pub mod person;
 mod policy;
 mod purse;
 mod refusal;
+pub mod send;
 pub mod shop;
 mod state;
 pub mod switches;
 pub mod table;
 mod traits;
+pub mod voucher;
 pub mod wallet;
 mod wallets;
 
@@ -49,10 +52,10 @@ pub use ids::{
 pub use limits::{DailySums, ROLLING_DAYS};
 pub use policy::{
     AgeingPolicy, BalancePolicy, HolderPolicy, MandatePolicy, PaymentPolicy, PayoutPolicy, Policies, Policy,
-    SafeguardingPolicy, SendPolicy, TopUpPolicy,
+    SafeguardingPolicy, SendPolicy, TopUpPolicy, VoucherPolicy,
 };
 pub use purse::{Balance, Lot, PURSE_LOTS_MAX, Piece, Purse, Source};
-pub use refusal::{FrozenBy, Limit, MissingFact, Noun, Proof, Refusal};
+pub use refusal::{FrozenBy, Limit, MissingFact, Noun, Proof, Refusal, Unable};
 pub use traits::{Fingerprint, IdentificationMethod, Origin, Tier, Traits};
 pub use wallets::Wallets;
 
@@ -86,6 +89,12 @@ pub enum Command {
     Shop(shop::Command),
     /// Of payments.
     Payment(payment::Command),
+    /// Of sends.
+    Send(send::Command),
+    /// Of vouchers.
+    Voucher(voucher::Command),
+    /// Of bonus.
+    Bonus(bonus::Command),
     /// Of the switches.
     Switches(switches::Command),
 }
@@ -103,6 +112,12 @@ pub enum Event {
     Shop(shop::Event),
     /// To a payment.
     Payment(payment::Event),
+    /// To a send.
+    Send(send::Event),
+    /// To a voucher.
+    Voucher(voucher::Event),
+    /// To bonus.
+    Bonus(bonus::Event),
     /// To the switches.
     Switches(switches::Event),
 }
@@ -139,6 +154,12 @@ pub enum Row {
     Payment(payment::Payment),
     /// A payment code.
     PaymentCode(payment::PaymentCode),
+    /// A send.
+    Send(send::Send),
+    /// A voucher.
+    Voucher(voucher::Voucher),
+    /// A grant of bonus.
+    Bonus(bonus::Bonus),
     /// A ledger account that is not a purse.
     Account(AccountId, Account),
     /// The switches.
@@ -198,6 +219,31 @@ pub enum Receipt {
         /// What was refunded of the payment so far.
         payment_refunded: Yen,
     },
+    /// A send.
+    Send {
+        /// Its id.
+        id: SendId,
+        /// How far it is.
+        status: send::Status,
+        /// How much.
+        amount: Yen,
+    },
+    /// A voucher.
+    Voucher {
+        /// Its id.
+        id: VoucherId,
+        /// How far it is.
+        status: voucher::Status,
+        /// What it is worth.
+        amount: Yen,
+    },
+    /// A grant of bonus.
+    Bonus {
+        /// Its id.
+        id: BonusId,
+        /// How much.
+        amount: Yen,
+    },
     /// A stop.
     Switch {
         /// Its id.
@@ -213,6 +259,9 @@ impl Command {
             Self::Wallet(command) => command.subject(),
             Self::Shop(command) => (command.name(), None, Yen::ZERO),
             Self::Payment(command) => command.subject(),
+            Self::Send(command) => command.subject(),
+            Self::Voucher(command) => command.subject(),
+            Self::Bonus(command) => command.subject(),
             Self::Switches(command) => (command.name(), None, Yen::ZERO),
         }
     }

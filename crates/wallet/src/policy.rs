@@ -19,6 +19,8 @@ pub struct Policy {
     pub top_up: TopUpPolicy,
     /// Mandates.
     pub mandate: MandatePolicy,
+    /// Vouchers.
+    pub voucher: VoucherPolicy,
     /// Payments.
     pub payment: PaymentPolicy,
     /// Sends.
@@ -74,6 +76,13 @@ pub struct MandatePolicy {
     pub refuses_static_factors: bool,
     /// Whether the bank's name and birth date must match the verified person's.
     pub requires_match: bool,
+}
+
+/// Vouchers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VoucherPolicy {
+    /// The most that one may be worth.
+    pub amount_max: Yen,
 }
 
 /// Payments.
@@ -176,6 +185,7 @@ impl Default for Policy {
                 refuses_static_factors: true,
                 requires_match: true,
             },
+            voucher: VoucherPolicy { amount_max: Yen::new(50_000) },
             payment: PaymentPolicy {
                 per_time_max: Yen::new(300_000),
                 per_day_max: Yen::new(500_000),

@@ -17,6 +17,7 @@ pub enum Noun {
     Person,
     Contact,
     Wallet,
+    Recipient,
     BankAccount,
     Mandate,
     TopUp,
@@ -163,6 +164,11 @@ pub enum Refusal {
         /// What is on its way.
         pending: Yen,
     },
+    /// The recipient cannot take it.
+    RecipientUnable {
+        /// Why: for the desk, not for the sender.
+        why: Unable,
+    },
     /// More than a figure of the policy allows.
     LimitExceeded {
         /// Which figure.
@@ -198,6 +204,23 @@ pub enum Refusal {
         /// What it is about.
         noun: Noun,
     },
+}
+
+/// Why a recipient cannot take a send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Unable {
+    /// It is the sender.
+    Sender,
+    /// The wallet is closed.
+    Closed,
+    /// A switch concerns it.
+    Stopped,
+    /// The wallet is frozen, or its holder owes.
+    Frozen,
+    /// Its holder's identity is not proven far enough.
+    Tier,
+    /// It would hold more than it may.
+    Full,
 }
 
 /// What a grant lacked.

@@ -1,6 +1,8 @@
 //! The rows that a command named, as nouns.
 
-use crate::ids::{ContactId, HolderId, PaymentCodeId, PaymentId, PersonId, ShopId, WalletId};
+use crate::ids::{
+    BonusId, ContactId, HolderId, PaymentCodeId, PaymentId, PersonId, SendId, ShopId, VoucherId, WalletId,
+};
 use crate::refusal::{Noun, Refusal};
 use crate::switches::{self, Switches};
 use crate::table;
@@ -45,6 +47,12 @@ noun! {
     wallet, WalletId, WALLET, Wallet, Wallet;
     /// The payment with `id`.
     payment, PaymentId, PAYMENT, Payment, crate::payment::Payment;
+    /// The send with `id`.
+    send, SendId, SEND, Send, crate::send::Send;
+    /// The voucher with `id`.
+    voucher, VoucherId, VOUCHER, Voucher, crate::voucher::Voucher;
+    /// The grant of bonus with `id`.
+    bonus, BonusId, BONUS, Bonus, crate::bonus::Bonus;
     /// The shop with `id`.
     shop, ShopId, SHOP, Shop, crate::shop::Shop;
 }

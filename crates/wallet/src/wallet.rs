@@ -6,7 +6,8 @@
 use crate::effect::{Counters, Effect, Whose};
 use crate::holder::check_mail_verified;
 use crate::ids::{HolderId, PersonId, WalletId};
-use crate::purse::{Balance, Purse};
+use crate::policy::BalancePolicy;
+use crate::purse::{Balance, PURSE_LOTS_MAX, Piece, Purse};
 use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
 use crate::state::{Decided, Rows, wrong_row};
 use crate::switches::Function;
@@ -143,6 +144,24 @@ impl Wallet {
         check_limit(Limit::Balance, balance_max, occupied, amount)
     }
 
+    /// Refuses if `amount` must not come into `purse` as a new lot: closed, frozen, no room.
+    pub(crate) fn check_inflow(&self, purse: Purse, amount: Yen, policy: &BalancePolicy) -> Result<(), Refusal> {
+        self.check_outflow()?;
+        self.check_room(amount, policy.max(self.tier))?;
+        let lots = self.purse(purse).lots.len();
+        if lots >= PURSE_LOTS_MAX {
+            let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+            return Err(Refusal::LimitExceeded {
+                limit: Limit::Lots,
+                at_most: count(PURSE_LOTS_MAX),
+                left: 0,
+                requested: 1,
+                from: None,
+            });
+        }
+        Ok(())
+    }
+
     pub(crate) fn apply(&mut self, id: WalletId, effect: &Effect) {
         match effect {
             Effect::Leg(leg) => self.apply_leg(id, leg),
@@ -182,6 +201,12 @@ impl Wallet {
             self.purse(purse).assert_lots();
         }
     }
+}
+
+/// What of `pieces`, when they come back to `wallet`, pays debts first: the parts of lots that a bank took back meanwhile.
+pub(crate) fn owed(wallet: &Wallet, pieces: &[Piece]) -> Vec<Piece> {
+    let owed_of = |piece: &Piece| wallet.debts.iter().find(|debt| debt.lot == piece.lot.id).map(|debt| debt.amount);
+    pieces.iter().filter_map(|piece| owed_of(piece).map(|owed| piece.of(owed.min(piece.lot.amount)))).collect()
 }
 
 /// Refuses if `requested` on top of `used` is more than `at_most`.

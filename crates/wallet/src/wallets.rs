@@ -6,7 +6,7 @@ use crate::ids::{PersonId, WalletId};
 use crate::state::{Rows, wrong_row};
 use crate::wallet::Wallet;
 use crate::{Command, Context, Event, Receipt, Refusal, Refused, Row};
-use crate::{chart, holder, payment, shop, switches, table, wallet};
+use crate::{bonus, chart, holder, payment, send, shop, switches, table, voucher, wallet};
 use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
 use ledger::{Account, AccountId, Yen};
 
@@ -31,6 +31,9 @@ impl Domain for Wallets {
             Command::Wallet(command) => wallet::keys(command, keys),
             Command::Shop(command) => shop::keys(command, keys),
             Command::Payment(command) => payment::keys(command, keys),
+            Command::Send(command) => send::keys(command, keys),
+            Command::Voucher(command) => voucher::keys(command, keys),
+            Command::Bonus(command) => bonus::keys(command, keys),
             Command::Switches(_) => keys.push(switches::KEY),
         }
     }
@@ -40,6 +43,8 @@ impl Domain for Wallets {
             Command::Holder(command) => holder::keys_further(command, Rows(state), keys),
             Command::Wallet(command) => wallet::keys_further(command, Rows(state), keys),
             Command::Payment(command) => payment::keys_further(command, Rows(state), keys),
+            Command::Send(command) => send::keys_further(command, Rows(state), keys),
+            Command::Voucher(_) | Command::Bonus(_) => {}
             Command::Shop(_) | Command::Switches(_) => {}
         }
     }
@@ -51,6 +56,9 @@ impl Domain for Wallets {
             Command::Wallet(command) => wallet::decide(rows, command, moment),
             Command::Shop(command) => shop::decide(rows, command, moment),
             Command::Payment(command) => payment::decide(rows, command, moment, context),
+            Command::Send(command) => send::decide(rows, command, moment, context),
+            Command::Voucher(command) => voucher::decide(rows, command, moment, context),
+            Command::Bonus(command) => bonus::decide(rows, command, moment, context),
             Command::Switches(command) => switches::decide(rows, command, moment),
         };
         match decided {
@@ -72,6 +80,9 @@ impl Domain for Wallets {
             Event::Wallet(event) => event.touches(&mut each),
             Event::Shop(event) => event.touches(&mut each),
             Event::Payment(event) => event.touches(&mut each),
+            Event::Send(event) => event.touches(&mut each),
+            Event::Voucher(event) => event.touches(&mut each),
+            Event::Bonus(event) => event.touches(&mut each),
             Event::Switches(_) => each(switches::KEY),
         }
     }
@@ -131,6 +142,9 @@ impl Event {
                 each(Effect::Count(Counted { whose, counter: Counter::Refused, day: at.day(), amount: *amount }));
             }
             Self::Payment(event) => event.effects(each),
+            Self::Send(event) => event.effects(each),
+            Self::Voucher(event) => event.effects(each),
+            Self::Bonus(event) => event.effects(each),
             Self::Refused(Refused { wallet: None, .. }) => {}
             Self::Holder(_) | Self::Wallet(_) | Self::Shop(_) | Self::Switches(_) => {}
         }
@@ -146,6 +160,9 @@ fn evolve_wallet(key: Key, row: &mut Option<Row>, event: &Event) {
     match event {
         Event::Holder(event) => event.evolve_wallet(wallet),
         Event::Payment(event) => event.evolve_wallet(wallet),
+        Event::Send(event) => event.evolve_wallet(WalletId(key.id), wallet),
+        Event::Voucher(event) => event.evolve_wallet(wallet),
+        Event::Bonus(_) => {}
         Event::Refused(_) | Event::Wallet(_) | Event::Shop(_) | Event::Switches(_) => {}
     }
     wallet.assert_purses();
@@ -156,6 +173,7 @@ fn evolve_person(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Holder(event) => event.evolve_person(key, row),
         Event::Wallet(event) => event.evolve_person(key, row),
         Event::Refused(_) | Event::Shop(_) | Event::Payment(_) | Event::Switches(_) => {}
+        Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) => {}
     }
     let Some(Row::Person(person)) = row else { wrong_row(key) };
     event.effects(&mut |effect| person.apply(PersonId(key.id), &effect));
@@ -183,6 +201,9 @@ fn evolve_noun(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Shop(event) => event.evolve(row),
         Event::Payment(event) if key.table == table::PAYMENT_CODE => event.evolve_code(row),
         Event::Payment(event) => event.evolve(row),
+        Event::Send(event) => event.evolve(row),
+        Event::Voucher(event) => event.evolve(row),
+        Event::Bonus(event) => event.evolve(row),
         Event::Switches(event) => event.evolve(row),
     }
 }
@@ -216,6 +237,19 @@ fn columns(row: &Row, values: &mut Vec<Value>) {
             Value::Text(if row.used_by.is_some() { "used" } else { "unused" }),
             Value::Integer(row.expires.milliseconds()),
         ]),
+        Row::Send(row) => values.extend([
+            Value::Id(row.from.0),
+            Value::Id(row.to.0),
+            Value::Text(row.status.name()),
+            yen(row.amount),
+            Value::Integer(row.accepted.milliseconds()),
+        ]),
+        Row::Voucher(row) => values.extend([
+            row.wallet.map_or(Value::Null, |wallet| Value::Id(wallet.0)),
+            Value::Text(row.status.name()),
+            yen(row.amount),
+        ]),
+        Row::Bonus(row) => values.extend([Value::Id(row.wallet.0), Value::Id(row.campaign.0), yen(row.amount)]),
         Row::Account(id, row) => values.extend([
             Value::Integer(i64::from(id.code.0)),
             yen(row.debits_pending),
