@@ -14,12 +14,12 @@ pub mod memory;
 pub mod options;
 mod prefix;
 mod record;
-pub mod sqlite;
 mod shell;
+pub mod sqlite;
 mod store;
+mod submission;
 #[cfg(test)]
 mod tests;
-mod submission;
 
 pub use clock::{Clock, SystemClock};
 pub use core::{Committed, Core, Mode, Observer, Status};

@@ -89,10 +89,7 @@ impl<D: Domain> Engine<D> {
     }
 
     /// The row at `key` after every command that was answered before.
-    pub fn read(
-        &self,
-        key: Key,
-    ) -> impl Future<Output = Result<Option<Stored<D::Row>>, EngineError>> + Send + use<D> {
+    pub fn read(&self, key: Key) -> impl Future<Output = Result<Option<Stored<D::Row>>, EngineError>> + Send + use<D> {
         let (reply, row) = oneshot::channel();
         let queued = self.queue(Message::Read(key, reply));
         async move {

@@ -1,1 +1,295 @@
-//! What the core answers: repeats, defects, failed commits, bounded refusals, time.
+//! What the core answers: repeats, defects, failed commits, bounded refusals, time, and damage found at a restart.
+
+use super::counter::{Command, Counter, Receipt, Refusal, Row, Stage, counter_key, submission, with_request};
+use crate::core::{Core, Mode};
+use crate::memory::{Disk, Fault, MemoryStore};
+use crate::options::Options;
+use crate::record::{Outcome, Record};
+use crate::store::Stored;
+use crate::submission::{Answered, EngineError, Submission};
+use std::sync::Arc;
+
+type MemoryCore = Core<Counter, MemoryStore<Counter>>;
+
+const ADD: Command = Command::Add { counter: 1, by: 10 };
+
+fn open_with(disk: &Disk<Counter>, options: Options) -> MemoryCore {
+    let store = MemoryStore::open(disk).expect("the disk is sound");
+    Core::open(store, Arc::new(()), options).expect("opened")
+}
+
+fn open(disk: &Disk<Counter>) -> MemoryCore {
+    open_with(disk, Options { cache_rows_max: 64, refusals_journaled_max: 3, ..Options::default() })
+}
+
+fn step(core: &mut MemoryCore, batch: &[Submission<Counter>]) -> Vec<Answered<Counter>> {
+    let mut answers = Vec::new();
+    core.step(batch, &mut answers);
+    answers
+}
+
+/// An answer in a few words: `10`, `full 5`, `=10` for a repeat, `(full 5)` if it was only counted.
+fn words(answer: &Answered<Counter>) -> String {
+    match answer {
+        Ok(answer) => {
+            let reply = match &answer.reply {
+                Ok(Receipt { total, .. }) => total.to_string(),
+                Err(Refusal::Full { total }) => format!("full {total}"),
+                Err(Refusal::NoPointer) => "no pointer".into(),
+            };
+            let reply = if answer.place.is_none() { format!("({reply})") } else { reply };
+            if answer.repeated { format!("={reply}") } else { reply }
+        }
+        Err(EngineError::Defect { place }) => format!("defect {}", place.n),
+        Err(EngineError::KeyReused) => "reused".into(),
+        Err(EngineError::Unavailable(_)) => "unavailable".into(),
+        Err(EngineError::Halted(_)) => "halted".into(),
+        Err(EngineError::Busy) => "busy".into(),
+        Err(EngineError::Stopped) => "stopped".into(),
+    }
+}
+
+fn check(core: &mut MemoryCore, batch: &[Submission<Counter>], expected: &str) {
+    let answers: Vec<String> = step(core, batch).iter().map(words).collect();
+    assert_eq!(answers.join(", "), expected);
+}
+
+fn outcomes(disk: &Disk<Counter>) -> Vec<Outcome<Counter>> {
+    let records = disk.records(1, 1_000);
+    records.iter().map(|sealed| Record::<Counter>::decode(sealed).expect("decoded").entry.outcome).collect()
+}
+
+#[test]
+fn a_repeated_request_gets_the_first_answer() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let first = with_request(ADD, 7, 0);
+    check(
+        &mut core,
+        &[first.clone(), first.clone(), with_request(ADD, 7, 9), submission(ADD, 0, 1)],
+        "10, =10, reused, 20",
+    );
+    check(&mut core, &[first.clone(), with_request(ADD, 7, 9), with_request(ADD, 8, 0)], "=10, reused, 30");
+    drop(core);
+    let mut core = open(&disk);
+    check(&mut core, &[with_request(ADD, 8, 0), first, with_request(ADD, 7, 9)], "=30, =10, reused");
+    assert_eq!(core.status().head.place.n, 3, "a repeat leaves no record");
+}
+
+#[test]
+fn a_repeated_refusal_is_the_same_refusal() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let refused = with_request(Command::Add { counter: 1, by: 2_000 }, 7, 0);
+    check(&mut core, &[refused.clone(), submission(ADD, 0, 1), refused], "full 0, 10, =full 0");
+}
+
+#[test]
+fn a_defect_hurts_one_command() {
+    for stage in [Stage::Decide, Stage::Evolve, Stage::Assert, Stage::Unnamed] {
+        let disk = Disk::new();
+        let mut core = open(&disk);
+        let curse = with_request(Command::Panic { counter: 1, stage }, 5, 0);
+        let batch = [submission(ADD, 0, 1), curse.clone(), submission(ADD, 0, 1), curse.clone(), submission(ADD, 0, 1)];
+        check(&mut core, &batch, "10, defect 2, 20, defect 2, 30");
+        check(&mut core, &[submission(ADD, 0, 1), curse], "40, defect 2");
+        assert_eq!(core.status().defects, 1);
+        assert!(core.status().defect_last.is_some_and(|last| last.starts_with("record 2: ")));
+        assert!(matches!(outcomes(&disk)[1], Outcome::Defect(_)));
+        drop(core);
+        let row = open(&disk).read(counter_key(1)).expect("read").expect("there");
+        assert_eq!((row.version, row.row), (4, Some(Arc::new(Row::Counter { total: 40, tried: 0 }))));
+    }
+}
+
+#[test]
+fn a_failed_commit_leaves_nothing() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    check(&mut core, &[with_request(ADD, 1, 0)], "10");
+    disk.arm(Fault::CommitUnavailable);
+    check(&mut core, &[with_request(ADD, 2, 0), submission(ADD, 0, 1)], "unavailable, unavailable");
+    check(&mut core, &[with_request(ADD, 2, 0)], "20");
+    disk.arm(Fault::LoadUnavailable);
+    check(&mut core, &[submission(Command::Add { counter: 2, by: 1 }, 0, 1)], "unavailable");
+    check(&mut core, &[submission(Command::Add { counter: 2, by: 1 }, 0, 1)], "1");
+    let row = core.read(counter_key(1)).expect("read").expect("there");
+    assert_eq!((row.version, row.place.n), (2, 2));
+}
+
+#[test]
+fn a_failed_commit_takes_its_counted_refusals_back() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let refused = submission(Command::Add { counter: 1, by: 2_000 }, 0, 1);
+    check(&mut core, &[refused.clone(), refused.clone()], "full 0, full 0");
+    disk.arm(Fault::CommitUnavailable);
+    check(&mut core, &[refused.clone(), refused.clone()], "unavailable, unavailable");
+    check(&mut core, &[refused.clone(), refused], "full 0, (full 0)");
+    assert_eq!(core.status().refusals_counted, 1);
+}
+
+#[test]
+fn a_crash_in_the_commit_halts_and_a_restart_knows() {
+    for (fault, total) in [
+        (Fault::CrashBeforeCommit, 10),
+        (Fault::TornCommit { bytes: 0 }, 10),
+        (Fault::TornCommit { bytes: 60 }, 10),
+        (Fault::TornCommit { bytes: 1 << 20 }, 10),
+        (Fault::CrashAfterCommit, 20),
+    ] {
+        let disk = Disk::new();
+        let mut core = open(&disk);
+        check(&mut core, &[submission(ADD, 0, 1)], "10");
+        disk.arm(fault);
+        check(&mut core, &[with_request(ADD, 1, 0)], "halted");
+        assert!(matches!(core.mode(), Mode::Dead(_)), "{fault:?}");
+        check(&mut core, &[submission(ADD, 0, 1)], "halted");
+        assert!(disk.has_crashed());
+        let mut core = open(&disk);
+        let row = core.read(counter_key(1)).expect("read").expect("there").row;
+        assert_eq!(row, Some(Arc::new(Row::Counter { total, tried: 0 })), "{fault:?}");
+        check(&mut core, &[with_request(ADD, 1, 0)], if total == 20 { "=20" } else { "20" });
+        assert_eq!(disk.fired().get(fault.name()), Some(&1));
+    }
+}
+
+#[test]
+fn an_engine_that_was_replaced_is_fenced() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let mut successor = open(&disk);
+    check(&mut core, &[submission(ADD, 0, 1)], "halted");
+    check(&mut successor, &[submission(ADD, 0, 1)], "10");
+}
+
+#[test]
+fn refusals_beyond_the_bound_are_counted() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let hour = 3_600_000;
+    let refused = |at, actor| submission(Command::Add { counter: 1, by: 2_000 }, at, actor);
+    let batch: Vec<_> = (0..5).map(|_| refused(0, 1)).chain([refused(1, 2)]).collect();
+    check(&mut core, &batch, "full 0, full 0, full 0, (full 0), (full 0), full 0");
+    assert_eq!(core.status().refusals_counted, 2);
+    check(&mut core, &[submission(ADD, hour, 2), refused(hour, 1)], "10, full 10");
+    assert_eq!(outcomes(&disk)[4], Outcome::Aggregated { refusals: 2 });
+    check(&mut core, &[refused(hour, 1), refused(hour, 1), refused(hour, 1)], "full 10, full 10, (full 10)");
+    core.close().expect("closed");
+    assert_eq!(outcomes(&disk).last(), Some(&Outcome::Aggregated { refusals: 1 }));
+}
+
+#[test]
+fn time_never_steps_back() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let mut look = |at: i64| {
+        let answers = step(&mut core, &[submission(Command::Add { counter: 2, by: 1 }, at, 1)]);
+        let receipt = answers[0].clone().expect("answered").reply.expect("done");
+        (receipt.now.milliseconds(), receipt.clock_drifted)
+    };
+    assert_eq!(look(50_000), (50_000, false));
+    assert_eq!(look(49_000), (50_000, false));
+    assert_eq!(look(40_000), (50_000, false));
+    assert_eq!(look(39_999), (50_000, true));
+    assert_eq!(look(50_001), (50_001, false));
+    drop(core);
+    let mut core = open(&disk);
+    core.set_clock_trusted(false);
+    let answers = step(&mut core, &[submission(ADD, 1, 1)]);
+    let receipt = answers[0].clone().expect("answered").reply.expect("done");
+    assert_eq!((receipt.now.milliseconds(), receipt.clock_drifted), (50_001, true));
+}
+
+#[test]
+fn a_row_that_lags_behind_the_watermark_opens_read_only() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    check(&mut core, &[submission(ADD, 0, 1), submission(ADD, 0, 1)], "10, 20");
+    core.idle();
+    core.close().expect("closed");
+    let mut core = open(&disk);
+    check(&mut core, &[submission(ADD, 0, 1)], "30");
+    drop(core);
+    let row = disk.rows()[&counter_key(1)].clone();
+    disk.plant_row(counter_key(1), Some(Stored { version: 1, ..row }));
+    let mut core = open(&disk);
+    let Mode::ReadOnly(what) = core.mode().clone() else { panic!("{:?}", core.mode()) };
+    assert!(what.contains("record 3") && what.contains("version 1"), "{what}");
+    check(&mut core, &[submission(ADD, 0, 1)], "halted");
+    assert!(core.read(counter_key(1)).is_ok(), "reads still work");
+    assert_eq!(disk.records(1, 10).len(), 3, "nothing is written");
+}
+
+#[test]
+fn a_row_that_cannot_take_its_event_opens_read_only() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    check(&mut core, &[submission(ADD, 0, 1)], "10");
+    core.close().expect("closed");
+    let mut core = open(&disk);
+    check(&mut core, &[submission(ADD, 0, 1)], "20");
+    drop(core);
+    let row = disk.rows()[&counter_key(1)].clone();
+    disk.plant_row(counter_key(1), Some(Stored { row: Some(Arc::new(Row::Counter { total: 999, tried: 0 })), ..row }));
+    let core = open(&disk);
+    assert!(matches!(core.mode(), Mode::ReadOnly(what) if what.contains("decide promised the limit")));
+}
+
+#[test]
+fn a_flipped_bit_in_the_journal_is_found() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    check(&mut core, &[submission(ADD, 0, 1)], "10");
+    check(&mut core, &[submission(ADD, 0, 1)], "20");
+    drop(core);
+    disk.flip_bit(100);
+    assert!(MemoryStore::open(&disk).is_err());
+}
+
+#[test]
+fn a_tiny_cache_loses_nothing() {
+    let disk = Disk::new();
+    disk.set_slice_rows(1);
+    let options = Options { cache_rows_max: 4, generation_events_min: 3, tail_events_max: 9, ..Options::default() };
+    let mut core = open_with(&disk, options);
+    for round in 0..20_u8 {
+        let batch: Vec<_> =
+            (0..10).map(|index| submission(Command::Add { counter: (round * 7 + index) % 50, by: 1 }, 0, 1)).collect();
+        assert!(step(&mut core, &batch).iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.reply.is_ok())));
+        let status = core.status();
+        assert!(status.head.place.n - status.watermark <= 20, "the tail is bounded: {status:?}");
+    }
+    let total = |core: &mut MemoryCore, counter| match core
+        .read(counter_key(counter))
+        .expect("read")
+        .and_then(|stored| stored.row)
+        .as_deref()
+    {
+        Some(Row::Counter { total, .. }) => *total,
+        Some(Row::Pointer { .. }) | None => 0,
+    };
+    assert_eq!((0..50).map(|counter| total(&mut core, counter)).sum::<u64>(), 200);
+    while !core.idle() {}
+    assert!(core.status().cache_rows <= 4);
+    assert_eq!(core.status().watermark, 200);
+    assert_eq!((0..50).map(|counter| total(&mut core, counter)).sum::<u64>(), 200);
+}
+
+#[test]
+fn observers_get_what_is_stored() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let (sender, seen) = std::sync::mpsc::channel();
+    core.observe(Box::new(move |batch| sender.send(Arc::clone(batch)).expect("the test listens")));
+    let curse = submission(Command::Panic { counter: 1, stage: Stage::Evolve }, 3_600_000, 1);
+    let refused = submission(Command::Add { counter: 1, by: 2_000 }, 0, 1);
+    step(&mut core, &[submission(ADD, 0, 1), refused.clone(), refused.clone(), refused.clone(), refused, curse]);
+    core.close().expect("closed");
+    let seen: Vec<_> = seen.iter().flat_map(|batch| batch.to_vec()).collect();
+    let stored: Vec<_> = disk.records(1, 100).iter().map(|sealed| Record::decode(sealed).expect("decoded")).collect();
+    assert_eq!(seen, stored);
+    for (record, sealed) in seen.iter().zip(disk.records(1, 100)) {
+        assert_eq!(record.entry.encode(), Ok(sealed.bytes));
+    }
+}

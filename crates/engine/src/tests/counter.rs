@@ -15,15 +15,34 @@ pub(crate) struct Counter;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    Add { counter: u8, by: u64 },
-    Move { from: u8, to: u8, by: u64 },
-    Point { pointer: u8, counter: u8 },
+    Add {
+        counter: u8,
+        by: u64,
+    },
+    Move {
+        from: u8,
+        to: u8,
+        by: u64,
+    },
+    Point {
+        pointer: u8,
+        counter: u8,
+    },
     /// Adds one where the pointer points: the second round of keys.
-    Follow { pointer: u8 },
-    Remove { counter: u8 },
-    Panic { counter: u8, stage: Stage },
+    Follow {
+        pointer: u8,
+    },
+    Remove {
+        counter: u8,
+    },
+    Panic {
+        counter: u8,
+        stage: Stage,
+    },
     /// Adds one to many counters at once.
-    Sweep { counters: u8 },
+    Sweep {
+        counters: u8,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,7 +171,9 @@ impl Domain for Counter {
                 (if existed { vec![Event::Removed { counter }] } else { vec![] }, Ok(0))
             }
             Command::Panic { stage: Stage::Decide, .. } => panic!("told to panic in decide"),
-            Command::Panic { counter, stage } => (vec![Event::Added { counter, by: 1 }, Event::Cursed { counter, stage }], Ok(0)),
+            Command::Panic { counter, stage } => {
+                (vec![Event::Added { counter, by: 1 }, Event::Cursed { counter, stage }], Ok(0))
+            }
             Command::Sweep { counters } => {
                 let events = (0..counters).flat_map(|counter| add(state, counter, 1).0).collect();
                 (events, Ok(counters.into()))
