@@ -14,6 +14,9 @@ pub const NAMES: &[&str] = &[
     "time_steps_back",
 ];
 
+/// The bugs that only a disk shows: crash images must catch each.
+pub const NAMES_ON_DISK: &[&str] = &["synchronous_off", "answer_before_commit", "watermark_too_high"];
+
 #[cfg(feature = "canaries")]
 mod switch {
     use std::sync::Mutex;

@@ -16,8 +16,6 @@ use std::time::Duration;
 
 /// How often the thread looks.
 const CHECKPOINT_EVERY_MILLISECONDS: u64 = 25;
-/// A log below this many bytes is left alone while there are commits.
-const CHECKPOINT_LOG_BYTES_MIN: u64 = 4 << 20;
 /// A log file longer than this is cut down once it is empty.
 const LOG_FILE_BYTES_MAX: u64 = 256 << 20;
 /// How long a commit waits for a log that is at its bound.
@@ -124,11 +122,12 @@ pub(super) struct Checkpointer {
 }
 
 impl Checkpointer {
-    pub(super) fn start(connection: Connection, gate: Arc<Gate>) -> Result<Self, StoreError> {
+    /// Starts the thread; a log below `log_bytes_min` is left alone while there are commits.
+    pub(super) fn start(connection: Connection, gate: Arc<Gate>, log_bytes_min: u64) -> Result<Self, StoreError> {
         let shared = Arc::clone(&gate);
         let thread = std::thread::Builder::new()
             .name("checkpoint".into())
-            .spawn(move || run(&connection, &shared))
+            .spawn(move || run(&connection, &shared, log_bytes_min))
             .map_err(|error| StoreError::Unavailable(format!("cannot start the checkpoint thread: {error}")))?;
         Ok(Self { gate, thread: Some(thread) })
     }
@@ -145,7 +144,7 @@ impl Drop for Checkpointer {
     }
 }
 
-fn run(connection: &Connection, gate: &Gate) {
+fn run(connection: &Connection, gate: &Gate, log_bytes_min: u64) {
     loop {
         let state = lock(&gate.state);
         if state.stopping {
@@ -153,7 +152,7 @@ fn run(connection: &Connection, gate: &Gate) {
         }
         let wait = Duration::from_millis(CHECKPOINT_EVERY_MILLISECONDS);
         drop(gate.changed.wait_timeout_while(state, wait, |state| !state.stopping));
-        if gate.log_bytes.load(Ordering::Relaxed) >= CHECKPOINT_LOG_BYTES_MIN {
+        if gate.log_bytes.load(Ordering::Relaxed) >= log_bytes_min {
             // A failed pass is tried again; if none succeeds the log meets its bound, and commits say so.
             if pass(connection, gate).is_err() {
                 gate.gauges.checkpoints_failed.fetch_add(1, Ordering::Relaxed);

@@ -3,6 +3,7 @@
 //! Everything here happens before SQLite sees a file, so that a directory that is refused has not been written to.
 //! Start reading at [`Directory::open`].
 
+use crate::canary;
 use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, TryLockError};
@@ -172,6 +173,7 @@ pub(super) fn open_for_write(
         .and_then(|connection| {
             connection.pragma_update(None, "page_size", PAGE_BYTES)?;
             connection.pragma_update(None, "journal_mode", "wal")?;
+            let synchronous = if canary::active("synchronous_off") { "OFF" } else { synchronous };
             connection.pragma_update(None, "synchronous", synchronous)?;
             connection.pragma_update(None, "wal_autocheckpoint", 0)?;
             connection.pragma_update(None, "cache_size", -65_536)?;

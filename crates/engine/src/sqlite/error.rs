@@ -1,7 +1,7 @@
 //! What SQLite's errors mean for whoever runs the engine. Start reading at [`classify`].
 
 use crate::store::StoreError;
-use rusqlite::{Error, ErrorCode, ffi};
+use rusqlite::{Error, ErrorCode};
 
 /// Sorts an error that left nothing changed by who must act.
 pub(crate) fn classify(what: &str, error: &Error) -> StoreError {
@@ -37,10 +37,4 @@ pub(super) fn classify_commit(what: &str, error: &Error) -> StoreError {
             StoreError::Lost(format!("{what}: {error}; nobody knows whether the batch is on disk, restart to find out"))
         }
     }
-}
-
-/// Whether `error` says that the file's content cannot be right.
-pub(crate) fn is_damage(error: &Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-        || matches!(error, Error::SqliteFailure(failure, _) if failure.extended_code == ffi::SQLITE_IOERR_SHORT_READ)
 }

@@ -12,6 +12,7 @@ use super::requests::{Frozen, RequestKey, write_run};
 use super::rows::{Largest, Tables};
 use super::segments::Segments;
 use super::{Gauges, lock};
+use crate::canary;
 use crate::store::{Generation, StoreError};
 use domain::Domain;
 use rusqlite::Connection;
@@ -23,8 +24,6 @@ use std::time::Duration;
 
 /// Rows written in one transaction.
 const TRANSACTION_ROWS_MAX: usize = 4_096;
-/// Bytes of log after which the keeper checkpoints.
-const LOG_BYTES_CHECKPOINTED: u64 = 2 << 20;
 /// Pieces of work on the request index after each generation.
 const INDEX_STEPS_A_GENERATION: usize = 8;
 /// How long the keeper waits before it tries a failing disk again.
@@ -79,6 +78,7 @@ pub(super) struct Tools<D: Domain> {
     pub(super) tables: Arc<Tables<D>>,
     pub(super) largest: Arc<Largest>,
     pub(super) segments: Segments,
+    pub(super) checkpoint_log_bytes_min: u64,
     pub(super) gauges: Arc<Gauges>,
 }
 
@@ -254,8 +254,9 @@ impl<D: Domain> Tools<D> {
         }
         let transaction = self.connection.unchecked_transaction().map_err(failed)?;
         write_run(&transaction, &job.requests, job.requests_until).map_err(failed)?;
+        let beyond = u64::from(canary::active("watermark_too_high"));
         transaction
-            .execute("UPDATE progress SET watermark = max(watermark, ?)", [signed(job.generation.watermark)])
+            .execute("UPDATE progress SET watermark = max(watermark, ?)", [signed(job.generation.watermark + beyond)])
             .map_err(failed)?;
         transaction.commit().map_err(failed)?;
         self.checkpoint()
@@ -266,7 +267,7 @@ impl<D: Domain> Tools<D> {
         let failed = |error: rusqlite::Error| classify("writing rows", &error);
         let path = self.connection.path().unwrap_or_default();
         let log = std::fs::metadata(format!("{path}-wal")).map_or(0, |metadata| metadata.len());
-        if log >= LOG_BYTES_CHECKPOINTED {
+        if log >= self.checkpoint_log_bytes_min {
             let after = checkpoint(&self.connection, "PASSIVE").map_err(failed)?;
             self.gauges.state_log_bytes_largest.fetch_max(after.log_pages * LOG_PAGE_BYTES, Ordering::Relaxed);
         }

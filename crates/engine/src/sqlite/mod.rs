@@ -21,7 +21,8 @@ pub use journal::SqliteJournal;
 
 pub(crate) use directory::{STATE_FILE, open_for_read};
 pub(crate) use error::classify;
-pub(crate) use rows::Tables;
+pub(crate) use journal::{LANE, signed, unsigned};
+pub(crate) use rows::{Column, Tables, read_progress};
 
 use crate::anchor::{AnchorOptions, Anchorer};
 use crate::prefix::Prefix;
@@ -33,7 +34,7 @@ use domain::{Domain, Key};
 use journal::JournalWriter;
 use keeper::{Job, Keeper, Tools};
 use requests::{Published, Requests};
-use rows::{Largest, RowReader, read_progress};
+use rows::{Largest, RowReader};
 use rusqlite::Connection;
 use segments::Segments;
 use std::path::Path;
@@ -44,6 +45,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const REQUESTS_SEGMENT_MAX: usize = 1 << 20;
 /// Bytes of the journal's write-ahead log above which commits are refused; above half of it they wait.
 pub const LOG_BYTES_MAX: u64 = 512 << 20;
+/// Bytes of the journal's write-ahead log below which no checkpoint is made.
+pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 4 << 20;
+/// Bytes of the state's write-ahead log below which no checkpoint is made.
+pub const STATE_CHECKPOINT_LOG_BYTES_MIN: u64 = 2 << 20;
 /// Records in one read while the index is brought up to the journal's head.
 const RECORDS_READ: usize = 4_096;
 
@@ -54,13 +59,23 @@ pub struct SqliteOptions {
     pub requests_segment_max: usize,
     /// Bytes of the journal's write-ahead log above which commits are refused.
     pub log_bytes_max: u64,
+    /// Bytes of the journal's write-ahead log below which no checkpoint is made.
+    pub checkpoint_log_bytes_min: u64,
+    /// Bytes of the state's write-ahead log below which no checkpoint is made.
+    pub state_checkpoint_log_bytes_min: u64,
     /// Where signed checkpoints go, and how often; `None` for none.
     pub anchors: Option<AnchorOptions>,
 }
 
 impl Default for SqliteOptions {
     fn default() -> Self {
-        Self { requests_segment_max: REQUESTS_SEGMENT_MAX, log_bytes_max: LOG_BYTES_MAX, anchors: None }
+        Self {
+            requests_segment_max: REQUESTS_SEGMENT_MAX,
+            log_bytes_max: LOG_BYTES_MAX,
+            checkpoint_log_bytes_min: CHECKPOINT_LOG_BYTES_MIN,
+            state_checkpoint_log_bytes_min: STATE_CHECKPOINT_LOG_BYTES_MIN,
+            anchors: None,
+        }
     }
 }
 
@@ -115,10 +130,18 @@ impl<D: Domain> SqliteStore<D> {
         let reader =
             open_for_read(&directory.file(STATE_FILE)).map_err(|error| classify("opening the state", &error))?;
         let rows = RowReader::new(reader, Arc::clone(&tables), Arc::clone(&largest));
-        let tools = Tools { connection: state, tables, largest, segments, gauges: Arc::clone(&gauges) };
+        let tools = Tools {
+            connection: state,
+            tables,
+            largest,
+            segments,
+            checkpoint_log_bytes_min: options.state_checkpoint_log_bytes_min,
+            gauges: Arc::clone(&gauges),
+        };
         let keeper = Keeper::start(tools)?;
         index_tail(&journal, &mut requests, &keeper, requests_until)?;
-        let checkpointer = Checkpointer::start(open_for_write(&journal_file, &JOURNAL, "FULL")?, gate)?;
+        let connection = open_for_write(&journal_file, &JOURNAL, "FULL")?;
+        let checkpointer = Checkpointer::start(connection, gate, options.checkpoint_log_bytes_min)?;
         let anchorer = match &options.anchors {
             Some(anchors) => Some(Anchorer::start(anchors.clone(), D::NAME, head, Arc::clone(&gauges))?),
             None => None,

@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 use std::sync::{Arc, Mutex};
 
 /// The format of a stored row: postcard.
-pub(crate) const ROW_FORMAT: u8 = 1;
+const ROW_FORMAT: u8 = 1;
 /// Rows loaded in one read transaction: some milliseconds.
 const LOAD_ROWS_MAX: usize = 1_024;
 
@@ -54,7 +54,7 @@ impl<D: Domain> Tables<D> {
     }
 
     /// What a state file must have been made for; another one is rebuilt from the journal.
-    pub(super) fn signature() -> String {
+    pub(crate) fn signature() -> String {
         let tables: Vec<String> =
             D::TABLES.iter().map(|spec| format!("{}({})", spec.name, spec.columns.join(","))).collect();
         format!("{} rows {ROW_FORMAT}.{}: {}", D::NAME, D::ROWS_VERSION, tables.join(" "))
@@ -99,7 +99,8 @@ impl<D: Domain> Tables<D> {
         Ok(())
     }
 
-    fn select(&self, connection: &Connection, key: Key) -> Result<Option<Stored<D::Row>>, StoreError> {
+    /// The row at `key`.
+    pub(crate) fn select(&self, connection: &Connection, key: Key) -> Result<Option<Stored<D::Row>>, StoreError> {
         let what = "reading a row";
         let mut select = connection
             .prepare_cached(&self.select[usize::from(key.table.0)])
@@ -162,7 +163,7 @@ fn stored_from<R: serde::de::DeserializeOwned>(
     Ok(Stored { version: unsigned(version), place: Place { lane: LANE, n: unsigned(place) }, row })
 }
 
-pub(crate) fn encode_row<R: serde::Serialize>(row: &R, mut bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+fn encode_row<R: serde::Serialize>(row: &R, mut bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     bytes.push(ROW_FORMAT);
     postcard::to_extend(row, bytes).map_err(|error| StoreError::Damaged(format!("a row cannot be encoded: {error}")))
 }
@@ -267,7 +268,7 @@ impl<D: Domain> RowReader<D> {
 }
 
 /// How far a state file has come.
-pub(super) fn read_progress(connection: &Connection) -> rusqlite::Result<Option<(String, u64, u64)>> {
+pub(crate) fn read_progress(connection: &Connection) -> rusqlite::Result<Option<(String, u64, u64)>> {
     connection
         .query_row("SELECT signature, watermark, requests_until FROM progress", [], |row| {
             Ok((row.get(0)?, unsigned(row.get(1)?), unsigned(row.get(2)?)))
