@@ -6,10 +6,14 @@
 //! Start reading at [`Core::step`] (what happens), [`Record`] (what is stored) and [`Store`] (where).
 
 pub mod anchor;
+pub mod audit;
 pub mod canary;
 mod clock;
+mod consumer;
 mod core;
+mod cursors;
 mod encoding;
+mod journal;
 pub mod memory;
 pub mod options;
 mod prefix;
@@ -22,8 +26,14 @@ mod submission;
 mod tests;
 
 pub use clock::{Clock, SystemClock};
+pub use consumer::{
+    CONSUMER_BATCHES_MAX, CONSUMER_PAGE_RECORDS_MAX, CURSOR_RECORDS_MAX, Consumer, ConsumerError, Consumers, EffectId,
+    Follower, Progress, Watch,
+};
 pub use core::{Committed, Core, Mode, Observer, Status};
+pub use cursors::{CONSUMERS_FILE, Cursors, MemoryCursors, SqliteCursors};
 pub use encoding::ENTRY_BYTES_MAX;
+pub use journal::{HISTORY_RECORDS_MAX, JournalReader, history};
 pub use options::Options;
 pub use record::{Actor, ActorKind, Entry, Outcome, Place, Record, Request, SealedRecord, Touch, chain};
 pub use shell::{EXIT_ENGINE_DEAD, Engine, Fatal};

@@ -382,21 +382,21 @@ impl<D: Domain> Store<D> for MemoryStore<D> {
             | Fault::CrashAfterCommit => true,
             Fault::LoadUnavailable | Fault::CrashInWriteBack { .. } => false,
         });
-        let lost = || Err(StoreError::Lost("the process crashed in a commit".into()));
+        let crashed = || Err(StoreError::Lost("the process crashed in a commit".into()));
         match fault {
             Some(Fault::CommitUnavailable) => {
                 return Err(StoreError::Unavailable("a fault was armed: the disk is full".into()));
             }
             Some(Fault::CrashBeforeCommit) => {
                 state.crashed = true;
-                return lost();
+                return crashed();
             }
             Some(Fault::TornCommit { bytes }) => {
                 let start = state.append(commit.records);
                 let kept = (start + bytes).min(state.log.len() - 1);
                 state.log.truncate(kept);
                 state.crashed = true;
-                return lost();
+                return crashed();
             }
             Some(Fault::CrashAfterCommit | Fault::LoadUnavailable | Fault::CrashInWriteBack { .. }) | None => {}
         }
@@ -405,7 +405,7 @@ impl<D: Domain> Store<D> for MemoryStore<D> {
         state.requests.extend(commit.requests.iter().copied());
         if fault.is_some() {
             state.crashed = true;
-            return lost();
+            return crashed();
         }
         Ok(())
     }

@@ -28,11 +28,13 @@ pub const EXIT_ENGINE_DEAD: i32 = 70;
 /// What the shell does when the core is dead: by default it says why and ends the process.
 pub type Fatal = Box<dyn Fn(&str) + Send>;
 
+type EngineThread = JoinHandle<Result<(), StoreError>>;
+
 /// A handle on a running engine. Clones share it.
 pub struct Engine<D: Domain> {
     sender: mpsc::Sender<Message<D>>,
     clock: Arc<dyn Clock>,
-    thread: Arc<Mutex<Option<JoinHandle<Result<(), StoreError>>>>>,
+    thread: Arc<Mutex<Option<EngineThread>>>,
 }
 
 enum Message<D: Domain> {

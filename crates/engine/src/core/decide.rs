@@ -129,7 +129,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             self.plan.forget();
             self.cache.undo_command();
             self.refusals.undo_to(mark);
-            answers.push(Err(self.seal_defect(index, submission, moment, what)?));
+            answers.push(Err(self.seal_defect(index, submission, moment, &what)?));
         }
         Ok(())
     }
@@ -264,7 +264,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         index: usize,
         submission: &Submission<D>,
         moment: Moment,
-        what: String,
+        what: &str,
     ) -> Result<EngineError, StoreError> {
         let what: String = what.chars().take(DEFECT_CHARACTERS_MAX).collect();
         self.batch.touched.clear();

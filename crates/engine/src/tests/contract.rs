@@ -186,7 +186,7 @@ fn a_core_does_the_same_as_in_memory<S: Store<Counter>>(mut open: impl FnMut() -
                     _ => Command::Sweep { counters: 40 },
                 };
                 let mut submission = submission(command, i64::from(round) * 700, index % 3);
-                submission.request = super::counter::request(round.wrapping_mul(31) ^ index, 0);
+                submission.request = Some(super::counter::request(round.wrapping_mul(31) ^ index, 0));
                 submission
             })
             .collect();

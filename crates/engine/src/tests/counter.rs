@@ -207,9 +207,8 @@ impl Domain for Counter {
             *row = Some(Row::Counter { total, tried: tried + tried_more });
         };
         match *event {
-            Event::Added { by, .. } => counter(by, 0, 0),
             Event::Moved { from, by, .. } if key == counter_key(from) => counter(0, by, 0),
-            Event::Moved { by, .. } => counter(by, 0, 0),
+            Event::Added { by, .. } | Event::Moved { by, .. } => counter(by, 0, 0),
             Event::Tried { .. } => counter(0, 0, 1),
             Event::Removed { .. } => *row = None,
             Event::Pointed { counter, .. } => *row = Some(Row::Pointer { counter }),
@@ -261,11 +260,11 @@ pub(crate) fn submission(command: Command, at: i64, actor: u8) -> Submission<Cou
 }
 
 /// The request key with that number; `body` tells bodies apart.
-pub(crate) fn request(key: u8, body: u8) -> Option<Request> {
-    Some(Request { key: [key; 16], body: [body; 16] })
+pub(crate) fn request(key: u8, body: u8) -> Request {
+    Request { key: [key; 16], body: [body; 16] }
 }
 
 /// `command` with a request key.
 pub(crate) fn with_request(command: Command, key: u8, body: u8) -> Submission<Counter> {
-    Submission { request: request(key, body), ..submission(command, 0, 1) }
+    Submission { request: Some(request(key, body)), ..submission(command, 0, 1) }
 }

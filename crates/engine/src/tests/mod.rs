@@ -3,4 +3,5 @@
 mod answers;
 pub(crate) mod contract;
 pub(crate) mod counter;
+mod shell;
 mod splits;

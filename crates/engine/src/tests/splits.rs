@@ -34,7 +34,7 @@ fn sequence() -> impl Strategy<Value = Vec<Submission<Counter>>> {
         for (command, key, actor, step) in parts {
             at += step;
             let mut submission = submission(command, at, actor);
-            submission.request = key.and_then(|(key, body)| request(key, body));
+            submission.request = key.map(|(key, body)| request(key, body));
             made.push(submission);
         }
         made

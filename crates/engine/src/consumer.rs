@@ -1,0 +1,316 @@
+//! Consumers: whoever acts on what was committed. Notices first; later webhooks, bank debits, read models.
+//!
+//! A [`Follower`] is one consumer with its cursor, as plain calls; [`Consumers`] gives each a thread. A commit's records
+//! come from memory; a follower that was too slow, or has just started, reads the journal instead. Every record is
+//! handled at least once and in order; an effect's [`EffectId`] lets its receiver drop what it has seen.
+//! The engine never waits for a consumer.
+
+use crate::core::{Committed, Observer};
+use crate::cursors::Cursors;
+use crate::journal::JournalReader;
+use crate::record::{Place, Record};
+use crate::store::{Head, StoreError};
+use domain::Domain;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+/// Batches that wait for a consumer; beyond, it reads the journal.
+pub const CONSUMER_BATCHES_MAX: usize = 64;
+/// Records that a consumer reads from the journal at a time.
+pub const CONSUMER_PAGE_RECORDS_MAX: usize = 1_024;
+/// Records after which a cursor is saved; also whenever nothing is left to do.
+pub const CURSOR_RECORDS_MAX: u64 = 4_096;
+/// How long a consumer waits for a batch before it looks whether it missed one.
+const WAIT: Duration = Duration::from_millis(20);
+/// How long a consumer waits after its first failure; twice as long after each further one.
+const RETRY_MIN: Duration = Duration::from_millis(50);
+/// The longest wait after a failure.
+const RETRY_MAX: Duration = Duration::from_secs(5);
+
+/// Acts on committed records.
+pub trait Consumer<D: Domain>: Send {
+    /// The name that its cursor is kept under.
+    fn name(&self) -> &'static str;
+
+    /// Handles records in order. After an error the same records come again.
+    fn handle(&mut self, records: &[Record<D>]) -> Result<(), ConsumerError>;
+}
+
+/// Why records could not be handled; they come again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConsumerError {
+    /// The consumer's own affair: whoever it talks to is away.
+    Failed(String),
+    /// The journal or the cursors cannot be used.
+    Store(StoreError),
+}
+
+impl From<StoreError> for ConsumerError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl fmt::Display for ConsumerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Failed(what) => write!(f, "the records could not be handled: {what}"),
+            Self::Store(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for ConsumerError {}
+
+/// Names one effect of one record, for ever: whoever receives it twice can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EffectId {
+    /// The record's place.
+    pub place: Place,
+    /// Which of the record's effects.
+    pub index: u32,
+}
+
+impl fmt::Display for EffectId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}-{}", self.place.lane, self.place.n, self.index)
+    }
+}
+
+/// How far a consumer is; for whoever watches.
+#[derive(Debug, Default)]
+pub struct Progress {
+    n: AtomicU64,
+    at: AtomicI64,
+    overflows: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Progress {
+    /// The last record that was handled.
+    pub fn n(&self) -> u64 {
+        self.n.load(Ordering::Acquire)
+    }
+
+    /// How often the consumer was too slow for its queue and had to read the journal.
+    pub fn overflows(&self) -> u64 {
+        self.overflows.load(Ordering::Relaxed)
+    }
+
+    /// How often records could not be handled at first.
+    pub fn failures(&self) -> u64 {
+        self.failures.load(Ordering::Relaxed)
+    }
+}
+
+/// One consumer with its cursor, as plain calls.
+pub struct Follower<D: Domain> {
+    consumer: Box<dyn Consumer<D>>,
+    journal: Box<dyn JournalReader>,
+    cursors: Box<dyn Cursors>,
+    cursor: u64,
+    saved: u64,
+    progress: Arc<Progress>,
+}
+
+impl<D: Domain> Follower<D> {
+    /// Goes on where the cursor stands.
+    pub fn open(
+        consumer: Box<dyn Consumer<D>>,
+        journal: Box<dyn JournalReader>,
+        mut cursors: Box<dyn Cursors>,
+    ) -> Result<Self, StoreError> {
+        let cursor = cursors.load(consumer.name())?;
+        let progress = Arc::new(Progress::default());
+        progress.n.store(cursor, Ordering::Release);
+        Ok(Self { consumer, journal, cursors, cursor, saved: cursor, progress })
+    }
+
+    /// The last record that was handled.
+    pub fn cursor(&self) -> u64 {
+        self.cursor
+    }
+
+    /// How far it is, for whoever watches.
+    pub fn progress(&self) -> Arc<Progress> {
+        Arc::clone(&self.progress)
+    }
+
+    /// Takes a committed batch: reads the journal for what lies before it, skips what was handled.
+    pub fn take(&mut self, batch: &[Record<D>]) -> Result<(), ConsumerError> {
+        let Some(first) = batch.first() else { return Ok(()) };
+        while self.cursor + 1 < first.place.n {
+            if !self.catch_up(first.place.n - 1)? {
+                let missing = self.cursor + 1;
+                return Err(StoreError::Damaged(format!("record {missing} is missing in the journal")).into());
+            }
+        }
+        let new = batch.partition_point(|record| record.place.n <= self.cursor);
+        self.handle(&batch[new..])
+    }
+
+    /// Handles one page from the journal, up to record `until`. Whether there was any.
+    pub fn catch_up(&mut self, until: u64) -> Result<bool, ConsumerError> {
+        let left = usize::try_from(until.saturating_sub(self.cursor)).unwrap_or(usize::MAX);
+        if left == 0 {
+            return Ok(false);
+        }
+        let page = self.journal.read(self.cursor + 1, left.min(CONSUMER_PAGE_RECORDS_MAX))?;
+        let records = page.iter().map(Record::decode).collect::<Result<Vec<_>, _>>()?;
+        self.handle(&records)?;
+        Ok(!records.is_empty())
+    }
+
+    /// Saves the cursor: nothing is left to do.
+    pub fn settle(&mut self) -> Result<(), ConsumerError> {
+        if self.saved != self.cursor {
+            self.cursors.save(self.consumer.name(), self.cursor)?;
+            self.saved = self.cursor;
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, records: &[Record<D>]) -> Result<(), ConsumerError> {
+        let Some(last) = records.last() else { return Ok(()) };
+        self.consumer.handle(records)?;
+        self.cursor = last.place.n;
+        self.progress.at.store(last.at.milliseconds(), Ordering::Relaxed);
+        self.progress.n.store(last.place.n, Ordering::Release);
+        if self.cursor - self.saved >= CURSOR_RECORDS_MAX { self.settle() } else { Ok(()) }
+    }
+}
+
+/// The lane's head, as the engine last told it.
+#[derive(Debug)]
+struct Published {
+    n: AtomicU64,
+    at: AtomicI64,
+}
+
+/// Every consumer of one engine, each on a thread of its own.
+pub struct Consumers<D: Domain> {
+    head: Arc<Published>,
+    senders: Vec<(SyncSender<Committed<D>>, Arc<Progress>)>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl<D: Domain> Consumers<D> {
+    /// No consumers yet; `head` is the lane's head as the core has it.
+    pub fn new(head: &Head) -> Self {
+        let head = Published { n: AtomicU64::new(head.place.n), at: AtomicI64::new(head.at.milliseconds()) };
+        Self { head: Arc::new(head), senders: Vec::new(), threads: Vec::new() }
+    }
+
+    /// Starts the thread of one consumer.
+    pub fn add(&mut self, follower: Follower<D>) {
+        let (sender, receiver) = sync_channel(CONSUMER_BATCHES_MAX);
+        self.senders.push((sender, follower.progress()));
+        let head = Arc::clone(&self.head);
+        let thread = thread::Builder::new()
+            .name(format!("{} consumer", follower.consumer.name()))
+            .spawn(move || follow(follower, &receiver, &head))
+            .expect("a thread can be started at the start of the process");
+        self.threads.push(thread);
+    }
+
+    /// Tells the consumers of every commit: for [`Core::observe`](crate::Core::observe). Also who waits for their end,
+    /// and shows how far behind they are.
+    pub fn connect(self) -> (Observer<D>, Watch) {
+        let Self { head, senders, threads } = self;
+        let progress = senders.iter().map(|(_, progress)| Arc::clone(progress)).collect();
+        let watch = Watch { head: Arc::clone(&head), progress, threads };
+        let observer = move |batch: &Committed<D>| {
+            if let Some(last) = batch.last() {
+                head.at.store(last.at.milliseconds(), Ordering::Relaxed);
+                head.n.store(last.place.n, Ordering::Release);
+            }
+            for (sender, progress) in &senders {
+                match sender.try_send(Arc::clone(batch)) {
+                    Ok(()) | Err(TrySendError::Disconnected(_)) => {}
+                    Err(TrySendError::Full(_)) => {
+                        progress.overflows.fetch_add(1, Ordering::Relaxed);
+                    }
+                }
+            }
+        };
+        (Box::new(observer), watch)
+    }
+}
+
+/// Watches the consumers from outside.
+pub struct Watch {
+    head: Arc<Published>,
+    progress: Vec<Arc<Progress>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Watch {
+    /// How far the slowest consumer is behind the lane's head, by the lane's time.
+    pub fn lag_ms(&self) -> i64 {
+        let (n, at) = (self.head.n.load(Ordering::Acquire), self.head.at.load(Ordering::Relaxed));
+        let lag = |progress: &Arc<Progress>| {
+            if progress.n() >= n { 0 } else { at.saturating_sub(progress.at.load(Ordering::Relaxed)).max(1) }
+        };
+        self.progress.iter().map(lag).max().unwrap_or(0)
+    }
+
+    /// Whether every consumer has handled everything.
+    pub fn is_settled(&self) -> bool {
+        self.lag_ms() == 0
+    }
+
+    /// Waits until every consumer has handled everything; the engine must have been stopped before.
+    pub fn join(self) -> Result<(), ConsumerError> {
+        for thread in self.threads {
+            thread.join().map_err(|_| ConsumerError::Failed("a consumer's thread panicked".into()))?;
+        }
+        Ok(())
+    }
+}
+
+/// A consumer's thread: batches from memory, the journal when one was missed, until the engine is gone.
+fn follow<D: Domain>(mut follower: Follower<D>, receiver: &Receiver<Committed<D>>, head: &Published) {
+    loop {
+        let until = || head.n.load(Ordering::Acquire);
+        match receiver.recv_timeout(WAIT) {
+            Ok(batch) => insist(&mut follower, true, |follower| follower.take(&batch)),
+            Err(RecvTimeoutError::Timeout) => {
+                insist(&mut follower, true, |follower| follower.catch_up(until()).map(drop));
+                if follower.cursor >= until() {
+                    insist(&mut follower, true, Follower::settle);
+                }
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                while insist(&mut follower, false, |follower| follower.catch_up(until())) {}
+                insist(&mut follower, false, Follower::settle);
+                return;
+            }
+        }
+    }
+}
+
+/// Tries again and again while the engine runs; when it has stopped, once: the next start goes on from the cursor.
+fn insist<D: Domain, T: Default>(
+    follower: &mut Follower<D>,
+    engine_runs: bool,
+    mut attempt: impl FnMut(&mut Follower<D>) -> Result<T, ConsumerError>,
+) -> T {
+    let mut wait = RETRY_MIN;
+    loop {
+        match attempt(follower) {
+            Ok(done) => return done,
+            Err(_) => {
+                follower.progress.failures.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        if !engine_runs {
+            return T::default();
+        }
+        thread::park_timeout(wait);
+        wait = (wait * 2).min(RETRY_MAX);
+    }
+}

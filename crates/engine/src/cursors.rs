@@ -1,0 +1,75 @@
+//! Cursors: how far each consumer is. They live in a file of their own, which may be deleted: everything comes again.
+
+use crate::store::StoreError;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// The file of the cursors in a data directory.
+pub const CONSUMERS_FILE: &str = "consumers.sqlite";
+
+/// Where consumers keep how far they are.
+pub trait Cursors: Send {
+    /// The last record that the consumer `name` has handled; 0 for none.
+    fn load(&mut self, name: &str) -> Result<u64, StoreError>;
+    /// Keeps it.
+    fn save(&mut self, name: &str, n: u64) -> Result<(), StoreError>;
+}
+
+/// Cursors in memory; clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryCursors(Arc<Mutex<BTreeMap<String, u64>>>);
+
+impl Cursors for MemoryCursors {
+    fn load(&mut self, name: &str) -> Result<u64, StoreError> {
+        Ok(self.0.lock().unwrap_or_else(PoisonError::into_inner).get(name).copied().unwrap_or(0))
+    }
+
+    fn save(&mut self, name: &str, n: u64) -> Result<(), StoreError> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), n);
+        Ok(())
+    }
+}
+
+/// Cursors in a file.
+pub struct SqliteCursors {
+    connection: Connection,
+}
+
+impl SqliteCursors {
+    /// Opens the cursors of the data directory at `directory`, and makes them if they are not there.
+    pub fn open(directory: &Path) -> Result<Self, StoreError> {
+        let path = directory.join(CONSUMERS_FILE);
+        let open = || {
+            let connection = Connection::open(&path)?;
+            connection.busy_timeout(std::time::Duration::from_secs(5))?;
+            connection.execute_batch(concat!(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+                include_str!("../migrations/consumers/0001.sql")
+            ))?;
+            Ok(connection)
+        };
+        let connection = open().map_err(|error: rusqlite::Error| failed(&error))?;
+        Ok(Self { connection })
+    }
+}
+
+impl Cursors for SqliteCursors {
+    fn load(&mut self, name: &str) -> Result<u64, StoreError> {
+        let select = self.connection.prepare_cached("SELECT n FROM cursor WHERE name = ?");
+        let n = select.and_then(|mut select| select.query_row([name], |row| row.get::<_, i64>(0)).optional());
+        Ok(n.map_err(|error| failed(&error))?.map_or(0, |n| u64::try_from(n).unwrap_or(0)))
+    }
+
+    fn save(&mut self, name: &str, n: u64) -> Result<(), StoreError> {
+        let n = i64::try_from(n).unwrap_or(i64::MAX);
+        let upsert = "INSERT INTO cursor (name, n) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n";
+        let saved = self.connection.prepare_cached(upsert).and_then(|mut upsert| upsert.execute(params![name, n]));
+        saved.map(drop).map_err(|error| failed(&error))
+    }
+}
+
+fn failed(error: &rusqlite::Error) -> StoreError {
+    StoreError::Unavailable(format!("the cursors in {CONSUMERS_FILE} (it may be deleted): {error}"))
+}

@@ -1,0 +1,218 @@
+//! The shell: what waits, what is refused, how it stops, how it dies. And who listens to its commits.
+
+use super::counter::{Command, Counter, Refusal, counter_key, submission, with_request};
+use crate::clock::Clock;
+use crate::consumer::{Consumer, ConsumerError, Consumers, EffectId, Follower};
+use crate::core::Core;
+use crate::cursors::{Cursors, MemoryCursors, SqliteCursors};
+use crate::journal::history;
+use crate::memory::{Disk, Fault, MemoryStore};
+use crate::options::{CLOCK_DRIFT_MS_MAX, Options};
+use crate::record::Record;
+use crate::shell::Engine;
+use crate::submission::{Answered, EngineError};
+use domain::Time;
+use std::future::Future;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+
+const ADD: Command = Command::Add { counter: 1, by: 10 };
+
+/// A clock that stands still until somebody sets it.
+#[derive(Default)]
+struct SetClock(AtomicI64);
+
+impl Clock for SetClock {
+    fn now(&self) -> Time {
+        Time::from_milliseconds(self.0.load(Ordering::SeqCst))
+    }
+
+    fn monotonic_milliseconds(&self) -> i64 {
+        0
+    }
+}
+
+fn core(disk: &Disk<Counter>, options: Options) -> Core<Counter, MemoryStore<Counter>> {
+    let options = Options { cache_rows_max: 64, ..options };
+    Core::open(MemoryStore::open(disk).expect("the disk is sound"), Arc::new(()), options).expect("opened")
+}
+
+fn start(disk: &Disk<Counter>) -> Engine<Counter> {
+    Engine::start(core(disk, Options::default()), Arc::new(SetClock::default()))
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(future)
+}
+
+fn total(answer: Answered<Counter>) -> Result<Result<u64, Refusal>, EngineError> {
+    answer.map(|answer| answer.reply.map(|receipt| receipt.total))
+}
+
+#[test]
+fn a_request_in_flight_is_joined() {
+    let disk = Disk::new();
+    let engine = start(&disk);
+    let first = engine.submit(with_request(ADD, 1, 0));
+    let second = engine.submit(with_request(ADD, 1, 0));
+    let other = engine.submit(with_request(ADD, 1, 9));
+    assert_eq!(total(wait(first)), Ok(Ok(10)));
+    let second = wait(second);
+    assert!(second.as_ref().is_ok_and(|answer| answer.repeated));
+    assert_eq!(total(second), Ok(Ok(10)));
+    assert_eq!(total(wait(other)), Err(EngineError::KeyReused));
+    let row = wait(engine.read(counter_key(1))).expect("read").expect("there");
+    assert_eq!(row.version, 1);
+    engine.stop().expect("stopped");
+}
+
+#[test]
+fn a_full_queue_is_busy_and_a_stop_answers_what_waits() {
+    let disk = Disk::new();
+    let mut core = core(&disk, Options { queue_commands_max: 2, batch_commands_max: 1, ..Options::default() });
+    let (entered, has_entered) = mpsc::channel();
+    let (go, may_go) = mpsc::channel::<()>();
+    core.observe(Box::new(move |_| {
+        drop(entered.send(()));
+        drop(may_go.recv());
+    }));
+    let engine = Engine::start(core, Arc::new(SetClock::default()));
+    let running = engine.submit(submission(ADD, 0, 1));
+    has_entered.recv().expect("the first batch is being observed");
+    let waiting = [engine.submit(submission(ADD, 0, 1)), engine.submit(submission(ADD, 0, 1))];
+    assert_eq!(total(wait(engine.submit(submission(ADD, 0, 1)))), Err(EngineError::Busy));
+    drop(go);
+    engine.stop().expect("stopped");
+    assert_eq!(total(wait(running)), Ok(Ok(10)));
+    assert_eq!(waiting.map(|answer| total(wait(answer))), [Ok(Ok(20)), Ok(Ok(30))]);
+    assert_eq!(total(engine.submit_blocking(submission(ADD, 0, 1))), Err(EngineError::Stopped));
+    assert_eq!(disk.watermark(), 3, "every row is written");
+}
+
+#[test]
+fn a_dead_core_is_loud() {
+    let disk = Disk::new();
+    let (sender, why) = mpsc::channel();
+    let fatal = Box::new(move |what: &str| sender.send(what.to_owned()).expect("the test listens"));
+    let engine = Engine::start_with(core(&disk, Options::default()), Arc::new(SetClock::default()), fatal);
+    disk.arm(Fault::CrashBeforeCommit);
+    assert!(matches!(engine.submit_blocking(submission(ADD, 0, 1)), Err(EngineError::Halted(_))));
+    assert!(why.recv().expect("fatal was called").contains("crashed in a commit"));
+    assert!(engine.stop().is_err());
+}
+
+#[test]
+fn a_clock_that_steps_is_not_believed() {
+    let disk = Disk::new();
+    let clock = Arc::new(SetClock::default());
+    let engine = Engine::start(core(&disk, Options::default()), Arc::<SetClock>::clone(&clock));
+    let drifted = |engine: &Engine<Counter>| {
+        let answer = engine.submit_blocking(submission(Command::Add { counter: 1, by: 0 }, 0, 1));
+        answer.expect("answered").reply.expect("done").clock_drifted
+    };
+    assert!(!drifted(&engine));
+    clock.0.store(CLOCK_DRIFT_MS_MAX + 1, Ordering::SeqCst);
+    assert!(drifted(&engine));
+    clock.0.store(CLOCK_DRIFT_MS_MAX, Ordering::SeqCst);
+    assert!(!drifted(&engine));
+    engine.stop().expect("stopped");
+}
+
+/// Notes which records it saw, and fails as often as it is told.
+struct Notes {
+    seen: Arc<Mutex<Vec<u64>>>,
+    failures: u32,
+}
+
+impl Consumer<Counter> for Notes {
+    fn name(&self) -> &'static str {
+        "notes"
+    }
+
+    fn handle(&mut self, records: &[Record<Counter>]) -> Result<(), ConsumerError> {
+        self.seen.lock().expect("no panics").extend(records.iter().map(|record| record.place.n));
+        if self.failures > 0 {
+            self.failures -= 1;
+            return Err(ConsumerError::Failed("told to fail".into()));
+        }
+        Ok(())
+    }
+}
+
+fn follower(disk: &Disk<Counter>, cursors: &MemoryCursors, failures: u32) -> (Follower<Counter>, Arc<Mutex<Vec<u64>>>) {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let notes = Notes { seen: Arc::clone(&seen), failures };
+    let follower = Follower::open(Box::new(notes), Box::new(disk.clone()), Box::new(cursors.clone())).expect("opened");
+    (follower, seen)
+}
+
+#[test]
+fn a_follower_reads_what_it_missed() {
+    let disk = Disk::new();
+    let mut core = core(&disk, Options::default());
+    let mut answers = Vec::new();
+    core.step(&vec![submission(ADD, 0, 1); 5], &mut answers);
+    let cursors = MemoryCursors::default();
+    let (mut follower, seen) = follower(&disk, &cursors, 1);
+    let batch: Vec<_> = disk.records(4, 2).iter().map(|sealed| Record::decode(sealed).expect("decoded")).collect();
+    assert!(follower.take(&batch).is_err(), "the first attempt fails");
+    follower.take(&batch).expect("taken");
+    follower.take(&batch).expect("nothing new");
+    assert_eq!(*seen.lock().expect("no panics"), [1, 2, 3, 1, 2, 3, 4, 5]);
+    assert_eq!(cursors.clone().load("notes"), Ok(0));
+    follower.settle().expect("saved");
+    assert_eq!(cursors.clone().load("notes"), Ok(5));
+}
+
+#[test]
+fn consumers_get_every_record_and_go_on_from_their_cursor() {
+    let disk = Disk::new();
+    let cursors = MemoryCursors::default();
+    for round in 0..2 {
+        let mut core = core(&disk, Options { batch_commands_max: 7, ..Options::default() });
+        let mut consumers = Consumers::new(&core.status().head);
+        let (follower, seen) = follower(&disk, &cursors, 0);
+        consumers.add(follower);
+        let (observer, watch) = consumers.connect();
+        core.observe(observer);
+        let engine = Engine::start(core, Arc::new(SetClock::default()));
+        for _ in 0..500 {
+            engine.submit_blocking(submission(ADD, 0, 1)).expect("answered").place.expect("journaled");
+        }
+        engine.stop().expect("stopped");
+        watch.join().expect("joined");
+        let expected: Vec<u64> = (round * 500 + 1..=round * 500 + 500).collect();
+        assert_eq!(*seen.lock().expect("no panics"), expected);
+    }
+    assert_eq!(cursors.clone().load("notes"), Ok(1_000));
+}
+
+#[test]
+fn cursors_in_a_file_stay() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let mut cursors = SqliteCursors::open(directory.path()).expect("opened");
+    cursors.save("notes", 7).expect("saved");
+    cursors.save("notes", 9).expect("saved");
+    drop(cursors);
+    let mut cursors = SqliteCursors::open(directory.path()).expect("opened");
+    assert_eq!((cursors.load("notes"), cursors.load("other")), (Ok(9), Ok(0)));
+}
+
+#[test]
+fn a_list_follows_the_chain() {
+    let disk = Disk::new();
+    let mut core = core(&disk, Options::default());
+    let mut answers = Vec::new();
+    let other = Command::Add { counter: 2, by: 1 };
+    core.step(&[ADD, other, ADD, other, ADD].map(|command| submission(command, 0, 1)), &mut answers);
+    let start = core.read(counter_key(1)).expect("read").expect("there").place;
+    let (records, next) = history::<Counter>(&disk, counter_key(1), start, 2).expect("read");
+    assert_eq!(records.iter().map(|record| record.place.n).collect::<Vec<_>>(), [5, 3]);
+    let (records, next) = history::<Counter>(&disk, counter_key(1), next.expect("more"), 2).expect("read");
+    assert_eq!((records.len(), next), (1, None));
+    assert_eq!(EffectId { place: records[0].place, index: 2 }.to_string(), "1-1-2");
+    assert!(
+        history::<Counter>(&disk, counter_key(1), answers[1].clone().expect("answered").place.expect("kept"), 2)
+            .is_err()
+    );
+}
