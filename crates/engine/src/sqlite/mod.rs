@@ -15,7 +15,7 @@ mod requests;
 mod rows;
 mod segments;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use journal::SqliteJournal;
 

@@ -170,7 +170,7 @@ impl Bench {
         }
     }
 
-    fn file(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn file(&self, name: &str) -> std::path::PathBuf {
         self.directory.path().join(name)
     }
 
