@@ -63,10 +63,10 @@ impl Fault {
 pub struct Disk<D: Domain>(Arc<Mutex<State<D>>>);
 
 struct State<D: Domain> {
-    /// The journal: frames, one after the other.
-    log: Vec<u8>,
-    /// Where each record's header stands in the log; record n at n - 1.
-    offsets: Vec<usize>,
+    /// The journal: frames, one a batch, in order.
+    log: Vec<Vec<u8>>,
+    /// In which frame, and where there, each record's header stands; record n at n - 1.
+    offsets: Vec<(usize, usize)>,
     head: Head,
     requests: HashMap<[u8; 16], u64>,
     rows: HashMap<Key, Stored<D::Row>>,
@@ -161,9 +161,9 @@ impl<D: Domain> Disk<D> {
         self.state().records(from, limit)
     }
 
-    /// Flips one bit of the journal, as a bad sector would.
-    pub fn flip_bit(&self, byte: usize) {
-        if let Some(byte) = self.state().log.get_mut(byte) {
+    /// Flips one bit of the journal's frame `frame`, as a bad sector would.
+    pub fn flip_bit(&self, frame: usize, byte: usize) {
+        if let Some(byte) = self.state().log.get_mut(frame).and_then(|frame| frame.get_mut(byte)) {
             *byte ^= 1;
         }
     }
@@ -196,13 +196,14 @@ impl<D: Domain> State<D> {
         offsets.map(|(index, &offset)| self.record_at(index as u64 + 1, offset)).collect()
     }
 
-    fn record_at(&self, n: u64, offset: usize) -> SealedRecord {
-        let header = &self.log[offset..offset + RECORD_HEADER_BYTES];
+    fn record_at(&self, n: u64, (frame, offset): (usize, usize)) -> SealedRecord {
+        let frame = &self.log[frame];
+        let header = &frame[offset..offset + RECORD_HEADER_BYTES];
         let at = Time::from_milliseconds(i64::from_be_bytes(fixed(&header[..8])));
         let hash = fixed(&header[8..40]);
         let length = u32::from_be_bytes(fixed(&header[40..])) as usize;
         let start = offset + RECORD_HEADER_BYTES;
-        SealedRecord { place: Place { lane: LANE, n }, at, bytes: self.log[start..start + length].to_vec(), hash }
+        SealedRecord { place: Place { lane: LANE, n }, at, bytes: frame[start..start + length].to_vec(), hash }
     }
 
     /// Reads the log from its start, as a new process does. A last frame that is cut or torn was never acknowledged and
@@ -210,24 +211,18 @@ impl<D: Domain> State<D> {
     fn recover(&mut self) -> Result<(), StoreError> {
         self.offsets.clear();
         self.head = Head { epoch: EPOCH, place: Place { lane: LANE, n: 0 }, at: Time::default(), hash: [0; 32] };
-        let mut start = 0;
-        while start < self.log.len() {
-            let Some(end) = self.frame_end(start) else {
-                self.log.truncate(start);
-                break;
-            };
-            let payload = start + FRAME_HEADER_BYTES;
-            if blake3::hash(&self.log[payload..end]) != self.log[start + 8..payload] {
-                if end == self.log.len() {
-                    self.log.truncate(start);
-                    break;
-                }
+        let mut log = std::mem::take(&mut self.log);
+        if log.last().is_some_and(|frame| !is_whole(frame)) {
+            log.pop();
+        }
+        for (index, frame) in log.iter().enumerate() {
+            if !is_whole(frame) {
                 let n = self.offsets.len() + 1;
                 return Err(StoreError::Damaged(format!("the batch that begins with record {n} was changed")));
             }
-            self.index_frame(payload, end);
-            start = end;
+            self.index_frame(index, frame);
         }
+        self.log = log;
         if let (Some(&offset), n) = (self.offsets.last(), self.offsets.len() as u64) {
             let last = self.record_at(n, offset);
             self.head = Head { epoch: EPOCH, place: last.place, at: last.at, hash: last.hash };
@@ -237,41 +232,41 @@ impl<D: Domain> State<D> {
         Ok(())
     }
 
-    fn frame_end(&self, start: usize) -> Option<usize> {
-        let header = self.log.get(start..start + FRAME_HEADER_BYTES)?;
-        let length = usize::try_from(u64::from_be_bytes(fixed(&header[..8]))).ok()?;
-        let end = start.checked_add(FRAME_HEADER_BYTES)?.checked_add(length)?;
-        (end <= self.log.len()).then_some(end)
-    }
-
-    fn index_frame(&mut self, payload: usize, end: usize) {
-        let mut offset = payload;
-        while offset < end {
-            self.offsets.push(offset);
-            let length = u32::from_be_bytes(fixed(&self.log[offset + 40..offset + RECORD_HEADER_BYTES]));
+    fn index_frame(&mut self, index: usize, frame: &[u8]) {
+        let mut offset = FRAME_HEADER_BYTES;
+        while offset < frame.len() {
+            self.offsets.push((index, offset));
+            let length = u32::from_be_bytes(fixed(&frame[offset + 40..offset + RECORD_HEADER_BYTES]));
             offset += RECORD_HEADER_BYTES + length as usize;
         }
     }
 
-    /// Appends the batch as one frame; returns where it begins.
-    fn append(&mut self, records: &[SealedRecord]) -> usize {
-        let start = self.log.len();
-        self.log.resize(start + FRAME_HEADER_BYTES, 0);
+    /// Appends the batch as one frame, of which at most `bytes_max` bytes reach the disk.
+    fn append(&mut self, records: &[SealedRecord], bytes_max: usize) {
+        let bytes: usize = records.iter().map(|record| RECORD_HEADER_BYTES + record.bytes.len()).sum();
+        let mut frame = Vec::with_capacity(FRAME_HEADER_BYTES + bytes);
+        frame.resize(FRAME_HEADER_BYTES, 0);
         for record in records {
             let length = u32::try_from(record.bytes.len()).expect("an entry is bounded far below 4 GiB");
-            self.offsets.push(self.log.len());
-            self.log.extend_from_slice(&record.at.milliseconds().to_be_bytes());
-            self.log.extend_from_slice(&record.hash);
-            self.log.extend_from_slice(&length.to_be_bytes());
-            self.log.extend_from_slice(&record.bytes);
+            self.offsets.push((self.log.len(), frame.len()));
+            frame.extend_from_slice(&record.at.milliseconds().to_be_bytes());
+            frame.extend_from_slice(&record.hash);
+            frame.extend_from_slice(&length.to_be_bytes());
+            frame.extend_from_slice(&record.bytes);
         }
-        let payload = start + FRAME_HEADER_BYTES;
-        let length = (self.log.len() - payload) as u64;
-        let checksum = blake3::hash(&self.log[payload..]);
-        self.log[start..start + 8].copy_from_slice(&length.to_be_bytes());
-        self.log[start + 8..payload].copy_from_slice(checksum.as_bytes());
-        start
+        let checksum = blake3::hash(&frame[FRAME_HEADER_BYTES..]);
+        frame[..8].copy_from_slice(&(bytes as u64).to_be_bytes());
+        frame[8..FRAME_HEADER_BYTES].copy_from_slice(checksum.as_bytes());
+        frame.truncate(bytes_max);
+        self.log.push(frame);
     }
+}
+
+/// Whether all of a frame reached the disk, unchanged.
+fn is_whole(frame: &[u8]) -> bool {
+    frame.split_at_checked(FRAME_HEADER_BYTES).is_some_and(|(header, payload)| {
+        header[..8] == (payload.len() as u64).to_be_bytes() && *blake3::hash(payload).as_bytes() == header[8..]
+    })
 }
 
 fn fixed<const N: usize>(bytes: &[u8]) -> [u8; N] {
@@ -392,15 +387,14 @@ impl<D: Domain> Store<D> for MemoryStore<D> {
                 return crashed();
             }
             Some(Fault::TornCommit { bytes }) => {
-                let start = state.append(commit.records);
-                let kept = (start + bytes).min(state.log.len() - 1);
-                state.log.truncate(kept);
+                let all: usize = commit.records.iter().map(|record| RECORD_HEADER_BYTES + record.bytes.len()).sum();
+                state.append(commit.records, bytes.min(FRAME_HEADER_BYTES + all - 1));
                 state.crashed = true;
                 return crashed();
             }
             Some(Fault::CrashAfterCommit | Fault::LoadUnavailable | Fault::CrashInWriteBack { .. }) | None => {}
         }
-        state.append(commit.records);
+        state.append(commit.records, usize::MAX);
         state.head = Head { place: last.place, at: last.at, hash: last.hash, ..commit.expected };
         state.requests.extend(commit.requests.iter().copied());
         if fault.is_some() {

@@ -7,6 +7,7 @@
 use crate::record::Place;
 use crate::store::{Changed, Stored};
 use domain::Key;
+use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -55,6 +56,23 @@ struct Undo<R> {
     before: Option<(Option<R>, u64, Place)>,
 }
 
+impl<R> Slot<R> {
+    fn new(key: Key) -> Self {
+        Self {
+            key,
+            occupied: true,
+            loaded: false,
+            referenced: false,
+            row: None,
+            version: 0,
+            place: Place::default(),
+            generation: 0,
+            generation_index: 0,
+            overlay: NONE,
+        }
+    }
+}
+
 pub(super) struct Cache<R> {
     slots: Vec<Slot<R>>,
     free: Vec<SlotId>,
@@ -65,6 +83,8 @@ pub(super) struct Cache<R> {
     undo: Vec<Undo<R>>,
     /// Whether commands can be taken back one by one: only while a batch with a defect runs again.
     undoable: bool,
+    /// Each key's hash, and the slot that the index names first for it.
+    guesses: Vec<(u64, SlotId)>,
 }
 
 impl<R: Clone> Cache<R> {
@@ -78,6 +98,7 @@ impl<R: Clone> Cache<R> {
             overlay: Vec::new(),
             undo: Vec::new(),
             undoable: false,
+            guesses: Vec::new(),
         }
     }
 
@@ -98,34 +119,62 @@ impl<R: Clone> Cache<R> {
         self.index.find(self.hasher.hash_one(key), |&id| self.slots[id as usize].key == key).copied()
     }
 
+    /// The slots of `keys`, added to `slots` in order.
+    ///
+    /// The rows lie all over the memory. Each pass does one step for every key, so that the processor waits for many of
+    /// them at once: first where the index points, then the slots, then the rows that decide will read.
+    pub fn find_or_add_all(&mut self, keys: &[Key], slots: &mut Vec<SlotId>) {
+        self.guesses.clear();
+        for key in keys {
+            let hash = self.hasher.hash_one(key);
+            let mut guess = NONE;
+            self.index.find(hash, |&id| {
+                guess = id;
+                true
+            });
+            self.guesses.push((hash, guess));
+        }
+        let first = slots.len();
+        for (index, key) in keys.iter().enumerate() {
+            let (hash, guess) = self.guesses[index];
+            slots.push(match self.slots.get_mut(guess as usize) {
+                Some(slot) if slot.key == *key => {
+                    slot.referenced = true;
+                    guess
+                }
+                Some(_) | None => self.find_or_add_hashed(*key, hash),
+            });
+        }
+        let rows = slots[first..].iter().filter_map(|&id| self.slots[id as usize].row.as_ref());
+        std::hint::black_box(rows.map(Arc::strong_count).sum::<usize>());
+    }
+
     /// The slot of `key`; a new one is not loaded yet.
     pub fn find_or_add(&mut self, key: Key) -> SlotId {
-        let hash = self.hasher.hash_one(key);
-        if let Some(&id) = self.index.find(hash, |&id| self.slots[id as usize].key == key) {
-            self.slots[id as usize].referenced = true;
-            return id;
-        }
-        let slot = Slot {
-            key,
-            occupied: true,
-            loaded: false,
-            referenced: false,
-            row: None,
-            version: 0,
-            place: Place::default(),
-            generation: 0,
-            generation_index: 0,
-            overlay: NONE,
+        self.find_or_add_hashed(key, self.hasher.hash_one(key))
+    }
+
+    fn find_or_add_hashed(&mut self, key: Key, hash: u64) -> SlotId {
+        let Self { slots, free, index, hasher, .. } = self;
+        let entry =
+            index.entry(hash, |&id| slots[id as usize].key == key, |&id| hasher.hash_one(slots[id as usize].key));
+        let vacant = match entry {
+            Entry::Occupied(occupied) => {
+                let id = *occupied.get();
+                slots[id as usize].referenced = true;
+                return id;
+            }
+            Entry::Vacant(vacant) => vacant,
         };
-        let id = if let Some(id) = self.free.pop() {
-            self.slots[id as usize] = slot;
+        let slot = Slot::new(key);
+        let id = if let Some(id) = free.pop() {
+            slots[id as usize] = slot;
             id
         } else {
-            self.slots.push(slot);
-            SlotId::try_from(self.slots.len() - 1).expect("the cache is bounded far below 2^32 rows")
+            slots.push(slot);
+            SlotId::try_from(slots.len() - 1).expect("the cache is bounded far below 2^32 rows")
         };
-        let (slots, hasher) = (&self.slots, &self.hasher);
-        self.index.insert_unique(hash, id, |&id| hasher.hash_one(slots[id as usize].key));
+        vacant.insert(id);
         id
     }
 

@@ -98,9 +98,10 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         for submission in batch {
             working_set.further.clear();
             D::keys(&submission.command, &mut working_set.further);
-            let first = plan.add(cache, &working_set.further);
+            let first = plan.name(&working_set.further);
             plan.commands.push(Planned { first, further: 0..0 });
         }
+        plan.find(cache);
         self.load_missing()?;
         let Self { plan, cache, working_set, .. } = self;
         working_set.many.clear();
@@ -115,8 +116,9 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
                 published: true,
             };
             D::keys_further(&submission.command, &view, &mut working_set.further);
-            plan.commands[index].further = plan.add(cache, &working_set.further);
+            plan.commands[index].further = plan.name(&working_set.further);
         }
+        plan.find(cache);
         self.load_missing()
     }
 
@@ -196,17 +198,18 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
 }
 
 impl Plan {
-    fn add<R: Clone>(&mut self, cache: &mut Cache<R>, keys: &[Key]) -> Range<usize> {
+    fn name(&mut self, keys: &[Key]) -> Range<usize> {
         let start = self.keys.len();
-        for &key in keys {
-            let slot = cache.find_or_add(key);
-            if !cache.slot(slot).loaded {
-                self.missing.push(slot);
-            }
-            self.keys.push(key);
-            self.slots.push(slot);
-        }
+        self.keys.extend_from_slice(keys);
         start..self.keys.len()
+    }
+
+    /// Finds the slots of the keys that were named since the last time.
+    fn find<R: Clone>(&mut self, cache: &mut Cache<R>) {
+        let start = self.slots.len();
+        cache.find_or_add_all(&self.keys[start..], &mut self.slots);
+        let slots = &self.slots[start..];
+        self.missing.extend(slots.iter().copied().filter(|&slot| !cache.slot(slot).loaded));
     }
 
     /// Forgets what a batch that was interrupted had found missing.

@@ -243,7 +243,7 @@ fn a_flipped_bit_in_the_journal_is_found() {
     check(&mut core, &[submission(ADD, 0, 1)], "10");
     check(&mut core, &[submission(ADD, 0, 1)], "20");
     drop(core);
-    disk.flip_bit(100);
+    disk.flip_bit(0, 100);
     assert!(MemoryStore::open(&disk).is_err());
 }
 
