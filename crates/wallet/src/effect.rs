@@ -28,6 +28,8 @@ pub(crate) enum Effect {
     Count(Counted),
     /// Frees what was counted.
     Uncount(Counted),
+    /// Frees a part of what was counted: the movement stays, smaller.
+    Lessen(Counted),
 }
 
 impl Effect {
@@ -41,7 +43,7 @@ impl Effect {
             Self::Take(wallet, _) | Self::Give(wallet, _) | Self::Owe(wallet, _) | Self::Repay(wallet, _) => {
                 each(Key::new(table::WALLET, wallet.0));
             }
-            Self::Count(counted) | Self::Uncount(counted) => each(counted.whose.key()),
+            Self::Count(counted) | Self::Uncount(counted) | Self::Lessen(counted) => each(counted.whose.key()),
         }
     }
 }
@@ -123,6 +125,7 @@ impl Counters {
         match effect {
             Effect::Count(counted) => self.of(counted.counter).count(counted.day, counted.amount),
             Effect::Uncount(counted) => self.of(counted.counter).uncount(counted.day, counted.amount),
+            Effect::Lessen(counted) => self.of(counted.counter).lessen(counted.day, counted.amount),
             Effect::Leg(_) | Effect::Take(..) | Effect::Give(..) | Effect::Owe(..) | Effect::Repay(..) => {}
         }
     }

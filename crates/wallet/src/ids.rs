@@ -93,6 +93,10 @@ id! {
     ContactId, "ctc";
     /// A stop of a function.
     SwitchId, "swt";
+    /// Money given back to the bank account that it was debited from. It is also the reference that the bank is asked with.
+    GiveBackId, "gvb";
+    /// A person who works at one of the operator's desks.
+    StaffId, "stf";
 }
 
 /// A bank's code of four digits, as 全銀協 gives it: 0125 is 七十七銀行.

@@ -14,6 +14,8 @@
 #![expect(clippy::match_same_arms, reason = "arms that do the same for different reasons stay apart, line by line")]
 
 mod ageing;
+pub mod bank_account;
+pub mod bank_answer;
 pub mod bonus;
 pub mod chart;
 mod effect;
@@ -21,7 +23,9 @@ pub mod guard;
 pub mod holder;
 mod ids;
 mod limits;
+pub mod mandate;
 pub mod payment;
+pub mod payout;
 pub mod person;
 mod policy;
 mod purse;
@@ -31,6 +35,7 @@ pub mod shop;
 mod state;
 pub mod switches;
 pub mod table;
+pub mod top_up;
 mod traits;
 pub mod voucher;
 pub mod wallet;
@@ -46,8 +51,9 @@ mod tests;
 
 pub use effect::Counters;
 pub use ids::{
-    BankAccountId, BankCode, BonusId, CampaignId, ContactId, HolderId, MalformedId, MandateId, PaymentCodeId,
-    PaymentId, PayoutId, PersonId, RefundId, SendId, ShopId, SwitchId, TopUpId, VoucherId, WalletId,
+    BankAccountId, BankCode, BonusId, CampaignId, ContactId, GiveBackId, HolderId, MalformedId, MandateId,
+    PaymentCodeId, PaymentId, PayoutId, PersonId, RefundId, SendId, ShopId, StaffId, SwitchId, TopUpId, VoucherId,
+    WalletId,
 };
 pub use limits::{DailySums, ROLLING_DAYS};
 pub use policy::{
@@ -87,6 +93,12 @@ pub enum Command {
     Wallet(wallet::Command),
     /// Of a shop.
     Shop(shop::Command),
+    /// Of mandates.
+    Mandate(mandate::Command),
+    /// Of top-ups.
+    TopUp(top_up::Command),
+    /// Of payouts.
+    Payout(payout::Command),
     /// Of payments.
     Payment(payment::Command),
     /// Of sends.
@@ -110,6 +122,12 @@ pub enum Event {
     Wallet(wallet::Event),
     /// To a shop.
     Shop(shop::Event),
+    /// To a mandate.
+    Mandate(mandate::Event),
+    /// To a top-up.
+    TopUp(top_up::Event),
+    /// To a payout.
+    Payout(payout::Event),
     /// To a payment.
     Payment(payment::Event),
     /// To a send.
@@ -148,6 +166,14 @@ pub enum Row {
     Contact(holder::ContactHolders),
     /// A wallet.
     Wallet(wallet::Wallet),
+    /// A bank account.
+    BankAccount(Box<bank_account::BankAccount>),
+    /// A mandate.
+    Mandate(mandate::Mandate),
+    /// A top-up.
+    TopUp(Box<top_up::TopUp>),
+    /// A payout.
+    Payout(Box<payout::Payout>),
     /// A shop.
     Shop(shop::Shop),
     /// A payment.
@@ -208,6 +234,37 @@ pub enum Receipt {
         /// Until when it is good.
         expires: Time,
     },
+    /// A mandate.
+    Mandate {
+        /// Its id.
+        id: MandateId,
+        /// How far it is.
+        status: mandate::Status,
+        /// What the bank's grant lacked, if that is why it is refused.
+        missing: Option<MissingFact>,
+    },
+    /// A top-up.
+    TopUp {
+        /// Its id.
+        id: TopUpId,
+        /// How far it is.
+        status: top_up::Status,
+        /// What was asked for.
+        amount: Yen,
+        /// Whether the desk must settle what the bank said.
+        is_flagged: bool,
+    },
+    /// A payout.
+    Payout {
+        /// Its id.
+        id: PayoutId,
+        /// How far it is.
+        status: payout::Status,
+        /// What was asked for.
+        amount: Yen,
+        /// Whether the desk must settle what the bank said.
+        is_flagged: bool,
+    },
     /// A refund.
     Refund {
         /// Its id.
@@ -257,6 +314,9 @@ impl Command {
         match self {
             Self::Holder(command) => command.subject(),
             Self::Wallet(command) => command.subject(),
+            Self::Mandate(command) => command.subject(),
+            Self::TopUp(command) => command.subject(),
+            Self::Payout(command) => command.subject(),
             Self::Shop(command) => (command.name(), None, Yen::ZERO),
             Self::Payment(command) => command.subject(),
             Self::Send(command) => command.subject(),

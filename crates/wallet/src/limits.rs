@@ -45,6 +45,13 @@ impl DailySums {
         self.0.retain(|sum| sum.count > 0);
     }
 
+    /// Takes back a part of what one movement counted on `day`: the movement stays, smaller.
+    pub fn lessen(&mut self, day: Day, amount: Yen) {
+        if let Some(sum) = self.0.iter_mut().find(|sum| sum.day == day) {
+            sum.amount = sum.amount.saturating_sub(amount);
+        }
+    }
+
     /// The sum on `day`.
     pub fn on(&self, day: Day) -> Yen {
         self.between(day, day)

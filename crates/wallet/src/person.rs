@@ -31,10 +31,12 @@ impl Person {
 
     pub(crate) fn apply(&mut self, id: PersonId, effect: &Effect) {
         match effect {
-            Effect::Count(counted) | Effect::Uncount(counted) if counted.whose == Whose::Person(id) => {
+            Effect::Count(counted) | Effect::Uncount(counted) | Effect::Lessen(counted)
+                if counted.whose == Whose::Person(id) =>
+            {
                 self.counters.apply(effect);
             }
-            Effect::Count(_) | Effect::Uncount(_) | Effect::Leg(_) => {}
+            Effect::Count(_) | Effect::Uncount(_) | Effect::Lessen(_) | Effect::Leg(_) => {}
             Effect::Take(..) | Effect::Give(..) | Effect::Owe(..) | Effect::Repay(..) => {}
         }
     }

@@ -76,6 +76,8 @@ pub struct MandatePolicy {
     pub refuses_static_factors: bool,
     /// Whether the bank's name and birth date must match the verified person's.
     pub requires_match: bool,
+    /// Whether a grant of which the bank could not tell the account's true holder is refused.
+    pub requires_notice: bool,
 }
 
 /// Vouchers.
@@ -184,6 +186,7 @@ impl Default for Policy {
                 unconfirmed_total_max: Yen::new(30_000),
                 refuses_static_factors: true,
                 requires_match: true,
+                requires_notice: true,
             },
             voucher: VoucherPolicy { amount_max: Yen::new(50_000) },
             payment: PaymentPolicy {

@@ -1,6 +1,7 @@
 //! Refusals: why a command was not carried out, with what was asked and what is possible.
 //!
-//! The variants stand in order of precedence: of several reasons the first is given.
+//! The variants stand in order of precedence: of several reasons the first is given. One exception is in the nature of
+//! things: what a movement would be made of (how old the money is, how many lots) is looked at once there is enough of it.
 
 use crate::ids::{BankCode, SwitchId};
 use crate::switches::Function;
@@ -21,6 +22,7 @@ pub enum Noun {
     BankAccount,
     Mandate,
     TopUp,
+    GiveBack,
     Voucher,
     PaymentCode,
     Payment,
@@ -69,6 +71,8 @@ pub enum Limit {
     Lots,
     /// How many pieces a movement may be made of.
     Pieces,
+    /// How many refunds a payment may have.
+    Refunds,
 }
 
 /// Who froze a wallet.
@@ -199,6 +203,8 @@ pub enum Refusal {
         /// Its reason code.
         reason: u16,
     },
+    /// It takes another person than the one who proposed it.
+    SecondPersonNeeded,
     /// The answer contradicts one given before, or the request: a case for the desk.
     Contradiction {
         /// What it is about.

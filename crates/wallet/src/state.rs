@@ -1,7 +1,8 @@
 //! The rows that a command named, as nouns.
 
 use crate::ids::{
-    BonusId, ContactId, HolderId, PaymentCodeId, PaymentId, PersonId, SendId, ShopId, VoucherId, WalletId,
+    BankAccountId, BonusId, ContactId, HolderId, MandateId, PaymentCodeId, PaymentId, PayoutId, PersonId, SendId,
+    ShopId, TopUpId, VoucherId, WalletId,
 };
 use crate::refusal::{Noun, Refusal};
 use crate::switches::{self, Switches};
@@ -53,6 +54,14 @@ noun! {
     voucher, VoucherId, VOUCHER, Voucher, crate::voucher::Voucher;
     /// The grant of bonus with `id`.
     bonus, BonusId, BONUS, Bonus, crate::bonus::Bonus;
+    /// The bank account with `id`.
+    bank_account, BankAccountId, BANK_ACCOUNT, BankAccount, crate::bank_account::BankAccount;
+    /// The mandate with `id`.
+    mandate, MandateId, MANDATE, Mandate, crate::mandate::Mandate;
+    /// The top-up with `id`.
+    top_up, TopUpId, TOP_UP, TopUp, crate::top_up::TopUp;
+    /// The payout with `id`.
+    payout, PayoutId, PAYOUT, Payout, crate::payout::Payout;
     /// The shop with `id`.
     shop, ShopId, SHOP, Shop, crate::shop::Shop;
 }

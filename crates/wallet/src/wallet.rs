@@ -169,11 +169,13 @@ impl Wallet {
             Effect::Give(wallet, piece) if *wallet == id => self.purse_mut(piece.purse).give(&piece.lot),
             Effect::Owe(wallet, debt) if *wallet == id => self.debts.push(*debt),
             Effect::Repay(wallet, debt) if *wallet == id => self.repay(debt),
-            Effect::Count(counted) | Effect::Uncount(counted) if counted.whose == Whose::Wallet(id) => {
+            Effect::Count(counted) | Effect::Uncount(counted) | Effect::Lessen(counted)
+                if counted.whose == Whose::Wallet(id) =>
+            {
                 self.counters.apply(effect);
             }
             Effect::Take(..) | Effect::Give(..) | Effect::Owe(..) | Effect::Repay(..) => {}
-            Effect::Count(_) | Effect::Uncount(_) => {}
+            Effect::Count(_) | Effect::Uncount(_) | Effect::Lessen(_) => {}
         }
     }
 

@@ -6,7 +6,9 @@ use crate::ids::{PersonId, WalletId};
 use crate::state::{Rows, wrong_row};
 use crate::wallet::Wallet;
 use crate::{Command, Context, Event, Receipt, Refusal, Refused, Row};
-use crate::{bonus, chart, holder, payment, send, shop, switches, table, voucher, wallet};
+use crate::{
+    bank_account, bonus, chart, holder, mandate, payment, payout, send, shop, switches, table, top_up, voucher, wallet,
+};
 use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
 use ledger::{Account, AccountId, Yen};
 
@@ -29,6 +31,9 @@ impl Domain for Wallets {
         match command {
             Command::Holder(command) => holder::keys(command, keys),
             Command::Wallet(command) => wallet::keys(command, keys),
+            Command::Mandate(command) => mandate::keys(command, keys),
+            Command::TopUp(command) => top_up::keys(command, keys),
+            Command::Payout(command) => payout::keys(command, keys),
             Command::Shop(command) => shop::keys(command, keys),
             Command::Payment(command) => payment::keys(command, keys),
             Command::Send(command) => send::keys(command, keys),
@@ -42,6 +47,9 @@ impl Domain for Wallets {
         match command {
             Command::Holder(command) => holder::keys_further(command, Rows(state), keys),
             Command::Wallet(command) => wallet::keys_further(command, Rows(state), keys),
+            Command::Mandate(command) => mandate::keys_further(command, Rows(state), keys),
+            Command::TopUp(command) => top_up::keys_further(command, Rows(state), keys),
+            Command::Payout(command) => payout::keys_further(command, Rows(state), keys),
             Command::Payment(command) => payment::keys_further(command, Rows(state), keys),
             Command::Send(command) => send::keys_further(command, Rows(state), keys),
             Command::Voucher(_) | Command::Bonus(_) => {}
@@ -54,6 +62,9 @@ impl Domain for Wallets {
         let decided = match command {
             Command::Holder(command) => holder::decide(rows, command, moment, context),
             Command::Wallet(command) => wallet::decide(rows, command, moment),
+            Command::Mandate(command) => mandate::decide(rows, command, moment, context),
+            Command::TopUp(command) => top_up::decide(rows, command, moment, context),
+            Command::Payout(command) => payout::decide(rows, command, moment, context),
             Command::Shop(command) => shop::decide(rows, command, moment),
             Command::Payment(command) => payment::decide(rows, command, moment, context),
             Command::Send(command) => send::decide(rows, command, moment, context),
@@ -78,6 +89,9 @@ impl Domain for Wallets {
             Event::Refused(_) => {}
             Event::Holder(event) => event.touches(&mut each),
             Event::Wallet(event) => event.touches(&mut each),
+            Event::Mandate(event) => event.touches(&mut each),
+            Event::TopUp(event) => event.touches(&mut each),
+            Event::Payout(event) => event.touches(&mut each),
             Event::Shop(event) => event.touches(&mut each),
             Event::Payment(event) => event.touches(&mut each),
             Event::Send(event) => event.touches(&mut each),
@@ -91,6 +105,7 @@ impl Domain for Wallets {
         match key.table {
             table::WALLET => evolve_wallet(key, row, event),
             table::PERSON => evolve_person(key, row, event),
+            table::BANK_ACCOUNT => bank_account::evolve(key, row, event),
             table::ACCOUNT => evolve_account(key, row, event),
             _ => evolve_noun(key, row, event),
         }
@@ -106,6 +121,7 @@ impl Domain for Wallets {
                     }
                 }
             });
+            assert_noun(rows, event);
         }
     }
 
@@ -115,6 +131,17 @@ impl Domain for Wallets {
 
     fn command_name(command: &Command) -> &'static str {
         command.subject().0
+    }
+}
+
+/// What a room promises of its own rows once all events are applied.
+fn assert_noun(rows: Rows<'_>, event: &Event) {
+    match event {
+        Event::Mandate(event) => event.assert_decided(rows),
+        Event::TopUp(event) => event.assert_decided(rows),
+        Event::Payout(event) => event.assert_decided(rows),
+        Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) | Event::Payment(_) => {}
+        Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) => {}
     }
 }
 
@@ -141,7 +168,10 @@ impl Event {
                 let whose = Whose::Wallet(*wallet);
                 each(Effect::Count(Counted { whose, counter: Counter::Refused, day: at.day(), amount: *amount }));
             }
+            Self::TopUp(event) => event.effects(each),
+            Self::Payout(event) => event.effects(each),
             Self::Payment(event) => event.effects(each),
+            Self::Mandate(_) => {}
             Self::Send(event) => event.effects(each),
             Self::Voucher(event) => event.effects(each),
             Self::Bonus(event) => event.effects(each),
@@ -160,6 +190,9 @@ fn evolve_wallet(key: Key, row: &mut Option<Row>, event: &Event) {
     match event {
         Event::Holder(event) => event.evolve_wallet(wallet),
         Event::Payment(event) => event.evolve_wallet(wallet),
+        Event::TopUp(event) => event.evolve_wallet(wallet),
+        Event::Payout(event) => event.evolve_wallet(wallet),
+        Event::Mandate(_) => {}
         Event::Send(event) => event.evolve_wallet(WalletId(key.id), wallet),
         Event::Voucher(event) => event.evolve_wallet(wallet),
         Event::Bonus(_) => {}
@@ -174,6 +207,7 @@ fn evolve_person(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Wallet(event) => event.evolve_person(key, row),
         Event::Refused(_) | Event::Shop(_) | Event::Payment(_) | Event::Switches(_) => {}
         Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) => {}
+        Event::Mandate(_) | Event::TopUp(_) | Event::Payout(_) => {}
     }
     let Some(Row::Person(person)) = row else { wrong_row(key) };
     event.effects(&mut |effect| person.apply(PersonId(key.id), &effect));
@@ -198,6 +232,9 @@ fn evolve_noun(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Holder(event) if key.table == table::CONTACT => event.evolve_contact(key, row),
         Event::Holder(event) => event.evolve(row),
         Event::Wallet(event) => event.evolve_holder(row),
+        Event::Mandate(event) => event.evolve(row),
+        Event::TopUp(event) => event.evolve(row),
+        Event::Payout(event) => event.evolve(row),
         Event::Shop(event) => event.evolve(row),
         Event::Payment(event) if key.table == table::PAYMENT_CODE => event.evolve_code(row),
         Event::Payment(event) => event.evolve(row),
@@ -222,6 +259,10 @@ fn columns(row: &Row, values: &mut Vec<Value>) {
             Value::Integer(i64::try_from(row.0.len()).unwrap_or(i64::MAX)),
         ]),
         Row::Wallet(row) => wallet_columns(row, values),
+        Row::BankAccount(row) => values.extend(row.columns()),
+        Row::Mandate(row) => values.extend(row.columns()),
+        Row::TopUp(row) => values.extend(row.columns()),
+        Row::Payout(row) => values.extend(row.columns()),
         Row::Shop(row) => values.push(Value::Text(if row.closed { "closed" } else { "open" })),
         Row::Payment(row) => values.extend([
             Value::Id(row.wallet.0),

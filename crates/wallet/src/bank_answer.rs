@@ -1,0 +1,130 @@
+//! What a bank says of a movement that it was asked for, and how the desk settles what a bank said twice.
+//!
+//! Top-ups and payouts read a bank's answers with the same eyes: [`Answer::said`]. What an answer then does to money is
+//! the affair of their own rooms.
+
+use crate::ids::StaffId;
+use domain::Time;
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+
+/// What a bank answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Outcome {
+    /// It moved this much.
+    Settled {
+        /// How much.
+        amount: Yen,
+    },
+    /// It refused, and nothing was moved.
+    Declined {
+        /// Its reason's code.
+        code: u16,
+    },
+    /// It does not know the reference.
+    NotFound {
+        /// Whether its cut-off has passed: only then is absence an answer.
+        last: bool,
+    },
+    /// It said something that we do not know.
+    Unknown {
+        /// The code, if there was one.
+        code: Option<u16>,
+    },
+}
+
+/// By which way an answer came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum AnswerSource {
+    /// In reply to the request itself.
+    Request,
+    /// In reply to an inquiry by reference.
+    Inquiry,
+    /// By the bank's own call.
+    Callback,
+    /// In the file of the bank's day: what is not in it did not happen.
+    DayFile,
+}
+
+/// An answer of a bank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Answer {
+    /// What it says.
+    pub outcome: Outcome,
+    /// How it came.
+    pub source: AnswerSource,
+}
+
+/// What an answer comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// Money was moved.
+    Moved(Yen),
+    /// No money was moved, and the bank's answer is final.
+    NotMoved,
+    /// Nothing that would be final.
+    Nothing,
+}
+
+impl Answer {
+    pub(crate) const fn said(&self) -> Said {
+        match (self.outcome, self.source) {
+            (Outcome::Settled { amount }, _) => Said::Moved(amount),
+            (Outcome::Declined { .. } | Outcome::NotFound { last: true }, _)
+            | (Outcome::NotFound { last: false }, AnswerSource::DayFile) => Said::NotMoved,
+            (Outcome::NotFound { last: false } | Outcome::Unknown { .. }, _) => Said::Nothing,
+        }
+    }
+
+    /// Whether the bank itself said no about this very reference. Absence, and what a day's file left out, are weaker:
+    /// a bank that finds the movement later corrects itself, and does not contradict itself.
+    pub const fn is_firm_no(&self) -> bool {
+        match (self.outcome, self.source) {
+            (Outcome::Declined { .. }, AnswerSource::Request | AnswerSource::Inquiry | AnswerSource::Callback) => true,
+            (Outcome::Declined { .. }, AnswerSource::DayFile) => false,
+            (Outcome::Settled { .. } | Outcome::NotFound { .. } | Outcome::Unknown { .. }, _) => false,
+        }
+    }
+}
+
+/// What a bank said against what is on record. It changes no money; the desk looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Claim {
+    /// It moved this much.
+    Moved(Yen),
+    /// It moved nothing.
+    NotMoved,
+    /// It took this much back.
+    TakenBack(Yen),
+}
+
+/// How the desk settles a contradiction. One person proposes, another approves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Resolution {
+    /// The bank did what it was asked for, to the yen.
+    Settle,
+    /// The bank moved nothing.
+    Decline,
+    /// What the bank moved goes back to where it came from.
+    Return,
+    /// What is on record stands.
+    Keep,
+}
+
+/// What one person of the desk proposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Proposal {
+    /// How to settle it.
+    pub resolution: Resolution,
+    /// Who says so.
+    pub by: StaffId,
+}
+
+/// Why a movement is held before the bank is asked, and until when somebody must decide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Review {
+    /// The guard's reason.
+    pub reason: u16,
+    /// Until when.
+    pub deadline: Time,
+}

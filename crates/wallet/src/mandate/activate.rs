@@ -1,0 +1,130 @@
+//! From granted to active: the one place where a mandate takes its bank account's slot.
+//!
+//! A grant that is in review may be collected meanwhile; the desk's yes then activates it. One that nobody has collected
+//! becomes `pending`, and waits for its holder as any other.
+
+use super::grant::deadline;
+use super::{Event, Grant, Mandate, RevokedBy, Status, Why, done, mandate_of, silent};
+use crate::bank_account::BankAccount;
+use crate::ids::{BankAccountId, HolderId, MandateId, StaffId};
+use crate::refusal::{Noun, Refusal};
+use crate::state::{Decided, Rows};
+use crate::switches::Function;
+use crate::{Context, Receipt};
+use domain::Moment;
+
+/// Refusals in order: unknown or another's, another account than granted, switches, status, expired, closed or frozen,
+/// already linked.
+pub(super) fn confirm(
+    rows: Rows<'_>,
+    id: MandateId,
+    holder: HolderId,
+    bank_account: BankAccountId,
+    moment: Moment,
+) -> Decided {
+    let unknown = Refusal::Unknown { noun: Noun::Mandate };
+    let mandate = rows.mandate(id).filter(|mandate| mandate.holder == holder).ok_or(unknown)?;
+    let grant = granted(mandate, bank_account)?;
+    match mandate.status {
+        Status::Pending => {
+            mandate.check_deadline(moment.now)?;
+            let events = activate(rows, id, mandate, grant, moment)?;
+            Ok((events, Receipt::Mandate { id, status: Status::Active, missing: None }))
+        }
+        Status::InReview if mandate.collected => silent(id, mandate.status),
+        Status::InReview => {
+            mandate.check_deadline(moment.now)?;
+            done(Event::Collected { mandate: id, at: moment.now }, id, mandate.status)
+        }
+        Status::Active => silent(id, mandate.status),
+        Status::Requested | Status::Authenticating => Err(mandate.wrong_status()),
+        Status::Refused | Status::Abandoned | Status::Expired | Status::Revoked => Err(mandate.wrong_status()),
+    }
+}
+
+/// The desk has compared. Refusals in order: unknown, another account than granted, switches, status, expired, closed or
+/// frozen, already linked.
+pub(super) fn decide(
+    rows: Rows<'_>,
+    id: MandateId,
+    bank_account: BankAccountId,
+    accept: bool,
+    by: StaffId,
+    moment: Moment,
+    context: &Context,
+) -> Decided {
+    let mandate = mandate_of(rows, id)?;
+    let grant = granted(mandate, bank_account)?;
+    if mandate.status != Status::InReview {
+        return Err(mandate.wrong_status());
+    }
+    mandate.check_deadline(moment.now)?;
+    let decided = |status, deadline| Event::Decided { mandate: id, status, deadline, by, at: moment.now };
+    if !accept {
+        return done(decided(Status::Refused, mandate.deadline), id, Status::Refused);
+    }
+    let deadline = deadline(Status::Pending, moment.now, context.policies.on(moment.now.day()));
+    let cleared = decided(Status::Pending, deadline);
+    if !mandate.collected {
+        return done(cleared, id, Status::Pending);
+    }
+    let mut events = vec![crate::Event::Mandate(cleared)];
+    events.extend(activate(rows, id, mandate, grant, moment)?);
+    Ok((events, Receipt::Mandate { id, status: Status::Active, missing: None }))
+}
+
+fn granted(mandate: &Mandate, bank_account: BankAccountId) -> Result<&Grant, Refusal> {
+    let grant = mandate.grant.as_ref().ok_or_else(|| mandate.wrong_status())?;
+    if grant.bank_account != bank_account {
+        return Err(Refusal::Contradiction { noun: Noun::Mandate });
+    }
+    Ok(grant)
+}
+
+fn activate(
+    rows: Rows<'_>,
+    id: MandateId,
+    mandate: &Mandate,
+    grant: &Grant,
+    moment: Moment,
+) -> Result<Vec<crate::Event>, Refusal> {
+    let wallet = rows.wallet(mandate.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
+    if let Some(switches) = rows.switches() {
+        switches.check(Function::Link, Some(mandate.bank), wallet.tier, &wallet.traits)?;
+    }
+    wallet.check_outflow()?;
+    let mut events = Vec::new();
+    let account = rows.bank_account(grant.bank_account);
+    if let Some(live) = account.and_then(|account: &BankAccount| account.live_mandate) {
+        let stranger = rows.mandate(live).ok_or(Refusal::AlreadyLinked)?;
+        if !displaces(mandate, grant, stranger) {
+            return Err(Refusal::AlreadyLinked);
+        }
+        events.push(crate::Event::Mandate(Event::Revoked {
+            mandate: live,
+            bank_account: Some(grant.bank_account),
+            by: RevokedBy::StrongerLink(id),
+            why: Why::NotMine,
+            at: moment.now,
+        }));
+    }
+    events.push(crate::Event::Mandate(Event::Activated {
+        mandate: id,
+        wallet: mandate.wallet,
+        bank: mandate.bank,
+        bank_account: grant.bank_account,
+        person: mandate.person,
+        matched: grant.is_matched(),
+        at: moment.now,
+    }));
+    Ok(events)
+}
+
+/// Whether the person whom the bank knows, with a factor that is more than static knowledge, meets a link that has no such
+/// thing behind it. A link that its true holder confirmed is nobody's to displace, and no one displaces their own.
+fn displaces(mandate: &Mandate, grant: &Grant, live: &Mandate) -> bool {
+    let is_strong = |grant: &Grant| grant.is_matched() && grant.factors_strong;
+    let is_stranger = mandate.person.is_some() && mandate.person != live.person;
+    let live_is_strong = live.grant.as_ref().is_some_and(is_strong);
+    is_stranger && is_strong(grant) && !live.confirmed && !live_is_strong
+}

@@ -1,0 +1,109 @@
+//! What the desk decides: of a held payout, one person; of a contradiction, two.
+
+use super::answer::wallet_of;
+use super::request::check_usable;
+use super::{Event, Payout, Status};
+use crate::bank_answer::{Claim, Proposal, Resolution};
+use crate::ids::StaffId;
+use crate::purse::{Piece, Purse};
+use crate::refusal::{Noun, Refusal};
+use crate::state::{Decided, Rows};
+use crate::wallet::Wallet;
+use domain::Moment;
+
+fn check_held(row: &Payout) -> Result<(), Refusal> {
+    if row.status != Status::Held {
+        return Err(row.wrong_status());
+    }
+    if row.is_flagged() {
+        return Err(Refusal::Contradiction { noun: Noun::Payout });
+    }
+    Ok(())
+}
+
+/// Refusals in order: not held, a contradiction first, expired, and for a release whatever stops money from leaving now.
+pub(super) fn decide_held(rows: Rows<'_>, row: &Payout, release: bool, by: StaffId, moment: Moment) -> Decided {
+    check_held(row)?;
+    let wallet = wallet_of(rows, row)?;
+    if !release {
+        return row.done(row.ended(wallet, Status::Declined, None, Some(by), moment), Status::Declined);
+    }
+    if let Some(review) = row.review.filter(|review| moment.now >= review.deadline) {
+        return Err(Refusal::Expired { noun: Noun::Payout, at: review.deadline });
+    }
+    check_usable(rows, wallet, row.credit.bank, moment)?;
+    let route = rows.bank_account(row.credit.bank_account);
+    if !route.is_some_and(|account| account.is_route_of(row.credit.wallet, wallet)) {
+        return Err(Refusal::Unknown { noun: Noun::BankAccount });
+    }
+    row.done(Event::Released { payout: row.credit.payout, by, at: moment.now }, Status::Pending)
+}
+
+pub(super) fn expire_held(rows: Rows<'_>, row: &Payout, moment: Moment) -> Decided {
+    check_held(row)?;
+    if row.review.is_some_and(|review| moment.now < review.deadline) {
+        return Err(Refusal::WrongStatus { noun: Noun::Payout, status: "held, not yet expired".into() });
+    }
+    row.done(row.ended(wallet_of(rows, row)?, Status::Declined, None, None, moment), Status::Declined)
+}
+
+/// Refusals in order: nothing to settle, or not in that way.
+pub(super) fn propose(row: &Payout, resolution: Resolution, by: StaffId, moment: Moment) -> Decided {
+    check_resolution(row, resolution)?;
+    if row.proposal == Some(Proposal { resolution, by }) {
+        return row.silent();
+    }
+    row.done(Event::Proposed { payout: row.credit.payout, resolution, by, at: moment.now }, row.status)
+}
+
+/// Which ways of settling there are: see the arms of [`approve`].
+fn check_resolution(row: &Payout, resolution: Resolution) -> Result<(), Refusal> {
+    let as_asked = row.claim == Some(Claim::Moved(row.credit.amount));
+    let fits = match (row.status, resolution) {
+        (Status::Held | Status::Pending | Status::InDoubt, Resolution::Settle | Resolution::Decline)
+        | (Status::Settled, Resolution::Return | Resolution::Keep)
+        | (Status::Declined | Status::Cancelled | Status::Returned, Resolution::Keep) => true,
+        (Status::Declined | Status::Cancelled, Resolution::Settle) => as_asked,
+        (Status::Held | Status::Pending | Status::InDoubt, Resolution::Return | Resolution::Keep)
+        | (Status::Settled, Resolution::Settle | Resolution::Decline)
+        | (Status::Declined | Status::Cancelled, Resolution::Decline | Resolution::Return)
+        | (Status::Returned, Resolution::Settle | Resolution::Decline | Resolution::Return) => false,
+    };
+    if row.is_flagged() && fits { Ok(()) } else { Err(row.wrong_status()) }
+}
+
+/// Refusals in order: nothing to settle or not in that way, not what was proposed, the same person.
+pub(super) fn approve(rows: Rows<'_>, row: &Payout, resolution: Resolution, by: StaffId, moment: Moment) -> Decided {
+    check_resolution(row, resolution)?;
+    let proposal = row.proposal.filter(|proposal| proposal.resolution == resolution);
+    match proposal {
+        None => return Err(Refusal::Contradiction { noun: Noun::Payout }),
+        Some(proposal) if proposal.by == by => return Err(Refusal::SecondPersonNeeded),
+        Some(_) => {}
+    }
+    let wallet = wallet_of(rows, row)?;
+    let moves = match resolution {
+        Resolution::Keep => None,
+        Resolution::Settle if row.status.is_open() => Some((row.settled(None, moment), Status::Settled)),
+        Resolution::Settle => Some((paid_after_all(row, wallet, moment), Status::Settled)),
+        Resolution::Return => Some((row.returned(wallet, moment), Status::Returned)),
+        Resolution::Decline => {
+            let status = row.status_without_payment();
+            Some((row.ended(wallet, status, None, Some(by), moment), status))
+        }
+    };
+    let status = moves.as_ref().map_or(row.status, |(_, status)| *status);
+    let resolved = Event::Resolved { payout: row.credit.payout, resolution, by, at: moment.now };
+    let events = std::iter::once(resolved).chain(moves.map(|(event, _)| event));
+    Ok((events.map(crate::Event::Payout).collect(), row.receipt(status, false)))
+}
+
+/// The bank paid what it had said it did not, and the purse has had its money back since: what is there goes, the rest is
+/// owed.
+fn paid_after_all(row: &Payout, wallet: &Wallet, moment: Moment) -> Event {
+    let amount = row.credit.amount.min(wallet.funds.account.available());
+    let lots = wallet.funds.choose(amount, |_| true).unwrap_or_default();
+    let pieces = lots.into_iter().map(|lot| Piece { purse: Purse::Funds, lot }).collect();
+    let owed = row.credit.amount.saturating_sub(amount);
+    Event::PaidAfterAll { credit: row.credit, pieces, owed, at: moment.now }
+}

@@ -1,0 +1,397 @@
+//! What happens to payouts, and what each event does to balances, lots and limits.
+
+use super::{Credit, Payout, Status, payout_key};
+use crate::bank_answer::{Answer, Claim, Proposal, Resolution, Review};
+use crate::effect::{Counted, Counter, Effect, Whose};
+use crate::ids::{PayoutId, StaffId, WalletId};
+use crate::purse::{Piece, Purse};
+use crate::state::{Rows, wrong_row};
+use crate::top_up::single;
+use crate::traits::Origin;
+use crate::wallet::{Debt, Wallet};
+use crate::{Row, chart};
+use domain::{Id, Key, Time};
+use ledger::{AccountId, Leg, Step, Yen};
+use serde::{Deserialize, Serialize};
+
+/// What happened to a payout.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// It was accepted: the money is held on its way out.
+    Requested {
+        /// The credit at the bank.
+        credit: Credit,
+        /// What it is made of.
+        pieces: Vec<Piece>,
+        /// Why it is held before the bank is asked, if it is.
+        review: Option<Review>,
+        /// Where it came from, if that is news.
+        origin: Option<Origin>,
+    },
+    /// The desk let it go on.
+    Released {
+        /// Which.
+        payout: PayoutId,
+        /// Who.
+        by: StaffId,
+        /// When.
+        at: Time,
+    },
+    /// The bank was asked, and gave no answer yet.
+    Asked {
+        /// Which.
+        payout: PayoutId,
+        /// When.
+        at: Time,
+    },
+    /// The bank said something that is not final.
+    Doubted {
+        /// Which.
+        payout: PayoutId,
+        /// When.
+        at: Time,
+    },
+    /// The holder wished that it were not.
+    CancelWished {
+        /// Which.
+        payout: PayoutId,
+        /// When.
+        at: Time,
+    },
+    /// The account has it.
+    Settled {
+        /// The credit at the bank.
+        credit: Credit,
+        /// A wrong amount that had been put in suspense, and was none.
+        suspended: Yen,
+        /// The bank's answer; none: the desk settled it.
+        answer: Option<Answer>,
+        /// When.
+        at: Time,
+    },
+    /// It was not paid: declined or cancelled.
+    Ended {
+        /// The credit at the bank.
+        credit: Credit,
+        /// How.
+        status: Status,
+        /// A wrong amount that had been put in suspense, and was none.
+        suspended: Yen,
+        /// Where the money went.
+        given: GivenBack,
+        /// The bank's answer; none: the bank was not asked, or the desk settled it.
+        answer: Option<Answer>,
+        /// Who of the desk gave it up.
+        by: Option<StaffId>,
+        /// When.
+        at: Time,
+    },
+    /// The bank paid another amount: it stands in suspense.
+    Mismatched {
+        /// The credit at the bank.
+        credit: Credit,
+        /// What the bank paid.
+        paid: Yen,
+        /// The bank's answer.
+        answer: Answer,
+        /// When.
+        at: Time,
+    },
+    /// The bank sent it back.
+    Returned {
+        /// The credit at the bank.
+        credit: Credit,
+        /// Whether its hold stood until now.
+        held: bool,
+        /// A wrong amount that had been put in suspense before.
+        suspended: Yen,
+        /// Where the money went.
+        given: GivenBack,
+        /// When.
+        at: Time,
+    },
+    /// The bank had paid what it had said it did not.
+    PaidAfterAll {
+        /// The credit at the bank.
+        credit: Credit,
+        /// What the purse had for it.
+        pieces: Vec<Piece>,
+        /// What it had not, and is owed.
+        owed: Yen,
+        /// When.
+        at: Time,
+    },
+    /// The bank said something against what is on record.
+    Contradicted {
+        /// Which.
+        payout: PayoutId,
+        /// What it said.
+        claim: Claim,
+        /// When.
+        at: Time,
+    },
+    /// One person of the desk said how to settle that.
+    Proposed {
+        /// Which.
+        payout: PayoutId,
+        /// How.
+        resolution: Resolution,
+        /// Who.
+        by: StaffId,
+        /// When.
+        at: Time,
+    },
+    /// Another one agreed; what it moves is in the event after this one.
+    Resolved {
+        /// Which.
+        payout: PayoutId,
+        /// How.
+        resolution: Resolution,
+        /// Who agreed.
+        by: StaffId,
+        /// When.
+        at: Time,
+    },
+}
+
+/// Where the money of a payout went that was not paid in the end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GivenBack {
+    /// Into the purse, lot by lot.
+    pub to_purse: Vec<Piece>,
+    /// What paid back debts: the lot that is owed, and how much.
+    pub to_debts: Vec<(Id, Yen)>,
+    /// What waits because the wallet is closed.
+    pub to_suspense: Yen,
+}
+
+impl GivenBack {
+    /// Pays back what `wallet` owes of `lot`, `amount` at most; says how much that was.
+    pub(super) fn repay(&mut self, wallet: &Wallet, lot: Id, amount: Yen) -> Yen {
+        let debt = wallet.debts.iter().find(|debt| debt.lot == lot);
+        let repaid = debt.map_or(Yen::ZERO, |debt| debt.amount).min(amount);
+        if !repaid.is_zero() {
+            self.to_debts.push((lot, repaid));
+        }
+        repaid
+    }
+
+    pub(super) fn suspend(&mut self, amount: Yen) {
+        self.to_suspense = self.to_suspense.checked_add(amount).unwrap_or(Yen::MAX);
+    }
+
+    fn purse(&self) -> Yen {
+        Yen::checked_sum(self.to_purse.iter().map(|piece| piece.lot.amount)).unwrap_or(Yen::MAX)
+    }
+
+    /// Moves the money on from where it stands: the purse itself after a release, the bank's clearing account otherwise.
+    fn effects(&self, credit: &Credit, from: AccountId, each: &mut impl FnMut(Effect)) {
+        if from != credit.funds() {
+            single(from, credit.funds(), self.purse(), each);
+        }
+        for piece in &self.to_purse {
+            each(Effect::Give(credit.wallet, *piece));
+        }
+        for (lot, amount) in &self.to_debts {
+            single(from, chart::receivable(credit.wallet), *amount, each);
+            each(Effect::Repay(credit.wallet, Debt { lot: *lot, amount: *amount }));
+        }
+        single(from, credit.suspense(), self.to_suspense, each);
+    }
+}
+
+impl Credit {
+    fn funds(&self) -> AccountId {
+        chart::purse(self.wallet, Purse::Funds)
+    }
+
+    fn clearing(&self) -> AccountId {
+        chart::clearing(self.bank)
+    }
+
+    fn suspense(&self) -> AccountId {
+        chart::suspense(Some(self.bank))
+    }
+
+    /// The payout's own transfer: out of the purse, against what the bank owes us.
+    fn debit(&self, step: Step) -> Effect {
+        Effect::Leg(Leg { debit: self.funds(), credit: self.clearing(), amount: self.amount, step })
+    }
+
+    /// Each of the limits that it counts on.
+    fn counted(&self, each: &mut impl FnMut(Counted)) {
+        let (day, amount) = (self.accepted.day(), self.amount);
+        let wallet = Whose::Wallet(self.wallet);
+        for whose in [Some(wallet), self.person.map(Whose::Person)].into_iter().flatten() {
+            each(Counted { whose, counter: Counter::Payout, day, amount });
+        }
+        if !self.young.is_zero() {
+            each(Counted { whose: wallet, counter: Counter::Young, day, amount: self.young });
+        }
+    }
+}
+
+impl Event {
+    /// What this does to balances, lots and limits.
+    pub(crate) fn effects(&self, each: &mut impl FnMut(Effect)) {
+        match self {
+            Self::Requested { credit, pieces, .. } => {
+                each(credit.debit(Step::Hold));
+                take(credit.wallet, pieces, each);
+                credit.counted(&mut |counted| each(Effect::Count(counted)));
+            }
+            Self::Settled { credit, suspended, .. } => {
+                single(credit.clearing(), credit.suspense(), *suspended, each);
+                each(credit.debit(Step::Post { held: credit.amount }));
+            }
+            Self::Mismatched { credit, paid, .. } => single(credit.suspense(), credit.clearing(), *paid, each),
+            Self::Ended { credit, suspended, given, .. }
+            | Self::Returned { credit, held: true, suspended, given, .. } => {
+                single(credit.clearing(), credit.suspense(), *suspended, each);
+                each(credit.debit(Step::Release));
+                given.effects(credit, credit.funds(), each);
+                credit.counted(&mut |counted| each(Effect::Uncount(counted)));
+            }
+            Self::Returned { credit, held: false, given, .. } => {
+                given.effects(credit, credit.clearing(), each);
+                credit.counted(&mut |counted| each(Effect::Uncount(counted)));
+            }
+            Self::PaidAfterAll { credit, pieces, owed, .. } => {
+                let amount = credit.amount.saturating_sub(*owed);
+                single(credit.funds(), credit.clearing(), amount, each);
+                take(credit.wallet, pieces, each);
+                single(chart::receivable(credit.wallet), credit.clearing(), *owed, each);
+                if !owed.is_zero() {
+                    each(Effect::Owe(credit.wallet, Debt { lot: credit.payout.0, amount: *owed }));
+                }
+                credit.counted(&mut |counted| each(Effect::Count(counted)));
+            }
+            Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => {}
+            Self::Contradicted { .. } | Self::Proposed { .. } | Self::Resolved { .. } => {}
+        }
+    }
+
+    const fn payout(&self) -> PayoutId {
+        match self {
+            Self::Requested { credit, .. }
+            | Self::Settled { credit, .. }
+            | Self::Ended { credit, .. }
+            | Self::Mismatched { credit, .. }
+            | Self::Returned { credit, .. }
+            | Self::PaidAfterAll { credit, .. } => credit.payout,
+            Self::Released { payout, .. }
+            | Self::Asked { payout, .. }
+            | Self::Doubted { payout, .. }
+            | Self::CancelWished { payout, .. }
+            | Self::Contradicted { payout, .. }
+            | Self::Proposed { payout, .. }
+            | Self::Resolved { payout, .. } => *payout,
+        }
+    }
+
+    pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
+        each(payout_key(self.payout()));
+    }
+
+    /// What this changes in the wallet beside its effects.
+    pub(crate) fn evolve_wallet(&self, wallet: &mut Wallet) {
+        if let Self::Requested { origin: Some(origin), .. } = self {
+            wallet.traits.used_from(*origin);
+        }
+    }
+
+    pub(crate) fn evolve(&self, row: &mut Option<Row>) {
+        if let Self::Requested { credit, pieces, review, .. } = self {
+            assert!(row.is_none(), "a payout is requested once: {self:?}");
+            *row = Some(Row::Payout(Box::new(requested(*credit, pieces.clone(), *review))));
+            return;
+        }
+        let Some(Row::Payout(payout)) = row else { wrong_row(payout_key(self.payout())) };
+        match self {
+            Self::Requested { .. } => {}
+            Self::Released { .. } => payout.pass(&[Status::Held], Status::Pending),
+            Self::Asked { .. } => {
+                payout.attempts = payout.attempts.saturating_add(1);
+                payout.pass(&[Status::Pending, Status::InDoubt], Status::InDoubt);
+            }
+            Self::Doubted { .. } => payout.pass(&[Status::Pending], Status::InDoubt),
+            Self::CancelWished { at, .. } => payout.cancel_wished = Some(*at),
+            Self::Settled { answer, .. } => {
+                payout.answer = payout.answer.or(*answer);
+                payout.pass(&OPEN, Status::Settled);
+            }
+            Self::Ended { status, answer, .. } => {
+                payout.answer = payout.answer.or(*answer);
+                payout.pieces.clear();
+                payout.pass(&OPEN, *status);
+            }
+            Self::Mismatched { paid, answer, .. } => {
+                payout.answer = payout.answer.or(Some(*answer));
+                payout.mismatch = Some(*paid);
+                payout.pass(&OPEN, Status::InDoubt);
+            }
+            Self::Returned { held, .. } => {
+                payout.mismatch = None;
+                payout.pieces.clear();
+                payout.pass(if *held { &OPEN } else { &[Status::Settled] }, Status::Returned);
+            }
+            Self::PaidAfterAll { pieces, .. } => {
+                payout.pieces.clone_from(pieces);
+                payout.pass(&[Status::Declined, Status::Cancelled], Status::Settled);
+            }
+            Self::Contradicted { claim, .. } => payout.claim = Some(*claim),
+            Self::Proposed { resolution, by, .. } => {
+                payout.proposal = Some(Proposal { resolution: *resolution, by: *by });
+            }
+            Self::Resolved { .. } => {
+                payout.claim = None;
+                payout.mismatch = None;
+                payout.proposal = None;
+            }
+        }
+    }
+
+    /// Asserts that an open payout is made of lots that sum up to it, and that its hold stands in the purse.
+    pub(crate) fn assert_decided(&self, rows: Rows<'_>) {
+        let Some(row) = rows.payout(self.payout()) else { wrong_row(payout_key(self.payout())) };
+        if !row.status.is_open() {
+            return;
+        }
+        let sum = Yen::checked_sum(row.pieces.iter().map(|piece| piece.lot.amount));
+        assert!(sum == Some(row.credit.amount), "an open payout is made of its lots: {row:?}");
+        if let Self::Requested { .. } = self {
+            let leaving = rows.wallet(row.credit.wallet).map(|wallet| wallet.funds.account.debits_pending);
+            assert!(leaving.is_some_and(|sum| sum >= row.credit.amount), "an open payout's hold stands: {row:?}");
+        }
+    }
+}
+
+const OPEN: [Status; 3] = [Status::Held, Status::Pending, Status::InDoubt];
+
+impl Payout {
+    fn pass(&mut self, from: &[Status], to: Status) {
+        assert!(from.contains(&self.status), "{:?} does not become {to:?}: {self:?}", self.status);
+        self.status = to;
+    }
+}
+
+const fn requested(credit: Credit, pieces: Vec<Piece>, review: Option<Review>) -> Payout {
+    Payout {
+        credit,
+        pieces,
+        status: if review.is_some() { Status::Held } else { Status::Pending },
+        review,
+        attempts: 0,
+        cancel_wished: None,
+        answer: None,
+        mismatch: None,
+        claim: None,
+        proposal: None,
+    }
+}
+
+fn take(wallet: WalletId, pieces: &[Piece], each: &mut impl FnMut(Effect)) {
+    for piece in pieces {
+        each(Effect::Take(wallet, *piece));
+    }
+}

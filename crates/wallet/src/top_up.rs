@@ -1,0 +1,417 @@
+//! The top-up (チャージ): money into a wallet by debit of a linked bank account.
+//!
+//! | status | meaning |
+//! |---|---|
+//! | `held` | the guard wants a look, before the bank is asked; has a deadline and an owner |
+//! | `pending` | the reference is durable, the bank may be asked; from here the hold never expires |
+//! | `in_doubt` | no final answer yet, or one of a wrong amount; asked again; the desk sees each one |
+//! | `settled` | credited |
+//! | `declined` · `cancelled` | the bank said no · the holder wished so, and the bank confirmed that there was no debit |
+//! | `returned` | debited and given back to the account, never credited |
+//! | `reversed` | the bank took it back after the credit: contra entry, receivable, outflow blocked |
+//!
+//! `step_up_required` is no status: it is the refusal of a request, until the named proof is given.
+//!
+//! What a bank's answer does, by status (an answer that is on record already is accepted, and changes nothing):
+//!
+//! | status | debited, right amount | debited, wrong amount | not debited | nothing final |
+//! |---|---|---|---|---|
+//! | `held` | contradiction | contradiction | refused | refused |
+//! | `pending` `in_doubt` | `settled`; `returned` if cancelled by wish or closed | to suspense, `in_doubt`, for the desk | `declined`; `cancelled` by wish | `in_doubt` |
+//! | `settled` | silent | contradiction | contradiction | silent |
+//! | `declined` `cancelled` | `returned` if the no was absence or the day file's; else contradiction | contradiction | silent | silent |
+//! | `returned` | silent | contradiction | contradiction | silent |
+//! | `reversed` | silent | contradiction | silent | silent |
+//!
+//! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. Declined,
+//! cancelled and returned free the limits of the date on which the top-up was accepted; reversed frees nothing. A
+//! reversal takes what is left of the lot in the purse; the rest, also where it stands in another movement's hold, is owed.
+//!
+//! Start reading at [`decide`]; what each event does to balances is one function, [`Event::effects`].
+
+mod answer;
+mod desk;
+mod event;
+mod request;
+
+pub use event::Event;
+pub(crate) use event::single;
+
+use crate::bank_answer::{Answer, Claim, Proposal, Resolution, Review};
+use crate::ids::{BankAccountId, BankCode, GiveBackId, HolderId, MandateId, PersonId, StaffId, TopUpId, WalletId};
+use crate::refusal::{Noun, Proof, Refusal};
+use crate::state::{Decided, Rows};
+use crate::traits::Origin;
+use crate::{Context, Receipt, chart, switches, table};
+use domain::{Key, Moment, Time, Value};
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+
+/// The debit that a top-up is: from where to where, how much, and on which limits it counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Debit {
+    /// Which top-up.
+    pub top_up: TopUpId,
+    /// Into which wallet.
+    pub wallet: WalletId,
+    /// From which account.
+    pub bank_account: BankAccountId,
+    /// At which bank.
+    pub bank: BankCode,
+    /// Whose wallet, if identified.
+    pub person: Option<PersonId>,
+    /// How much.
+    pub amount: Yen,
+    /// When it was accepted: its business date counts for limits.
+    pub accepted: Time,
+    /// Whether the account's true holder had not confirmed the mandate.
+    pub unconfirmed: bool,
+}
+
+/// A top-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TopUp {
+    /// The debit.
+    pub debit: Debit,
+    /// By which mandate.
+    pub mandate: MandateId,
+    /// How far it is.
+    pub status: Status,
+    /// Why it is held, and until when.
+    pub review: Option<Review>,
+    /// How often the bank was asked without a final answer.
+    pub attempts: u32,
+    /// When the holder wished to cancel it.
+    pub cancel_wished: Option<Time>,
+    /// The bank's first final answer.
+    pub answer: Option<Answer>,
+    /// A wrong amount that the bank debited, which waits in suspense.
+    pub mismatch: Option<Yen>,
+    /// What the bank said against what is on record.
+    pub claim: Option<Claim>,
+    /// What one person of the desk proposed.
+    pub proposal: Option<Proposal>,
+    /// How far the money is on its way back.
+    pub give_back: Option<GiveBack>,
+}
+
+/// Money on its way back to the account that it was debited from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct GiveBack {
+    /// Its id, which is also the reference that the bank is asked with.
+    pub id: GiveBackId,
+    /// How much.
+    pub amount: Yen,
+    /// How far it is.
+    pub status: GiveBackStatus,
+}
+
+/// How far a give-back is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum GiveBackStatus {
+    /// The bank is to be asked.
+    Pending,
+    /// The account has it.
+    Done,
+    /// The bank could not: the desk must find another way. The money stays in suspense.
+    Failed,
+}
+
+/// How far a top-up is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Status {
+    /// The guard wants a look.
+    Held,
+    /// The bank may be asked.
+    Pending,
+    /// No final answer yet.
+    InDoubt,
+    /// Credited.
+    Settled,
+    /// The bank said no.
+    Declined,
+    /// Never debited, as the holder wished.
+    Cancelled,
+    /// Debited and given back.
+    Returned,
+    /// Taken back by the bank after the credit.
+    Reversed,
+}
+
+impl Status {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Held,
+        Self::Pending,
+        Self::InDoubt,
+        Self::Settled,
+        Self::Declined,
+        Self::Cancelled,
+        Self::Returned,
+        Self::Reversed,
+    ];
+
+    /// The status as the API and the tables show it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Pending => "pending",
+            Self::InDoubt => "in_doubt",
+            Self::Settled => "settled",
+            Self::Declined => "declined",
+            Self::Cancelled => "cancelled",
+            Self::Returned => "returned",
+            Self::Reversed => "reversed",
+        }
+    }
+
+    /// Whether its hold stands.
+    pub const fn is_open(self) -> bool {
+        match self {
+            Self::Held | Self::Pending | Self::InDoubt => true,
+            Self::Settled | Self::Declined | Self::Cancelled | Self::Returned | Self::Reversed => false,
+        }
+    }
+}
+
+/// What is asked of top-ups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Top up.
+    Request(Request),
+    /// The desk has looked at a held one.
+    DecideHeld {
+        /// Which.
+        top_up: TopUpId,
+        /// Whether it goes on.
+        release: bool,
+        /// Who says so.
+        by: StaffId,
+    },
+    /// Nobody looked at a held one in time.
+    ExpireHeld {
+        /// Which.
+        top_up: TopUpId,
+    },
+    /// The bank was asked, and gave no answer yet.
+    Asked {
+        /// Which.
+        top_up: TopUpId,
+    },
+    /// The bank answered.
+    Answer {
+        /// Which.
+        top_up: TopUpId,
+        /// What, and by which way.
+        answer: Answer,
+        /// The id of a give-back, should this answer need one.
+        give_back: GiveBackId,
+    },
+    /// The holder wishes that it were not.
+    Cancel {
+        /// Which.
+        top_up: TopUpId,
+        /// By the wallet's holder.
+        holder: HolderId,
+    },
+    /// The bank took it back.
+    Reverse {
+        /// Which.
+        top_up: TopUpId,
+        /// How much it took.
+        amount: Yen,
+    },
+    /// The bank answered to a give-back.
+    AnswerGiveBack {
+        /// Of which top-up.
+        top_up: TopUpId,
+        /// Which.
+        give_back: GiveBackId,
+        /// Whether the account has the money.
+        done: bool,
+    },
+    /// One person of the desk says how a contradiction is settled.
+    Propose {
+        /// Which.
+        top_up: TopUpId,
+        /// How.
+        resolution: Resolution,
+        /// Who.
+        by: StaffId,
+    },
+    /// Another person of the desk agrees, and it is done.
+    Approve {
+        /// Which.
+        top_up: TopUpId,
+        /// How, as it was proposed.
+        resolution: Resolution,
+        /// Who.
+        by: StaffId,
+        /// The id of a give-back, should this need one.
+        give_back: GiveBackId,
+    },
+}
+
+/// A top-up that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Its id.
+    pub top_up: TopUpId,
+    /// Into which wallet.
+    pub wallet: WalletId,
+    /// By its holder.
+    pub holder: HolderId,
+    /// By which mandate.
+    pub mandate: MandateId,
+    /// How much.
+    pub amount: Yen,
+    /// Where from.
+    pub origin: Option<Origin>,
+    /// The proof that was given.
+    pub proof: Option<Proof>,
+}
+
+impl Command {
+    pub(crate) const fn subject(&self) -> (&'static str, Option<WalletId>, Yen) {
+        match self {
+            Self::Request(request) => ("top_up.request", Some(request.wallet), request.amount),
+            Self::DecideHeld { .. } => ("top_up.decide_held", None, Yen::ZERO),
+            Self::ExpireHeld { .. } => ("top_up.expire_held", None, Yen::ZERO),
+            Self::Asked { .. } => ("top_up.asked", None, Yen::ZERO),
+            Self::Answer { .. } => ("top_up.answer", None, Yen::ZERO),
+            Self::Cancel { .. } => ("top_up.cancel", None, Yen::ZERO),
+            Self::Reverse { amount, .. } => ("top_up.reverse", None, *amount),
+            Self::AnswerGiveBack { .. } => ("top_up.answer_give_back", None, Yen::ZERO),
+            Self::Propose { .. } => ("top_up.propose", None, Yen::ZERO),
+            Self::Approve { .. } => ("top_up.approve", None, Yen::ZERO),
+        }
+    }
+
+    /// The top-up that it is about.
+    const fn top_up(&self) -> TopUpId {
+        match self {
+            Self::Request(request) => request.top_up,
+            Self::DecideHeld { top_up, .. }
+            | Self::ExpireHeld { top_up }
+            | Self::Asked { top_up }
+            | Self::Answer { top_up, .. }
+            | Self::Cancel { top_up, .. }
+            | Self::Reverse { top_up, .. }
+            | Self::AnswerGiveBack { top_up, .. }
+            | Self::Propose { top_up, .. }
+            | Self::Approve { top_up, .. } => *top_up,
+        }
+    }
+}
+
+pub(crate) fn top_up_key(id: TopUpId) -> Key {
+    Key::new(table::TOP_UP, id.0)
+}
+
+pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
+    keys.push(top_up_key(command.top_up()));
+    match command {
+        Command::Request(request) => {
+            let mandate = Key::new(table::MANDATE, request.mandate.0);
+            keys.extend([Key::new(table::WALLET, request.wallet.0), mandate, switches::KEY]);
+        }
+        Command::DecideHeld { .. } => keys.push(switches::KEY),
+        Command::ExpireHeld { .. } | Command::Asked { .. } | Command::Answer { .. } | Command::Cancel { .. } => {}
+        Command::Reverse { .. } | Command::AnswerGiveBack { .. } => {}
+        Command::Propose { .. } | Command::Approve { .. } => {}
+    }
+}
+
+pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
+    if let Command::Request(request) = command {
+        let person = rows.wallet(request.wallet).and_then(|wallet| wallet.person);
+        keys.extend(person.map(|person| Key::new(table::PERSON, person.0)));
+        let Some(mandate) = rows.mandate(request.mandate) else { return };
+        keys.push(chart::key(chart::clearing(mandate.bank)));
+        keys.extend(mandate.grant.map(|grant| Key::new(table::BANK_ACCOUNT, grant.bank_account.0)));
+        return;
+    }
+    let Some(row) = rows.top_up(command.top_up()) else { return };
+    let debit = &row.debit;
+    keys.extend([
+        Key::new(table::WALLET, debit.wallet.0),
+        Key::new(table::BANK_ACCOUNT, debit.bank_account.0),
+        Key::new(table::MANDATE, row.mandate.0),
+        chart::key(chart::clearing(debit.bank)),
+        chart::key(chart::suspense(Some(debit.bank))),
+        chart::key(chart::receivable(debit.wallet)),
+    ]);
+    keys.extend(debit.person.map(|person| Key::new(table::PERSON, person.0)));
+}
+
+pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
+    if let Command::Request(command) = command {
+        return request::request(rows, command, moment, context);
+    }
+    let row = rows.top_up(command.top_up()).ok_or(Refusal::Unknown { noun: Noun::TopUp })?;
+    match command {
+        Command::Request(command) => request::request(rows, command, moment, context),
+        Command::DecideHeld { release, by, .. } => desk::decide_held(rows, row, *release, *by, moment),
+        Command::ExpireHeld { .. } => desk::expire_held(row, moment),
+        Command::Asked { .. } => answer::asked(row, moment),
+        Command::Answer { answer, give_back, .. } => answer::answer(rows, row, *answer, *give_back, moment),
+        Command::Cancel { holder, .. } => answer::cancel(rows, row, *holder, moment),
+        Command::Reverse { amount, .. } => answer::reverse(rows, row, *amount, moment),
+        Command::AnswerGiveBack { give_back, done, .. } => answer::answer_give_back(row, *give_back, *done, moment),
+        Command::Propose { resolution, by, .. } => desk::propose(row, *resolution, *by, moment),
+        Command::Approve { resolution, by, give_back, .. } => {
+            desk::approve(rows, row, *resolution, *by, *give_back, moment)
+        }
+    }
+}
+
+impl TopUp {
+    fn wrong_status(&self) -> Refusal {
+        Refusal::WrongStatus { noun: Noun::TopUp, status: self.status.name().into() }
+    }
+
+    pub(crate) fn columns(&self) -> [Value; 5] {
+        [
+            Value::Id(self.debit.wallet.0),
+            Value::Id(self.mandate.0),
+            Value::Text(self.status.name()),
+            Value::Integer(self.debit.amount.amount()),
+            Value::Integer(self.debit.accepted.milliseconds()),
+        ]
+    }
+
+    /// Whether two people of the desk must look at it before it goes on.
+    pub const fn is_flagged(&self) -> bool {
+        self.claim.is_some() || self.mismatch.is_some()
+    }
+
+    /// What of a wrong debit waits in suspense.
+    fn suspended(&self) -> Yen {
+        self.mismatch.unwrap_or(Yen::ZERO)
+    }
+
+    fn receipt(&self, status: Status, is_flagged: bool) -> Receipt {
+        Receipt::TopUp { id: self.debit.top_up, status, amount: self.debit.amount, is_flagged }
+    }
+
+    /// One event, after which the top-up is in `status`.
+    #[expect(clippy::unnecessary_wraps, reason = "the last word of a decision")]
+    fn done(&self, event: Event, status: Status) -> Decided {
+        Ok((vec![crate::Event::TopUp(event)], self.receipt(status, self.is_flagged())))
+    }
+
+    /// What was said already is accepted, and changes nothing.
+    #[expect(clippy::unnecessary_wraps, reason = "the last word of a decision")]
+    fn silent(&self) -> Decided {
+        Ok((Vec::new(), self.receipt(self.status, self.is_flagged())))
+    }
+
+    /// Records what the bank says against what is on record; once is enough.
+    fn contradicted(&self, claim: Claim, moment: Moment) -> Decided {
+        if self.claim.is_some() {
+            return self.silent();
+        }
+        let event = Event::Contradicted { top_up: self.debit.top_up, claim, at: moment.now };
+        Ok((vec![crate::Event::TopUp(event)], self.receipt(self.status, true)))
+    }
+}

@@ -1,0 +1,215 @@
+//! What the bank says, and the holder's wish: the table of the room, arm by arm.
+
+use super::{Event, GiveBackStatus, Status, TopUp};
+use crate::bank_answer::{Answer, Claim, Said};
+use crate::ids::{GiveBackId, HolderId};
+use crate::purse::{Lot, Piece, Purse, Source};
+use crate::refusal::{Noun, Refusal};
+use crate::state::{Decided, Rows};
+use crate::wallet::Wallet;
+use domain::{Moment, Time};
+use ledger::Yen;
+
+pub(super) fn wallet_of<'a>(rows: Rows<'a>, row: &TopUp) -> Result<&'a Wallet, Refusal> {
+    rows.wallet(row.debit.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })
+}
+
+/// The bank was asked once more, and said nothing yet.
+pub(super) fn asked(row: &TopUp, moment: Moment) -> Decided {
+    match row.status {
+        Status::Held => Err(row.wrong_status()),
+        Status::Pending | Status::InDoubt => {
+            row.done(Event::Asked { top_up: row.debit.top_up, at: moment.now }, Status::InDoubt)
+        }
+        Status::Settled | Status::Declined | Status::Cancelled => row.silent(),
+        Status::Returned | Status::Reversed => row.silent(),
+    }
+}
+
+pub(super) fn answer(rows: Rows<'_>, row: &TopUp, answer: Answer, give_back: GiveBackId, moment: Moment) -> Decided {
+    match answer.said() {
+        Said::Nothing => nothing(row, moment),
+        Said::NotMoved => not_moved(row, answer, moment),
+        Said::Moved(amount) => moved(rows, row, answer, amount, give_back, moment),
+    }
+}
+
+fn nothing(row: &TopUp, moment: Moment) -> Decided {
+    match row.status {
+        Status::Held => Err(row.wrong_status()),
+        Status::Pending => row.done(Event::Doubted { top_up: row.debit.top_up, at: moment.now }, Status::InDoubt),
+        Status::InDoubt | Status::Settled | Status::Declined | Status::Cancelled => row.silent(),
+        Status::Returned | Status::Reversed => row.silent(),
+    }
+}
+
+fn not_moved(row: &TopUp, answer: Answer, moment: Moment) -> Decided {
+    match row.status {
+        Status::Held => Err(row.wrong_status()),
+        Status::Pending | Status::InDoubt if row.is_flagged() => row.contradicted(Claim::NotMoved, moment),
+        Status::Pending | Status::InDoubt => {
+            let status = row.status_without_debit();
+            let event = Event::Ended {
+                debit: row.debit,
+                status,
+                suspended: Yen::ZERO,
+                answer: Some(answer),
+                by: None,
+                at: moment.now,
+            };
+            row.done(event, status)
+        }
+        Status::Settled | Status::Returned => row.contradicted(Claim::NotMoved, moment),
+        Status::Declined | Status::Cancelled | Status::Reversed => row.silent(),
+    }
+}
+
+fn moved(rows: Rows<'_>, row: &TopUp, answer: Answer, amount: Yen, give_back: GiveBackId, moment: Moment) -> Decided {
+    let as_asked = amount == row.debit.amount;
+    match row.status {
+        Status::Held => row.contradicted(Claim::Moved(amount), moment),
+        Status::Pending | Status::InDoubt if row.mismatch == Some(amount) => row.silent(),
+        Status::Pending | Status::InDoubt if row.is_flagged() => row.contradicted(Claim::Moved(amount), moment),
+        Status::Pending | Status::InDoubt if !as_asked => {
+            let event = Event::Mismatched { debit: row.debit, debited: amount, answer, at: moment.now };
+            Ok((vec![crate::Event::TopUp(event)], row.receipt(Status::InDoubt, true)))
+        }
+        Status::Pending | Status::InDoubt => {
+            let (event, status) = credit(rows, row, Some(answer), give_back, moment)?;
+            row.done(event, status)
+        }
+        Status::Settled | Status::Reversed if as_asked => row.silent(),
+        Status::Settled | Status::Reversed => row.contradicted(Claim::Moved(amount), moment),
+        Status::Declined | Status::Cancelled => {
+            let is_weak_no = row.answer.is_none_or(|answer| !answer.is_firm_no());
+            if as_asked && is_weak_no && !row.is_flagged() {
+                return row.done(returned(row, amount, give_back, Some(answer), moment.now), Status::Returned);
+            }
+            row.contradicted(Claim::Moved(amount), moment)
+        }
+        Status::Returned if row.give_back.is_some_and(|given| given.amount == amount) => row.silent(),
+        Status::Returned => row.contradicted(Claim::Moved(amount), moment),
+    }
+}
+
+impl TopUp {
+    /// How it ends when there was no debit.
+    pub(super) const fn status_without_debit(&self) -> Status {
+        if self.cancel_wished.is_some() { Status::Cancelled } else { Status::Declined }
+    }
+}
+
+/// The money came as it was asked for: into the purse, or back where it came from if nobody there wants it any more.
+pub(super) fn credit(
+    rows: Rows<'_>,
+    row: &TopUp,
+    answer: Option<Answer>,
+    give_back: GiveBackId,
+    moment: Moment,
+) -> Result<(Event, Status), Refusal> {
+    let wallet = wallet_of(rows, row)?;
+    let debit = row.debit;
+    if row.cancel_wished.is_some() || wallet.closed {
+        return Ok((returned(row, debit.amount, give_back, answer, moment.now), Status::Returned));
+    }
+    let source = Source::TopUp(debit.bank_account);
+    let lot = Lot { id: debit.top_up.0, source, received: moment.now, amount: debit.amount };
+    let event = Event::Settled { debit, lot, suspended: row.suspended(), answer, at: moment.now };
+    Ok((event, Status::Settled))
+}
+
+/// What was debited goes back to the account.
+pub(super) fn returned(row: &TopUp, debited: Yen, give_back: GiveBackId, answer: Option<Answer>, now: Time) -> Event {
+    Event::Returned {
+        debit: row.debit,
+        held: row.status.is_open(),
+        suspended: row.suspended(),
+        debited,
+        give_back,
+        answer,
+        at: now,
+    }
+}
+
+/// Before the bank may have been asked, a wish is an end. Afterwards it stays a wish until the bank confirms that there was
+/// no debit.
+pub(super) fn cancel(rows: Rows<'_>, row: &TopUp, holder: HolderId, moment: Moment) -> Decided {
+    rows.wallet_of(row.debit.wallet, holder).map_err(|_| Refusal::Unknown { noun: Noun::TopUp })?;
+    match row.status {
+        Status::Held if row.is_flagged() => Err(Refusal::Contradiction { noun: Noun::TopUp }),
+        Status::Held => {
+            let event = Event::Ended {
+                debit: row.debit,
+                status: Status::Cancelled,
+                suspended: Yen::ZERO,
+                answer: None,
+                by: None,
+                at: moment.now,
+            };
+            row.done(event, Status::Cancelled)
+        }
+        Status::Pending | Status::InDoubt if row.cancel_wished.is_some() => row.silent(),
+        Status::Pending | Status::InDoubt => {
+            row.done(Event::CancelWished { top_up: row.debit.top_up, at: moment.now }, row.status)
+        }
+        Status::Cancelled => row.silent(),
+        Status::Settled | Status::Declined | Status::Returned | Status::Reversed => Err(row.wrong_status()),
+    }
+}
+
+/// The bank took it back. If that is heard before the debit itself, the two together are no credit; the debit's own answer
+/// then comes late, and changes nothing.
+pub(super) fn reverse(rows: Rows<'_>, row: &TopUp, amount: Yen, moment: Moment) -> Decided {
+    let claim = Claim::TakenBack(amount);
+    match row.status {
+        Status::Held => Err(row.wrong_status()),
+        Status::Pending | Status::InDoubt => {
+            if row.claim.is_some() || amount != row.mismatch.unwrap_or(row.debit.amount) {
+                return row.contradicted(claim, moment);
+            }
+            row.reversed(wallet_of(rows, row)?, moment)
+        }
+        Status::Settled if amount == row.debit.amount => row.reversed(wallet_of(rows, row)?, moment),
+        Status::Reversed if amount == row.debit.amount => row.silent(),
+        Status::Settled | Status::Reversed | Status::Returned => row.contradicted(claim, moment),
+        Status::Declined | Status::Cancelled => row.silent(),
+    }
+}
+
+impl TopUp {
+    fn reversed(&self, wallet: &Wallet, moment: Moment) -> Decided {
+        self.done(self.reversal(wallet, moment), Status::Reversed)
+    }
+
+    /// What is left of the lot in the purse is taken; the rest is owed, also where it stands in another movement's hold: if
+    /// that ends without moving it, it comes back to a wallet that owes.
+    pub(super) fn reversal(&self, wallet: &Wallet, moment: Moment) -> Event {
+        let debit = self.debit;
+        if self.status.is_open() {
+            let suspended = self.suspended();
+            return Event::Reversed { debit, held: true, suspended, taken: None, owed: Yen::ZERO, at: moment.now };
+        }
+        let left = wallet.funds.lots.iter().find(|lot| lot.id == debit.top_up.0);
+        let taken = left.map(|lot| Piece { purse: Purse::Funds, lot: *lot });
+        let owed = debit.amount.saturating_sub(left.map_or(Yen::ZERO, |lot| lot.amount));
+        Event::Reversed { debit, held: false, suspended: Yen::ZERO, taken, owed, at: moment.now }
+    }
+}
+
+/// The bank's word on money that is given back. Once it is there, it is there.
+pub(super) fn answer_give_back(row: &TopUp, id: GiveBackId, done: bool, moment: Moment) -> Decided {
+    let Some(give_back) = row.give_back else { return Err(row.wrong_status()) };
+    if give_back.id != id {
+        return Err(Refusal::Unknown { noun: Noun::GiveBack });
+    }
+    match (give_back.status, done) {
+        (GiveBackStatus::Pending | GiveBackStatus::Failed, true) => {
+            let event = Event::GivenBack { debit: row.debit, amount: give_back.amount, at: moment.now };
+            row.done(event, row.status)
+        }
+        (GiveBackStatus::Pending, false) => {
+            row.done(Event::GiveBackFailed { top_up: row.debit.top_up, at: moment.now }, row.status)
+        }
+        (GiveBackStatus::Done, _) | (GiveBackStatus::Failed, false) => row.silent(),
+    }
+}

@@ -1,0 +1,125 @@
+//! What the desk decides: of a held top-up, one person; of a contradiction, two.
+
+use super::answer::{credit, returned, wallet_of};
+use super::request::check_usable;
+use super::{Event, Status, TopUp};
+use crate::bank_answer::{Claim, Proposal, Resolution};
+use crate::ids::{GiveBackId, StaffId};
+use crate::refusal::{Noun, Refusal};
+use crate::state::{Decided, Rows};
+use domain::Moment;
+use ledger::Yen;
+
+fn check_held(row: &TopUp) -> Result<(), Refusal> {
+    if row.status != Status::Held {
+        return Err(row.wrong_status());
+    }
+    if row.is_flagged() {
+        return Err(Refusal::Contradiction { noun: Noun::TopUp });
+    }
+    Ok(())
+}
+
+fn given_up(row: &TopUp, by: Option<StaffId>, moment: Moment) -> Decided {
+    let event = Event::Ended {
+        debit: row.debit,
+        status: Status::Declined,
+        suspended: Yen::ZERO,
+        answer: None,
+        by,
+        at: moment.now,
+    };
+    row.done(event, Status::Declined)
+}
+
+/// Refusals in order: not held, a contradiction first, expired, and for a release whatever makes the mandate unusable now.
+pub(super) fn decide_held(rows: Rows<'_>, row: &TopUp, release: bool, by: StaffId, moment: Moment) -> Decided {
+    check_held(row)?;
+    if !release {
+        return given_up(row, Some(by), moment);
+    }
+    if let Some(review) = row.review.filter(|review| moment.now >= review.deadline) {
+        return Err(Refusal::Expired { noun: Noun::TopUp, at: review.deadline });
+    }
+    let mandate = rows.mandate(row.mandate).ok_or(Refusal::Unknown { noun: Noun::Mandate })?;
+    check_usable(rows, wallet_of(rows, row)?, mandate)?;
+    row.done(Event::Released { top_up: row.debit.top_up, by, at: moment.now }, Status::Pending)
+}
+
+pub(super) fn expire_held(row: &TopUp, moment: Moment) -> Decided {
+    check_held(row)?;
+    if row.review.is_some_and(|review| moment.now < review.deadline) {
+        return Err(Refusal::WrongStatus { noun: Noun::TopUp, status: "held, not yet expired".into() });
+    }
+    given_up(row, None, moment)
+}
+
+/// Refusals in order: nothing to settle, or not in that way.
+pub(super) fn propose(row: &TopUp, resolution: Resolution, by: StaffId, moment: Moment) -> Decided {
+    check_resolution(row, resolution)?;
+    if row.proposal == Some(Proposal { resolution, by }) {
+        return row.silent();
+    }
+    row.done(Event::Proposed { top_up: row.debit.top_up, resolution, by, at: moment.now }, row.status)
+}
+
+/// Which ways of settling there are: see the arms of [`approve`].
+fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> {
+    let fits = match (row.status, resolution) {
+        (
+            Status::Held | Status::Pending | Status::InDoubt,
+            Resolution::Settle | Resolution::Decline | Resolution::Return,
+        )
+        | (Status::Settled, Resolution::Decline | Resolution::Keep)
+        | (Status::Declined | Status::Cancelled | Status::Returned | Status::Reversed, Resolution::Keep) => true,
+        (Status::Declined | Status::Cancelled, Resolution::Return) => matches!(row.claim, Some(Claim::Moved(_))),
+        (Status::Held | Status::Pending | Status::InDoubt, Resolution::Keep)
+        | (Status::Settled, Resolution::Settle | Resolution::Return)
+        | (Status::Declined | Status::Cancelled, Resolution::Settle | Resolution::Decline)
+        | (Status::Returned | Status::Reversed, Resolution::Settle | Resolution::Decline | Resolution::Return) => false,
+    };
+    if row.is_flagged() && fits { Ok(()) } else { Err(row.wrong_status()) }
+}
+
+/// Refusals in order: nothing to settle or not in that way, not what was proposed, the same person.
+pub(super) fn approve(
+    rows: Rows<'_>,
+    row: &TopUp,
+    resolution: Resolution,
+    by: StaffId,
+    give_back: GiveBackId,
+    moment: Moment,
+) -> Decided {
+    check_resolution(row, resolution)?;
+    let proposal = row.proposal.filter(|proposal| proposal.resolution == resolution);
+    match proposal {
+        None => return Err(Refusal::Contradiction { noun: Noun::TopUp }),
+        Some(proposal) if proposal.by == by => return Err(Refusal::SecondPersonNeeded),
+        Some(_) => {}
+    }
+    let moves = match resolution {
+        Resolution::Keep => None,
+        Resolution::Settle => Some(credit(rows, row, None, give_back, moment)?),
+        Resolution::Return => Some((returned(row, debited(row), give_back, None, moment.now), Status::Returned)),
+        Resolution::Decline if row.status == Status::Settled => {
+            Some((row.reversal(wallet_of(rows, row)?, moment), Status::Reversed))
+        }
+        Resolution::Decline => {
+            let (debit, status, suspended) = (row.debit, row.status_without_debit(), row.suspended());
+            let event = Event::Ended { debit, status, suspended, answer: None, by: Some(by), at: moment.now };
+            Some((event, status))
+        }
+    };
+    let status = moves.as_ref().map_or(row.status, |(_, status)| *status);
+    let resolved = Event::Resolved { top_up: row.debit.top_up, resolution, by, at: moment.now };
+    let events = std::iter::once(resolved).chain(moves.map(|(event, _)| event));
+    Ok((events.map(crate::Event::TopUp).collect(), row.receipt(status, false)))
+}
+
+/// What the bank says it debited.
+fn debited(row: &TopUp) -> Yen {
+    match (row.mismatch, row.claim) {
+        (Some(amount), _) | (None, Some(Claim::Moved(amount))) => amount,
+        (None, Some(Claim::NotMoved | Claim::TakenBack(_)) | None) => row.debit.amount,
+    }
+}

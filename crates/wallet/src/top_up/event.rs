@@ -1,0 +1,419 @@
+//! What happens to top-ups, and what each event does to balances, lots and limits.
+
+use super::{Debit, GiveBack, GiveBackStatus, Status, TopUp, top_up_key};
+use crate::bank_account::BankAccount;
+use crate::bank_answer::{Answer, Claim, Proposal, Resolution, Review};
+use crate::effect::{Counted, Counter, Effect, Whose};
+use crate::ids::{GiveBackId, MandateId, StaffId, TopUpId};
+use crate::purse::{Lot, Piece, Purse};
+use crate::state::{Rows, wrong_row};
+use crate::traits::Origin;
+use crate::wallet::{Debt, Wallet};
+use crate::{Row, chart};
+use domain::{Key, Time};
+use ledger::{AccountId, Leg, Step, Yen};
+use serde::{Deserialize, Serialize};
+
+/// What happened to a top-up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// It was accepted: the money is held on its way in.
+    Requested {
+        /// The debit.
+        debit: Debit,
+        /// By which mandate.
+        mandate: MandateId,
+        /// Why it is held before the bank is asked, if it is.
+        review: Option<Review>,
+        /// Where it came from, if that is news.
+        origin: Option<Origin>,
+    },
+    /// The desk let it go on.
+    Released {
+        /// Which.
+        top_up: TopUpId,
+        /// Who.
+        by: StaffId,
+        /// When.
+        at: Time,
+    },
+    /// The bank was asked, and gave no answer yet.
+    Asked {
+        /// Which.
+        top_up: TopUpId,
+        /// When.
+        at: Time,
+    },
+    /// The bank said something that is not final.
+    Doubted {
+        /// Which.
+        top_up: TopUpId,
+        /// When.
+        at: Time,
+    },
+    /// The holder wished that it were not.
+    CancelWished {
+        /// Which.
+        top_up: TopUpId,
+        /// When.
+        at: Time,
+    },
+    /// Credited.
+    Settled {
+        /// The debit.
+        debit: Debit,
+        /// What came into the purse.
+        lot: Lot,
+        /// A wrong amount that had been put in suspense, and was none.
+        suspended: Yen,
+        /// The bank's answer; none: the desk settled it.
+        answer: Option<Answer>,
+        /// When.
+        at: Time,
+    },
+    /// There was no debit: declined or cancelled.
+    Ended {
+        /// The debit.
+        debit: Debit,
+        /// How.
+        status: Status,
+        /// A wrong amount that had been put in suspense, and was none.
+        suspended: Yen,
+        /// The bank's answer; none: the bank was not asked, or the desk settled it.
+        answer: Option<Answer>,
+        /// Who of the desk gave it up.
+        by: Option<StaffId>,
+        /// When.
+        at: Time,
+    },
+    /// The bank debited another amount: it waits in suspense.
+    Mismatched {
+        /// The debit.
+        debit: Debit,
+        /// What the bank debited.
+        debited: Yen,
+        /// The bank's answer.
+        answer: Answer,
+        /// When.
+        at: Time,
+    },
+    /// Debited, and on its way back, never credited.
+    Returned {
+        /// The debit.
+        debit: Debit,
+        /// Whether its hold stood until now, and its amount counted.
+        held: bool,
+        /// A wrong amount that had been put in suspense before.
+        suspended: Yen,
+        /// What was debited, and goes back.
+        debited: Yen,
+        /// By which give-back.
+        give_back: GiveBackId,
+        /// The bank's answer; none: the desk settled it.
+        answer: Option<Answer>,
+        /// When.
+        at: Time,
+    },
+    /// The account has its money again.
+    GivenBack {
+        /// The debit.
+        debit: Debit,
+        /// How much.
+        amount: Yen,
+        /// When.
+        at: Time,
+    },
+    /// The bank could not give it back.
+    GiveBackFailed {
+        /// Which.
+        top_up: TopUpId,
+        /// When.
+        at: Time,
+    },
+    /// The bank took it back.
+    Reversed {
+        /// The debit.
+        debit: Debit,
+        /// Whether its hold stood until now: it had not been credited.
+        held: bool,
+        /// A wrong amount that had been put in suspense before.
+        suspended: Yen,
+        /// What was left of it in the purse.
+        taken: Option<Piece>,
+        /// What was not, and is owed.
+        owed: Yen,
+        /// When.
+        at: Time,
+    },
+    /// The bank said something against what is on record.
+    Contradicted {
+        /// Which.
+        top_up: TopUpId,
+        /// What it said.
+        claim: Claim,
+        /// When.
+        at: Time,
+    },
+    /// One person of the desk said how to settle that.
+    Proposed {
+        /// Which.
+        top_up: TopUpId,
+        /// How.
+        resolution: Resolution,
+        /// Who.
+        by: StaffId,
+        /// When.
+        at: Time,
+    },
+    /// Another one agreed; what it moves is in the event after this one.
+    Resolved {
+        /// Which.
+        top_up: TopUpId,
+        /// How.
+        resolution: Resolution,
+        /// Who agreed.
+        by: StaffId,
+        /// When.
+        at: Time,
+    },
+}
+
+impl Debit {
+    fn funds(&self) -> AccountId {
+        chart::purse(self.wallet, Purse::Funds)
+    }
+
+    fn clearing(&self) -> AccountId {
+        chart::clearing(self.bank)
+    }
+
+    fn suspense(&self) -> AccountId {
+        chart::suspense(Some(self.bank))
+    }
+
+    /// The top-up's own transfer: from what the bank owes us into the purse.
+    fn credit(&self, step: Step) -> Effect {
+        Effect::Leg(Leg { debit: self.clearing(), credit: self.funds(), amount: self.amount, step })
+    }
+
+    /// Each of the limits that it counts on.
+    fn counted(&self, each: &mut impl FnMut(Counted)) {
+        let person = self.person.map(Whose::Person);
+        let whose = [Some(Whose::Wallet(self.wallet)), person, Some(Whose::BankAccount(self.bank_account))];
+        for whose in whose.into_iter().flatten() {
+            let (counter, day, amount) = (Counter::TopUp, self.accepted.day(), self.amount);
+            each(Counted { whose, counter, day, amount });
+        }
+    }
+}
+
+/// Moves `amount` at once, if it is any.
+pub(crate) fn single(debit: AccountId, credit: AccountId, amount: Yen, each: &mut impl FnMut(Effect)) {
+    if !amount.is_zero() {
+        each(Effect::Leg(Leg { debit, credit, amount, step: Step::Single }));
+    }
+}
+
+impl Event {
+    /// What this does to balances, lots and limits.
+    pub(crate) fn effects(&self, each: &mut impl FnMut(Effect)) {
+        match self {
+            Self::Requested { debit, .. } => {
+                each(debit.credit(Step::Hold));
+                debit.counted(&mut |counted| each(Effect::Count(counted)));
+            }
+            Self::Settled { debit, lot, suspended, .. } => {
+                single(debit.suspense(), debit.clearing(), *suspended, each);
+                each(debit.credit(Step::Post { held: debit.amount }));
+                each(Effect::Give(debit.wallet, Piece { purse: Purse::Funds, lot: *lot }));
+            }
+            Self::Ended { debit, suspended, .. } => {
+                single(debit.suspense(), debit.clearing(), *suspended, each);
+                each(debit.credit(Step::Release));
+                debit.counted(&mut |counted| each(Effect::Uncount(counted)));
+            }
+            Self::Mismatched { debit, debited, .. } => single(debit.clearing(), debit.suspense(), *debited, each),
+            Self::Returned { debit, held, suspended, debited, .. } => {
+                if *held {
+                    each(debit.credit(Step::Release));
+                    debit.counted(&mut |counted| each(Effect::Uncount(counted)));
+                }
+                if suspended != debited {
+                    single(debit.suspense(), debit.clearing(), *suspended, each);
+                    single(debit.clearing(), debit.suspense(), *debited, each);
+                }
+            }
+            Self::GivenBack { debit, amount, .. } => single(debit.suspense(), debit.clearing(), *amount, each),
+            Self::Reversed { debit, held, suspended, taken, owed, .. } => {
+                if *held {
+                    each(debit.credit(Step::Release));
+                }
+                single(debit.suspense(), debit.clearing(), *suspended, each);
+                reversal_effects(debit, *taken, *owed, each);
+            }
+            Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => {}
+            Self::GiveBackFailed { .. } | Self::Contradicted { .. } => {}
+            Self::Proposed { .. } | Self::Resolved { .. } => {}
+        }
+    }
+
+    const fn top_up(&self) -> TopUpId {
+        match self {
+            Self::Requested { debit, .. }
+            | Self::Settled { debit, .. }
+            | Self::Ended { debit, .. }
+            | Self::Mismatched { debit, .. }
+            | Self::Returned { debit, .. }
+            | Self::GivenBack { debit, .. }
+            | Self::Reversed { debit, .. } => debit.top_up,
+            Self::Released { top_up, .. }
+            | Self::Asked { top_up, .. }
+            | Self::Doubted { top_up, .. }
+            | Self::CancelWished { top_up, .. }
+            | Self::GiveBackFailed { top_up, .. }
+            | Self::Contradicted { top_up, .. }
+            | Self::Proposed { top_up, .. }
+            | Self::Resolved { top_up, .. } => *top_up,
+        }
+    }
+
+    pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
+        each(top_up_key(self.top_up()));
+    }
+
+    /// What this changes in the wallet beside its effects.
+    pub(crate) fn evolve_wallet(&self, wallet: &mut Wallet) {
+        if let Self::Requested { origin: Some(origin), .. } = self {
+            wallet.traits.used_from(*origin);
+        }
+    }
+
+    /// What this changes in the bank account beside its effects: what an unconfirmed mandate debited in all. The true
+    /// holder may have confirmed meanwhile, and begun it anew.
+    pub(crate) fn evolve_bank_account(&self, account: &mut BankAccount) {
+        match self {
+            Self::Requested { debit, .. } if debit.unconfirmed => {
+                account.unconfirmed = account.unconfirmed.checked_add(debit.amount).unwrap_or(Yen::MAX);
+            }
+            Self::Ended { debit, .. } | Self::Returned { debit, held: true, .. } if debit.unconfirmed => {
+                account.unconfirmed = account.unconfirmed.saturating_sub(debit.amount);
+            }
+            Self::Requested { .. } | Self::Ended { .. } | Self::Returned { .. } | Self::Settled { .. } => {}
+            Self::Mismatched { .. } | Self::GivenBack { .. } | Self::GiveBackFailed { .. } => {}
+            Self::Reversed { .. } | Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } => {}
+            Self::CancelWished { .. } | Self::Contradicted { .. } => {}
+            Self::Proposed { .. } | Self::Resolved { .. } => {}
+        }
+    }
+
+    pub(crate) fn evolve(&self, row: &mut Option<Row>) {
+        if let Self::Requested { debit, mandate, review, .. } = self {
+            assert!(row.is_none(), "a top-up is requested once: {self:?}");
+            *row = Some(Row::TopUp(Box::new(requested(*debit, *mandate, *review))));
+            return;
+        }
+        let Some(Row::TopUp(top_up)) = row else { wrong_row(top_up_key(self.top_up())) };
+        match self {
+            Self::Requested { .. } => {}
+            Self::Released { .. } => top_up.pass(&[Status::Held], Status::Pending),
+            Self::Asked { .. } => {
+                top_up.attempts = top_up.attempts.saturating_add(1);
+                top_up.pass(&[Status::Pending, Status::InDoubt], Status::InDoubt);
+            }
+            Self::Doubted { .. } => top_up.pass(&[Status::Pending], Status::InDoubt),
+            Self::CancelWished { at, .. } => top_up.cancel_wished = Some(*at),
+            Self::Settled { answer, .. } => {
+                top_up.answer = top_up.answer.or(*answer);
+                top_up.pass(&OPEN, Status::Settled);
+            }
+            Self::Ended { status, answer, .. } => {
+                top_up.answer = top_up.answer.or(*answer);
+                top_up.pass(&OPEN, *status);
+            }
+            Self::Mismatched { debited, answer, .. } => {
+                top_up.answer = top_up.answer.or(Some(*answer));
+                top_up.mismatch = Some(*debited);
+                top_up.pass(&OPEN, Status::InDoubt);
+            }
+            Self::Returned { held, debited, give_back, answer, .. } => {
+                top_up.answer = top_up.answer.or(*answer);
+                top_up.mismatch = None;
+                let (id, amount) = (*give_back, *debited);
+                top_up.give_back = Some(GiveBack { id, amount, status: GiveBackStatus::Pending });
+                top_up.pass(if *held { &OPEN } else { &[Status::Declined, Status::Cancelled] }, Status::Returned);
+            }
+            Self::GivenBack { .. } => top_up.give_back_is(GiveBackStatus::Done),
+            Self::GiveBackFailed { .. } => top_up.give_back_is(GiveBackStatus::Failed),
+            Self::Reversed { held, .. } => {
+                top_up.mismatch = None;
+                top_up.pass(if *held { &OPEN } else { &[Status::Settled] }, Status::Reversed);
+            }
+            Self::Contradicted { claim, .. } => top_up.claim = Some(*claim),
+            Self::Proposed { resolution, by, .. } => {
+                top_up.proposal = Some(Proposal { resolution: *resolution, by: *by });
+            }
+            Self::Resolved { .. } => {
+                top_up.claim = None;
+                top_up.mismatch = None;
+                top_up.proposal = None;
+            }
+        }
+    }
+
+    /// Asserts that an open top-up's hold stands on both of its accounts.
+    pub(crate) fn assert_decided(&self, rows: Rows<'_>) {
+        let mut moves_money = false;
+        self.effects(&mut |_| moves_money = true);
+        let Some(row) = rows.top_up(self.top_up()) else { wrong_row(top_up_key(self.top_up())) };
+        if !moves_money || !row.status.is_open() {
+            return;
+        }
+        let arriving = rows.wallet(row.debit.wallet).map(|wallet| wallet.funds.account.credits_pending);
+        let expected = rows.account(row.debit.clearing()).debits_pending;
+        let holds = arriving.is_some_and(|arriving| arriving >= row.debit.amount) && expected >= row.debit.amount;
+        assert!(holds || matches!(self, Self::Mismatched { .. }), "an open top-up's hold stands: {row:?}");
+    }
+}
+
+const OPEN: [Status; 3] = [Status::Held, Status::Pending, Status::InDoubt];
+
+impl TopUp {
+    fn pass(&mut self, from: &[Status], to: Status) {
+        assert!(from.contains(&self.status), "{:?} does not become {to:?}: {self:?}", self.status);
+        self.status = to;
+    }
+
+    fn give_back_is(&mut self, status: GiveBackStatus) {
+        if let Some(give_back) = &mut self.give_back {
+            give_back.status = status;
+        }
+    }
+}
+
+const fn requested(debit: Debit, mandate: MandateId, review: Option<Review>) -> TopUp {
+    TopUp {
+        debit,
+        mandate,
+        status: if review.is_some() { Status::Held } else { Status::Pending },
+        review,
+        attempts: 0,
+        cancel_wished: None,
+        answer: None,
+        mismatch: None,
+        claim: None,
+        proposal: None,
+        give_back: None,
+    }
+}
+
+/// The contra entry: out of the purse what is there, the rest becomes the holder's debt.
+fn reversal_effects(debit: &Debit, taken: Option<Piece>, owed: Yen, each: &mut impl FnMut(Effect)) {
+    if let Some(piece) = taken {
+        single(debit.funds(), debit.clearing(), piece.lot.amount, each);
+        each(Effect::Take(debit.wallet, piece));
+    }
+    single(chart::receivable(debit.wallet), debit.clearing(), owed, each);
+    if !owed.is_zero() {
+        each(Effect::Owe(debit.wallet, Debt { lot: debit.top_up.0, amount: owed }));
+    }
+}

@@ -1,0 +1,112 @@
+//! A top-up is asked for: every rule that stands before the bank is asked.
+
+use super::{Debit, Event, Request, Status};
+use crate::bank_account::BankAccount;
+use crate::bank_answer::Review;
+use crate::effect::Counters;
+use crate::mandate::{self, Mandate};
+use crate::policy::Policy;
+use crate::refusal::{Limit, Noun, Refusal};
+use crate::state::{Decided, Rows};
+use crate::switches::Function;
+use crate::wallet::{Wallet, check_limit};
+use crate::{Context, Receipt, guard};
+use domain::{Day, Moment};
+use ledger::Yen;
+
+/// Refusals in order: amount, unknown, id taken, switches, mandate not active, closed or frozen, tier, limits (at a time;
+/// unconfirmed; the wallet's, the person's, the account's; balance), guard.
+pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
+    if command.amount.is_zero() {
+        return Err(Refusal::AmountZero);
+    }
+    let wallet = rows.wallet_of(command.wallet, command.holder)?;
+    let of_wallet = |mandate: &&Mandate| mandate.wallet == command.wallet;
+    let mandate = rows.mandate(command.mandate).filter(of_wallet).ok_or(Refusal::Unknown { noun: Noun::Mandate })?;
+    if rows.top_up(command.top_up).is_some() {
+        return Err(Refusal::IdTaken { noun: Noun::TopUp });
+    }
+    check_usable(rows, wallet, mandate)?;
+    let policy = context.policies.on(moment.now.day());
+    wallet.check_tier(policy.top_up.tier_min)?;
+    let bank_account = mandate.grant.ok_or_else(|| mandate.wrong_status())?.bank_account;
+    let account = rows.bank_account(bank_account).ok_or(Refusal::Unknown { noun: Noun::BankAccount })?;
+    check_limits(rows, command.amount, wallet, mandate, account, policy, moment.now.day())?;
+
+    let attempt = guard::Attempt {
+        function: Function::TopUp,
+        id: command.top_up.0,
+        wallet_id: command.wallet,
+        wallet,
+        amount: command.amount,
+        bank: Some(mandate.bank),
+        counterparty: Some(bank_account.0),
+        origin: command.origin,
+        now: moment.now,
+    };
+    let reason = guard::ask(context.guard, &attempt, command.proof)?;
+    let deadline = moment.now.plus_milliseconds(policy.review_ms);
+    let event = Event::Requested {
+        debit: Debit {
+            top_up: command.top_up,
+            wallet: command.wallet,
+            bank_account,
+            bank: mandate.bank,
+            person: wallet.person,
+            amount: command.amount,
+            accepted: moment.now,
+            unconfirmed: !mandate.confirmed,
+        },
+        mandate: command.mandate,
+        review: reason.map(|reason| Review { reason, deadline }),
+        origin: wallet.traits.news(command.origin),
+    };
+    let status = if reason.is_some() { Status::Held } else { Status::Pending };
+    let receipt = Receipt::TopUp { id: command.top_up, status, amount: command.amount, is_flagged: false };
+    Ok((vec![crate::Event::TopUp(event)], receipt))
+}
+
+/// Refuses unless the mandate, its wallet and its bank are usable. A debt does not stop money that comes in.
+pub(super) fn check_usable(rows: Rows<'_>, wallet: &Wallet, mandate: &Mandate) -> Result<(), Refusal> {
+    if let Some(switches) = rows.switches() {
+        switches.check(Function::TopUp, Some(mandate.bank), wallet.tier, &wallet.traits)?;
+    }
+    if mandate.status != mandate::Status::Active {
+        return Err(mandate.wrong_status());
+    }
+    wallet.check_open()?;
+    match wallet.frozen_by.first() {
+        Some(by) => Err(Refusal::Frozen { by: *by }),
+        None => Ok(()),
+    }
+}
+
+fn check_limits(
+    rows: Rows<'_>,
+    amount: Yen,
+    wallet: &Wallet,
+    mandate: &Mandate,
+    account: &BankAccount,
+    policy: &Policy,
+    today: Day,
+) -> Result<(), Refusal> {
+    check_limit(Limit::PerTime, policy.top_up.per_time_max, Yen::ZERO, amount)?;
+    if !mandate.confirmed {
+        let per_day_max = policy.mandate.unconfirmed_per_day_max;
+        check_limit(Limit::UnconfirmedPerDay, per_day_max, account.counters.top_up.on(today), amount)?;
+        let total_max = policy.mandate.unconfirmed_total_max;
+        check_limit(Limit::UnconfirmedTotal, total_max, account.unconfirmed, amount)?;
+    }
+    let person = wallet.person.and_then(|id| rows.person(id));
+    let whose: [(Option<&Counters>, Limit, Limit); 3] = [
+        (Some(&wallet.counters), Limit::PerMonth, Limit::Rolling),
+        (person.map(|person| &person.counters), Limit::PersonPerMonth, Limit::PersonRolling),
+        (Some(&account.counters), Limit::BankAccountPerMonth, Limit::BankAccountRolling),
+    ];
+    for (counters, per_month, rolling) in whose {
+        let Some(counters) = counters else { continue };
+        check_limit(per_month, policy.top_up.per_month_max, counters.top_up.in_month(today), amount)?;
+        check_limit(rolling, policy.top_up.rolling_max, counters.top_up.rolling(today), amount)?;
+    }
+    wallet.check_room(amount, policy.balance.max(wallet.tier))
+}
