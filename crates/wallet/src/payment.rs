@@ -11,19 +11,21 @@
 //!
 //! Start reading at [`decide`]; what each event does to balances is one function, [`Event::effects`].
 
+mod authorise;
 mod event;
 mod refund;
 
+pub(crate) use authorise::check_pieces;
 pub use event::{Event, Part};
 
 use crate::ids::{HolderId, PaymentCodeId, PaymentId, RefundId, ShopId, WalletId};
-use crate::purse::{Piece, Purse};
+use crate::purse::Piece;
 use crate::refusal::{Limit, Noun, Proof, Refusal};
 use crate::state::{Decided, Rows};
-use crate::switches::{self, Function};
+use crate::switches;
 use crate::traits::Origin;
-use crate::wallet::{Wallet, check_limit};
-use crate::{Context, Receipt, ageing, chart, guard, table};
+use crate::wallet::{check_limit, owed};
+use crate::{Context, Receipt, ageing, chart, table};
 use domain::{Key, Moment, Time};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -214,12 +216,11 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
                 Payer::Code(code) => Key::new(table::PAYMENT_CODE, code.0),
             });
         }
-        Command::Capture { payment, shop, .. } | Command::Void { payment, shop } => {
+        Command::Capture { payment, shop, .. } => {
             keys.extend([payment_key(*payment), chart::key(chart::settlement(*shop))]);
         }
-        Command::Expire { payment } => keys.push(payment_key(*payment)),
-        Command::Refund { payment, shop, .. } => {
-            keys.extend([payment_key(*payment), chart::key(chart::settlement(*shop))]);
+        Command::Void { payment, .. } | Command::Expire { payment } | Command::Refund { payment, .. } => {
+            keys.push(payment_key(*payment));
         }
     }
 }
@@ -232,17 +233,13 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
                 keys.extend(rows.payment_code(code).map(|code| Key::new(table::WALLET, code.wallet.0)));
             }
         }
-        Command::Capture { payment, .. } | Command::Void { payment, .. } => {
+        Command::Capture { payment, .. } => {
             keys.extend(rows.payment(*payment).map(|payment| Key::new(table::WALLET, payment.wallet.0)));
         }
-        Command::Expire { payment } => {
+        Command::Void { payment, .. } | Command::Expire { payment } | Command::Refund { payment, .. } => {
             let Some(payment) = rows.payment(*payment) else { return };
             keys.push(Key::new(table::WALLET, payment.wallet.0));
             keys.push(chart::key(chart::settlement(payment.shop)));
-        }
-        Command::Refund { payment, .. } => {
-            let Some(payment) = rows.payment(*payment) else { return };
-            keys.push(Key::new(table::WALLET, payment.wallet.0));
             keys.push(chart::key(chart::receivable(payment.wallet)));
             keys.push(chart::key(chart::suspense(None)));
         }
@@ -254,9 +251,9 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
         Command::IssueCode { code, wallet, holder, lifetime_ms } => {
             issue_code(rows, *code, *wallet, *holder, *lifetime_ms, moment, context)
         }
-        Command::Authorise(command) => authorise(rows, command, moment, context),
-        Command::Capture { payment, shop, amount } => capture(rows, *payment, *shop, *amount, moment),
-        Command::Void { payment, shop } => void(rows, *payment, *shop),
+        Command::Authorise(command) => authorise::authorise(rows, command, moment, context),
+        Command::Capture { payment, shop, amount } => capture(rows, *payment, *shop, *amount, moment, context),
+        Command::Void { payment, shop } => void(rows, *payment, *shop, moment),
         Command::Expire { payment } => expire(rows, *payment, moment),
         Command::Refund { refund, payment, shop, amount } => {
             refund::refund(rows, *refund, *payment, *shop, *amount, moment)
@@ -284,133 +281,6 @@ fn issue_code(
     Ok((vec![crate::Event::Payment(event)], Receipt::PaymentCode { id: code, expires }))
 }
 
-/// Refusals in order: amount, unknown, id taken, code used or expired, switches, clock, closed or frozen, limits, guard,
-/// funds, age of the money, the shop.
-fn authorise(rows: Rows<'_>, command: &Authorise, moment: Moment, context: &Context) -> Decided {
-    if command.amount.is_zero() {
-        return Err(Refusal::AmountZero);
-    }
-    let (id, code) = payer(rows, command.payer, moment)?;
-    let wallet = rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
-    let shop = rows.shop(command.shop).ok_or(Refusal::Unknown { noun: Noun::Shop })?;
-    if rows.payment(command.payment).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::Payment });
-    }
-    if let Some(switches) = rows.switches() {
-        switches.check(Function::Payment, None, wallet.tier, &wallet.traits)?;
-    }
-    if moment.clock_drifted {
-        return Err(Refusal::ClockDrifted);
-    }
-    wallet.check_outflow()?;
-    if shop.closed {
-        return Err(Refusal::WrongStatus { noun: Noun::Shop, status: "closed".into() });
-    }
-    let policy = context.policies.on(moment.now.day());
-    check_limit(Limit::PerTime, policy.payment.per_time_max, Yen::ZERO, command.amount)?;
-    let paid_today = wallet.counters.payment.on(moment.now.day());
-    check_limit(Limit::PerDay, policy.payment.per_day_max, paid_today, command.amount)?;
-    ask_guard(id, wallet, command, moment, context)?;
-    let pieces = choose(wallet, command.amount)?;
-    let young = ageing::young(&pieces, moment.now, &policy.ageing);
-    ageing::check(wallet, young, false, moment.now, &policy.ageing)?;
-
-    let authorised = event::Authorised {
-        payment: command.payment,
-        wallet: id,
-        shop: command.shop,
-        at: moment.now,
-        pieces,
-        young,
-        origin: wallet.traits.news(command.origin),
-        code,
-    };
-    let (event, status, captured) = if command.capture {
-        (Event::Paid(authorised), Status::Captured, command.amount)
-    } else {
-        let expires = moment.now.plus_milliseconds(policy.payment.authorisation_ms);
-        (Event::Authorised { authorised, expires }, Status::Authorised, Yen::ZERO)
-    };
-    let receipt =
-        Receipt::Payment { id: command.payment, status, amount: command.amount, captured, refunded: Yen::ZERO };
-    Ok((vec![crate::Event::Payment(event)], receipt))
-}
-
-fn payer(rows: Rows<'_>, payer: Payer, moment: Moment) -> Result<(WalletId, Option<PaymentCodeId>), Refusal> {
-    match payer {
-        Payer::Holder(wallet, holder) => rows.wallet_of(wallet, holder).map(|_| (wallet, None)),
-        Payer::Code(id) => {
-            let code = rows.payment_code(id).ok_or(Refusal::Unknown { noun: Noun::PaymentCode })?;
-            if code.used_by.is_some() {
-                return Err(Refusal::WrongStatus { noun: Noun::PaymentCode, status: "used".into() });
-            }
-            if moment.now >= code.expires {
-                return Err(Refusal::Expired { noun: Noun::PaymentCode, at: code.expires });
-            }
-            Ok((code.wallet, Some(id)))
-        }
-    }
-}
-
-/// Nobody waits at a till for a desk: what the guard would hold is refused.
-fn ask_guard(
-    id: WalletId,
-    wallet: &Wallet,
-    command: &Authorise,
-    moment: Moment,
-    context: &Context,
-) -> Result<(), Refusal> {
-    let attempt = guard::Attempt {
-        function: Function::Payment,
-        id: command.payment.0,
-        wallet_id: id,
-        wallet,
-        amount: command.amount,
-        bank: None,
-        counterparty: Some(command.shop.0),
-        origin: command.origin,
-        now: moment.now,
-    };
-    match guard::ask(context.guard, &attempt, command.proof)? {
-        None => Ok(()),
-        Some(reason) => Err(Refusal::GuardRefused { reason }),
-    }
-}
-
-/// The pieces of a payment: bonus, then prepaid, then funds, the oldest lot first.
-fn choose(wallet: &Wallet, amount: Yen) -> Result<Vec<Piece>, Refusal> {
-    let available = wallet.available();
-    if amount > available {
-        return Err(Refusal::InsufficientFunds { available, requested: amount });
-    }
-    let mut pieces = Vec::new();
-    let mut left = amount;
-    for purse in Purse::ALL {
-        let balance = wallet.purse(purse);
-        let taken = left.min(balance.account.available());
-        let lots = balance.choose(taken, |_| true).unwrap_or_default();
-        pieces.extend(lots.into_iter().map(|lot| Piece { purse, lot }));
-        left = left.saturating_sub(taken);
-    }
-    check_pieces(&pieces)?;
-    Ok(pieces)
-}
-
-/// Refuses a movement that would be made of too many lots.
-pub(crate) fn check_pieces(pieces: &[Piece]) -> Result<(), Refusal> {
-    if pieces.len() > PIECES_MAX {
-        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        return Err(Refusal::LimitExceeded {
-            limit: Limit::Pieces,
-            at_most: count(PIECES_MAX),
-            left: count(PIECES_MAX),
-            requested: count(pieces.len()),
-            from: None,
-        });
-    }
-    Ok(())
-}
-
 fn payment_of(rows: Rows<'_>, id: PaymentId, shop: ShopId) -> Result<&Payment, Refusal> {
     rows.payment(id).filter(|payment| payment.shop == shop).ok_or(Refusal::Unknown { noun: Noun::Payment })
 }
@@ -424,7 +294,17 @@ fn check_authorised(payment: &Payment) -> Result<(), Refusal> {
     }
 }
 
-fn capture(rows: Rows<'_>, id: PaymentId, shop: ShopId, amount: Option<Yen>, moment: Moment) -> Decided {
+/// Refusals in order: amount, unknown, clock, not authorised, out of time, frozen, more than was authorised.
+///
+/// What is not captured goes back and frees the limits of the payment's date: the payment was that much smaller.
+fn capture(
+    rows: Rows<'_>,
+    id: PaymentId,
+    shop: ShopId,
+    amount: Option<Yen>,
+    moment: Moment,
+    context: &Context,
+) -> Decided {
     if amount == Some(Yen::ZERO) {
         return Err(Refusal::AmountZero);
     }
@@ -441,7 +321,19 @@ fn capture(rows: Rows<'_>, id: PaymentId, shop: ShopId, amount: Option<Yen>, mom
     let amount = amount.unwrap_or(payment.amount);
     check_limit(Limit::PerTime, payment.amount, Yen::ZERO, amount)?;
     let (parts, released) = event::split(&payment.pieces, amount);
-    let event = Event::Captured { payment: id, wallet: payment.wallet, shop, parts, released, at: moment.now };
+    // Counted as young by the rules of its date, so freed by them too.
+    let ageing = &context.policies.on(payment.accepted.day()).ageing;
+    let young = ageing::young(&released, payment.accepted, ageing).min(payment.young);
+    let event = Event::Captured {
+        payment: id,
+        wallet: payment.wallet,
+        shop,
+        parts,
+        released,
+        young,
+        day: payment.accepted.day(),
+        at: moment.now,
+    };
     let receipt = Receipt::Payment {
         id,
         status: Status::Captured,
@@ -452,31 +344,36 @@ fn capture(rows: Rows<'_>, id: PaymentId, shop: ShopId, amount: Option<Yen>, mom
     Ok((vec![crate::Event::Payment(event)], receipt))
 }
 
-fn void(rows: Rows<'_>, id: PaymentId, shop: ShopId) -> Decided {
+/// Refusals in order: unknown, not authorised.
+fn void(rows: Rows<'_>, id: PaymentId, shop: ShopId, moment: Moment) -> Decided {
     let payment = payment_of(rows, id, shop)?;
     check_authorised(payment)?;
-    Ok(release(id, payment, Status::Voided))
+    release(rows, id, payment, Status::Voided, moment)
 }
 
+/// Refusals in order: unknown, not authorised, still has time.
 fn expire(rows: Rows<'_>, id: PaymentId, moment: Moment) -> Decided {
     let payment = rows.payment(id).ok_or(Refusal::Unknown { noun: Noun::Payment })?;
     check_authorised(payment)?;
     if payment.expires.is_some_and(|expires| moment.now < expires) {
         return Err(Refusal::WrongStatus { noun: Noun::Payment, status: "authorised, not yet expired".into() });
     }
-    Ok(release(id, payment, Status::Expired))
+    release(rows, id, payment, Status::Expired, moment)
 }
 
-fn release(id: PaymentId, payment: &Payment, status: Status) -> (Vec<crate::Event>, Receipt) {
+fn release(rows: Rows<'_>, id: PaymentId, payment: &Payment, status: Status, moment: Moment) -> Decided {
+    let wallet = rows.wallet(payment.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
     let event = Event::Released {
         payment: id,
         wallet: payment.wallet,
         shop: payment.shop,
         pieces: payment.pieces.clone(),
+        to_debts: owed(wallet, &payment.pieces),
         young: payment.young,
         day: payment.accepted.day(),
         status,
+        at: moment.now,
     };
     let receipt = Receipt::Payment { id, status, amount: payment.amount, captured: Yen::ZERO, refunded: Yen::ZERO };
-    (vec![crate::Event::Payment(event)], receipt)
+    Ok((vec![crate::Event::Payment(event)], receipt))
 }

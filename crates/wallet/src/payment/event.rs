@@ -1,7 +1,7 @@
 //! What happens to payments, and what each event does to balances, lots and limits.
 
 use super::{Payment, PaymentCode, Status, payment_key};
-use crate::effect::{Counted, Counter, Effect, Whose};
+use crate::effect::{Counted, Counter, Effect, Whose, repay};
 use crate::ids::{PaymentCodeId, PaymentId, RefundId, ShopId, WalletId};
 use crate::purse::{Piece, Purse};
 use crate::state::wrong_row;
@@ -45,6 +45,10 @@ pub enum Event {
         parts: Vec<Part>,
         /// What went back.
         released: Vec<Piece>,
+        /// The young money in what went back.
+        young: Yen,
+        /// The business date on which the payment had counted.
+        day: Day,
         /// When.
         at: Time,
     },
@@ -58,12 +62,16 @@ pub enum Event {
         shop: ShopId,
         /// What went back.
         pieces: Vec<Piece>,
+        /// What of that paid back debts at once, where the bank had taken the lot back meanwhile.
+        to_debts: Vec<Piece>,
         /// The young money in it.
         young: Yen,
         /// The business date on which it had counted.
         day: Day,
         /// Voided or expired.
         status: Status,
+        /// When.
+        at: Time,
     },
     /// The shop gave back what it took, or a part of it.
     Refunded {
@@ -124,6 +132,11 @@ fn sum(pieces: &[Piece], purse: Purse) -> Yen {
     Yen::checked_sum(amounts).unwrap_or(Yen::MAX)
 }
 
+/// The sum of `pieces`.
+fn total(pieces: &[Piece]) -> Yen {
+    Yen::checked_sum(pieces.iter().map(|piece| piece.lot.amount)).unwrap_or(Yen::MAX)
+}
+
 /// Splits what is held into what is captured, purse by purse in the order of spending, and the pieces that go back.
 pub(super) fn split(pieces: &[Piece], captured: Yen) -> (Vec<Part>, Vec<Piece>) {
     let mut left = captured;
@@ -154,11 +167,14 @@ impl Event {
             Self::CodeIssued { .. } => {}
             Self::Paid(authorised) => authorised.effects(Step::Single, each),
             Self::Authorised { authorised, .. } => authorised.effects(Step::Hold, each),
-            Self::Captured { wallet, shop, parts, released, .. } => {
+            Self::Captured { wallet, shop, parts, released, young, day, .. } => {
                 capture_effects(*wallet, *shop, parts, released, each);
+                lessen(*wallet, *day, total(released), *young, each);
             }
-            Self::Released { wallet, shop, pieces, young, day, .. } => {
-                release_effects(*wallet, *shop, pieces, *young, *day, each);
+            Self::Released { wallet, shop, pieces, to_debts, young, day, .. } => {
+                release_effects(*wallet, *shop, pieces, each);
+                repay(*wallet, to_debts, each);
+                counts(*wallet, *day, total(pieces), *young, &mut |counted| each(Effect::Uncount(counted)));
             }
             Self::Refunded { wallet, shop, to_purses, to_debts, to_suspense, .. } => {
                 for piece in to_purses {
@@ -231,7 +247,8 @@ impl Event {
             (Self::Authorised { authorised, expires }, row @ None) => {
                 *row = Some(Row::Payment(authorised.row(Status::Authorised, Yen::ZERO, Some(*expires))));
             }
-            (Self::Captured { parts, released, .. }, Some(Row::Payment(payment))) => {
+            (Self::Captured { parts, released, young, .. }, Some(Row::Payment(payment))) => {
+                payment.young = payment.young.saturating_sub(*young);
                 payment.status = Status::Captured;
                 payment.captured = Yen::checked_sum(parts.iter().map(|part| part.captured)).unwrap_or(Yen::MAX);
                 remove(&mut payment.pieces, released);
@@ -244,8 +261,7 @@ impl Event {
                 let mut amount = Yen::ZERO;
                 for pieces in [to_purses, to_debts, to_suspense] {
                     remove(&mut payment.pieces, pieces);
-                    let sum = Yen::checked_sum(pieces.iter().map(|piece| piece.lot.amount));
-                    amount = sum.and_then(|sum| sum.checked_add(amount)).unwrap_or(Yen::MAX);
+                    amount = amount.checked_add(total(pieces)).unwrap_or(Yen::MAX);
                 }
                 payment.refunded = payment.refunded.checked_add(amount).unwrap_or(Yen::MAX);
                 payment.refunds.push((*refund, amount));
@@ -264,7 +280,7 @@ impl Event {
 
 impl Authorised {
     fn amount(&self) -> Yen {
-        Yen::checked_sum(self.pieces.iter().map(|piece| piece.lot.amount)).unwrap_or(Yen::MAX)
+        total(&self.pieces)
     }
 
     fn effects(&self, step: Step, each: &mut impl FnMut(Effect)) {
@@ -278,11 +294,7 @@ impl Authorised {
         for piece in &self.pieces {
             each(Effect::Take(self.wallet, *piece));
         }
-        let day = self.at.day();
-        each(Effect::Count(counted(self.wallet, Counter::Payment, day, self.amount())));
-        if !self.young.is_zero() {
-            each(Effect::Count(counted(self.wallet, Counter::Young, day, self.young)));
-        }
+        counts(self.wallet, self.at.day(), self.amount(), self.young, &mut |counted| each(Effect::Count(counted)));
     }
 
     fn row(&self, status: Status, captured: Yen, expires: Option<Time>) -> Payment {
@@ -302,15 +314,25 @@ impl Authorised {
     }
 }
 
-const fn counted(wallet: WalletId, counter: Counter, day: Day, amount: Yen) -> Counted {
-    Counted { whose: Whose::Wallet(wallet), counter, day, amount }
+fn counts(wallet: WalletId, day: Day, amount: Yen, young: Yen, each: &mut impl FnMut(Counted)) {
+    let whose = Whose::Wallet(wallet);
+    each(Counted { whose, counter: Counter::Payment, day, amount });
+    if !young.is_zero() {
+        each(Counted { whose, counter: Counter::Young, day, amount: young });
+    }
+}
+
+/// What was not captured no longer counts on the payment's date.
+fn lessen(wallet: WalletId, day: Day, amount: Yen, young: Yen, each: &mut impl FnMut(Effect)) {
+    if !amount.is_zero() {
+        counts(wallet, day, amount, young, &mut |counted| each(Effect::Lessen(counted)));
+    }
 }
 
 fn single(shop: ShopId, credit: ledger::AccountId, amount: Yen) -> Leg {
     Leg { debit: chart::settlement(shop), credit, amount, step: Step::Single }
 }
 
-/// What is not captured goes back. It has counted on the payment's date all the same: an authorisation is a payment.
 fn capture_effects(wallet: WalletId, shop: ShopId, parts: &[Part], released: &[Piece], each: &mut impl FnMut(Effect)) {
     for part in parts {
         let (debit, credit) = (chart::purse(wallet, part.purse), chart::settlement(shop));
@@ -326,14 +348,7 @@ fn capture_effects(wallet: WalletId, shop: ShopId, parts: &[Part], released: &[P
     }
 }
 
-fn release_effects(
-    wallet: WalletId,
-    shop: ShopId,
-    pieces: &[Piece],
-    young: Yen,
-    day: Day,
-    each: &mut impl FnMut(Effect),
-) {
+fn release_effects(wallet: WalletId, shop: ShopId, pieces: &[Piece], each: &mut impl FnMut(Effect)) {
     for purse in Purse::ALL {
         let amount = sum(pieces, purse);
         if !amount.is_zero() {
@@ -343,11 +358,6 @@ fn release_effects(
     }
     for piece in pieces {
         each(Effect::Give(wallet, *piece));
-    }
-    let amount = Yen::checked_sum(pieces.iter().map(|piece| piece.lot.amount)).unwrap_or(Yen::MAX);
-    each(Effect::Uncount(counted(wallet, Counter::Payment, day, amount)));
-    if !young.is_zero() {
-        each(Effect::Uncount(counted(wallet, Counter::Young, day, young)));
     }
 }
 

@@ -10,7 +10,7 @@ use crate::wallet::{Wallet, check_limit};
 use domain::Moment;
 use ledger::Yen;
 
-/// Refusals in order: amount, unknown, id taken, not captured, more than is left.
+/// Refusals in order: amount, unknown, id taken, not captured, too many refunds, more than is left.
 pub(super) fn refund(
     rows: Rows<'_>,
     refund: RefundId,
@@ -27,8 +27,18 @@ pub(super) fn refund(
     if payment.refunds.iter().any(|(taken, _)| *taken == refund) {
         return Err(Refusal::IdTaken { noun: Noun::Refund });
     }
-    if payment.status != Status::Captured || payment.refunds.len() >= REFUNDS_MAX {
+    if payment.status != Status::Captured {
         return Err(Refusal::WrongStatus { noun: Noun::Payment, status: payment.status.name().into() });
+    }
+    if payment.refunds.len() >= REFUNDS_MAX {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        return Err(Refusal::LimitExceeded {
+            limit: Limit::Refunds,
+            at_most: count(REFUNDS_MAX),
+            left: 0,
+            requested: 1,
+            from: None,
+        });
     }
     check_limit(Limit::PerTime, payment.captured, payment.refunded, amount)?;
 

@@ -1,0 +1,148 @@
+//! Whether a payment may be made, and of which money.
+
+use super::event::{self, Event};
+use super::{Authorise, PIECES_MAX, Payer, PaymentCode, Status};
+use crate::ids::{PaymentCodeId, WalletId};
+use crate::purse::{Piece, Purse};
+use crate::refusal::{Limit, Noun, Refusal};
+use crate::shop::Shop;
+use crate::state::{Decided, Rows};
+use crate::switches::Function;
+use crate::wallet::{Wallet, check_limit};
+use crate::{Context, Receipt, ageing, guard};
+use domain::Moment;
+use ledger::Yen;
+
+/// Refusals in order: amount, unknown (the code, the wallet, the shop), id taken, stopped, clock, closed or used (the code,
+/// the wallet, the shop), the code ran out, frozen, limits, funds, what the money is made of, step-up, guard.
+pub(super) fn authorise(rows: Rows<'_>, command: &Authorise, moment: Moment, context: &Context) -> Decided {
+    if command.amount.is_zero() {
+        return Err(Refusal::AmountZero);
+    }
+    let (id, wallet, code) = payer(rows, command.payer)?;
+    let shop = rows.shop(command.shop).ok_or(Refusal::Unknown { noun: Noun::Shop })?;
+    if rows.payment(command.payment).is_some() {
+        return Err(Refusal::IdTaken { noun: Noun::Payment });
+    }
+    if let Some(switches) = rows.switches() {
+        switches.check(Function::Payment, None, wallet.tier, &wallet.traits)?;
+    }
+    if moment.clock_drifted {
+        return Err(Refusal::ClockDrifted);
+    }
+    check_usable(wallet, shop, code.map(|(_, code)| code), moment)?;
+    let policy = context.policies.on(moment.now.day());
+    check_limit(Limit::PerTime, policy.payment.per_time_max, Yen::ZERO, command.amount)?;
+    let paid_today = wallet.counters.payment.on(moment.now.day());
+    check_limit(Limit::PerDay, policy.payment.per_day_max, paid_today, command.amount)?;
+    let pieces = choose(wallet, command.amount)?;
+    let young = ageing::young(&pieces, moment.now, &policy.ageing);
+    ageing::check(wallet, young, false, moment.now, &policy.ageing)?;
+    ask_guard(id, wallet, command, moment, context)?;
+
+    let authorised = event::Authorised {
+        payment: command.payment,
+        wallet: id,
+        shop: command.shop,
+        at: moment.now,
+        pieces,
+        young,
+        origin: wallet.traits.news(command.origin),
+        code: code.map(|(id, _)| id),
+    };
+    let (event, status, captured) = if command.capture {
+        (Event::Paid(authorised), Status::Captured, command.amount)
+    } else {
+        let expires = moment.now.plus_milliseconds(policy.payment.authorisation_ms);
+        (Event::Authorised { authorised, expires }, Status::Authorised, Yen::ZERO)
+    };
+    let receipt =
+        Receipt::Payment { id: command.payment, status, amount: command.amount, captured, refunded: Yen::ZERO };
+    Ok((vec![crate::Event::Payment(event)], receipt))
+}
+
+type Payers<'a> = (WalletId, &'a Wallet, Option<(PaymentCodeId, &'a PaymentCode)>);
+
+fn payer(rows: Rows<'_>, payer: Payer) -> Result<Payers<'_>, Refusal> {
+    match payer {
+        Payer::Holder(id, holder) => rows.wallet_of(id, holder).map(|wallet| (id, wallet, None)),
+        Payer::Code(id) => {
+            let code = rows.payment_code(id).ok_or(Refusal::Unknown { noun: Noun::PaymentCode })?;
+            let wallet = rows.wallet(code.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
+            Ok((code.wallet, wallet, Some((id, code))))
+        }
+    }
+}
+
+fn check_usable(wallet: &Wallet, shop: &Shop, code: Option<&PaymentCode>, moment: Moment) -> Result<(), Refusal> {
+    if code.is_some_and(|code| code.used_by.is_some()) {
+        return Err(Refusal::WrongStatus { noun: Noun::PaymentCode, status: "used".into() });
+    }
+    wallet.check_open()?;
+    if shop.closed {
+        return Err(Refusal::WrongStatus { noun: Noun::Shop, status: "closed".into() });
+    }
+    if let Some(code) = code.filter(|code| moment.now >= code.expires) {
+        return Err(Refusal::Expired { noun: Noun::PaymentCode, at: code.expires });
+    }
+    wallet.check_outflow()
+}
+
+/// Nobody waits at a till for a desk: what the guard would hold is refused.
+fn ask_guard(
+    id: WalletId,
+    wallet: &Wallet,
+    command: &Authorise,
+    moment: Moment,
+    context: &Context,
+) -> Result<(), Refusal> {
+    let attempt = guard::Attempt {
+        function: Function::Payment,
+        id: command.payment.0,
+        wallet_id: id,
+        wallet,
+        amount: command.amount,
+        bank: None,
+        counterparty: Some(command.shop.0),
+        origin: command.origin,
+        now: moment.now,
+    };
+    match guard::ask(context.guard, &attempt, command.proof)? {
+        None => Ok(()),
+        Some(reason) => Err(Refusal::GuardRefused { reason }),
+    }
+}
+
+/// The pieces of a payment: bonus, then prepaid, then funds, the oldest lot first.
+fn choose(wallet: &Wallet, amount: Yen) -> Result<Vec<Piece>, Refusal> {
+    let available = wallet.available();
+    if amount > available {
+        return Err(Refusal::InsufficientFunds { available, requested: amount });
+    }
+    let mut pieces = Vec::new();
+    let mut left = amount;
+    for purse in Purse::ALL {
+        let balance = wallet.purse(purse);
+        let taken = left.min(balance.account.available());
+        let lots = balance.choose(taken, |_| true).unwrap_or_default();
+        pieces.extend(lots.into_iter().map(|lot| Piece { purse, lot }));
+        left = left.saturating_sub(taken);
+    }
+    check_pieces(&pieces)?;
+    Ok(pieces)
+}
+
+/// Refuses a movement that would be made of too many lots.
+pub(crate) fn check_pieces(pieces: &[Piece]) -> Result<(), Refusal> {
+    if pieces.len() > PIECES_MAX {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        return Err(Refusal::LimitExceeded {
+            limit: Limit::Pieces,
+            at_most: count(PIECES_MAX),
+            left: count(PIECES_MAX),
+            requested: count(pieces.len()),
+            from: None,
+        });
+    }
+    Ok(())
+}
