@@ -24,6 +24,7 @@ mod store;
 mod submission;
 #[cfg(test)]
 mod tests;
+pub mod vault;
 
 pub use clock::{Clock, SystemClock};
 pub use consumer::{

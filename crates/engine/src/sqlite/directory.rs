@@ -25,9 +25,9 @@ const BUSY_MILLISECONDS_MAX: u64 = 2_000;
 const PAGE_BYTES: u32 = 8_192;
 
 /// One file's migrations, oldest first; the file's version is how many were applied.
-pub(super) struct Migrations {
-    pub(super) file: &'static str,
-    pub(super) steps: &'static [&'static str],
+pub(crate) struct Migrations {
+    pub(crate) file: &'static str,
+    steps: &'static [&'static str],
 }
 
 /// The journal's migrations.
@@ -36,6 +36,10 @@ pub(super) const JOURNAL: Migrations =
 /// The state's migrations. The domain's own tables are made from its table list.
 pub(super) const STATE: Migrations =
     Migrations { file: STATE_FILE, steps: &[include_str!("../../migrations/state/0001.sql")] };
+
+/// The vault's migrations.
+pub(crate) const VAULT: Migrations =
+    Migrations { file: "vault.sqlite", steps: &[include_str!("../../migrations/vault/0001.sql")] };
 
 /// A data directory, held by this process alone until dropped.
 pub(super) struct Directory {
@@ -181,6 +185,22 @@ pub(super) fn open_for_write(
         })
         .map_err(|error| super::error::classify(&format!("opening {}", path.display()), &error))?;
     migrate(&mut connection, migrations)?;
+    Ok(connection)
+}
+
+/// Opens the vault's file. No log is kept beside it, where a key could outlive its erasure, and what is deleted is
+/// overwritten.
+pub(crate) fn open_vault(path: &Path) -> Result<Connection, StoreError> {
+    check_file(path.parent().unwrap_or(Path::new(".")), &VAULT)?;
+    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        .and_then(|connection| {
+            connection.pragma_update(None, "journal_mode", "delete")?;
+            connection.pragma_update(None, "secure_delete", true)?;
+            connection.pragma_update(None, "synchronous", "EXTRA")?;
+            Ok(connection)
+        })
+        .map_err(|error| super::error::classify(&format!("opening {}", path.display()), &error))?;
+    migrate(&mut connection, &VAULT)?;
     Ok(connection)
 }
 

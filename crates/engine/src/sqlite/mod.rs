@@ -19,7 +19,7 @@ pub(crate) mod tests;
 
 pub use journal::SqliteJournal;
 
-pub(crate) use directory::{STATE_FILE, open_for_read};
+pub(crate) use directory::{STATE_FILE, VAULT, open_for_read, open_vault};
 pub(crate) use error::classify;
 pub(crate) use journal::{LANE, signed, unsigned};
 pub(crate) use rows::{Column, Tables, read_progress};
@@ -268,9 +268,9 @@ fn index_tail<D: Domain>(
         let Some(last) = records.last() else { break };
         let mut keys = Vec::new();
         for record in &records {
-            let prefix = Prefix::decode(&record.bytes)
-                .map_err(|why| StoreError::Damaged(format!("record {}: {why}", record.place.n)))?;
-            keys.extend(prefix.request.map(|request| (request.key, record.place.n)));
+            // A record that cannot be read is the core's to report: it replays the same records and opens read-only.
+            let request = Prefix::decode(&record.bytes).ok().and_then(|prefix| prefix.request);
+            keys.extend(request.map(|request| (request.key, record.place.n)));
         }
         if requests.check_room().is_err() {
             keeper.done(true)?;

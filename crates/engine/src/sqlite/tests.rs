@@ -430,3 +430,11 @@ fn old_segments_are_dropped() {
     assert_eq!(bench.store().find_request(&request_key(1)), Ok(None));
     assert_eq!(bench.store().find_request(&request_key(101)), Ok(Some(101)));
 }
+
+#[test]
+fn the_embedded_store_keeps_the_contract() {
+    crate::tests::contract::check(|| {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        move || SqliteStore::open(directory.path(), &SqliteOptions::default()).expect("the directory opens")
+    });
+}
