@@ -14,8 +14,9 @@ mod event;
 pub use event::{Event, Sent};
 
 use crate::ageing;
+use crate::bank_answer::Review;
 use crate::holder::Sealed;
-use crate::ids::{HolderId, SendId, WalletId};
+use crate::ids::{HolderId, SendId, StaffId, WalletId};
 use crate::payment::check_pieces;
 use crate::policy::Policy;
 use crate::purse::{Lot, Piece, Purse};
@@ -52,15 +53,6 @@ pub struct Send {
     pub message: Option<Sealed>,
 }
 
-/// Why and until when a movement waits for a person's decision.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Review {
-    /// The guard's reason code.
-    pub reason: u16,
-    /// When it is given up if nobody decided.
-    pub deadline: Time,
-}
-
 /// How far a send is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Status {
@@ -91,14 +83,16 @@ impl Status {
 pub enum Command {
     /// Send.
     Request(Request),
-    /// Let a held send go on, or give it up: the desk's.
+    /// The desk has looked at a held one.
     DecideHeld {
         /// Which.
         send: SendId,
         /// Whether it goes on.
-        goes_on: bool,
+        release: bool,
+        /// Who says so.
+        by: StaffId,
     },
-    /// Give up a held send that nobody decided in time.
+    /// Nobody looked at a held one in time.
     ExpireHeld {
         /// Which.
         send: SendId,
@@ -167,8 +161,8 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
     match command {
         Command::Request(command) => request(rows, command, moment, context),
-        Command::DecideHeld { send, goes_on: true } => release(rows, *send, moment, context),
-        Command::DecideHeld { send, goes_on: false } => give_up(rows, *send, moment),
+        Command::DecideHeld { send, release: true, by } => release(rows, *send, *by, moment, context),
+        Command::DecideHeld { send, release: false, by } => give_up(rows, *send, *by, moment),
         Command::ExpireHeld { send } => expire(rows, *send, moment),
     }
 }
@@ -296,7 +290,7 @@ fn held(rows: Rows<'_>, id: SendId) -> Result<(&Send, Review), Refusal> {
 
 /// The desk found nothing wrong; everything that can have changed meanwhile is looked at again. Refusals in order: unknown,
 /// stopped, clock, not held, out of time, the sender frozen, what keeps the recipient from receiving.
-fn release(rows: Rows<'_>, id: SendId, moment: Moment, context: &Context) -> Decided {
+fn release(rows: Rows<'_>, id: SendId, by: StaffId, moment: Moment, context: &Context) -> Decided {
     let send = rows.send(id).ok_or(Refusal::Unknown { noun: Noun::Send })?;
     let from = rows.wallet(send.from).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
     let to = rows.wallet(send.to).ok_or(Refusal::Unknown { noun: Noun::Recipient })?;
@@ -313,14 +307,14 @@ fn release(rows: Rows<'_>, id: SendId, moment: Moment, context: &Context) -> Dec
     from.check_outflow()?;
     // The amount has been on its way to the recipient all the time and is counted there: no more room is needed.
     check_recipient(to, Yen::ZERO, rows.switches(), context.policies.on(moment.now.day()))?;
-    let event = Event::Released { send: id, from: send.from, to: send.to, amount: send.amount, at: moment.now };
+    let event = Event::Released { send: id, from: send.from, to: send.to, amount: send.amount, by, at: moment.now };
     Ok((vec![crate::Event::Send(event)], Receipt::Send { id, status: Status::Completed, amount: send.amount }))
 }
 
 /// Refusals in order: unknown, not held.
-fn give_up(rows: Rows<'_>, id: SendId, moment: Moment) -> Decided {
+fn give_up(rows: Rows<'_>, id: SendId, by: StaffId, moment: Moment) -> Decided {
     let (send, _) = held(rows, id)?;
-    give_back(rows, id, send, Status::GivenUp, moment)
+    give_back(rows, id, send, Status::GivenUp, Some(by), moment)
 }
 
 /// Refusals in order: unknown, not held, there is still time to decide.
@@ -329,10 +323,10 @@ fn expire(rows: Rows<'_>, id: SendId, moment: Moment) -> Decided {
     if moment.now < review.deadline {
         return Err(Refusal::WrongStatus { noun: Noun::Send, status: "held, not yet expired".into() });
     }
-    give_back(rows, id, send, Status::Expired, moment)
+    give_back(rows, id, send, Status::Expired, None, moment)
 }
 
-fn give_back(rows: Rows<'_>, id: SendId, send: &Send, status: Status, moment: Moment) -> Decided {
+fn give_back(rows: Rows<'_>, id: SendId, send: &Send, status: Status, by: Option<StaffId>, moment: Moment) -> Decided {
     let from = rows.wallet(send.from).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
     let pieces: Vec<_> = send.lots.iter().map(|lot| Piece { purse: Purse::Funds, lot: *lot }).collect();
     let event = Event::GivenBack {
@@ -345,6 +339,7 @@ fn give_back(rows: Rows<'_>, id: SendId, send: &Send, status: Status, moment: Mo
         young: send.young,
         day: send.accepted.day(),
         status,
+        by,
         at: moment.now,
     };
     Ok((vec![crate::Event::Send(event)], Receipt::Send { id, status, amount: send.amount }))

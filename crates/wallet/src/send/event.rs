@@ -1,9 +1,10 @@
 //! What happens to sends, and what each event does to balances, lots and limits.
 
-use super::{Review, Send, Status, send_key};
+use super::{Send, Status, send_key};
+use crate::bank_answer::Review;
 use crate::effect::{Counted, Counter, Effect, Whose, repay};
 use crate::holder::Sealed;
-use crate::ids::{SendId, WalletId};
+use crate::ids::{SendId, StaffId, WalletId};
 use crate::purse::{Lot, Piece, Purse, Source};
 use crate::state::wrong_row;
 use crate::traits::Origin;
@@ -35,6 +36,8 @@ pub enum Event {
         to: WalletId,
         /// How much.
         amount: Yen,
+        /// Who.
+        by: StaffId,
         /// When.
         at: Time,
     },
@@ -58,6 +61,8 @@ pub enum Event {
         day: Day,
         /// Given up or expired.
         status: Status,
+        /// Who of the desk gave it up.
+        by: Option<StaffId>,
         /// When.
         at: Time,
     },
@@ -111,7 +116,7 @@ impl Event {
                 each(Effect::Give(sent.to, arrived(sent.send, sent.from, sent.amount(), sent.at)));
             }
             Self::Held { sent, .. } => sent.effects(Step::Hold, each),
-            Self::Released { send, from, to, amount, at } => {
+            Self::Released { send, from, to, amount, at, .. } => {
                 each(Effect::Leg(leg(*from, *to, *amount, Step::Post { held: *amount })));
                 each(Effect::Give(*to, arrived(*send, *from, *amount, *at)));
             }

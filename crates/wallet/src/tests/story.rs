@@ -7,7 +7,7 @@
 
 use super::world::{DAY_MS, T0, World, holder, payment_code, shop, wallet};
 use crate::guard::{Attempt, Verdict};
-use crate::ids::{BonusId, CampaignId, PaymentId, RefundId, SendId, ShopId, VoucherId, WalletId};
+use crate::ids::{BonusId, CampaignId, PaymentId, RefundId, SendId, ShopId, StaffId, VoucherId, WalletId};
 use crate::payment::{Authorise, Payer};
 use crate::purse::Purse;
 use crate::refusal::{FrozenBy, Refusal};
@@ -172,8 +172,16 @@ impl Story {
                 }))
             }
             ["nobody", "decides"] => Command::Send(send::Command::ExpireHeld { send: self.last_send }),
-            ["desk", "lets", "go"] => Command::Send(send::Command::DecideHeld { send: self.last_send, goes_on: true }),
-            ["desk", "says", "no"] => Command::Send(send::Command::DecideHeld { send: self.last_send, goes_on: false }),
+            ["desk", "lets", "go"] => Command::Send(send::Command::DecideHeld {
+                send: self.last_send,
+                release: true,
+                by: StaffId(Id::from_number(1)),
+            }),
+            ["desk", "says", "no"] => Command::Send(send::Command::DecideHeld {
+                send: self.last_send,
+                release: false,
+                by: StaffId(Id::from_number(1)),
+            }),
             ["seller", "issues", number, "worth", amount] => Command::Voucher(voucher::Command::Issue {
                 voucher: VoucherId(Id::from_number(number.parse().expect("a voucher's number"))),
                 amount: yen(amount),
