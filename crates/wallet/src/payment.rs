@@ -16,7 +16,7 @@ mod event;
 mod refund;
 
 pub(crate) use authorise::check_pieces;
-pub use event::{Event, Part};
+pub use event::{Authorised, Event, Part};
 
 use crate::ids::{HolderId, PaymentCodeId, PaymentId, RefundId, ShopId, WalletId};
 use crate::purse::Piece;

@@ -279,7 +279,7 @@ impl Event {
 }
 
 impl Authorised {
-    fn amount(&self) -> Yen {
+    pub(crate) fn amount(&self) -> Yen {
         total(&self.pieces)
     }
 

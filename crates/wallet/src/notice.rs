@@ -1,0 +1,280 @@
+//! Notices: whom an event is told to, and as what. Pure; the consumer that writes mails and pages keeps the words, the
+//! addresses and what was already told.
+//!
+//! A holder hears of everything that moves their money or changes who can; the desk of everything that waits for it.
+//! Refusals are told to the caller alone. The true holder of a bank account is told by the gateway and the bank, who know
+//! where to reach them.
+
+use crate::ids::{ContactId, HolderId, MandateId, WalletId};
+use crate::refusal::FrozenBy;
+use crate::{Event, bonus, holder, mandate, payment, payout, send, top_up, voucher, wallet};
+use domain::{Id, Time};
+use ledger::Yen;
+
+/// One thing to be told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// To whom.
+    pub to: To,
+    /// What.
+    pub kind: Kind,
+    /// The movement, mandate or wallet that it is about.
+    pub about: Id,
+    /// How much, where it is about money.
+    pub amount: Yen,
+    /// When it happened.
+    pub at: Time,
+}
+
+/// Who is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum To {
+    /// A holder, wherever they can be reached.
+    Holder(HolderId),
+    /// The holder of this wallet.
+    Wallet(WalletId),
+    /// The holder of the wallet that this mandate is for.
+    Mandate(MandateId),
+    /// Whoever reads this address or number, which is no holder's any more.
+    Contact(ContactId),
+    /// The operator's desk.
+    Desk,
+}
+
+/// What is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[expect(missing_docs, reason = "each is named as the event that it tells of")]
+pub enum Kind {
+    Joined,
+    ContactVerified,
+    ContactChangeRequested,
+    ContactReplaced,
+    Identified,
+    WalletOpened,
+    WalletFrozen,
+    WalletUnfrozen,
+    WalletClosed,
+    Paid,
+    PaymentHeld,
+    PaymentCaptured,
+    PaymentReleased,
+    Refunded,
+    Sent,
+    Received,
+    SendHeld,
+    SendGivenBack,
+    VoucherRedeemed,
+    BonusGiven,
+    MandateRequested,
+    MandateRefused,
+    MandateInReview,
+    MandateActive,
+    MandateConfirmed,
+    MandateEnded,
+    TopUpRequested,
+    TopUpHeld,
+    TopUpSettled,
+    TopUpEnded,
+    TopUpReturned,
+    TopUpReversed,
+    PayoutRequested,
+    PayoutHeld,
+    PayoutSettled,
+    PayoutEnded,
+    PayoutReturned,
+    MovementToDecide,
+    AnswerToResolve,
+    GiveBackFailed,
+}
+
+/// Says each notice that `event` gives rise to.
+pub fn notices(event: &Event, each: &mut impl FnMut(Notice)) {
+    match event {
+        Event::Refused(_) | Event::Shop(_) | Event::Switches(_) => {}
+        Event::Holder(event) => of_holder(event, each),
+        Event::Wallet(event) => of_wallet(event, each),
+        Event::Mandate(event) => of_mandate(event, each),
+        Event::TopUp(event) => of_top_up(event, each),
+        Event::Payout(event) => of_payout(event, each),
+        Event::Payment(event) => of_payment(event, each),
+        Event::Send(event) => of_send(event, each),
+        Event::Voucher(event) => of_voucher(event, each),
+        Event::Bonus(event) => of_bonus(event, each),
+    }
+}
+
+const fn told(to: To, kind: Kind, about: Id, amount: Yen, at: Time) -> Notice {
+    Notice { to, kind, about, amount, at }
+}
+
+fn of_holder(event: &holder::Event, each: &mut impl FnMut(Notice)) {
+    use holder::Event;
+    let mut tell = |to, kind, holder: HolderId, at| each(told(to, kind, holder.0, Yen::ZERO, at));
+    match *event {
+        Event::Opened { holder, at, .. } => tell(To::Holder(holder), Kind::Joined, holder, at),
+        Event::ContactVerified { holder, freed, at, .. } => {
+            tell(To::Holder(holder), Kind::ContactVerified, holder, at);
+            if let Some(freed) = freed {
+                tell(To::Contact(freed), Kind::ContactReplaced, holder, at);
+            }
+        }
+        Event::Identified { holder, at, .. } => tell(To::Holder(holder), Kind::Identified, holder, at),
+        Event::ContactChangeRequested { holder, at, .. } => {
+            tell(To::Holder(holder), Kind::ContactChangeRequested, holder, at);
+        }
+    }
+}
+
+fn of_wallet(event: &wallet::Event, each: &mut impl FnMut(Notice)) {
+    use wallet::Event;
+    let (to, kind, wallet, at) = match event {
+        Event::Opened { wallet, holder, traits, .. } => {
+            (To::Holder(*holder), Kind::WalletOpened, *wallet, traits.opened)
+        }
+        Event::Frozen { wallet, by, at } => {
+            if *by == FrozenBy::Debt {
+                each(told(To::Desk, Kind::WalletFrozen, wallet.0, Yen::ZERO, *at));
+            }
+            (To::Wallet(*wallet), Kind::WalletFrozen, *wallet, *at)
+        }
+        Event::Unfrozen { wallet, at, .. } => (To::Wallet(*wallet), Kind::WalletUnfrozen, *wallet, *at),
+        Event::Closed { wallet, holder, at, .. } => (To::Holder(*holder), Kind::WalletClosed, *wallet, *at),
+    };
+    each(told(to, kind, wallet.0, Yen::ZERO, at));
+}
+
+fn of_payment(event: &payment::Event, each: &mut impl FnMut(Notice)) {
+    use payment::Event;
+    let (wallet, kind, about, amount, at) = match event {
+        Event::CodeIssued { .. } => return,
+        Event::Paid(paid) => (paid.wallet, Kind::Paid, paid.payment.0, paid.amount(), paid.at),
+        Event::Authorised { authorised: held, .. } => {
+            (held.wallet, Kind::PaymentHeld, held.payment.0, held.amount(), held.at)
+        }
+        Event::Captured { payment, wallet, parts, at, .. } => {
+            (*wallet, Kind::PaymentCaptured, payment.0, sum(parts.iter().map(|part| part.captured)), *at)
+        }
+        Event::Released { payment, wallet, pieces, at, .. } => {
+            (*wallet, Kind::PaymentReleased, payment.0, sum(pieces.iter().map(|piece| piece.lot.amount)), *at)
+        }
+        Event::Refunded { refund, wallet, to_purses, to_debts, to_suspense, at, .. } => {
+            let pieces = [to_purses, to_debts, to_suspense].into_iter().flatten();
+            (*wallet, Kind::Refunded, refund.0, sum(pieces.map(|piece| piece.lot.amount)), *at)
+        }
+    };
+    each(told(To::Wallet(wallet), kind, about, amount, at));
+}
+
+fn of_send(event: &send::Event, each: &mut impl FnMut(Notice)) {
+    use send::Event;
+    match event {
+        Event::Completed(sent) => {
+            each(told(To::Wallet(sent.from), Kind::Sent, sent.send.0, sent.amount(), sent.at));
+            each(told(To::Wallet(sent.to), Kind::Received, sent.send.0, sent.amount(), sent.at));
+        }
+        Event::Held { sent, .. } => {
+            each(told(To::Wallet(sent.from), Kind::SendHeld, sent.send.0, sent.amount(), sent.at));
+            each(told(To::Desk, Kind::MovementToDecide, sent.send.0, sent.amount(), sent.at));
+        }
+        Event::Released { send, from, to, amount, at, .. } => {
+            each(told(To::Wallet(*from), Kind::Sent, send.0, *amount, *at));
+            each(told(To::Wallet(*to), Kind::Received, send.0, *amount, *at));
+        }
+        Event::GivenBack { send, from, amount, at, .. } => {
+            each(told(To::Wallet(*from), Kind::SendGivenBack, send.0, *amount, *at));
+        }
+    }
+}
+
+fn of_voucher(event: &voucher::Event, each: &mut impl FnMut(Notice)) {
+    match event {
+        voucher::Event::Issued { .. } | voucher::Event::Cancelled { .. } => {}
+        voucher::Event::Redeemed { voucher, wallet, amount, at, .. } => {
+            each(told(To::Wallet(*wallet), Kind::VoucherRedeemed, voucher.0, *amount, *at));
+        }
+    }
+}
+
+fn of_bonus(event: &bonus::Event, each: &mut impl FnMut(Notice)) {
+    let bonus::Event::Given { bonus, wallet, amount, at, .. } = *event;
+    each(told(To::Wallet(wallet), Kind::BonusGiven, bonus.0, amount, at));
+}
+
+fn of_mandate(event: &mandate::Event, each: &mut impl FnMut(Notice)) {
+    use mandate::{Event, Status};
+    let (kind, mandate, at) = match event {
+        Event::Requested { mandate, at, .. } => (Kind::MandateRequested, *mandate, *at),
+        Event::Granted { mandate, status: Status::InReview, at, .. } => {
+            each(told(To::Desk, Kind::MandateInReview, mandate.0, Yen::ZERO, *at));
+            (Kind::MandateInReview, *mandate, *at)
+        }
+        Event::Refused { mandate, at, .. } | Event::Decided { mandate, status: Status::Refused, at, .. } => {
+            (Kind::MandateRefused, *mandate, *at)
+        }
+        Event::Activated { mandate, at, .. } => (Kind::MandateActive, *mandate, *at),
+        Event::ConfirmedByTrueHolder { mandate, at, .. } => (Kind::MandateConfirmed, *mandate, *at),
+        Event::Ended { mandate, at, .. }
+        | Event::Revoked { mandate, at, .. }
+        | Event::RouteEnded { mandate, at, .. } => (Kind::MandateEnded, *mandate, *at),
+        Event::Authenticating { .. } | Event::Granted { .. } | Event::Collected { .. } | Event::Decided { .. } => {
+            return;
+        }
+    };
+    each(told(To::Mandate(mandate), kind, mandate.0, Yen::ZERO, at));
+}
+
+fn of_top_up(event: &top_up::Event, each: &mut impl FnMut(Notice)) {
+    use top_up::Event;
+    let (debit, kind, amount, at) = match event {
+        Event::Requested { debit, review: None, .. } => (debit, Kind::TopUpRequested, debit.amount, debit.accepted),
+        Event::Requested { debit, .. } => {
+            each(told(To::Desk, Kind::MovementToDecide, debit.top_up.0, debit.amount, debit.accepted));
+            (debit, Kind::TopUpHeld, debit.amount, debit.accepted)
+        }
+        Event::Settled { debit, at, .. } => (debit, Kind::TopUpSettled, debit.amount, *at),
+        Event::Ended { debit, at, .. } => (debit, Kind::TopUpEnded, debit.amount, *at),
+        Event::Returned { debit, debited, at, .. } => (debit, Kind::TopUpReturned, *debited, *at),
+        Event::Reversed { debit, at, .. } => (debit, Kind::TopUpReversed, debit.amount, *at),
+        Event::Mismatched { debit, debited, at, .. } => {
+            return each(told(To::Desk, Kind::AnswerToResolve, debit.top_up.0, *debited, *at));
+        }
+        Event::GiveBackFailed { top_up, at } => {
+            return each(told(To::Desk, Kind::GiveBackFailed, top_up.0, Yen::ZERO, *at));
+        }
+        Event::Contradicted { top_up, at, .. } => {
+            return each(told(To::Desk, Kind::AnswerToResolve, top_up.0, Yen::ZERO, *at));
+        }
+        Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => return,
+        Event::GivenBack { .. } | Event::Proposed { .. } | Event::Resolved { .. } => return,
+    };
+    each(told(To::Wallet(debit.wallet), kind, debit.top_up.0, amount, at));
+}
+
+fn of_payout(event: &payout::Event, each: &mut impl FnMut(Notice)) {
+    use payout::Event;
+    let (credit, kind, at) = match event {
+        Event::Requested { credit, review: None, .. } => (credit, Kind::PayoutRequested, credit.accepted),
+        Event::Requested { credit, .. } => {
+            each(told(To::Desk, Kind::MovementToDecide, credit.payout.0, credit.amount, credit.accepted));
+            (credit, Kind::PayoutHeld, credit.accepted)
+        }
+        Event::Settled { credit, at, .. } | Event::PaidAfterAll { credit, at, .. } => {
+            (credit, Kind::PayoutSettled, *at)
+        }
+        Event::Ended { credit, at, .. } => (credit, Kind::PayoutEnded, *at),
+        Event::Returned { credit, at, .. } => (credit, Kind::PayoutReturned, *at),
+        Event::Mismatched { credit, paid, at, .. } => {
+            return each(told(To::Desk, Kind::AnswerToResolve, credit.payout.0, *paid, *at));
+        }
+        Event::Contradicted { payout, at, .. } => {
+            return each(told(To::Desk, Kind::AnswerToResolve, payout.0, Yen::ZERO, *at));
+        }
+        Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => return,
+        Event::Proposed { .. } | Event::Resolved { .. } => return,
+    };
+    each(told(To::Wallet(credit.wallet), kind, credit.payout.0, credit.amount, at));
+}
+
+fn sum(amounts: impl Iterator<Item = Yen>) -> Yen {
+    Yen::checked_sum(amounts).unwrap_or(Yen::MAX)
+}
