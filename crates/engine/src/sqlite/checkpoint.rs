@@ -1,9 +1,9 @@
 //! Checkpoints of the journal's write-ahead log, on a thread of their own.
 //!
 //! A checkpoint inside COMMIT stalls every caller, and under constant load a log that is never restarted grows without
-//! end. So: a passive checkpoint beside the writer moves almost everything, then the gate keeps the writer out for the
-//! moment that the few last pages take, and the writer starts the log anew. The log has a bound: above the first, commits
-//! wait for a checkpoint; above the second they are refused. Start reading at [`Gate`] and [`pass`].
+//! end. So passive checkpoints beside the writer, small and often, move almost everything; now and then the gate keeps the
+//! writer out for the moment that the few last pages take, and the writer starts the log anew. The log has a bound: above
+//! half of it commits wait for a checkpoint, above it they are refused. Start reading at [`Gate`] and [`pass`].
 
 use super::directory::{Checkpointed, LOG_PAGE_BYTES, checkpoint};
 use super::{Gauges, lock};
@@ -16,6 +16,8 @@ use std::time::Duration;
 
 /// How often the thread looks.
 const CHECKPOINT_EVERY_MILLISECONDS: u64 = 25;
+/// The log is started anew once it is this many times as long as what one checkpoint waits for.
+const LOG_RESTART_FACTOR: u64 = 16;
 /// A log file longer than this is cut down once it is empty.
 const LOG_FILE_BYTES_MAX: u64 = 256 << 20;
 /// How long a commit waits for a log that is at its bound.
@@ -145,6 +147,8 @@ impl Drop for Checkpointer {
 }
 
 fn run(connection: &Connection, gate: &Gate, log_bytes_min: u64) {
+    // How much of the log is in the file already, measured as the writer measures it.
+    let mut moved = 0;
     loop {
         let state = lock(&gate.state);
         if state.stopping {
@@ -152,10 +156,14 @@ fn run(connection: &Connection, gate: &Gate, log_bytes_min: u64) {
         }
         let wait = Duration::from_millis(CHECKPOINT_EVERY_MILLISECONDS);
         drop(gate.changed.wait_timeout_while(state, wait, |state| !state.stopping));
-        if gate.log_bytes.load(Ordering::Relaxed) >= log_bytes_min {
+        let log_bytes = gate.log_bytes.load(Ordering::Relaxed);
+        if log_bytes.saturating_sub(moved) >= log_bytes_min {
             // A failed pass is tried again; if none succeeds the log meets its bound, and commits say so.
-            if pass(connection, gate).is_err() {
-                gate.gauges.checkpoints_failed.fetch_add(1, Ordering::Relaxed);
+            match pass(connection, gate, log_bytes_min) {
+                Ok(log_bytes_moved) => moved = log_bytes_moved,
+                Err(_) => {
+                    gate.gauges.checkpoints_failed.fetch_add(1, Ordering::Relaxed);
+                }
             }
         }
         lock(&gate.state).passes += 1;
@@ -163,24 +171,29 @@ fn run(connection: &Connection, gate: &Gate, log_bytes_min: u64) {
     }
 }
 
-/// One checkpoint: most of it beside the writer, the rest with the writer kept out.
-fn pass(connection: &Connection, gate: &Gate) -> rusqlite::Result<()> {
-    let before = checkpoint(connection, "PASSIVE")?;
-    observe(gate, before);
+/// One checkpoint beside the writer, and once the log is long, its end with the writer kept out; gives how much of the
+/// log is in the file.
+fn pass(connection: &Connection, gate: &Gate, log_bytes_min: u64) -> rusqlite::Result<u64> {
+    let log_bytes = gate.log_bytes.load(Ordering::Relaxed);
+    let first = checkpoint(connection, "PASSIVE")?;
+    observe(gate, first);
+    gate.gauges.checkpoints.fetch_add(1, Ordering::Relaxed);
+    if log_bytes < log_bytes_min.saturating_mul(LOG_RESTART_FACTOR) {
+        return Ok(log_bytes);
+    }
+    // What was committed meanwhile is moved too, so that little is left while the writer waits.
+    let second = checkpoint(connection, "PASSIVE")?;
+    observe(gate, second);
     gate.closed(|| {
         // With the writer out and every page moved, the next commit starts the log anew by itself.
         let after = checkpoint(connection, "PASSIVE")?;
         observe(gate, after);
-        if after.is_whole() {
-            gate.log_bytes.store(0, Ordering::Relaxed);
-            if after.log_pages * LOG_PAGE_BYTES > LOG_FILE_BYTES_MAX {
-                checkpoint(connection, "TRUNCATE")?;
-            }
-        } else {
-            gate.log_bytes.store(after.log_pages * LOG_PAGE_BYTES, Ordering::Relaxed);
+        let log_bytes = if after.is_whole() { 0 } else { after.log_pages * LOG_PAGE_BYTES };
+        gate.log_bytes.store(log_bytes, Ordering::Relaxed);
+        if after.is_whole() && after.log_pages * LOG_PAGE_BYTES > LOG_FILE_BYTES_MAX {
+            checkpoint(connection, "TRUNCATE")?;
         }
-        gate.gauges.checkpoints.fetch_add(1, Ordering::Relaxed);
-        Ok(())
+        Ok(log_bytes)
     })
 }
 

@@ -53,7 +53,7 @@ impl Directory {
         let refuse = |what: &str, error: &dyn std::fmt::Display| {
             StoreError::Unavailable(format!("{what} {}: {error}", path.display()))
         };
-        fs::create_dir_all(path).map_err(|error| refuse("cannot make the data directory", &error))?;
+        make_directory(path).map_err(|error| refuse("cannot make the data directory", &error))?;
         let lock = File::options()
             .create(true)
             .truncate(false)
@@ -78,6 +78,12 @@ impl Directory {
         self.path.join(name)
     }
 
+    /// Makes the names of the files durable: a file whose content was synced is lost all the same if its name is.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        sync_directory(&self.path)
+            .map_err(|error| StoreError::Unavailable(format!("cannot make {} durable: {error}", self.path.display())))
+    }
+
     /// Removes a file that can be rebuilt, with what SQLite keeps beside it.
     pub(super) fn remove(&self, name: &str) -> Result<(), StoreError> {
         for suffix in ["", "-wal", "-shm"] {
@@ -92,6 +98,22 @@ impl Directory {
     }
 }
 
+/// Makes the directory at `path`, and the names on the way to it durable.
+fn make_directory(path: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|made| !made.as_os_str().is_empty() && !made.exists()).collect();
+    fs::create_dir_all(path)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty());
+        sync_directory(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
+fn sync_directory(path: &Path) -> std::io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
 /// What the first bytes of a database file say.
 struct Header {
     pages: u32,
@@ -104,6 +126,10 @@ struct Header {
 fn check_file(directory: &Path, migrations: &Migrations) -> Result<(), StoreError> {
     let path = directory.join(migrations.file);
     let Some(header) = read_header(&path)? else { return Ok(()) };
+    if header.application == 0 && header.version == 0 && header.pages <= 1 {
+        // A database without a table: a first start that was cut off before its tables were in the file itself.
+        return Ok(());
+    }
     if header.application != APPLICATION_ID {
         return Err(StoreError::Damaged(format!(
             "{} is a database of another program; name another data directory",
@@ -150,8 +176,8 @@ fn read_header(path: &Path) -> Result<Option<Header>, StoreError> {
             Err(error) => return Err(StoreError::Unavailable(format!("cannot read {}: {error}", path.display()))),
         }
     }
-    if length == 0 {
-        // Made, and never written: a first start that was cut off.
+    if bytes[..length].iter().all(|byte| *byte == 0) {
+        // Made, and never written: a first start that was cut off. SQLite knows whether it is more than that.
         return Ok(None);
     }
     if length < bytes.len() || &bytes[..16] != b"SQLite format 3\0" {

@@ -176,10 +176,18 @@ fn run<D: Domain>(mut tools: Tools<D>, shared: &Shared<D>) {
             return;
         }
         let job = desk.job.take();
-        let frozen = desk.frozen.front().cloned();
+        let frozen: Vec<Arc<Frozen>> = desk.frozen.iter().cloned().collect();
         desk.writing = job.is_some();
         drop(desk);
 
+        // Before the job: it says that every key up to its end is on disk, those that were frozen before it too.
+        for frozen in &frozen {
+            if !until_it_works(shared, || tools.segments.write_frozen(&tools.connection, frozen)) {
+                return;
+            }
+            lock(&shared.desk).frozen.pop_front();
+            shared.changed.notify_all();
+        }
         let number = job.as_ref().map(|job| job.generation.number);
         if let Some(mut job) = job {
             job.generation.rows.sort_unstable_by_key(|changed| changed.key);
@@ -192,13 +200,6 @@ fn run<D: Domain>(mut tools: Tools<D>, shared: &Shared<D>) {
             desk.done = number;
             desk.writing = false;
             drop(desk);
-            shared.changed.notify_all();
-        }
-        if let Some(frozen) = &frozen {
-            if !until_it_works(shared, || tools.segments.write_frozen(&tools.connection, frozen)) {
-                return;
-            }
-            lock(&shared.desk).frozen.pop_front();
             shared.changed.notify_all();
         }
         let steps = if number.is_some() { INDEX_STEPS_A_GENERATION } else { 1 };

@@ -45,8 +45,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub const REQUESTS_SEGMENT_MAX: usize = 1 << 20;
 /// Bytes of the journal's write-ahead log above which commits are refused; above half of it they wait.
 pub const LOG_BYTES_MAX: u64 = 512 << 20;
-/// Bytes of the journal's write-ahead log below which no checkpoint is made.
-pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 4 << 20;
+/// New bytes in the journal's write-ahead log below which no checkpoint is made.
+pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 1 << 20;
 /// Bytes of the state's write-ahead log below which no checkpoint is made.
 pub const STATE_CHECKPOINT_LOG_BYTES_MIN: u64 = 2 << 20;
 /// Records in one read while the index is brought up to the journal's head.
@@ -59,7 +59,7 @@ pub struct SqliteOptions {
     pub requests_segment_max: usize,
     /// Bytes of the journal's write-ahead log above which commits are refused.
     pub log_bytes_max: u64,
-    /// Bytes of the journal's write-ahead log below which no checkpoint is made.
+    /// New bytes in the journal's write-ahead log below which no checkpoint is made.
     pub checkpoint_log_bytes_min: u64,
     /// Bytes of the state's write-ahead log below which no checkpoint is made.
     pub state_checkpoint_log_bytes_min: u64,
@@ -142,6 +142,7 @@ impl<D: Domain> SqliteStore<D> {
         index_tail(&journal, &mut requests, &keeper, requests_until)?;
         let connection = open_for_write(&journal_file, &JOURNAL, "FULL")?;
         let checkpointer = Checkpointer::start(connection, gate, options.checkpoint_log_bytes_min)?;
+        directory.sync()?;
         let anchorer = match &options.anchors {
             Some(anchors) => Some(Anchorer::start(anchors.clone(), D::NAME, head, Arc::clone(&gauges))?),
             None => None,
