@@ -91,7 +91,8 @@ pub trait Store<D: Domain>: Send {
     fn find_request(&mut self, key: &[u8; 16]) -> Result<Option<u64>, StoreError>;
 
     /// Takes a generation to be written, if the store is not at one already; gives it back otherwise.
-    /// `wait` waits until it can take it.
+    /// `wait` waits until it can take it. A generation that was taken is never lost: the store tries until it is written,
+    /// and an error here means that the store cannot go on, so the engine halts.
     fn write_back(&mut self, generation: Generation<D>, wait: bool) -> Result<Option<Generation<D>>, StoreError>;
 
     /// The number of the last generation that is wholly on disk, with its watermark; 0 for none.

@@ -25,6 +25,8 @@ pub(super) struct Batch<D: Domain> {
     /// The head as it will be after the commit.
     pub head: Head,
     pub sealed: Vec<SealedRecord>,
+    /// Buffers of the batch before, to be used again.
+    spare: Vec<Vec<u8>>,
     pub requests: Vec<([u8; 16], u64)>,
     /// The records themselves, if somebody observes.
     pub records: Vec<Record<D>>,
@@ -41,6 +43,7 @@ impl<D: Domain> Batch<D> {
         Self {
             head,
             sealed: Vec::new(),
+            spare: Vec::new(),
             requests: Vec::new(),
             records: Vec::new(),
             seen: HashMap::new(),
@@ -52,7 +55,7 @@ impl<D: Domain> Batch<D> {
 
     pub fn begin(&mut self, head: Head) {
         self.head = head;
-        self.sealed.clear();
+        self.spare.extend(self.sealed.drain(..).map(|sealed| sealed.bytes));
         self.requests.clear();
         self.records.clear();
         self.seen.clear();
@@ -251,7 +254,10 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let Self { batch, encoder, .. } = self;
         let &Asked { actor, command, reason, request } = asked;
         let entry = EntryRef::<D> { actor, command, reason, request, touched: &batch.touched, events, outcome };
-        let bytes = encoder.encode(&entry)?.to_vec();
+        let encoded = encoder.encode(&entry)?;
+        let mut bytes = batch.spare.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.extend_from_slice(encoded);
         let place = next(batch.head.place);
         let hash = chain(D::NAME, batch.head.epoch, &batch.head.hash, place, at, &bytes);
         batch.head = Head { place, at, hash, ..batch.head };

@@ -1,6 +1,8 @@
 //! The engine's tests: a tiny domain, the contract that every store keeps, the core, and the shell.
 
 mod answers;
+#[cfg(feature = "canaries")]
+mod canaries;
 pub(crate) mod contract;
 pub(crate) mod counter;
 mod shell;
