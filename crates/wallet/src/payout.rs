@@ -349,7 +349,8 @@ impl Payout {
     /// One event, after which the payout is in `status`.
     #[expect(clippy::unnecessary_wraps, reason = "the last word of a decision")]
     fn done(&self, event: Event, status: Status) -> Decided {
-        Ok((vec![crate::Event::Payout(event)], self.receipt(status, self.is_flagged())))
+        let is_flagged = self.claim.is_some() || (self.mismatch.is_some() && status.is_open());
+        Ok((vec![crate::Event::Payout(event)], self.receipt(status, is_flagged)))
     }
 
     /// What was said already is accepted, and changes nothing.

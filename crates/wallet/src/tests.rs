@@ -1,6 +1,8 @@
 //! Tests across the rooms. `world` runs commands as an engine would and checks the invariants after each; `stories` are
 //! what a reader should read first.
 
+mod bank;
+mod bank_stories;
 mod stories;
 mod story;
 mod world;

@@ -79,10 +79,15 @@ fn check_limits(rows: Rows<'_>, amount: Yen, wallet: &Wallet, policy: &Policy, t
             at_most: i64::from(at_most),
             left: 0,
             requested: 1,
-            from: Some(today.plus(31).month().first_day().max(today.plus(1))),
+            from: Some(next_month(today)),
         });
     }
     Ok(())
+}
+
+/// The first day of the next calendar month.
+fn next_month(today: Day) -> Day {
+    today.month().first_day().plus(31).month().first_day()
 }
 
 fn ask_guard(

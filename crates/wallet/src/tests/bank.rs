@@ -31,7 +31,7 @@ pub(crate) enum Movement {
 pub(crate) struct Bank {
     links: BTreeMap<(u128, u128), MandateId>,
     mandate: Option<(MandateId, String)>,
-    movement: Option<Movement>,
+    pub(crate) movement: Option<Movement>,
 }
 
 fn account_of(name: &str) -> Option<BankAccountId> {
@@ -147,7 +147,6 @@ impl Story {
 
     fn request_top_up(&mut self, who: &str, amount: &str, account: &str) -> Command {
         let top_up = TopUpId(self.fresh());
-        self.bank.movement = Some(Movement::TopUp(top_up));
         let bank_account = account_of(account).expect("an account");
         let mandate = self.bank.links.get(&(number_of(who), bank_account.0.number()));
         Command::TopUp(top_up::Command::Request(top_up::Request {
@@ -163,7 +162,6 @@ impl Story {
 
     fn request_payout(&mut self, who: &str, amount: &str, account: &str) -> Command {
         let payout = PayoutId(self.fresh());
-        self.bank.movement = Some(Movement::Payout(payout));
         Command::Payout(payout::Command::Request(payout::Request {
             payout,
             wallet: wallet_of(who),
@@ -197,9 +195,9 @@ impl Story {
                 mandate::Command::Decide { mandate, bank_account, accept, by: staff("ann") }
             }
             ["true", "holder", "confirms"] => mandate::Command::ConfirmByTrueHolder { mandate },
-            [who, "revokes"] => revoke(RevokedBy::Holder(super::world::holder(number_of(who))), Why::Unneeded),
             ["not", "me"] => revoke(RevokedBy::BankAccountHolder, Why::NotMine),
             ["bank", "revokes"] => revoke(RevokedBy::Bank, Why::Fraud),
+            [who, "revokes"] => revoke(RevokedBy::Holder(super::world::holder(number_of(who))), Why::Unneeded),
             _ => return None,
         }))
     }
@@ -244,12 +242,12 @@ fn answer(words: &[&str]) -> Option<Answer> {
     use AnswerSource::{Callback, DayFile, Inquiry, Request};
     let (outcome, source) = match words {
         ["bank", "moved", amount] => (Outcome::Settled { amount: yen(amount) }, Callback),
-        ["file", "has", amount] => (Outcome::Settled { amount: yen(amount) }, DayFile),
+        ["file", "shows", "nothing"] => (Outcome::NotFound { last: false }, DayFile),
+        ["file", "shows", amount] => (Outcome::Settled { amount: yen(amount) }, DayFile),
         ["bank", "declines"] => (Outcome::Declined { code: 51 }, Request),
         ["file", "declines"] => (Outcome::Declined { code: 51 }, DayFile),
         ["bank", "finds", "nothing", "yet"] => (Outcome::NotFound { last: false }, Inquiry),
         ["bank", "finds", "nothing"] => (Outcome::NotFound { last: true }, Inquiry),
-        ["file", "has", "nothing"] => (Outcome::NotFound { last: false }, DayFile),
         ["bank", "babbles"] => (Outcome::Unknown { code: Some(99) }, Inquiry),
         _ => return None,
     };
@@ -267,9 +265,7 @@ fn top_up_deed(top_up: TopUpId, words: &[&str]) -> Option<top_up::Command> {
         ["nobody", "looks"] => top_up::Command::ExpireHeld { top_up },
         ["bank", "gave", "back"] => top_up::Command::AnswerGiveBack { top_up, give_back, done: true },
         ["bank", "cannot", "give", "back"] => top_up::Command::AnswerGiveBack { top_up, give_back, done: false },
-        [name, "proposes", how] => {
-            top_up::Command::Propose { top_up, resolution: resolution(how), by: staff(name) }
-        }
+        [name, "proposes", how] => top_up::Command::Propose { top_up, resolution: resolution(how), by: staff(name) },
         [name, "approves", how] => {
             top_up::Command::Approve { top_up, resolution: resolution(how), by: staff(name), give_back }
         }
@@ -289,4 +285,9 @@ fn payout_deed(payout: PayoutId, words: &[&str]) -> Option<payout::Command> {
         [name, "approves", how] => payout::Command::Approve { payout, resolution: resolution(how), by: staff(name) },
         _ => return None,
     })
+}
+
+/// A status, and whether the desk must look.
+pub(crate) fn flagged(status: &str, is_flagged: bool) -> String {
+    if is_flagged { format!("{status}, flagged") } else { status.to_owned() }
 }

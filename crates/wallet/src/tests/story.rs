@@ -33,6 +33,7 @@ pub(crate) struct Story {
     names: BTreeMap<String, Id>,
     last_payment: PaymentId,
     last_send: SendId,
+    pub(crate) bank: super::bank::Bank,
 }
 
 const OLD_MS: i64 = 10 * DAY_MS;
@@ -56,7 +57,7 @@ impl Story {
         world.give_shop(2);
         let last_id = 1_000;
         let (last_payment, last_send) = (PaymentId(Id::from_number(0)), SendId(Id::from_number(0)));
-        Self { world, last_id, names: BTreeMap::new(), last_payment, last_send }
+        Self { world, last_id, names: BTreeMap::new(), last_payment, last_send, bank: super::bank::Bank::default() }
     }
 
     pub(crate) fn tell(&mut self, sentence: &str) {
@@ -72,14 +73,19 @@ impl Story {
             return self.has(who, what, sentence);
         }
         let words: Vec<_> = deed.split_whitespace().collect();
-        if self.circumstance(&words) {
+        if self.circumstance(&words) || self.bank_circumstance(&words) {
             return;
         }
-        let command = self.command(&words, sentence);
+        let command = match self.bank_deed(&words) {
+            Some(command) => command,
+            None => self.command(&words, sentence),
+        };
         let reply = self.world.run(&command);
         match reply {
             Ok(Receipt::Payment { id, .. }) => self.last_payment = id,
             Ok(Receipt::Send { id, .. }) => self.last_send = id,
+            Ok(Receipt::TopUp { id, .. }) => self.bank.movement = Some(super::bank::Movement::TopUp(id)),
+            Ok(Receipt::Payout { id, .. }) => self.bank.movement = Some(super::bank::Movement::Payout(id)),
             Ok(_) | Err(_) => {}
         }
         if let Some(name) = name {
@@ -89,7 +95,7 @@ impl Story {
         assert_eq!(in_words(&reply), expected, "{sentence}: {reply:?}");
     }
 
-    fn fresh(&mut self) -> Id {
+    pub(crate) fn fresh(&mut self) -> Id {
         self.last_id += 1;
         Id::from_number(self.last_id)
     }
@@ -259,7 +265,7 @@ fn wallet_deed(words: &[&str], sentence: &str) -> Command {
     }
 }
 
-fn number_of(who: &str) -> u128 {
+pub(crate) fn number_of(who: &str) -> u128 {
     match who {
         "A" => 1,
         "B" => 2,
@@ -271,7 +277,7 @@ fn number_of(who: &str) -> u128 {
     }
 }
 
-fn wallet_of(who: &str) -> WalletId {
+pub(crate) fn wallet_of(who: &str) -> WalletId {
     wallet(number_of(who))
 }
 
@@ -297,7 +303,7 @@ fn purse_of(kind: &str) -> Purse {
     }
 }
 
-fn yen(amount: &str) -> Yen {
+pub(crate) fn yen(amount: &str) -> Yen {
     Yen::new(amount.replace('_', "").parse().expect("a number of yen"))
 }
 
@@ -319,6 +325,12 @@ pub(crate) fn in_words(reply: &Result<Receipt, Refusal>) -> String {
         Ok(Receipt::Payment { status, .. }) => status.name().into(),
         Ok(Receipt::Send { status, .. }) => status.name().into(),
         Ok(Receipt::Voucher { status, .. }) => status.name().into(),
+        Ok(Receipt::TopUp { status, is_flagged, .. }) => super::bank::flagged(status.name(), *is_flagged),
+        Ok(Receipt::Payout { status, is_flagged, .. }) => super::bank::flagged(status.name(), *is_flagged),
+        Ok(Receipt::Mandate { status, missing: Some(missing), .. }) => {
+            format!("{}: {}", status.name(), words(missing))
+        }
+        Ok(Receipt::Mandate { status, missing: None, .. }) => status.name().into(),
         Ok(Receipt::Wallet { status, .. }) => status.clone(),
         Ok(_) => "done".into(),
         Err(refusal) => refusal_in_words(refusal),

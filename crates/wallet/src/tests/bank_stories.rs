@@ -1,0 +1,388 @@
+//! Links, top-ups and payouts, in a few words each.
+
+use super::story::check;
+
+#[test]
+fn a_top_up_is_credited_once_whatever_is_said_again() {
+    check(
+        "A links X; A tops up 10000 from X -> pending; A has 0 funds, 10000 arriving
+         bank is asked -> in_doubt; bank finds nothing yet -> in_doubt; bank babbles -> in_doubt
+         bank moved 10000 -> settled; A has 10000 funds, 0 arriving; bank owes 10000; A counted 10000
+         bank moved 10000 -> settled; bank finds nothing yet -> settled; bank is asked -> settled; A has 10000 funds",
+    );
+    check("A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled; A has 10000 funds");
+    check("A links X; A tops up 10000 from X -> pending; file shows 10000 -> settled; A has 10000 funds");
+}
+
+#[test]
+fn a_no_frees_the_limits_of_its_date() {
+    for no in ["bank declines", "bank finds nothing", "file shows nothing", "file declines"] {
+        check(&format!(
+            "A links X; A tops up 10000 from X -> pending; A counted 10000; {no} -> declined
+             A has 0 funds, 0 arriving; A counted 0; bank owes 0; {no} -> declined"
+        ));
+    }
+}
+
+#[test]
+fn a_wish_to_cancel_is_only_a_wish() {
+    let asked = "A links X; A tops up 10000 from X -> pending; bank is asked -> in_doubt; B cancels -> unknown top up
+                 A cancels -> in_doubt; A cancels -> in_doubt; A has 0 funds, 10000 arriving";
+    check(&format!("{asked}; bank declines -> cancelled; A has 0 arriving; A counted 0; A cancels -> cancelled"));
+    check(&format!(
+        "{asked}; bank moved 10000 -> returned; A has 0 funds, 0 arriving; A counted 0; suspense is 10000
+         bank owes 10000; bank moved 10000 -> returned; bank cannot give back -> returned; suspense is 10000
+         bank gave back -> returned; suspense is 0; bank owes 0
+         bank gave back -> returned; suspense is 0; bank cannot give back -> returned; A cancels -> top up returned"
+    ));
+}
+
+#[test]
+fn a_debit_that_absence_had_denied_goes_back_and_one_that_the_bank_denied_is_for_the_desk() {
+    let asked = "A links X; A tops up 10000 from X -> pending";
+    for no in ["bank finds nothing", "file shows nothing", "file declines"] {
+        check(&format!(
+            "{asked}; {no} -> declined; bank moved 10000 -> returned; A counted 0; suspense is 10000; A has 0 funds
+             bank gave back -> returned; suspense is 0; bank owes 0"
+        ));
+    }
+    check(&format!(
+        "{asked}; bank declines -> declined; bank moved 10000 -> declined, flagged; suspense is 0; bank owes 0
+         bank moved 10000 -> declined, flagged; ann proposes settle -> top up declined
+         ann approves return -> contradiction; ann proposes return -> declined, flagged
+         ann approves return -> second person needed; bob approves keep -> contradiction
+         bob approves return -> returned; suspense is 10000; bank gave back -> returned; suspense is 0; A counted 0"
+    ));
+    check(&format!(
+        "{asked}; bank declines -> declined; bank moved 9 -> declined, flagged; bob proposes keep -> declined, flagged
+         ann approves keep -> declined; suspense is 0; ann proposes keep -> top up declined"
+    ));
+}
+
+#[test]
+fn a_wrong_amount_waits_in_suspense_for_two_people() {
+    let wrong = "A links X; A tops up 10000 from X -> pending; bank moved 1000 -> in_doubt, flagged; suspense is 1000
+                 A has 0 funds, 10000 arriving; bank owes 1000; bank moved 1000 -> in_doubt, flagged
+                 bank moved 10000 -> in_doubt, flagged; bank declines -> in_doubt, flagged; A has 0 funds";
+    let settled = |how: &str| format!("{wrong}; ann proposes {how} -> in_doubt, flagged; bob approves {how}");
+    check(&format!("{} -> settled; A has 10000 funds, 0 arriving; suspense is 0; bank owes 10000", settled("settle")));
+    check(&format!(
+        "{} -> declined; A has 0 funds, 0 arriving; suspense is 0; bank owes 0; A counted 0",
+        settled("decline")
+    ));
+    check(&format!(
+        "{} -> returned; A has 0 arriving; suspense is 1000; bank gave back -> returned; suspense is 0; bank owes 0",
+        settled("return")
+    ));
+    check(&format!("{wrong}; ann proposes keep -> top up in_doubt"));
+    check(
+        "A links X; A tops up 10000 from X -> pending; bank moved 20000 -> in_doubt, flagged; A cancels -> in_doubt, flagged
+         ann proposes settle -> in_doubt, flagged; bob approves settle -> returned; suspense is 10000; bank owes 10000
+         bank gave back -> returned; suspense is 0; bank owes 0; A counted 0",
+    );
+}
+
+#[test]
+fn a_reversal_takes_what_is_left_and_the_rest_is_owed() {
+    let settled = "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled";
+    check(&format!(
+        "{settled}; bank takes back 10000 -> reversed; A has 0 funds; A owes 0; bank owes 0; A counted 10000
+         bank takes back 10000 -> reversed; bank takes back 1 -> reversed, flagged; bank moved 10000 -> reversed, flagged"
+    ));
+    check(&format!(
+        "{settled}; 2 days pass; A pays S 7000 -> captured; bank takes back 10000 -> reversed; A has 0 funds; A owes 7000
+         bank owes 0; A pays S 1 -> frozen by debt; S refunds 2000 -> done; A owes 5000; A has 0 funds
+         S refunds 5000 -> done; A owes 0; A pays S 1 -> insufficient funds, 0 there"
+    ));
+    check(&format!("{settled}; bank takes back 9999 -> settled, flagged; A has 10000 funds; bank owes 10000"));
+    check(&format!(
+        "{settled}; bank declines -> settled, flagged; A has 10000 funds; ann proposes decline -> settled, flagged
+         bob approves decline -> reversed; A has 0 funds; bank owes 0; A counted 10000"
+    ));
+}
+
+#[test]
+fn a_reversal_finds_money_that_another_movement_holds() {
+    let held = "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled; 2 days pass
+                S holds 4000 of A -> authorised; A has 6000 funds, 4000 held
+                bank takes back 10000 -> reversed; A has 0 funds, 4000 held; A owes 4000; bank owes 0";
+    check(&format!("{held}; S voids -> voided; A has 0 funds, 0 held; A owes 0"));
+    check(
+        "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled
+         A pays out 4000 to X -> pending; A has 6000 funds, 4000 held",
+    );
+}
+
+#[test]
+fn a_reversal_before_its_debit_is_no_credit() {
+    check(
+        "A links X; A tops up 10000 from X -> pending; bank takes back 10000 -> reversed; A has 0 funds, 0 arriving
+         bank moved 10000 -> reversed; A has 0 funds; bank owes 0; A owes 0",
+    );
+    check(
+        "A links X; A tops up 10000 from X -> pending; bank moved 500 -> in_doubt, flagged
+         bank takes back 10000 -> in_doubt, flagged; bank takes back 500 -> in_doubt, flagged; suspense is 500",
+    );
+    check(
+        "A links X; A tops up 10000 from X -> pending; bank moved 500 -> in_doubt, flagged
+         bank takes back 500 -> reversed; suspense is 0; bank owes 0; A has 0 funds, 0 arriving",
+    );
+}
+
+#[test]
+fn a_held_top_up_waits_for_the_desk_but_not_for_ever() {
+    let held = "A links X; the guard holds; A tops up 10000 from X -> held; the guard allows; A counted 10000
+                bank is asked -> top up held";
+    check(&format!("{held}; desk releases -> pending; desk releases -> top up pending; bank moved 10000 -> settled"));
+    check(&format!("{held}; desk gives up -> declined; A has 0 arriving; A counted 0"));
+    check(&format!("{held}; A cancels -> cancelled; A has 0 arriving; A counted 0"));
+    check(&format!(
+        "{held}; nobody looks -> top up held, not yet expired; 1 days pass; desk releases -> top up ran out
+         nobody looks -> declined; A counted 0"
+    ));
+    check(&format!("{held}; not me -> revoked; desk releases -> mandate revoked; desk gives up -> declined"));
+    check(&format!("{held}; A freezes -> frozen; desk releases -> frozen by holder"));
+    check(&format!(
+        "{held}; bank moved 10000 -> held, flagged; desk releases -> contradiction; A cancels -> contradiction
+         ann proposes return -> held, flagged; bob approves return -> returned; suspense is 10000"
+    ));
+}
+
+#[test]
+fn a_wallet_that_is_frozen_meanwhile_is_credited_and_blocked() {
+    check(
+        "A links X; A tops up 10000 from X -> pending; desk freezes A -> frozen; bank moved 10000 -> settled
+         A has 10000 funds; A pays S 1 -> frozen by desk; A tops up 1 from X -> frozen by desk",
+    );
+    check(
+        "A links X; A tops up 10000 from X -> pending; not me -> revoked; bank moved 10000 -> settled; A has 10000 funds
+         A tops up 1 from X -> mandate revoked",
+    );
+}
+
+#[test]
+fn limits_are_of_the_wallet_the_account_the_month_and_thirty_dates() {
+    check(
+        "A links X; A tops up 100001 from X -> limit per time, 100000 left; A tops up 0 from X -> amount zero
+         A tops up 100000 from X -> pending; A tops up 100000 from X -> pending; A tops up 100000 from X -> pending
+         A tops up 1 from X -> limit per month, 0 left; bank declines -> declined; A tops up 100000 from X -> pending
+         16 days pass; A tops up 1 from X -> limit rolling, 0 left
+         13 days pass; A tops up 1 from X -> limit rolling, 0 left
+         1 days pass; A tops up 100000 from X -> pending",
+    );
+    check(
+        "A links X; A tops up 100000 from X -> pending; A tops up 100000 from X -> pending
+         A revokes -> revoked; B links X; B tops up 100000 from X -> pending
+         B tops up 1 from X -> limit bank account per month, 0 left",
+    );
+}
+
+#[test]
+fn an_unconfirmed_mandate_debits_little_and_age_does_not_help() {
+    check(
+        "A links X unconfirmed; A tops up 10001 from X -> limit unconfirmed per day, 10000 left
+         A tops up 10000 from X -> pending; A tops up 1 from X -> limit unconfirmed per day, 0 left
+         bank declines -> declined; A tops up 10000 from X -> pending; bank moved 10000 -> settled
+         1 days pass; A tops up 10000 from X -> pending; 1 days pass; A tops up 10000 from X -> pending
+         90 days pass; A tops up 1 from X -> limit unconfirmed total, 0 left
+         A revokes -> revoked; A links X unconfirmed; A tops up 1 from X -> limit unconfirmed total, 0 left
+         true holder confirms -> active; true holder confirms -> active; A tops up 100000 from X -> pending",
+    );
+}
+
+#[test]
+fn a_payout_goes_where_the_person_is_known() {
+    let rich = "A links X; A tops up 50000 from X -> pending; bank moved 50000 -> settled";
+    check(&format!(
+        "{rich}; A pays out 20001 to X -> limit per time, 20000 left; A pays out 1 to Y -> unknown bank account
+         B pays out 1 to X -> unknown bank account; A pays out 0 to X -> amount zero
+         A pays out 20000 to X -> pending; A has 30000 funds, 20000 held; bank owes 50000
+         bank is asked -> in_doubt; bank moved 20000 -> settled; A has 30000 funds, 0 held; bank owes 30000
+         bank moved 20000 -> settled; bank finds nothing yet -> settled; A paid out 1 times"
+    ));
+    for no in ["bank declines", "file shows nothing", "bank finds nothing"] {
+        check(&format!(
+            "{rich}; A pays out 20000 to X -> pending; {no} -> declined; A has 50000 funds, 0 held; A paid out 0 times
+             {no} -> declined; bank sends back 20000 -> declined; bank owes 50000"
+        ));
+    }
+    check(&format!("{rich}; the clock drifts; A pays out 1 to X -> clock drifted"));
+    check(&format!("{rich}; A revokes -> revoked; A pays out 1000 to X -> pending; bank moved 1000 -> settled"));
+    check(&format!("{rich}; not me -> revoked; A pays out 1000 to X -> unknown bank account"));
+    check(&format!("{rich}; A revokes -> revoked; not me -> revoked; A pays out 1000 to X -> unknown bank account"));
+}
+
+#[test]
+fn a_month_has_five_payouts() {
+    let payout = "A pays out 100 to X -> pending; bank moved 100 -> settled";
+    check(&format!(
+        "A links X; A tops up 50000 from X -> pending; bank moved 50000 -> settled
+         {payout}; {payout}; {payout}; {payout}; A pays out 100 to X -> pending
+         A pays out 100 to X -> limit count per month, 0 left; bank declines -> declined
+         {payout}; A pays out 100 to X -> limit count per month, 0 left; bank sends back 100 -> returned; {payout}
+         A pays out 100 to X -> limit count per month, 0 left; 15 days pass
+         A pays out 100 to X -> limit count per month, 0 left; 1 days pass; {payout}"
+    ));
+}
+
+#[test]
+fn money_goes_back_to_its_account_whatever_its_age_and_elsewhere_only_aged() {
+    let two = "A links X; A links Y; A tops up 30000 from X -> pending; bank moved 30000 -> settled";
+    check(&format!(
+        "{two}; A pays out 20000 to X -> pending; A pays out 1 to Y -> insufficient funds, 0 there
+         1 days pass; A pays out 10000 to Y -> pending; A has 0 funds, 30000 held"
+    ));
+    // What came from the account itself goes first, so the aged rest stays.
+    check(&format!(
+        "{two}; A tops up 5000 from Y -> pending; bank moved 5000 -> settled; 1 days pass
+         A tops up 3000 from Y -> pending; bank moved 3000 -> settled; A pays out 9000 to Y -> pending
+         bank declines -> declined; A has 38000 funds, 0 held"
+    ));
+    // What a stranger's account brought does not go to one's own.
+    check(
+        "B has 50000 funds; A links X; A tops up 30000 from X -> pending; bank moved 30000 -> settled
+         1 days pass; A sends B 5000 -> completed; B links Y; B pays out 11000 to Y -> insufficient funds, 5000 there
+         B pays out 5000 to Y -> pending; B has 50000 funds",
+    );
+}
+
+#[test]
+fn young_money_from_a_send_leaves_within_the_ageing_rule() {
+    check(
+        "B has 20000 funds; A links X; B sends A 20000 -> completed; A pays out 10001 to X -> limit young, 10000 left
+         A pays out 10000 to X -> pending; A pays out 1 to X -> limit young, 0 left
+         bank declines -> declined; A pays out 10000 to X -> pending; 1 days pass; A pays out 10000 to X -> pending",
+    );
+}
+
+#[test]
+fn a_payout_that_the_bank_sends_back_is_in_the_purse_again() {
+    let paid =
+        "A links X; A tops up 50000 from X -> pending; bank moved 50000 -> settled; A pays out 20000 to X -> pending";
+    check(&format!(
+        "{paid}; bank moved 20000 -> settled; bank sends back 20000 -> returned; A has 50000 funds, 0 held; bank owes 50000
+         bank sends back 20000 -> returned; bank moved 20000 -> returned; A has 50000 funds; A paid out 0 times"
+    ));
+    check(&format!(
+        "{paid}; bank sends back 20000 -> returned; bank moved 20000 -> returned; A has 50000 funds, 0 held; bank owes 50000"
+    ));
+    check(&format!("{paid}; bank moved 20000 -> settled; bank sends back 5 -> settled, flagged; A has 30000 funds"));
+    check(&format!(
+        "{paid}; bank moved 20000 -> settled; bank declines -> settled, flagged; ann proposes return -> settled, flagged
+         bob approves return -> returned; A has 50000 funds; bank owes 50000"
+    ));
+}
+
+#[test]
+fn a_payout_that_is_cancelled_too_late_is_paid() {
+    let wished =
+        "A links X; A tops up 50000 from X -> pending; bank moved 50000 -> settled; A pays out 20000 to X -> pending
+                  A cancels -> pending; A has 30000 funds, 20000 held; B cancels -> unknown payout";
+    check(&format!("{wished}; bank moved 20000 -> settled; A has 30000 funds, 0 held; A cancels -> payout settled"));
+    check(&format!("{wished}; bank declines -> cancelled; A has 50000 funds, 0 held; A paid out 0 times"));
+}
+
+#[test]
+fn a_payout_of_a_wrong_amount_stands_in_suspense_for_two_people() {
+    let wrong = "A links X; A tops up 50000 from X -> pending; bank moved 50000 -> settled; A pays out 20000 to X -> pending
+                 bank moved 2000 -> in_doubt, flagged; bank owes 48000; suspense is -2000; A has 30000 funds, 20000 held";
+    check(&format!(
+        "{wrong}; ann proposes settle -> in_doubt, flagged; bob approves settle -> settled; bank owes 30000; suspense is 0"
+    ));
+    check(&format!(
+        "{wrong}; ann proposes decline -> in_doubt, flagged; bob approves decline -> declined; bank owes 50000
+         suspense is 0; A has 50000 funds, 0 held"
+    ));
+    check(&format!(
+        "{wrong}; bank sends back 2000 -> returned; bank owes 50000; suspense is 0; A has 50000 funds, 0 held"
+    ));
+}
+
+#[test]
+fn a_payout_that_was_paid_after_all_is_taken_or_owed() {
+    let twice = "A links X; A tops up 20000 from X -> pending; bank moved 20000 -> settled; A pays out 20000 to X -> pending
+                 bank declines -> declined; A pays S 10000 -> captured; bank moved 20000 -> declined, flagged; A has 10000 funds
+                 ann proposes settle -> declined, flagged; bob approves settle -> settled; A has 0 funds; A owes 10000
+                 bank owes 0; A paid out 1 times; A pays S 1 -> frozen by debt";
+    check(&format!(
+        "{twice}; bank sends back 20000 -> returned; A has 10000 funds; A owes 0; bank owes 20000; suspense is 0"
+    ));
+}
+
+#[test]
+fn a_lot_that_its_bank_took_back_pays_the_debt_when_a_payout_comes_back() {
+    let out =
+        "A links X; A tops up 20000 from X -> pending; bank moved 20000 -> settled; A pays out 20000 to X -> pending";
+    check(&format!("{out}; A has 0 funds, 20000 held; A closes -> not settled"));
+}
+
+#[test]
+fn a_grant_is_only_as_good_as_its_facts() {
+    let asked =
+        "A asks to link -> requested; bank's page opens -> authenticating; A collects X -> mandate authenticating";
+    let lacks = |facts: &str, missing: &str| {
+        check(&format!(
+            "{asked}; bank grants X {facts} -> refused: {missing}; bank grants X {facts} -> refused
+             A collects X -> mandate refused"
+        ));
+    };
+    lacks("static", "strong factor");
+    lacks("untold", "holder notified");
+    lacks("another-name", "name match");
+    lacks("another-birth-date", "birth date match");
+    lacks("close another-birth-date", "birth date match");
+    for good in ["", "truncated"] {
+        check(&format!(
+            "{asked}; bank grants X {good} -> pending; bank grants X {good} -> pending; bank grants Y -> contradiction
+             A collects Y -> contradiction; A collects X -> active; A collects X -> active; bank grants X {good} -> active"
+        ));
+    }
+    for near in ["close", "undecidable"] {
+        check(&format!(
+            "{asked}; bank grants X {near} -> in_review; desk accepts X -> pending; A collects X -> active"
+        ));
+        check(&format!(
+            "{asked}; bank grants X {near} -> in_review; A collects X -> in_review; desk accepts X -> active"
+        ));
+        check(&format!(
+            "{asked}; bank grants X {near} -> in_review; desk rejects X -> refused; A collects X -> mandate refused"
+        ));
+        check(&format!(
+            "{asked}; bank grants X {near} -> in_review; time runs out -> mandate in_review, not yet expired; 1 days pass
+             desk accepts X -> mandate ran out; time runs out -> expired; desk accepts X -> mandate expired"
+        ));
+    }
+}
+
+#[test]
+fn a_grant_lapses_unless_it_is_collected_in_time() {
+    check(
+        "A asks to link -> requested; bank grants X -> pending; time runs out -> mandate pending, not yet expired
+         1 hours pass; A collects X -> mandate ran out; time runs out -> expired; A tops up 1 from X -> mandate expired",
+    );
+    check(
+        "A asks to link -> requested; 1 hours pass; bank grants X -> mandate ran out; bank's page opens -> mandate ran out",
+    );
+    check(
+        "A asks to link -> requested; A leaves -> abandoned; A leaves -> abandoned; bank grants X -> mandate abandoned",
+    );
+    check("A asks to link -> requested; bank says no -> refused; bank says no -> refused; A leaves -> mandate refused");
+    check("A asks to link -> requested; bank grants X -> pending; not me -> revoked; A collects X -> mandate revoked");
+    check(
+        "A asks to link -> requested; bank grants X -> pending; A freezes -> frozen; A collects X -> frozen by holder",
+    );
+    check("P asks to link -> tier too low; the guard refuses; A asks to link -> guard refused");
+    check(
+        "the guard holds; A asks to link -> requested; bank grants X -> in_review; desk accepts X -> pending
+         A collects X -> active; B revokes -> unknown mandate; A revokes -> revoked; A revokes -> revoked",
+    );
+}
+
+#[test]
+fn an_account_has_one_live_mandate() {
+    check("A links X; B asks to link -> requested; bank grants X -> pending; B collects X -> already linked");
+    check("A links X; A asks to link -> requested; bank grants X -> pending; A collects X -> already linked");
+    check(
+        "A links X; A revokes -> revoked; B asks to link -> requested; bank grants X -> pending; B collects X -> active",
+    );
+}
