@@ -95,14 +95,18 @@ impl Account {
         self.assert_rule(id);
     }
 
-    /// Asserts that the account keeps its rule.
-    pub fn assert_rule(&self, id: AccountId) {
-        let kept = match self.rule {
+    /// Whether the account keeps its rule.
+    pub fn keeps_rule(&self) -> bool {
+        match self.rule {
             Rule::Free => true,
             Rule::DebitsNeverExceedCredits => keeps(self.debits_posted, self.debits_pending, self.credits_posted),
             Rule::CreditsNeverExceedDebits => keeps(self.credits_posted, self.credits_pending, self.debits_posted),
-        };
-        assert!(kept, "account {id:?} breaks its rule: {self:?}");
+        }
+    }
+
+    /// Asserts that the account keeps its rule.
+    pub fn assert_rule(&self, id: AccountId) {
+        assert!(self.keeps_rule(), "account {id:?} breaks its rule: {self:?}");
     }
 }
 

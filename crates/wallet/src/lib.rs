@@ -17,6 +17,7 @@ mod ageing;
 pub mod bank_account;
 pub mod bank_answer;
 pub mod bonus;
+pub mod books;
 pub mod chart;
 mod effect;
 pub mod guard;
