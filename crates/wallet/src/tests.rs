@@ -2,7 +2,9 @@
 //! what a reader should read first.
 
 mod bank;
+mod bank_matrix;
 mod bank_stories;
+mod properties;
 mod stories;
 mod story;
 mod world;

@@ -140,6 +140,7 @@ impl Story {
         match words {
             [who, "tops", "up", amount, "from", account] => Some(self.request_top_up(who, amount, account)),
             [who, "pays", "out", amount, "to", account] => Some(self.request_payout(who, amount, account)),
+            [who, "repeats", amount, "from" | "to", account] => Some(self.repeat(who, amount, account)),
             [who, "asks", "to", "link"] => Some(self.request_mandate(who)),
             _ => self.mandate_deed(words).or_else(|| self.movement_deed(words)),
         }
@@ -171,6 +172,21 @@ impl Story {
             origin: None,
             proof: None,
         }))
+    }
+
+    /// The same request again, by the same id.
+    fn repeat(&mut self, who: &str, amount: &str, account: &str) -> Command {
+        let mut command = match self.bank.movement {
+            Some(Movement::TopUp(_)) => self.request_top_up(who, amount, account),
+            Some(Movement::Payout(_)) => self.request_payout(who, amount, account),
+            None => panic!("nothing was asked for yet"),
+        };
+        match (&mut command, self.bank.movement) {
+            (Command::TopUp(top_up::Command::Request(request)), Some(Movement::TopUp(id))) => request.top_up = id,
+            (Command::Payout(payout::Command::Request(request)), Some(Movement::Payout(id))) => request.payout = id,
+            (other, _) => panic!("{other:?}"),
+        }
+        command
     }
 
     fn mandate_deed(&mut self, words: &[&str]) -> Option<Command> {
