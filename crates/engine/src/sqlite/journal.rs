@@ -163,6 +163,26 @@ impl JournalWriter {
         read_records(&self.connection, from, limit).map_err(|error| classify("reading the journal", &error))
     }
 
+    /// Shows `see` the number, the time and the bytes of some records from number `from` on, without a copy; gives the
+    /// number to go on from, `None` behind the last.
+    pub(super) fn scan(&self, from: u64, see: &mut dyn FnMut(u64, i64, &[u8])) -> Result<Option<u64>, StoreError> {
+        let failed = |error: rusqlite::Error| classify("reading the journal", &error);
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT n, at, record FROM journal WHERE n >= ? ORDER BY n LIMIT ?")
+            .map_err(failed)?;
+        let limit = i64::try_from(READ_RECORDS_MAX).unwrap_or(i64::MAX);
+        let mut rows = select.query([signed(from), limit]).map_err(failed)?;
+        let mut next = None;
+        while let Some(row) = rows.next().map_err(failed)? {
+            let n = unsigned(row.get(0).map_err(failed)?);
+            let at = row.get(1).map_err(failed)?;
+            see(n, at, row.get_ref(2).and_then(|bytes| Ok(bytes.as_blob()?)).map_err(failed)?);
+            next = Some(n + 1);
+        }
+        Ok(next)
+    }
+
     #[cfg(test)]
     pub(super) fn connection(&self) -> &Connection {
         &self.connection

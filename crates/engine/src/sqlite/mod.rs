@@ -49,9 +49,6 @@ pub const LOG_BYTES_MAX: u64 = 512 << 20;
 pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 1 << 20;
 /// Bytes of the state's write-ahead log below which no checkpoint is made.
 pub const STATE_CHECKPOINT_LOG_BYTES_MIN: u64 = 2 << 20;
-/// Records in one read while the index is brought up to the journal's head.
-const RECORDS_READ: usize = 4_096;
-
 /// How to open the store.
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
@@ -262,24 +259,23 @@ fn index_tail<D: Domain>(
     keeper: &Keeper<D>,
     until: u64,
 ) -> Result<(), StoreError> {
-    let head = journal.head().place.n;
-    let mut from = until + 1;
-    while from <= head {
-        let records = journal.read(from, RECORDS_READ)?;
-        let Some(last) = records.last() else { break };
+    let mut from = Some(until + 1);
+    while let Some(first) = from {
         let mut keys = Vec::new();
-        for record in &records {
+        let mut last = None;
+        from = journal.scan(first, &mut |n, at, bytes| {
             // A record that cannot be read is the core's to report: it replays the same records and opens read-only.
-            let request = Prefix::decode(&record.bytes).ok().and_then(|prefix| prefix.request);
-            keys.extend(request.map(|request| (request.key, record.place.n)));
-        }
+            let request = Prefix::decode(bytes).ok().and_then(|prefix| prefix.request);
+            keys.extend(request.map(|request| (request.key, n)));
+            last = Some((n, at));
+        })?;
+        let Some((last_n, last_at)) = last else { break };
         if requests.check_room().is_err() {
             keeper.done(true)?;
         }
-        if let Some(frozen) = requests.add(&keys, last.place.n, last.at.milliseconds()) {
+        if let Some(frozen) = requests.add(&keys, last_n, last_at) {
             keeper.freeze(frozen);
         }
-        from = last.place.n + 1;
     }
     Ok(())
 }

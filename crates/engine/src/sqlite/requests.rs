@@ -47,6 +47,11 @@ impl Hasher for KeyHasher {
     }
 }
 
+/// A map that never grows: moving a million keys would hold every caller up for tens of milliseconds.
+fn empty(segment_max: usize) -> KeyMap {
+    KeyMap::with_capacity_and_hasher(segment_max + segment_max / 8, BuildHasherDefault::default())
+}
+
 /// Keys that will become a segment.
 pub(super) struct Frozen {
     pub(super) keys: KeyMap,
@@ -119,7 +124,7 @@ impl Requests {
     pub(super) fn new(published: Arc<Published>, segment_max: usize) -> Self {
         let seen = published.now();
         let changes_seen = published.changes.load(Ordering::Acquire);
-        Self { recent: KeyMap::default(), unwritten: Vec::new(), published, seen, changes_seen, segment_max }
+        Self { recent: empty(segment_max), unwritten: Vec::new(), published, seen, changes_seen, segment_max }
     }
 
     /// Takes back what the runs on disk hold.
@@ -149,7 +154,7 @@ impl Requests {
         if self.recent.len() < self.segment_max || self.published.now().frozen.len() >= FROZEN_MAX {
             return None;
         }
-        let keys = std::mem::take(&mut self.recent);
+        let keys = std::mem::replace(&mut self.recent, empty(self.segment_max));
         // The segment takes the place of the runs that it covers.
         self.unwritten.clear();
         let frozen = Arc::new(Frozen { keys, last_n, last_at });
