@@ -4,6 +4,8 @@
 mod bank;
 mod bank_matrix;
 mod bank_stories;
+mod payment_matrix;
+mod precedence;
 mod properties;
 mod stories;
 mod story;
