@@ -438,7 +438,7 @@ impl Event {
     pub(crate) fn evolve(&self, row: &mut Option<Row>) {
         match (self, row) {
             (Self::Opened { mail, mail_domain, profile, at, .. }, row @ None) => {
-                *row = Some(Row::Holder(Holder {
+                *row = Some(Row::Holder(Box::new(Holder {
                     opened: *at,
                     tier: Tier::Email,
                     mail: *mail,
@@ -451,7 +451,7 @@ impl Event {
                     identified: None,
                     wallet: None,
                     profile: profile.clone(),
-                }));
+                })));
             }
             (Self::ContactVerified { contact, at, .. }, Some(Row::Holder(holder))) => holder.reached_at(*contact, *at),
             (Self::Identified { person, method, profile, at, .. }, Some(Row::Holder(holder))) => {
@@ -506,7 +506,7 @@ impl Event {
     }
 
     pub(crate) fn evolve_person(&self, key: Key, row: &mut Option<Row>) {
-        let fresh = || Row::Person(crate::person::Person::default());
+        let fresh = || Row::Person(Box::default());
         let Row::Person(person) = row.get_or_insert_with(fresh) else { wrong_row(key) };
         match self {
             Self::Identified { wallet, .. } => person.wallet = wallet.or(person.wallet),

@@ -163,13 +163,13 @@ pub struct Refused {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
     /// A holder.
-    Holder(holder::Holder),
+    Holder(Box<holder::Holder>),
     /// A verified person.
-    Person(person::Person),
+    Person(Box<person::Person>),
     /// Who has proven to be reached at an address or number.
     Contact(holder::ContactHolders),
     /// A wallet.
-    Wallet(wallet::Wallet),
+    Wallet(Box<wallet::Wallet>),
     /// A bank account.
     BankAccount(Box<bank_account::BankAccount>),
     /// A mandate.

@@ -432,7 +432,7 @@ impl Event {
     pub(crate) fn evolve_wallet(&self, row: &mut Option<Row>) {
         match (self, row) {
             (Self::Opened { holder, person, tier, traits, .. }, row @ None) => {
-                *row = Some(Row::Wallet(Wallet::new(*holder, *person, *tier, traits.clone())));
+                *row = Some(Row::Wallet(Box::new(Wallet::new(*holder, *person, *tier, traits.clone()))));
             }
             (Self::Frozen { by, .. }, Some(Row::Wallet(wallet))) => {
                 wallet.frozen_by.push(*by);

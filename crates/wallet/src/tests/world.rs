@@ -114,7 +114,7 @@ impl World {
         let phone_verified = (tier >= Tier::Phone).then_some(T0);
         let traits = Traits { opened: T0, mail_domain: None, phone_verified, identified, first: None, last: None };
         let row = Wallet::new(owner, person, tier, traits);
-        self.give_row(Key::new(table::WALLET, id.0), Row::Wallet(row));
+        self.give_row(Key::new(table::WALLET, id.0), Row::Wallet(Box::new(row)));
         let phone = (tier >= Tier::Phone).then_some(ContactId(Id::from_number(1_000_000 + number)));
         let row = Holder {
             opened: T0,
@@ -132,12 +132,12 @@ impl World {
         };
         if let Some(person) = person {
             let row = Person { wallet: Some(id), ..Person::default() };
-            self.give_row(Key::new(table::PERSON, person.0), Row::Person(row));
+            self.give_row(Key::new(table::PERSON, person.0), Row::Person(Box::new(row)));
         }
         for contact in [Some(row.mail), row.phone].into_iter().flatten() {
             self.give_row(Key::new(table::CONTACT, contact.0), Row::Contact(ContactHolders(vec![owner])));
         }
-        self.give_row(Key::new(table::HOLDER, owner.0), Row::Holder(row));
+        self.give_row(Key::new(table::HOLDER, owner.0), Row::Holder(Box::new(row)));
         id
     }
 
@@ -165,7 +165,7 @@ impl World {
         let balance = row.purse_mut(purse);
         balance.account.credits_posted = balance.account.credits_posted.checked_add(amount).expect("a sum in range");
         balance.give(&Lot { id: lot, source, received, amount });
-        self.give_row(Key::new(table::WALLET, wallet.0), Row::Wallet(row));
+        self.give_row(Key::new(table::WALLET, wallet.0), Row::Wallet(Box::new(row)));
     }
 
     pub(crate) fn row(&self, key: Key) -> Option<&Row> {
