@@ -3,18 +3,37 @@
 //! Nothing is decided here: no rule about money, no store, no protocol. Exit codes: 0 done, 1 the work ran and found
 //! something wrong, 2 the command line was not understood.
 
-use clap::{CommandFactory, Parser};
+mod bench;
+
+use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
 
 /// An e-money wallet that links to bank accounts, built so that the fraud of September 2020 fails.
 #[derive(Parser)]
 #[command(name = "kinchaku", version, max_term_width = 100)]
-struct Arguments {}
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What there is to do.
+#[derive(Subcommand)]
+enum Command {
+    /// Measures the engine under load.
+    #[command(subcommand)]
+    Bench(bench::Bench),
+}
+
+/// Rows and answers are made on one thread and freed on another, which the system's allocator is slow at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let Arguments {} = Arguments::parse();
-    match Arguments::command().print_help() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_closed_output) => ExitCode::FAILURE,
+    match Arguments::parse().command {
+        Some(Command::Bench(bench)) => bench::run(&bench),
+        None => match Arguments::command().print_help() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_closed_output) => ExitCode::FAILURE,
+        },
     }
 }

@@ -1,0 +1,241 @@
+//! `bench pay`: whole payments through the engine, by many callers at once, audited afterwards.
+//!
+//! Every payment is a whole one: request key, limits, purse order, lots, ledger, counters, journal with hash. The load is
+//! made on one thread by as many waiting callers as are in flight; the engine has its own threads, like in a server.
+
+use super::callers::{self, Load};
+use super::meter::{Progress, now};
+use super::workload::Workload;
+use super::{Failure, StoreKind, audit, resources};
+use engine::memory::{Disk, MemoryStore};
+use engine::sqlite::{Gauges, SqliteOptions, SqliteStore};
+use engine::{Core, Engine, Options, Store, SystemClock};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+use wallet::{Context, Wallets};
+
+/// The file that remembers what a kept data directory holds.
+const NOTE_FILE: &str = "bench.json";
+
+/// How a run is made.
+#[derive(Clone, Debug)]
+pub struct PayOptions {
+    /// Where the rows and the journal are kept.
+    pub store: StoreKind,
+    /// How many callers wait at once.
+    pub in_flight: usize,
+    /// Payments a second that arrive whatever the answers do; none: each caller sends its next after its last answer.
+    pub rate: Option<u64>,
+    /// The load.
+    pub workload: Workload,
+    /// Payments that there must be before measuring begins.
+    pub past_payments: u64,
+    /// How long to measure.
+    pub seconds: u64,
+    /// Of a thousand payments, how many repeat an old request.
+    pub repeats_permille: u64,
+    /// Rows that the engine's cache keeps.
+    pub cache_rows: usize,
+    /// The data directory, kept and continued by a later run; none: a temporary one.
+    pub data: Option<PathBuf>,
+}
+
+/// What a run showed.
+#[derive(Clone, Debug, Serialize)]
+pub struct PayReport {
+    store: &'static str,
+    in_flight: usize,
+    rate: Option<u64>,
+    movements_per_second: u64,
+    p50_ms: f64,
+    p99_ms: f64,
+    max_ms: f64,
+    acknowledged: u64,
+    repeated: u64,
+    busy: u64,
+    past_payments: u64,
+    wallets: u64,
+    log_bytes_largest: u64,
+    checkpoints: u64,
+    bytes_a_payment: u64,
+    memory_bytes_peak: Option<u64>,
+    audited: bool,
+}
+
+impl fmt::Display for PayReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} payments a second on {}, {} in flight", self.movements_per_second, self.store, self.in_flight)?;
+        writeln!(f, "latency: p50 {} ms, p99 {} ms, at most {} ms", self.p50_ms, self.p99_ms, self.max_ms)?;
+        writeln!(f, "acknowledged: {} new, {} repeated; refused as busy: {}", self.acknowledged, self.repeated, self.busy)?;
+        writeln!(f, "disk: {} bytes a payment, the largest log {} bytes", self.bytes_a_payment, self.log_bytes_largest)?;
+        writeln!(f, "memory at its peak: {} bytes", self.memory_bytes_peak.unwrap_or(0))?;
+        write!(f, "audited: every balance and the whole journal are right")
+    }
+}
+
+/// What a kept data directory holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Note {
+    workload: Workload,
+    payments: u64,
+}
+
+/// Makes one run.
+pub fn pay(options: &PayOptions, show: &dyn Fn(Progress)) -> Result<PayReport, Failure> {
+    match options.store {
+        StoreKind::Memory => {
+            let store = MemoryStore::open(&Disk::new()).map_err(setup)?;
+            Run::begin(options, store, None, 0)?.measure(show)
+        }
+        StoreKind::Sqlite => {
+            let temporary = tempfile::tempdir().map_err(setup)?;
+            let directory = options.data.clone().unwrap_or_else(|| temporary.path().join("data"));
+            let note = read_note(&directory, options)?;
+            let store = SqliteStore::open(&directory, &SqliteOptions::default()).map_err(setup)?;
+            let gauges = store.gauges();
+            Run::begin(options, store, Some((directory, gauges)), note.map_or(0, |note| note.payments))?.measure(show)
+        }
+    }
+}
+
+fn setup(error: impl std::fmt::Display) -> Failure {
+    Failure::Setup(error.to_string())
+}
+
+fn read_note(directory: &Path, options: &PayOptions) -> Result<Option<Note>, Failure> {
+    let Ok(text) = fs::read_to_string(directory.join(NOTE_FILE)) else { return Ok(None) };
+    let note: Note = serde_json::from_str(&text).map_err(setup)?;
+    if note.workload != options.workload {
+        let found = note.workload;
+        return Err(Failure::Setup(format!("{} holds another load: {found:?}", directory.display())));
+    }
+    Ok(Some(note))
+}
+
+struct Run {
+    options: PayOptions,
+    engine: Engine<Wallets>,
+    disk: Option<(PathBuf, Arc<Gauges>)>,
+    runtime: tokio::runtime::Runtime,
+    payments: u64,
+}
+
+impl Run {
+    fn begin<S: Store<Wallets> + 'static>(
+        options: &PayOptions,
+        store: S,
+        disk: Option<(PathBuf, Arc<Gauges>)>,
+        payments: u64,
+    ) -> Result<Self, Failure> {
+        let bounds = Options {
+            queue_commands_max: options.in_flight.max(Options::default().queue_commands_max),
+            cache_rows_max: options.cache_rows,
+            ..Options::default()
+        };
+        let core = Core::open(store, Arc::new(Context::default()), bounds).map_err(setup)?;
+        let engine = Engine::start(core, Arc::new(SystemClock));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(setup)?;
+        Ok(Self { options: options.clone(), engine, disk, runtime, payments })
+    }
+
+    fn measure(mut self, show: &dyn Fn(Progress)) -> Result<PayReport, Failure> {
+        if self.payments == 0 {
+            self.fill(show)?;
+        }
+        let missing = self.options.past_payments.saturating_sub(self.payments);
+        if missing > 0 {
+            let load = self.load(None, self.payments + missing, 0);
+            self.run(load, "past payments", show)?;
+        }
+        let past_payments = self.payments;
+        let bytes_before = self.disk_bytes();
+        let begun = now();
+        let until = begun + Duration::from_secs(self.options.seconds);
+        let load = self.load(Some(until), u64::MAX, self.options.repeats_permille);
+        let load = self.run(load, "payments", show)?;
+        let elapsed = begun.elapsed();
+        self.stop_and_audit(show)?;
+        let written = self.disk_bytes().saturating_sub(bytes_before);
+        Ok(PayReport {
+            store: self.options.store.name(),
+            in_flight: self.options.in_flight,
+            rate: self.options.rate,
+            movements_per_second: a_second(load.acknowledged + load.repeated, elapsed),
+            p50_ms: load.meter.milliseconds(50.0),
+            p99_ms: load.meter.milliseconds(99.0),
+            max_ms: load.meter.milliseconds_max(),
+            acknowledged: load.acknowledged,
+            repeated: load.repeated,
+            busy: load.busy,
+            past_payments,
+            wallets: self.options.workload.wallets,
+            log_bytes_largest: self.gauge(|gauges| gauges.log_bytes_largest.load(Ordering::Relaxed)),
+            checkpoints: self.gauge(|gauges| gauges.checkpoints.load(Ordering::Relaxed)),
+            bytes_a_payment: written / load.acknowledged.max(1),
+            memory_bytes_peak: resources::memory_bytes_peak(),
+            audited: true,
+        })
+    }
+
+    fn load(&self, until: Option<Instant>, last: u64, repeats_permille: u64) -> Load {
+        Load::new(self.options.workload, self.payments, last, until, repeats_permille)
+    }
+
+    /// Opens the shops and wallets, and fills the wallets.
+    fn fill(&self, show: &dyn Fn(Progress)) -> Result<(), Failure> {
+        let workload = self.options.workload;
+        let of = workload.shops + workload.wallets;
+        self.runtime.block_on(callers::fill(&self.engine, workload, self.options.in_flight, &|done| {
+            show(Progress { stage: "wallets", done, of });
+        }))
+    }
+
+    fn run(&mut self, load: Load, stage: &'static str, show: &dyn Fn(Progress)) -> Result<Load, Failure> {
+        let (first, of) = (load.next, load.last - load.next);
+        let progress = |next: u64| show(Progress { stage, done: next - first, of });
+        let load = self.runtime.block_on(async {
+            match self.options.rate.filter(|_| load.until.is_some()) {
+                None => callers::closed(&self.engine, load, self.options.in_flight, &progress).await,
+                Some(rate) => callers::open(&self.engine, load, rate, &progress).await,
+            }
+        });
+        self.payments = load.next;
+        match load.wrong {
+            None => Ok(load),
+            Some(what) => Err(Failure::Audit(what)),
+        }
+    }
+
+    /// Stops the engine, and audits every balance and, where there is one, the whole journal.
+    fn stop_and_audit(&self, show: &dyn Fn(Progress)) -> Result<(), Failure> {
+        let expected = audit::Expected::of(&self.options.workload, self.payments);
+        self.runtime.block_on(audit::balances(&self.engine, &self.options.workload, &expected, show))?;
+        self.engine.stop().map_err(setup)?;
+        if let Some((directory, _)) = &self.disk {
+            audit::journal(directory, show)?;
+            if self.options.data.is_some() {
+                let note = Note { workload: self.options.workload, payments: self.payments };
+                let text = serde_json::to_string(&note).map_err(setup)?;
+                fs::write(directory.join(NOTE_FILE), text).map_err(setup)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.disk.as_ref().map_or(0, |(directory, _)| resources::directory_bytes(directory))
+    }
+
+    fn gauge(&self, read: impl Fn(&Gauges) -> u64) -> u64 {
+        self.disk.as_ref().map_or(0, |(_, gauges)| read(gauges))
+    }
+}
+
+fn a_second(count: u64, elapsed: Duration) -> u64 {
+    u64::try_from(u128::from(count) * 1_000_000 / elapsed.as_micros().max(1)).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,146 @@
+//! `kinchaku bench`: load, audited, with its figures as text or JSON.
+
+use clap::{Args, Subcommand, ValueEnum};
+use drill::bench::{self, Failure, PayOptions, Progress, StoreKind, Workload};
+use indicatif::{ProgressBar, ProgressStyle};
+use std::cell::RefCell;
+use std::io::{IsTerminal, stderr};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What is measured.
+#[derive(Subcommand)]
+pub enum Bench {
+    /// Whole payments: request key, limits, purse order, lots, ledger, counters, journal with hash; audited afterwards.
+    Pay(Pay),
+}
+
+/// Where the rows and the journal are kept.
+#[derive(Clone, Copy, ValueEnum)]
+enum Store {
+    /// In memory: what the engine alone can do.
+    Memory,
+    /// The embedded store.
+    Sqlite,
+}
+
+/// How `bench pay` runs.
+#[derive(Args)]
+pub struct Pay {
+    /// Where the rows and the journal are kept.
+    #[arg(long, value_enum, default_value = "sqlite")]
+    store: Store,
+    /// Callers that wait for an answer at once.
+    #[arg(long, default_value_t = 512)]
+    in_flight: usize,
+    /// Payments a second that arrive whatever the answers do; latency counts from when each was due.
+    #[arg(long)]
+    rate: Option<u64>,
+    /// Wallets that pay.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
+    wallets: u64,
+    /// Shops that are paid.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
+    shops: u64,
+    /// The share of payments that go to ten hot shops.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=100))]
+    hot_percent: u64,
+    /// How long to measure.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Payments that there must be before measuring begins.
+    #[arg(long, default_value_t = 0)]
+    past_payments: u64,
+    /// Of a thousand payments, how many repeat an old request.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=1000))]
+    repeats_permille: u64,
+    /// Rows that the engine's cache keeps.
+    #[arg(long, default_value_t = engine::options::CACHE_ROWS_MAX)]
+    cache_rows: usize,
+    /// The data directory: kept, and continued by a later run with the same load. Without it a temporary one.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// What ids and choices are drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs what was asked; 1 if it could not, or if the audit found something wrong.
+pub fn run(bench: &Bench) -> ExitCode {
+    let Bench::Pay(arguments) = bench;
+    let progress = Shown::default();
+    let report = bench::pay(&arguments.options(), &|done| progress.show(done));
+    progress.end();
+    match report {
+        Ok(report) if arguments.json => print(&serde_json::to_string(&report).unwrap_or_default()),
+        Ok(report) => print(&report.to_string()),
+        Err(failure) => fail(&failure),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the figures are the command's output")]
+fn print(text: &str) -> ExitCode {
+    println!("{text}");
+    ExitCode::SUCCESS
+}
+
+#[expect(clippy::print_stderr, reason = "the command says why it failed")]
+fn fail(failure: &Failure) -> ExitCode {
+    eprintln!("{failure}");
+    ExitCode::FAILURE
+}
+
+impl Pay {
+    fn options(&self) -> PayOptions {
+        PayOptions {
+            store: match self.store {
+                Store::Memory => StoreKind::Memory,
+                Store::Sqlite => StoreKind::Sqlite,
+            },
+            in_flight: self.in_flight,
+            rate: self.rate,
+            workload: Workload {
+                wallets: self.wallets,
+                shops: self.shops,
+                hot_percent: self.hot_percent,
+                seed: self.seed,
+            },
+            past_payments: self.past_payments,
+            seconds: self.seconds,
+            repeats_permille: self.repeats_permille,
+            cache_rows: self.cache_rows,
+            data: self.data.clone(),
+        }
+    }
+}
+
+/// A bar on a terminal; elsewhere a line for each stage.
+#[derive(Default)]
+struct Shown(RefCell<Option<(&'static str, ProgressBar)>>);
+
+impl Shown {
+    #[expect(clippy::print_stderr, reason = "plain progress where there is no terminal")]
+    fn show(&self, progress: Progress) {
+        let mut shown = self.0.borrow_mut();
+        if shown.as_ref().is_none_or(|(stage, _)| *stage != progress.stage) {
+            if !stderr().is_terminal() {
+                eprintln!("{}", progress.stage);
+            }
+            let style = ProgressStyle::with_template("{msg:22} {wide_bar} {pos} {per_sec}");
+            let bar = ProgressBar::new(progress.of).with_message(progress.stage);
+            *shown = Some((progress.stage, bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))));
+        }
+        if let Some((_, bar)) = shown.as_ref() {
+            bar.set_position(progress.done);
+        }
+    }
+
+    fn end(&self) {
+        if let Some((_, bar)) = self.0.borrow().as_ref() {
+            bar.finish_and_clear();
+        }
+    }
+}
