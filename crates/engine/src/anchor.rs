@@ -96,6 +96,8 @@ pub fn line_hash(line: &str) -> String {
 /// Signs `head` and appends it to the file at `path`, durably.
 pub fn append(path: &Path, key: &SigningKey, domain: &str, head: Head) -> std::io::Result<Anchor> {
     let mut file = File::options().read(true).append(true).create(true).open(path)?;
+    // Somebody else may append at the same time, and each line names the one before it.
+    file.lock()?;
     let previous = last_line(&mut file)?.map_or_else(String::new, |line| line_hash(&line));
     let anchor = sign(key, domain, head, &previous);
     let mut line = serde_json::to_string(&anchor)?;
@@ -121,6 +123,26 @@ fn last_line(file: &mut File) -> std::io::Result<Option<String>> {
 /// The key in the file at `path`: 32 bytes, made with `chance` and readable by its owner alone if the file is missing.
 pub fn load_or_make_key(path: &Path, chance: &mut dyn FnMut(&mut [u8])) -> std::io::Result<SigningKey> {
     load_or_make_secret(path, chance).map(|secret| SigningKey::from_bytes(&secret))
+}
+
+/// The public key in the file at `path`: as 64 hexadecimal digits, or as the 32 bytes of the private key that it goes with.
+pub fn load_verifying_key(path: &Path) -> std::io::Result<VerifyingKey> {
+    let bytes = fs::read(path)?;
+    let wrong = || {
+        let what = "is no key: a private key is 32 bytes, a public one 64 hexadecimal digits";
+        std::io::Error::other(format!("{} {what}", path.display()))
+    };
+    if let Ok(secret) = <[u8; 32]>::try_from(bytes.as_slice()) {
+        return Ok(SigningKey::from_bytes(&secret).verifying_key());
+    }
+    let digits = std::str::from_utf8(&bytes).ok().and_then(|text| from_hex(text.trim())).ok_or_else(wrong)?;
+    let public = <[u8; 32]>::try_from(digits).map_err(|_| wrong())?;
+    VerifyingKey::from_bytes(&public).map_err(|_| wrong())
+}
+
+/// The public key of `key`, as 64 hexadecimal digits: what whoever verifies the anchors needs.
+pub fn public_key_text(key: &SigningKey) -> String {
+    to_hex(key.verifying_key().as_bytes())
 }
 
 /// The 32 secret bytes in the file at `path`, made if the file is missing.

@@ -40,36 +40,50 @@ pub struct SqliteCursors {
 impl SqliteCursors {
     /// Opens the cursors of the data directory at `directory`, and makes them if they are not there.
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
-        let path = directory.join(CONSUMERS_FILE);
-        let open = || {
-            let connection = Connection::open(&path)?;
-            connection.busy_timeout(std::time::Duration::from_secs(5))?;
-            connection.execute_batch(concat!(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
-                include_str!("../migrations/consumers/0001.sql")
-            ))?;
-            Ok(connection)
-        };
-        let connection = open().map_err(|error: rusqlite::Error| failed(&error))?;
+        let connection = open_consumers(directory)?;
         Ok(Self { connection })
     }
 }
 
 impl Cursors for SqliteCursors {
     fn load(&mut self, name: &str) -> Result<u64, StoreError> {
-        let select = self.connection.prepare_cached("SELECT n FROM cursor WHERE name = ?");
-        let n = select.and_then(|mut select| select.query_row([name], |row| row.get::<_, i64>(0)).optional());
-        Ok(n.map_err(|error| failed(&error))?.map_or(0, |n| u64::try_from(n).unwrap_or(0)))
+        load_cursor(&self.connection, name).map_err(|error| failed(&error))
     }
 
     fn save(&mut self, name: &str, n: u64) -> Result<(), StoreError> {
-        let n = i64::try_from(n).unwrap_or(i64::MAX);
-        let upsert = "INSERT INTO cursor (name, n) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n";
-        let saved = self.connection.prepare_cached(upsert).and_then(|mut upsert| upsert.execute(params![name, n]));
-        saved.map(drop).map_err(|error| failed(&error))
+        save_cursor(&self.connection, name, n).map_err(|error| failed(&error))
     }
 }
 
-fn failed(error: &rusqlite::Error) -> StoreError {
+/// Opens the consumers' file of the data directory at `directory`.
+pub(crate) fn open_consumers(directory: &Path) -> Result<Connection, StoreError> {
+    let open = || {
+        let connection = Connection::open(directory.join(CONSUMERS_FILE))?;
+        connection.busy_timeout(std::time::Duration::from_secs(5))?;
+        connection.execute_batch(concat!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
+            include_str!("../migrations/consumers/0001.sql"),
+            include_str!("../migrations/consumers/0002.sql"),
+        ))?;
+        Ok(connection)
+    };
+    open().map_err(|error: rusqlite::Error| failed(&error))
+}
+
+/// The last record that the consumer `name` has handled; 0 for none.
+pub(crate) fn load_cursor(connection: &Connection, name: &str) -> rusqlite::Result<u64> {
+    let mut select = connection.prepare_cached("SELECT n FROM cursor WHERE name = ?")?;
+    let n = select.query_row([name], |row| row.get::<_, i64>(0)).optional()?;
+    Ok(n.map_or(0, |n| u64::try_from(n).unwrap_or(0)))
+}
+
+/// Keeps it.
+pub(crate) fn save_cursor(connection: &Connection, name: &str, n: u64) -> rusqlite::Result<()> {
+    let n = i64::try_from(n).unwrap_or(i64::MAX);
+    let upsert = "INSERT INTO cursor (name, n) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET n = excluded.n";
+    connection.prepare_cached(upsert)?.execute(params![name, n]).map(drop)
+}
+
+pub(crate) fn failed(error: &rusqlite::Error) -> StoreError {
     StoreError::Unavailable(format!("the cursors in {CONSUMERS_FILE} (it may be deleted): {error}"))
 }

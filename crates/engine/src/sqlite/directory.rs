@@ -115,7 +115,7 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
 }
 
 /// What the first bytes of a database file say.
-struct Header {
+pub(super) struct Header {
     pages: u32,
     page_bytes: u64,
     version: u32,
@@ -125,18 +125,7 @@ struct Header {
 /// Refuses a file that is no database, is cut short, or comes from a newer program: by its raw bytes, without a write.
 fn check_file(directory: &Path, migrations: &Migrations) -> Result<(), StoreError> {
     let path = directory.join(migrations.file);
-    let Some(header) = read_header(&path)? else { return Ok(()) };
-    if header.application == 0 && header.version == 0 && header.pages <= 1 {
-        // A database without a table: a first start that was cut off before its tables were in the file itself.
-        return Ok(());
-    }
-    if header.application != APPLICATION_ID {
-        return Err(StoreError::Damaged(format!(
-            "{} is a database of another program; name another data directory",
-            path.display()
-        )));
-    }
-    check_version(migrations, header.version)?;
+    let Some(header) = check_header(&path, migrations)? else { return Ok(()) };
     let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
     let log = fs::metadata(directory.join(format!("{}-wal", migrations.file))).map_or(0, |metadata| metadata.len());
     if log == 0 && length < u64::from(header.pages) * header.page_bytes {
@@ -148,6 +137,23 @@ fn check_file(directory: &Path, migrations: &Migrations) -> Result<(), StoreErro
         )));
     }
     Ok(())
+}
+
+/// Refuses a file that is no database of ours or comes from a newer program; a file with nothing in it yet is `None`.
+pub(super) fn check_header(path: &Path, migrations: &Migrations) -> Result<Option<Header>, StoreError> {
+    let Some(header) = read_header(path)? else { return Ok(None) };
+    if header.application == 0 && header.version == 0 && header.pages <= 1 {
+        // A database without a table: a first start that was cut off before its tables were in the file itself.
+        return Ok(None);
+    }
+    if header.application != APPLICATION_ID {
+        return Err(StoreError::Damaged(format!(
+            "{} is a database of another program; name another data directory",
+            path.display()
+        )));
+    }
+    check_version(migrations, header.version)?;
+    Ok(Some(header))
 }
 
 fn check_version(migrations: &Migrations, version: u32) -> Result<(), StoreError> {

@@ -3,7 +3,7 @@
 //! Start reading at [`JournalWriter::commit`].
 
 use super::checkpoint::Gate;
-use super::directory::{JOURNAL_FILE, open_for_read};
+use super::directory::{JOURNAL, JOURNAL_FILE, check_header, open_for_read};
 use super::error::{classify, classify_commit};
 use crate::canary;
 use crate::record::{Place, SealedRecord};
@@ -200,6 +200,11 @@ impl SqliteJournal {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let path = directory.join(JOURNAL_FILE);
         let failed = |error: rusqlite::Error| classify(&format!("reading {}", path.display()), &error);
+        if !path.exists() {
+            let missing = format!("there is no journal at {}; name the data directory of an engine", path.display());
+            return Err(StoreError::Unavailable(missing));
+        }
+        check_header(&path, &JOURNAL)?;
         let connection = open_for_read(&path).map_err(failed)?;
         let lane = read_lane(&connection).map_err(failed)?;
         let (domain, _) = lane.ok_or_else(|| StoreError::Damaged(format!("{} has no lane", path.display())))?;
