@@ -10,9 +10,10 @@ use crate::refusal::FrozenBy;
 use crate::{Event, bonus, holder, mandate, payment, payout, send, top_up, voucher, wallet};
 use domain::{Id, Time};
 use ledger::Yen;
+use serde::{Deserialize, Serialize};
 
 /// One thing to be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// To whom.
     pub to: To,
@@ -27,7 +28,7 @@ pub struct Notice {
 }
 
 /// Who is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum To {
     /// A holder, wherever they can be reached.
     Holder(HolderId),
@@ -42,7 +43,7 @@ pub enum To {
 }
 
 /// What is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "each is named as the event that it tells of")]
 pub enum Kind {
     Joined,
