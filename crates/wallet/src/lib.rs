@@ -156,10 +156,6 @@ pub struct Refused {
 }
 
 /// A row of any table.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "most rows at work are wallets, and the path of a payment allocates little"
-)]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
     /// A holder.

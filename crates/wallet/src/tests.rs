@@ -4,6 +4,8 @@
 mod bank;
 mod bank_matrix;
 mod bank_stories;
+mod golden;
+mod holders;
 mod payment_matrix;
 mod precedence;
 mod properties;

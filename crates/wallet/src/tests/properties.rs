@@ -136,6 +136,10 @@ impl Model {
     }
 }
 
+fn number(index: usize) -> u128 {
+    u128::try_from(index).expect("an index")
+}
+
 struct Run {
     world: World,
     model: Model,
@@ -154,15 +158,15 @@ impl Run {
         let mut world = World::new();
         let mut model = Model::default();
         for index in 0..WALLETS {
-            let id = world.give_wallet(index as u128, Tier::Identified);
+            let id = world.give_wallet(number(index), Tier::Identified);
             for (purse, amount) in Purse::ALL.into_iter().zip(GIVEN) {
-                let lot = 10 * index as u128 + u128::from(purse.code().0);
+                let lot = 10 * number(index) + u128::from(purse.code().0);
                 world.give_money(id, purse, lot, amount, T0.plus_milliseconds(-2 * DAY_MS));
             }
             model.purses[index] = GIVEN;
         }
         for index in 0..SHOPS {
-            world.give_shop(index as u128);
+            world.give_shop(number(index));
         }
         Self { world, model, last_id: 1_000 }
     }
@@ -174,8 +178,7 @@ impl Run {
 
     fn payment(&self, index: usize) -> Option<(usize, PaymentId)> {
         let index = index.checked_rem(self.model.payments.len())?;
-        let captured = |id: u128| PaymentId(Id::from_number(1_000_000 + id));
-        Some((index, captured(index as u128)))
+        Some((index, PaymentId(Id::from_number(1_000_000 + number(index)))))
     }
 
     fn deed(&mut self, deed: &Deed) {
@@ -184,7 +187,7 @@ impl Run {
             Deed::Capture { payment, shop, amount } => self.capture(payment, shop % SHOPS, amount),
             Deed::Void { payment, shop: seller } => {
                 let Some((index, payment)) = self.payment(payment) else { return };
-                let shop = shop((seller % SHOPS) as u128);
+                let shop = shop(number(seller % SHOPS));
                 if self.payment_deed(payment::Command::Void { payment, shop }).is_ok() {
                     self.model.close(index, 0);
                 }
@@ -203,18 +206,18 @@ impl Run {
                 let index = index % WALLETS;
                 let (bonus, campaign) = (BonusId(self.fresh()), CampaignId(Id::from_number(1)));
                 let give =
-                    bonus::Command::Give { bonus, campaign, wallet: wallet(index as u128), amount: Yen::new(amount) };
+                    bonus::Command::Give { bonus, campaign, wallet: wallet(number(index)), amount: Yen::new(amount) };
                 if self.world.run(&Command::Bonus(give)).is_ok() {
                     self.model.purses[index][0] += amount;
                 }
             }
             Deed::Freeze { wallet: index } => {
-                let (wallet, by) = (wallet((index % WALLETS) as u128), FrozenBy::Desk);
+                let (wallet, by) = (wallet(number(index % WALLETS)), FrozenBy::Desk);
                 let _refused_if_closed =
                     self.world.run(&Command::Wallet(crate::wallet::Command::Freeze { wallet, by }));
             }
             Deed::Unfreeze { wallet: index } => {
-                let (wallet, by) = (wallet((index % WALLETS) as u128), FrozenBy::Desk);
+                let (wallet, by) = (wallet(number(index % WALLETS)), FrozenBy::Desk);
                 let _refused_if_open =
                     self.world.run(&Command::Wallet(crate::wallet::Command::Unfreeze { wallet, by }));
             }
@@ -230,11 +233,11 @@ impl Run {
     }
 
     fn pay(&mut self, wallet_index: usize, shop_index: usize, amount: i64, capture: bool) {
-        let id = wallet(wallet_index as u128);
+        let id = wallet(number(wallet_index));
         let reply = self.payment_deed(payment::Command::Authorise(Authorise {
-            payment: PaymentId(Id::from_number(1_000_000 + self.model.payments.len() as u128)),
-            payer: Payer::Holder(id, holder(wallet_index as u128)),
-            shop: shop(shop_index as u128),
+            payment: PaymentId(Id::from_number(1_000_000 + number(self.model.payments.len()))),
+            payer: Payer::Holder(id, holder(number(wallet_index))),
+            shop: shop(number(shop_index)),
             amount: Yen::new(amount),
             capture,
             origin: None,
@@ -250,7 +253,7 @@ impl Run {
 
     fn capture(&mut self, payment: usize, shop_index: usize, amount: Option<i64>) {
         let Some((index, payment)) = self.payment(payment) else { return };
-        let (shop, part) = (shop(shop_index as u128), amount.map(Yen::new));
+        let (shop, part) = (shop(number(shop_index)), amount.map(Yen::new));
         if self.payment_deed(payment::Command::Capture { payment, shop, amount: part }).is_ok() {
             let whole = self.model.payments[index].counts;
             assert!(self.model.payments[index].open && self.model.payments[index].shop == shop_index);
@@ -260,7 +263,7 @@ impl Run {
 
     fn refund(&mut self, payment: usize, shop_index: usize, amount: i64) {
         let Some((index, payment)) = self.payment(payment) else { return };
-        let (refund, shop) = (RefundId(self.fresh()), shop(shop_index as u128));
+        let (refund, shop) = (RefundId(self.fresh()), shop(number(shop_index)));
         let command = payment::Command::Refund { refund, payment, shop, amount: Yen::new(amount) };
         let reply = self.payment_deed(command);
         let row = &self.model.payments[index];
@@ -274,10 +277,10 @@ impl Run {
 
     fn send(&mut self, from: usize, to: usize, amount: i64) {
         let command = send::Command::Request(send::Request {
-            send: SendId(Id::from_number(2_000_000 + self.model.sends.len() as u128)),
-            wallet: wallet(from as u128),
-            holder: holder(from as u128),
-            to: wallet(to as u128),
+            send: SendId(Id::from_number(2_000_000 + number(self.model.sends.len()))),
+            wallet: wallet(number(from)),
+            holder: holder(number(from)),
+            to: wallet(number(to)),
             amount: Yen::new(amount),
             message: None,
             origin: None,
@@ -293,7 +296,7 @@ impl Run {
 
     fn decide(&mut self, index: usize, release: bool) {
         let Some(index) = index.checked_rem(self.model.sends.len()) else { return };
-        let (send, by) = (SendId(Id::from_number(2_000_000 + index as u128)), StaffId(Id::from_number(1)));
+        let (send, by) = (SendId(Id::from_number(2_000_000 + number(index))), StaffId(Id::from_number(1)));
         let command = send::Command::DecideHeld { send, release, by };
         if self.world.run(&Command::Send(command)).is_ok() {
             let (from, to, amount, held) = &mut self.model.sends[index];
@@ -304,13 +307,13 @@ impl Run {
     }
 
     fn redeem(&mut self, index: usize, amount: i64) {
-        let (voucher, wallet) = (VoucherId(self.fresh()), wallet(index as u128));
+        let (voucher, wallet) = (VoucherId(self.fresh()), wallet(number(index)));
         let expires = self.world.now.plus_milliseconds(1);
         let issue = voucher::Command::Issue { voucher, amount: Yen::new(amount), expires };
         if self.world.run(&Command::Voucher(issue)).is_err() {
             return;
         }
-        let holder = holder(index as u128);
+        let holder = holder(number(index));
         let redeem = voucher::Command::Redeem { voucher, wallet, holder, origin: None, proof: None };
         if self.world.run(&Command::Voucher(redeem)).is_ok() {
             self.model.purses[index][1] += amount;
@@ -318,7 +321,7 @@ impl Run {
     }
 
     fn close(&mut self, index: usize) {
-        let (wallet, holder) = (wallet(index as u128), holder(index as u128));
+        let (wallet, holder) = (wallet(number(index)), holder(number(index)));
         let command = crate::wallet::Command::Close { wallet, holder };
         if self.world.run(&Command::Wallet(command)).is_ok() {
             let empty = self.model.purses[index] == [0; 3] && self.model.held[index] == 0;
@@ -330,7 +333,7 @@ impl Run {
     fn compare(&self) {
         let day = self.world.now.day();
         for index in 0..WALLETS {
-            let row = self.world.wallet(wallet(index as u128));
+            let row = self.world.wallet(wallet(number(index)));
             let there = Purse::ALL.map(|purse| row.purse(purse).account.available().amount());
             assert_eq!(there, self.model.purses[index], "purses of wallet {index}");
             assert_eq!(row.held().amount(), self.model.held[index], "held of wallet {index}");
@@ -340,11 +343,11 @@ impl Run {
             assert!(counted <= 500_000, "more than a day's limit");
         }
         for index in 0..SHOPS {
-            let account = self.world.account(chart::settlement(shop(index as u128)));
+            let account = self.world.account(chart::settlement(shop(number(index))));
             assert_eq!(account.credit_balance(), self.model.shops[index], "shop {index}");
         }
         let suspense = self.world.account(chart::suspense(None)).credit_balance();
-        assert_eq!(suspense, self.model.suspense - 400_000 * WALLETS as i64, "suspense");
+        assert_eq!(suspense, self.model.suspense - GIVEN[2] * i64::try_from(WALLETS).expect("few"), "suspense");
     }
 
     /// The lists and the day's debt are sums over the events, and come to the balances too.
@@ -355,12 +358,12 @@ impl Run {
         for event in self.world.journal.iter().flatten() {
             outstanding.apply(event);
             for (index, sums) in purses.iter_mut().enumerate() {
-                let Some(movement) = of_wallet(event, wallet(index as u128)) else { continue };
+                let Some(movement) = of_wallet(event, wallet(number(index))) else { continue };
                 let Change::Purses { bonus, prepaid, funds } = movement.change else { panic!("{movement:?}") };
                 *sums = [sums[0] + bonus, sums[1] + prepaid, sums[2] + funds];
             }
             for (index, sum) in shops.iter_mut().enumerate() {
-                let Some(movement) = of_shop(event, shop(index as u128)) else { continue };
+                let Some(movement) = of_shop(event, shop(number(index))) else { continue };
                 let Change::Settlement(change) = movement.change else { panic!("{movement:?}") };
                 *sum += change;
             }

@@ -216,3 +216,25 @@ fn a_campaign_gives_what_can_only_be_spent() {
          P pays S 15000 -> captured; P has 0 bonus, 85000 prepaid; S refunds 6000 -> done; P has 1000 bonus, 90000 prepaid",
     );
 }
+
+#[test]
+fn what_comes_back_pays_first_what_its_bank_took_back() {
+    let spent = "A links X; A tops up 9000 from X -> pending; bank moved 9000 -> settled";
+    let tell = |rest: &str| check(&format!("{spent}; {rest}"));
+    tell(
+        "S holds 6000 of A -> authorised; bank takes back 9000 -> reversed; A has 0 funds, 6000 held; A owes 6000
+          S captures -> frozen by debt; S voids -> voided; A has 0 funds, 0 held; A owes 0; A pays S 1 -> insufficient funds, 0 there",
+    );
+    tell(
+        "S holds 6000 of A -> authorised; bank takes back 9000 -> reversed; 7 days pass; nobody captures -> expired
+          A has 0 funds; A owes 0",
+    );
+    tell(
+        "A pays S 6000 -> captured; bank takes back 9000 -> reversed; A owes 6000; S refunds 2500 -> done; A owes 3500
+          A has 0 funds; S refunds 3500 -> done; A owes 0; A has 0 funds",
+    );
+    tell(
+        "the guard holds; A sends B 3000 -> held; bank takes back 9000 -> reversed; A owes 3000; A has 0 funds, 3000 held
+          desk lets go -> frozen by debt; desk says no -> given_up; A owes 0; A has 0 funds, 0 held; B has 0 funds, 0 arriving",
+    );
+}

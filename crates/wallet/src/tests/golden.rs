@@ -1,0 +1,279 @@
+//! The bytes that live for ever: events as they were first stored, one or more of each variant, and the rows that they come
+//! to, from nothing. A change of code that fails here has changed the stored form, or the meaning of the past.
+//!
+//! `golden.txt` holds one event a line, by name, in hexadecimal, in the order in which they happened; below each the
+//! rows that it changed, by table and id, with a digest of the row's bytes. An event's line is never edited.
+//!
+//! To add a variant: append deeds that bring it about to [`DEEDS`], and run
+//! `cargo test -p wallet golden -- --ignored`, which appends their events to what is there. Where the form of rows changed
+//! on purpose (`ROWS_VERSION` grew), the same command writes the new digests; it leaves every event as it is.
+
+use super::story::Story;
+use super::world::{DAY_MS, holder, shop, wallet};
+use crate::holder::{self as holders, Contact, Sealed};
+use crate::ids::{ContactId, PersonId, SwitchId};
+use crate::switches::{self, Cohort, Function};
+use crate::traits::{Fingerprint, IdentificationMethod, Origin};
+use crate::{Command, Event, Row, Wallets, table};
+use domain::{Domain, Id, Key};
+use serde::de::value::Error;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+const GOLDEN: &str = include_str!("golden.txt");
+
+/// What is told, a chapter a string. The file remembers how many chapters it holds; new ones go to the end.
+const DEEDS: &[&str] = &[
+    "seller issues 1 worth 5000 -> issued; A redeems 1 -> redeemed; seller issues 2 worth 700 -> issued
+     seller cancels 2 -> cancelled; campaign gives A 1000 -> done; A pays S 9999 -> insufficient funds, 6000 there",
+    "A asks to link -> requested; bank's page opens -> authenticating; bank says no -> refused
+     A asks to link -> requested; bank grants X static -> refused: strong factor; A asks to link -> requested; A leaves -> abandoned
+     A asks to link -> requested; bank grants X close -> in_review; A collects X -> in_review; desk accepts X -> active
+     true holder confirms -> active; A revokes -> revoked; not me -> revoked; B links Y; A links Z",
+    "A tops up 10000 from Z -> pending; bank is asked -> in_doubt; bank moved 10000 -> settled
+     A tops up 5000 from Z -> pending; bank babbles -> in_doubt; A cancels -> in_doubt; bank declines -> cancelled
+     A tops up 5000 from Z -> pending; A cancels -> pending; bank moved 5000 -> returned
+     bank cannot give back -> returned; bank gave back -> returned
+     A tops up 6000 from Z -> pending; bank moved 600 -> in_doubt, flagged; ann proposes settle -> in_doubt, flagged
+     bob approves settle -> settled
+     A tops up 7000 from Z -> pending; bank declines -> declined; bank moved 7000 -> declined, flagged
+     ann proposes keep -> declined, flagged; bob approves keep -> declined
+     the guard holds; A tops up 8000 from Z -> held; desk releases -> pending; the guard allows; bank moved 8000 -> settled
+     A tops up 9000 from Z -> pending; bank moved 9000 -> settled; A pays S 9000 -> captured; bank takes back 9000 -> reversed",
+    "B tops up 30000 from Y -> pending; bank moved 30000 -> settled; 2 days pass
+     B pays out 1000 to Y -> pending; bank is asked -> in_doubt; bank moved 1000 -> settled; bank sends back 1000 -> returned
+     B pays out 2000 to Y -> pending; bank babbles -> in_doubt; B cancels -> in_doubt; bank finds nothing -> cancelled
+     bank moved 2000 -> cancelled, flagged
+     ann proposes settle -> cancelled, flagged; bob approves settle -> settled
+     B pays out 3000 to Y -> pending; bank moved 300 -> in_doubt, flagged; ann proposes settle -> in_doubt, flagged
+     bob approves settle -> settled
+     the guard holds; B pays out 4000 to Y -> held; desk releases -> pending; the guard allows; bank declines -> declined",
+    "B shows 7 -> done; S takes 100 by 7 -> captured; S refunds 40 -> done
+     S holds 500 of B -> authorised; S captures 200 -> captured; T holds 300 of B -> authorised; T voids -> voided
+     T holds 300 of B -> authorised; 7 days pass; nobody captures -> expired
+     B sends C 1000 -> completed; the guard holds; B sends C 2000 -> held; desk lets go -> completed
+     B sends C 3000 -> held; desk says no -> given_up; the guard allows
+     C freezes -> frozen; desk freezes C -> frozen; C unfreezes -> frozen; desk unfreezes C -> open
+     D closes -> closed; T shuts -> done",
+];
+
+/// Whoever is in the deeds, by commands: nothing is given.
+fn open_everything(story: &mut Story) {
+    let origin = Origin {
+        device: Some(Fingerprint(0xd0)),
+        network: Some(Fingerprint(0x24)),
+        network_wide: Some(Fingerprint(0x16)),
+    };
+    let mut run = |command: Command| story.world.done(&command);
+    for number in 1..=5 {
+        let (holder, wallet) = (holder(number), wallet(number));
+        let (mail, phone) = (ContactId(Id::from_number(0x0a00 + number)), ContactId(Id::from_number(0x0b00 + number)));
+        let (mail_domain, profile) = (Some(Fingerprint(0x3a)), Sealed(vec![1, 2, 3]));
+        run(Command::Holder(holders::Command::Open { holder, mail, mail_domain, profile }));
+        run(Command::Holder(holders::Command::VerifyMail { holder, mail }));
+        run(Command::Wallet(crate::wallet::Command::Open { wallet, holder, origin: Some(origin) }));
+        run(Command::Holder(holders::Command::VerifyPhone { holder, phone }));
+        if number < 5 {
+            let (person, method) = (PersonId(Id::from_number(0x0c00 + number)), IdentificationMethod::ChipAndFace);
+            let profile = Some(Sealed(vec![4, 5]));
+            run(Command::Holder(holders::Command::Identify { holder, person, method, profile }));
+        }
+    }
+    let (holder, mail) = (holder(4), ContactId(Id::from_number(0x0af4)));
+    let (to, proof) = (Contact::Mail(mail, None), Some(crate::Proof::SecondFactor));
+    run(Command::Holder(holders::Command::ChangeContact { holder, to, proof }));
+    run(Command::Holder(holders::Command::VerifyMail { holder, mail }));
+    for number in 1..=2 {
+        run(Command::Shop(crate::shop::Command::Open { shop: shop(number) }));
+    }
+    let cohort = Cohort { device: Some(Fingerprint(0xbad)), ..Cohort::default() };
+    let id = SwitchId(Id::from_number(1));
+    run(Command::Switches(switches::Command::Set { id, function: Some(Function::Send), bank: None, cohort }));
+    run(Command::Switches(switches::Command::Lift { id }));
+}
+
+/// What `DEEDS` from the chapter `told` on come to, on top of `rows`.
+fn events(rows: BTreeMap<Key, Row>, told: usize) -> Vec<Event> {
+    let mut story = Story::new();
+    story.world = super::world::World::new();
+    story.world.rows = rows;
+    story.world.pass(100 * DAY_MS * i64::try_from(told).expect("few chapters"));
+    if told == 0 {
+        open_everything(&mut story);
+    }
+    for chapter in DEEDS.iter().skip(told) {
+        for sentence in chapter.split([';', '\n']).map(str::trim) {
+            story.tell(sentence);
+        }
+    }
+    story.world.journal.into_iter().flatten().collect()
+}
+
+/// An event of the file, and the lines of its rows.
+struct Golden {
+    name: String,
+    bytes: Vec<u8>,
+    rows: Vec<String>,
+}
+
+fn read() -> (usize, Vec<Golden>) {
+    let mut told = 0;
+    let mut events: Vec<Golden> = Vec::new();
+    for line in GOLDEN.lines() {
+        if let Some(count) = line.strip_prefix("chapters ") {
+            told = count.parse().expect("a count");
+        } else if let Some(row) = line.strip_prefix("  ") {
+            events.last_mut().expect("an event before its rows").rows.push(row.to_owned());
+        } else {
+            let (name, hex) = line.split_once(' ').expect("a name and its bytes");
+            events.push(Golden { name: name.to_owned(), bytes: from_hex(hex), rows: Vec::new() });
+        }
+    }
+    (told, events)
+}
+
+fn from_hex(hex: &str) -> Vec<u8> {
+    let digits = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+    (0..hex.len()).step_by(2).map(digits).collect()
+}
+
+fn to_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        write!(hex, "{byte:02x}").expect("a string takes it");
+        hex
+    })
+}
+
+/// FNV-1a, 64 bits: enough to see that something changed.
+fn digest(bytes: &[u8]) -> u64 {
+    let step = |digest: u64, byte: &u8| (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+/// Applies `event`, and says each row that it changed as the file does.
+fn apply(rows: &mut BTreeMap<Key, Row>, event: &Event) -> Vec<String> {
+    let mut keys = Vec::new();
+    Wallets::touches(event, &mut keys);
+    let mut lines = Vec::new();
+    for key in keys {
+        let mut row = rows.get(&key).cloned();
+        Wallets::evolve(key, &mut row, event);
+        let row = row.expect("no row is ever removed");
+        let bytes = postcard::to_stdvec(&row).expect("a row can be stored");
+        assert_eq!(postcard::from_bytes::<Row>(&bytes).expect("a stored row is readable"), row);
+        let table = table::SPECS[usize::from(key.table.0)].name;
+        lines.push(format!("{table} {:x} {:016x}", key.id.number(), digest(&bytes)));
+        rows.insert(key, row);
+    }
+    lines
+}
+
+#[test]
+fn old_events_are_read_and_do_what_they_did() {
+    let mut rows = BTreeMap::new();
+    for Golden { name, bytes, rows: expected } in read().1 {
+        let event: Event = postcard::from_bytes(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(name_of(&bytes), name, "{event:?}");
+        assert_eq!(postcard::to_stdvec(&event).expect("an event can be stored"), bytes, "{name}: {event:?}");
+        assert_eq!(apply(&mut rows, &event), expected, "the rows after {name}: {event:?}");
+    }
+}
+
+#[test]
+fn every_variant_is_there() {
+    let there: BTreeSet<_> = read().1.into_iter().map(|golden| golden.name).collect();
+    let missing: Vec<_> = all_names().into_iter().filter(|name| !there.contains(name)).collect();
+    assert!(missing.is_empty(), "no golden bytes of {missing:?}: see the head of this file");
+}
+
+#[test]
+#[ignore = "writes the file: for whoever adds a variant"]
+fn golden_file_is_written() {
+    let (told, golden) = read();
+    let mut rows = BTreeMap::new();
+    let mut lines = String::new();
+    let mut write = |rows: &mut BTreeMap<Key, Row>, bytes: &[u8]| {
+        let event: Event = postcard::from_bytes(bytes).expect("an event is readable");
+        writeln!(lines, "{} {}", name_of(bytes), to_hex(bytes)).expect("a string takes it");
+        for row in apply(rows, &event) {
+            writeln!(lines, "  {row}").expect("a string takes it");
+        }
+    };
+    for Golden { bytes, .. } in golden {
+        write(&mut rows, &bytes);
+    }
+    for event in events(rows.clone(), told) {
+        write(&mut rows, &postcard::to_stdvec(&event).expect("an event can be stored"));
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/golden.txt");
+    std::fs::write(path, format!("chapters {}\n{lines}", DEEDS.len())).expect("the file can be written");
+}
+
+/// The rooms' events, in the order of [`Event`]'s variants; none for what is no room.
+fn rooms() -> Vec<(&'static str, Option<&'static [&'static str]>)> {
+    let of = |room: &'static str| match room {
+        "Refused" => None,
+        "Holder" => Some(variants::<crate::holder::Event>()),
+        "Wallet" => Some(variants::<crate::wallet::Event>()),
+        "Shop" => Some(variants::<crate::shop::Event>()),
+        "Mandate" => Some(variants::<crate::mandate::Event>()),
+        "TopUp" => Some(variants::<crate::top_up::Event>()),
+        "Payout" => Some(variants::<crate::payout::Event>()),
+        "Payment" => Some(variants::<crate::payment::Event>()),
+        "Send" => Some(variants::<crate::send::Event>()),
+        "Voucher" => Some(variants::<crate::voucher::Event>()),
+        "Bonus" => Some(variants::<crate::bonus::Event>()),
+        "Switches" => Some(variants::<crate::switches::Event>()),
+        other => panic!("the events of {other} are not listed here"),
+    };
+    variants::<Event>().iter().map(|room| (*room, of(room))).collect()
+}
+
+fn all_names() -> Vec<String> {
+    let name = |(room, variants): (&str, Option<&[&str]>)| match variants {
+        None => vec![room.to_owned()],
+        Some(variants) => variants.iter().map(|variant| format!("{room}.{variant}")).collect(),
+    };
+    rooms().into_iter().flat_map(name).collect()
+}
+
+/// The name of the event that `bytes` begin with: postcard writes a variant's number first.
+fn name_of(bytes: &[u8]) -> String {
+    match rooms()[usize::from(bytes[0])] {
+        (room, None) => room.to_owned(),
+        (room, Some(variants)) => format!("{room}.{}", variants[usize::from(bytes[1])]),
+    }
+}
+
+/// The names of an enum's variants, in order: what its derived reader asks for.
+fn variants<T: DeserializeOwned>() -> &'static [&'static str] {
+    let mut asked: &'static [&'static str] = &[];
+    assert!(T::deserialize(Asked(&mut asked)).is_err(), "there is nothing to read");
+    asked
+}
+
+struct Asked<'a>(&'a mut &'static [&'static str]);
+
+impl<'de> Deserializer<'de> for Asked<'_> {
+    type Error = Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
+        Err(Error::custom("not an enum"))
+    }
+
+    fn deserialize_enum<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        variants: &'static [&'static str],
+        _: V,
+    ) -> Result<V::Value, Error> {
+        *self.0 = variants;
+        Err(Error::custom("asked"))
+    }
+
+    serde::forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
+        newtype_struct seq tuple tuple_struct map struct identifier ignored_any
+    }
+}
