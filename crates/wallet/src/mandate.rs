@@ -309,7 +309,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         Command::Confirm { mandate, bank_account, .. } | Command::Decide { mandate, bank_account, .. } => {
             keys.extend(rows.mandate(*mandate).map(|row| Key::new(table::WALLET, row.wallet.0)));
             let live = rows.bank_account(*bank_account).and_then(|account| account.live_mandate);
-            keys.extend(live.map(mandate_key));
+            keys.extend(live.filter(|live| live != mandate).map(mandate_key));
         }
         Command::ConfirmByTrueHolder { mandate } | Command::Revoke { mandate, .. } => {
             let grant = rows.mandate(*mandate).and_then(|row| row.grant);

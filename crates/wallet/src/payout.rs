@@ -280,8 +280,10 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         let Some(wallet) = rows.wallet(request.wallet) else { return };
         keys.extend(wallet.person.map(|person| Key::new(table::PERSON, person.0)));
         for lot in &wallet.funds.lots {
-            if let Source::TopUp(bank_account) = lot.source {
-                keys.push(bank_account_key(bank_account));
+            let Source::TopUp(bank_account) = lot.source else { continue };
+            let key = bank_account_key(bank_account);
+            if bank_account != request.bank_account && !keys.contains(&key) {
+                keys.push(key);
             }
         }
         keys.extend(rows.bank_account(request.bank_account).map(|row| chart::key(chart::clearing(row.bank))));

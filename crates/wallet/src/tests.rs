@@ -3,9 +3,11 @@
 
 mod bank;
 mod bank_matrix;
+mod bank_properties;
 mod bank_stories;
 mod golden;
 mod holders;
+mod lists;
 mod payment_matrix;
 mod precedence;
 mod properties;

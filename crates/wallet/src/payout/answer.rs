@@ -125,13 +125,13 @@ impl Payout {
         by: Option<StaffId>,
         moment: Moment,
     ) -> Event {
-        let (credit, suspended, given) = (self.credit, self.suspended(), self.give_back(wallet));
+        let (credit, suspended, given) = (self.credit, self.suspended(), Box::new(self.give_back(wallet)));
         Event::Ended { credit, status, suspended, given, answer, by, at: moment.now }
     }
 
     pub(super) fn returned(&self, wallet: &Wallet, moment: Moment) -> Event {
         let (credit, suspended, held) = (self.credit, self.suspended(), self.status.is_open());
-        Event::Returned { credit, held, suspended, given: self.give_back(wallet), at: moment.now }
+        Event::Returned { credit, held, suspended, given: Box::new(self.give_back(wallet)), at: moment.now }
     }
 
     /// Where each piece goes: a lot that a bank took back meanwhile pays that debt first; a closed wallet's money waits in

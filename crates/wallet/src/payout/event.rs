@@ -78,7 +78,7 @@ pub enum Event {
         /// A wrong amount that had been put in suspense, and was none.
         suspended: Yen,
         /// Where the money went.
-        given: GivenBack,
+        given: Box<GivenBack>,
         /// The bank's answer; none: the bank was not asked, or the desk settled it.
         answer: Option<Answer>,
         /// Who of the desk gave it up.
@@ -106,7 +106,7 @@ pub enum Event {
         /// A wrong amount that had been put in suspense before.
         suspended: Yen,
         /// Where the money went.
-        given: GivenBack,
+        given: Box<GivenBack>,
         /// When.
         at: Time,
     },

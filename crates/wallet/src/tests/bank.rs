@@ -1,14 +1,15 @@
 //! Sentences about banks, for stories: links, top-ups, payouts, and what a bank says of them.
 //!
 //! `X`, `Y` and `Z` are bank accounts at one bank. `A links X` tells a whole link, up to its true holder's word. A deed about a
-//! movement means the last one that was asked for: `A tops up 100 from X -> pending; bank moved 100 -> settled`.
+//! movement means the last one that was asked for, `A tops up 100 from X -> pending; bank moved 100 -> settled`, or the one
+//! that it names: `bank takes back 100 of first`.
 
 use super::story::{Story, number_of, wallet_of, yen};
 use super::world::holder;
 use crate::bank_answer::{Answer, AnswerSource, Outcome, Resolution};
 use crate::ids::{BankAccountId, BankCode, GiveBackId, MandateId, PayoutId, StaffId, TopUpId};
 use crate::mandate::{self, Grant, NameGrade, RevokedBy, Why};
-use crate::{Command, chart, payout, top_up};
+use crate::{Command, Policies, Policy, chart, payout, top_up};
 use domain::Id;
 use ledger::Yen;
 use std::collections::BTreeMap;
@@ -32,6 +33,16 @@ pub(crate) struct Bank {
     links: BTreeMap<(u128, u128), MandateId>,
     mandate: Option<(MandateId, String)>,
     pub(crate) movement: Option<Movement>,
+    names: BTreeMap<String, Movement>,
+}
+
+impl Bank {
+    /// Calls the last movement `name`.
+    pub(crate) fn remember(&mut self, name: &str) {
+        if let Some(movement) = self.movement {
+            self.names.insert(name.to_owned(), movement);
+        }
+    }
 }
 
 fn account_of(name: &str) -> Option<BankAccountId> {
@@ -79,6 +90,12 @@ impl Story {
         match words {
             [who, "links", account] => self.link(who, account, true),
             [who, "links", account, "unconfirmed"] => self.link(who, account, false),
+            ["static", "factors", "suffice"] => {
+                let mut policy = Policy::default();
+                policy.mandate.refuses_static_factors = false;
+                self.world.context.policies = Policies::new(policy);
+            }
+            ["it", "is", time] => self.world.now = time.parse::<jiff::Timestamp>().expect("a point in time").into(),
             ["suspense", "is", amount] => {
                 let suspense = self.world.account(chart::suspense(Some(BANK)));
                 assert_eq!(suspense.credit_balance(), signed(amount), "{suspense:?}");
@@ -137,6 +154,13 @@ impl Story {
 
     /// The command of a sentence about banks; none if it is no such sentence.
     pub(crate) fn bank_deed(&mut self, words: &[&str]) -> Option<Command> {
+        let words = match words {
+            [deed @ .., "of", name] if self.bank.names.contains_key(*name) => {
+                self.bank.movement = self.bank.names.get(*name).copied();
+                deed
+            }
+            words => words,
+        };
         match words {
             [who, "tops", "up", amount, "from", account] => Some(self.request_top_up(who, amount, account)),
             [who, "pays", "out", amount, "to", account] => Some(self.request_payout(who, amount, account)),

@@ -26,12 +26,14 @@ fn cell(path: &str, deed: &str) -> String {
             assert_eq!(before, story.world.rows, "nothing happened, and yet: {path}; {deed}");
             "=".into()
         }
-        (Ok(_), [Event::TopUp(top_up::Event::Contradicted { .. })])
-        | (Ok(_), [Event::Payout(payout::Event::Contradicted { .. })]) => "!".into(),
-        (Ok(_), [Event::TopUp(top_up::Event::CancelWished { .. })])
-        | (Ok(_), [Event::Payout(payout::Event::CancelWished { .. })]) => "wish".into(),
-        (Ok(_), [Event::TopUp(top_up::Event::Proposed { .. } | top_up::Event::GiveBackFailed { .. })])
-        | (Ok(_), [Event::Payout(payout::Event::Proposed { .. })]) => "noted".into(),
+        (Ok(_), [Event::TopUp(top_up::Event::Contradicted { .. })]) => "!".into(),
+        (Ok(_), [Event::Payout(payout::Event::Contradicted { .. })]) => "!".into(),
+        (Ok(_), [Event::TopUp(top_up::Event::CancelWished { .. })]) => "wish".into(),
+        (Ok(_), [Event::Payout(payout::Event::CancelWished { .. })]) => "wish".into(),
+        (Ok(_), [Event::TopUp(top_up::Event::Proposed { .. } | top_up::Event::GiveBackFailed { .. })]) => {
+            "noted".into()
+        }
+        (Ok(_), [Event::Payout(payout::Event::Proposed { .. })]) => "noted".into(),
         (Ok(Receipt::TopUp { status, .. }), _) => status.name().into(),
         (Ok(Receipt::Payout { status, .. }), _) => status.name().into(),
         (Ok(_), _) => panic!("{path}; {deed}: {reply:?}"),
@@ -65,7 +67,7 @@ fn reached(path: &str) -> &'static str {
 fn check(statuses: &[&'static str], paths: &[&str], table: &str) {
     let reached: BTreeSet<_> = paths.iter().map(|path| reached(path)).collect();
     assert_eq!(reached, statuses.iter().copied().collect(), "a column for every status");
-    let mut wrong = String::new();
+    let mut wrong = Vec::new();
     for row in table.lines().map(str::trim).filter(|row| !row.is_empty()) {
         let (deed, expected) = row.split_once('|').expect("a deed, and what comes of it");
         let found: Vec<_> = paths.iter().map(|path| cell(path, deed.trim())).collect();
@@ -74,10 +76,10 @@ fn check(statuses: &[&'static str], paths: &[&str], table: &str) {
             words => words.to_vec(),
         };
         if found != expected {
-            wrong += &format!("{} | {}\n", deed.trim(), found.join(" "));
+            wrong.push(format!("{} | {}", deed.trim(), found.join(" ")));
         }
     }
-    assert!(wrong.is_empty(), "these rows came out as:\n{wrong}");
+    assert!(wrong.is_empty(), "these rows came out as:\n{}", wrong.join("\n"));
 }
 
 #[test]

@@ -31,7 +31,7 @@ pub(crate) struct Story {
     pub(crate) world: World,
     last_id: u128,
     names: BTreeMap<String, Id>,
-    last_payment: PaymentId,
+    pub(crate) last_payment: PaymentId,
     last_send: SendId,
     pub(crate) bank: super::bank::Bank,
 }
@@ -90,6 +90,7 @@ impl Story {
         }
         if let Some(name) = name {
             self.names.insert(name.to_owned(), self.last_payment.0);
+            self.bank.remember(name);
         }
         let expected = expected.unwrap_or_else(|| panic!("{sentence}: what comes of it?"));
         assert_eq!(in_words(&reply), expected, "{sentence}: {reply:?}");
@@ -148,7 +149,7 @@ impl Story {
         true
     }
 
-    fn command(&mut self, words: &[&str], sentence: &str) -> Command {
+    pub(crate) fn command(&mut self, words: &[&str], sentence: &str) -> Command {
         match words {
             [payer, "pays", shop, amount] => self.authorise(holder_of(payer), shop, amount, true),
             [shop, "holds", amount, "of", payer] => self.authorise(holder_of(payer), shop, amount, false),
