@@ -26,7 +26,7 @@ use std::fmt::Debug;
 /// A set of rules over a set of rows: the wallet is one, the bare ledger another.
 ///
 /// The functions are pure and total. The caller loads the rows, supplies the moment, stores the outcome.
-pub trait Domain: Sized + Send + Sync + 'static {
+pub trait Domain: Debug + Sized + Send + Sync + 'static {
     /// What somebody asks for.
     type Command: Debug + Send + 'static;
     /// What the moment supplies beside the time: the policy in force, the registries.

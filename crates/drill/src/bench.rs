@@ -3,17 +3,21 @@
 //! `pay` makes whole payments, `transfer` bare ledger transfers. Start reading at [`pay`].
 
 mod audit;
+mod beside;
 mod callers;
 mod meter;
 mod pay;
 mod resources;
+mod transfer;
 mod workload;
 
 pub use meter::Progress;
 pub use pay::{PayOptions, PayReport, pay};
+pub use transfer::{TransferOptions, TransferReport, transfer};
 pub use workload::Workload;
 
 use std::fmt;
+use std::time::Duration;
 
 /// Where a run keeps its rows and journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,3 +57,7 @@ impl fmt::Display for Failure {
 }
 
 impl std::error::Error for Failure {}
+
+fn a_second(count: u64, elapsed: Duration) -> u64 {
+    u64::try_from(u128::from(count) * 1_000_000 / elapsed.as_micros().max(1)).unwrap_or(u64::MAX)
+}

@@ -100,6 +100,13 @@ impl<D: Domain> Engine<D> {
         }
     }
 
+    /// The same for callers outside of an async runtime.
+    pub fn read_blocking(&self, key: Key) -> Result<Option<Stored<D::Row>>, EngineError> {
+        let (reply, row) = oneshot::channel();
+        self.queue(Message::Read(key, reply))?;
+        row.blocking_recv().unwrap_or(Err(EngineError::Stopped))
+    }
+
     /// How the core is.
     pub async fn status(&self) -> Result<Status, EngineError> {
         let (reply, status) = oneshot::channel();

@@ -1,9 +1,11 @@
 //! `kinchaku bench`: load, audited, with its figures as text or JSON.
 
 use clap::{Args, Subcommand, ValueEnum};
-use drill::bench::{self, Failure, PayOptions, Progress, StoreKind, Workload};
+use drill::bench::{self, Failure, PayOptions, Progress, StoreKind, TransferOptions, Workload};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -13,6 +15,34 @@ use std::process::ExitCode;
 pub enum Bench {
     /// Whole payments: request key, limits, purse order, lots, ledger, counters, journal with hash; audited afterwards.
     Pay(Pay),
+    /// Bare ledger transfers: what the engine does without a wallet's rules; audited afterwards.
+    Transfer(Transfer),
+}
+
+/// How `bench transfer` runs.
+#[derive(Args)]
+pub struct Transfer {
+    /// Where the rows and the journal are kept.
+    #[arg(long, value_enum, default_value = "sqlite")]
+    store: Store,
+    /// Callers that wait for an answer at once.
+    #[arg(long, default_value_t = 512)]
+    in_flight: usize,
+    /// Accounts that are debited and credited.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(2..))]
+    accounts: u64,
+    /// The share of transfers to ten hot accounts.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=100))]
+    hot_percent: u64,
+    /// How long to measure.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// What ids and choices are drawn from.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
 }
 
 /// Where the rows and the journal are kept.
@@ -57,6 +87,12 @@ pub struct Pay {
     /// Rows that the engine's cache keeps.
     #[arg(long, default_value_t = engine::options::CACHE_ROWS_MAX)]
     cache_rows: usize,
+    /// Threads that read wallets' lists meanwhile.
+    #[arg(long, default_value_t = 0)]
+    list_readers: usize,
+    /// Audit the journal meanwhile, again and again.
+    #[arg(long)]
+    verify_beside: bool,
     /// The data directory: kept, and continued by a later run with the same load. Without it a temporary one.
     #[arg(long)]
     data: Option<PathBuf>,
@@ -70,12 +106,18 @@ pub struct Pay {
 
 /// Runs what was asked; 1 if it could not, or if the audit found something wrong.
 pub fn run(bench: &Bench) -> ExitCode {
-    let Bench::Pay(arguments) = bench;
     let progress = Shown::default();
-    let report = bench::pay(&arguments.options(), &|done| progress.show(done));
+    let show = |done| progress.show(done);
+    match bench {
+        Bench::Pay(arguments) => tell(bench::pay(&arguments.options(), &show), arguments.json, &progress),
+        Bench::Transfer(arguments) => tell(bench::transfer(&arguments.options(), &show), arguments.json, &progress),
+    }
+}
+
+fn tell<R: Display + Serialize>(report: Result<R, Failure>, json: bool, progress: &Shown) -> ExitCode {
     progress.end();
     match report {
-        Ok(report) if arguments.json => print(&serde_json::to_string(&report).unwrap_or_default()),
+        Ok(report) if json => print(&serde_json::to_string(&report).unwrap_or_default()),
         Ok(report) => print(&report.to_string()),
         Err(failure) => fail(&failure),
     }
@@ -93,13 +135,32 @@ fn fail(failure: &Failure) -> ExitCode {
     ExitCode::FAILURE
 }
 
+impl Store {
+    const fn kind(self) -> StoreKind {
+        match self {
+            Self::Memory => StoreKind::Memory,
+            Self::Sqlite => StoreKind::Sqlite,
+        }
+    }
+}
+
+impl Transfer {
+    const fn options(&self) -> TransferOptions {
+        TransferOptions {
+            store: self.store.kind(),
+            in_flight: self.in_flight,
+            accounts: self.accounts,
+            hot_percent: self.hot_percent,
+            seconds: self.seconds,
+            seed: self.seed,
+        }
+    }
+}
+
 impl Pay {
     fn options(&self) -> PayOptions {
         PayOptions {
-            store: match self.store {
-                Store::Memory => StoreKind::Memory,
-                Store::Sqlite => StoreKind::Sqlite,
-            },
+            store: self.store.kind(),
             in_flight: self.in_flight,
             rate: self.rate,
             workload: Workload {
@@ -112,6 +173,8 @@ impl Pay {
             seconds: self.seconds,
             repeats_permille: self.repeats_permille,
             cache_rows: self.cache_rows,
+            list_readers: self.list_readers,
+            verify_beside: self.verify_beside,
             data: self.data.clone(),
         }
     }

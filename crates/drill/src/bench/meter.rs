@@ -23,29 +23,42 @@ pub struct Progress {
     pub of: u64,
 }
 
-/// Gathers latencies.
-pub struct Meter(Histogram<u64>);
+/// Gathers latencies, and the longest silence between two answers.
+pub struct Meter {
+    latencies: Histogram<u64>,
+    answered: Option<Instant>,
+    stall: Duration,
+}
 
 impl Meter {
     /// Nothing measured yet.
     pub fn new() -> Self {
-        Self(Histogram::new_with_bounds(1, LATENCY_US_MAX, 3).expect("constant bounds"))
+        let latencies = Histogram::new_with_bounds(1, LATENCY_US_MAX, 3).expect("constant bounds");
+        Self { latencies, answered: None, stall: Duration::ZERO }
     }
 
-    /// Counts one answer.
-    pub fn count(&mut self, latency: Duration) {
-        let us = u64::try_from(latency.as_micros()).unwrap_or(u64::MAX);
-        self.0.saturating_record(us.clamp(1, LATENCY_US_MAX));
+    /// Counts an answer at `at` to what was due at `begun`.
+    pub fn count(&mut self, begun: Instant, at: Instant) {
+        let us = u64::try_from(at.duration_since(begun).as_micros()).unwrap_or(u64::MAX);
+        self.latencies.saturating_record(us.clamp(1, LATENCY_US_MAX));
+        if let Some(answered) = self.answered.replace(at) {
+            self.stall = self.stall.max(at.duration_since(answered));
+        }
+    }
+
+    /// The longest time in milliseconds in which nobody was answered.
+    pub fn stall_milliseconds_max(&self) -> f64 {
+        milliseconds(u64::try_from(self.stall.as_micros()).unwrap_or(u64::MAX))
     }
 
     /// The latency in milliseconds that `percent` of the answers did not exceed.
     pub fn milliseconds(&self, percent: f64) -> f64 {
-        milliseconds(self.0.value_at_percentile(percent))
+        milliseconds(self.latencies.value_at_percentile(percent))
     }
 
     /// The longest latency in milliseconds.
     pub fn milliseconds_max(&self) -> f64 {
-        milliseconds(self.0.max())
+        milliseconds(self.latencies.max())
     }
 }
 

@@ -3,9 +3,10 @@
 //! Every payment is a whole one: request key, limits, purse order, lots, ledger, counters, journal with hash. The load is
 //! made on one thread by as many waiting callers as are in flight; the engine has its own threads, like in a server.
 
-use super::callers::{self, Load};
+use super::beside::Beside;
+use super::callers::{self, Load, Source};
 use super::meter::{Progress, now};
-use super::workload::Workload;
+use super::workload::{Orders, Workload, opening};
 use super::{Failure, StoreKind, audit, resources};
 use engine::memory::{Disk, MemoryStore};
 use engine::sqlite::{Gauges, SqliteOptions, SqliteStore};
@@ -41,6 +42,10 @@ pub struct PayOptions {
     pub repeats_permille: u64,
     /// Rows that the engine's cache keeps.
     pub cache_rows: usize,
+    /// Threads that read wallets' lists meanwhile.
+    pub list_readers: usize,
+    /// Whether the journal is audited meanwhile, again and again.
+    pub verify_beside: bool,
     /// The data directory, kept and continued by a later run; none: a temporary one.
     pub data: Option<PathBuf>,
 }
@@ -55,6 +60,8 @@ pub struct PayReport {
     p50_ms: f64,
     p99_ms: f64,
     max_ms: f64,
+    /// The longest time in which nobody was answered.
+    stall_ms_max: f64,
     acknowledged: u64,
     repeated: u64,
     busy: u64,
@@ -62,6 +69,8 @@ pub struct PayReport {
     wallets: u64,
     log_bytes_largest: u64,
     checkpoints: u64,
+    lists_read: u64,
+    audits_beside: u64,
     bytes_a_payment: u64,
     memory_bytes_peak: Option<u64>,
     audited: bool,
@@ -70,10 +79,25 @@ pub struct PayReport {
 impl fmt::Display for PayReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} payments a second on {}, {} in flight", self.movements_per_second, self.store, self.in_flight)?;
-        writeln!(f, "latency: p50 {} ms, p99 {} ms, at most {} ms", self.p50_ms, self.p99_ms, self.max_ms)?;
-        writeln!(f, "acknowledged: {} new, {} repeated; refused as busy: {}", self.acknowledged, self.repeated, self.busy)?;
-        writeln!(f, "disk: {} bytes a payment, the largest log {} bytes", self.bytes_a_payment, self.log_bytes_largest)?;
+        writeln!(
+            f,
+            "latency: p50 {} ms, p99 {} ms, at most {} ms; longest silence {} ms",
+            self.p50_ms, self.p99_ms, self.max_ms, self.stall_ms_max
+        )?;
+        writeln!(
+            f,
+            "acknowledged: {} new, {} repeated; refused as busy: {}",
+            self.acknowledged, self.repeated, self.busy
+        )?;
+        writeln!(
+            f,
+            "disk: {} bytes a payment, the largest log {} bytes",
+            self.bytes_a_payment, self.log_bytes_largest
+        )?;
         writeln!(f, "memory at its peak: {} bytes", self.memory_bytes_peak.unwrap_or(0))?;
+        if self.lists_read + self.audits_beside > 0 {
+            writeln!(f, "beside: {} lists read, {} whole audits of the journal", self.lists_read, self.audits_beside)?;
+        }
         write!(f, "audited: every balance and the whole journal are right")
     }
 }
@@ -157,7 +181,12 @@ impl Run {
         let begun = now();
         let until = begun + Duration::from_secs(self.options.seconds);
         let load = self.load(Some(until), u64::MAX, self.options.repeats_permille);
+        let beside = self.disk.as_ref().map(|(directory, _)| {
+            let options = &self.options;
+            Beside::start(&self.engine, directory, options.workload, options.list_readers, options.verify_beside)
+        });
         let load = self.run(load, "payments", show)?;
+        let (lists_read, audits_beside) = beside.map_or(Ok((0, 0)), Beside::stop)?;
         let elapsed = begun.elapsed();
         self.stop_and_audit(show)?;
         let written = self.disk_bytes().saturating_sub(bytes_before);
@@ -165,10 +194,11 @@ impl Run {
             store: self.options.store.name(),
             in_flight: self.options.in_flight,
             rate: self.options.rate,
-            movements_per_second: a_second(load.acknowledged + load.repeated, elapsed),
+            movements_per_second: super::a_second(load.acknowledged + load.repeated, elapsed),
             p50_ms: load.meter.milliseconds(50.0),
             p99_ms: load.meter.milliseconds(99.0),
             max_ms: load.meter.milliseconds_max(),
+            stall_ms_max: load.meter.stall_milliseconds_max(),
             acknowledged: load.acknowledged,
             repeated: load.repeated,
             busy: load.busy,
@@ -176,35 +206,43 @@ impl Run {
             wallets: self.options.workload.wallets,
             log_bytes_largest: self.gauge(|gauges| gauges.log_bytes_largest.load(Ordering::Relaxed)),
             checkpoints: self.gauge(|gauges| gauges.checkpoints.load(Ordering::Relaxed)),
+            lists_read,
+            audits_beside,
             bytes_a_payment: written / load.acknowledged.max(1),
             memory_bytes_peak: resources::memory_bytes_peak(),
             audited: true,
         })
     }
 
-    fn load(&self, until: Option<Instant>, last: u64, repeats_permille: u64) -> Load {
-        Load::new(self.options.workload, self.payments, last, until, repeats_permille)
+    fn load(&self, until: Option<Instant>, last: u64, repeats_permille: u64) -> Load<Orders> {
+        Load::new(Orders::new(self.options.workload, self.payments, repeats_permille), last, until)
     }
 
     /// Opens the shops and wallets, and fills the wallets.
     fn fill(&self, show: &dyn Fn(Progress)) -> Result<(), Failure> {
         let workload = self.options.workload;
         let of = workload.shops + workload.wallets;
-        self.runtime.block_on(callers::fill(&self.engine, workload, self.options.in_flight, &|done| {
+        let opening = move |index| opening(&workload, index);
+        self.runtime.block_on(callers::fill(&self.engine, of, self.options.in_flight, opening, &|done| {
             show(Progress { stage: "wallets", done, of });
         }))
     }
 
-    fn run(&mut self, load: Load, stage: &'static str, show: &dyn Fn(Progress)) -> Result<Load, Failure> {
-        let (first, of) = (load.next, load.last - load.next);
-        let progress = |next: u64| show(Progress { stage, done: next - first, of });
+    fn run(
+        &mut self,
+        load: Load<Orders>,
+        stage: &'static str,
+        show: &dyn Fn(Progress),
+    ) -> Result<Load<Orders>, Failure> {
+        let (first, of) = (self.payments, load.last - self.payments);
+        let progress = |drawn: u64| show(Progress { stage, done: drawn - first, of });
         let load = self.runtime.block_on(async {
             match self.options.rate.filter(|_| load.until.is_some()) {
                 None => callers::closed(&self.engine, load, self.options.in_flight, &progress).await,
                 Some(rate) => callers::open(&self.engine, load, rate, &progress).await,
             }
         });
-        self.payments = load.next;
+        self.payments = load.source.drawn();
         match load.wrong {
             None => Ok(load),
             Some(what) => Err(Failure::Audit(what)),
@@ -234,8 +272,4 @@ impl Run {
     fn gauge(&self, read: impl Fn(&Gauges) -> u64) -> u64 {
         self.disk.as_ref().map_or(0, |(_, gauges)| read(gauges))
     }
-}
-
-fn a_second(count: u64, elapsed: Duration) -> u64 {
-    u64::try_from(u128::from(count) * 1_000_000 / elapsed.as_micros().max(1)).unwrap_or(u64::MAX)
 }

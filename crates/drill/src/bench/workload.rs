@@ -1,11 +1,12 @@
 //! The load: wallets and shops, and payments that are a function of their number, so that any of them can be sent again.
 
+use super::callers::Source;
 use domain::{Id, Time};
 use engine::{Actor, ActorKind, Request, Submission};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
-use wallet::payment::{Authorise, Command as Payment, Payer};
 use wallet::holder::{self, Sealed};
+use wallet::payment::{Authorise, Command as Payment, Payer};
 use wallet::{
     BonusId, CampaignId, Command, ContactId, HolderId, OPERATOR, PaymentId, ShopId, WalletId, Wallets, bonus, shop,
 };
@@ -141,6 +142,48 @@ fn first_half(hasher: &blake3::Hasher) -> [u8; 16] {
     let mut half = [0; 16];
     hasher.finalize_xof().fill(&mut half);
     half
+}
+
+/// Payments behind the newest that may be repeated: they have been answered long ago.
+const REPEAT_DISTANCE_MIN: u64 = 10_000;
+
+/// The payments of a load, one after the other, with some old ones sent again.
+pub struct Orders {
+    /// The load.
+    pub workload: Workload,
+    next: u64,
+    repeats_permille: u64,
+    draws: u64,
+}
+
+impl Orders {
+    /// Payments from number `next` on.
+    pub fn new(workload: Workload, next: u64, repeats_permille: u64) -> Self {
+        Self { workload, next, repeats_permille, draws: 0 }
+    }
+}
+
+impl Source for Orders {
+    type Domain = Wallets;
+    type Order = Order;
+
+    fn draw(&mut self) -> (Order, bool) {
+        self.draws += 1;
+        let chance = mix(self.next ^ mix(self.draws));
+        if chance % 1_000 < self.repeats_permille && self.next > REPEAT_DISTANCE_MIN {
+            return (self.workload.order((chance >> 10) % (self.next - REPEAT_DISTANCE_MIN)), true);
+        }
+        self.next += 1;
+        (self.workload.order(self.next - 1), false)
+    }
+
+    fn drawn(&self) -> u64 {
+        self.next
+    }
+
+    fn submission(&self, order: &Order, at: Time) -> Submission<Wallets> {
+        self.workload.submission(order, at)
+    }
 }
 
 /// The commands that open the shop or the wallet at `index`, shops first, and fill the wallet.
