@@ -86,6 +86,19 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Requested,
+        Self::Authenticating,
+        Self::Pending,
+        Self::InReview,
+        Self::Active,
+        Self::Refused,
+        Self::Abandoned,
+        Self::Expired,
+        Self::Revoked,
+    ];
+
     /// The status as the API and the tables show it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -27,6 +27,9 @@
 //! cancelled and returned free the limits of the date on which the top-up was accepted; reversed frees nothing. A
 //! reversal takes what is left of the lot in the purse; the rest, also where it stands in another movement's hold, is owed.
 //!
+//! From `pending` on a stop, a freeze or a revoked mandate does not end a top-up here, for the bank may have been asked: the
+//! gateway checks the mandate in the commit of the debit, and its answer is the end.
+//!
 //! Start reading at [`decide`]; what each event does to balances is one function, [`Event::effects`].
 
 mod answer;

@@ -31,7 +31,7 @@ pub(crate) enum Movement {
 #[derive(Debug, Default)]
 pub(crate) struct Bank {
     links: BTreeMap<(u128, u128), MandateId>,
-    mandate: Option<(MandateId, String)>,
+    pub(crate) mandate: Option<(MandateId, String)>,
     pub(crate) movement: Option<Movement>,
     names: BTreeMap<String, Movement>,
 }

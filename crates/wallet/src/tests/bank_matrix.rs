@@ -1,4 +1,4 @@
-//! Every status × every command, for top-ups and payouts: what comes of it, in one table each.
+//! Every status × every command, for mandates, top-ups and payouts: what comes of it, in one table each.
 //!
 //! A cell is the status that the movement comes to; `=` where the command is accepted and changes nothing; `wish` and
 //! `noted` where something is noted and the status stays; `!` where a contradiction is recorded, and no money moves; or the
@@ -7,7 +7,7 @@
 use super::bank::Movement;
 use super::story::{Story, in_words};
 use crate::refusal::Refusal;
-use crate::{Event, Receipt, Row, payout, table, top_up};
+use crate::{Event, Receipt, Row, mandate, payout, table, top_up};
 use domain::Key;
 use std::collections::BTreeSet;
 
@@ -34,6 +34,7 @@ fn cell(path: &str, deed: &str) -> String {
             "noted".into()
         }
         (Ok(_), [Event::Payout(payout::Event::Proposed { .. })]) => "noted".into(),
+        (Ok(Receipt::Mandate { status, .. }), _) => status.name().into(),
         (Ok(Receipt::TopUp { status, .. }), _) => status.name().into(),
         (Ok(Receipt::Payout { status, .. }), _) => status.name().into(),
         (Ok(_), _) => panic!("{path}; {deed}: {reply:?}"),
@@ -51,12 +52,14 @@ fn told(path: &str) -> Story {
 /// The status that `path` comes to.
 fn reached(path: &str) -> &'static str {
     let story = told(path);
-    let key = match story.bank.movement {
-        Some(Movement::TopUp(id)) => Key::new(table::TOP_UP, id.0),
-        Some(Movement::Payout(id)) => Key::new(table::PAYOUT, id.0),
-        None => panic!("{path}: no movement"),
+    let key = match (story.bank.movement, &story.bank.mandate) {
+        (Some(Movement::TopUp(id)), _) => Key::new(table::TOP_UP, id.0),
+        (Some(Movement::Payout(id)), _) => Key::new(table::PAYOUT, id.0),
+        (None, Some((id, _))) => Key::new(table::MANDATE, id.0),
+        (None, None) => panic!("{path}: nothing was asked for"),
     };
     match story.world.row(key) {
+        Some(Row::Mandate(row)) => row.status.name(),
         Some(Row::TopUp(row)) => row.status.name(),
         Some(Row::Payout(row)) => row.status.name(),
         other => panic!("{path}: {other:?}"),
@@ -176,6 +179,48 @@ fn a_payout_in_every_status_meets_every_command() {
         ann proposes return    | no        no       no       no            no       noted    no no            no no
         ann proposes keep      | no        no       no       no            no       noted    no noted         no no
         bob approves settle    | no        no       no       contradiction no       no       no contradiction no no
+        ",
+    );
+}
+
+#[test]
+fn a_mandate_in_every_status_meets_every_command() {
+    let asked = "A asks to link -> requested";
+    let granted = format!("{asked}; bank grants X -> pending");
+    let paths = [
+        asked,
+        &format!("{asked}; bank's page opens -> authenticating"),
+        &granted,
+        &format!("{asked}; bank grants X close -> in_review"),
+        &format!("{granted}; A collects X -> active"),
+        &format!("{asked}; bank grants X static -> refused: strong factor"),
+        &format!("{granted}; A leaves -> abandoned"),
+        &format!("{granted}; 1 days pass; time runs out -> expired"),
+        &format!("{granted}; A collects X -> active; A revokes -> revoked"),
+        &format!("{granted}; A collects X -> active; not me -> revoked"),
+    ];
+    let statuses = mandate::Status::ALL.map(mandate::Status::name);
+    check(
+        &statuses,
+        &paths,
+        "
+        bank's page opens      | authenticating =         =             =             =             no            no            no            no            no
+        bank grants X          | pending        pending   =             contradiction =             no            no            no            no            no
+        bank grants X close    | in_review      in_review contradiction =             contradiction no            no            no            no            no
+        bank grants X static   | refused        refused   contradiction contradiction contradiction =             no            no            no            no
+        bank grants Y          | pending        pending   contradiction contradiction contradiction no            no            no            no            no
+        bank says no           | refused        refused   no            no            no            =             no            no            no            no
+        A collects X           | no             no        active        in_review     =             no            no            no            no            no
+        A collects Y           | no             no        contradiction contradiction contradiction contradiction contradiction contradiction contradiction contradiction
+        desk accepts X         | no             no        no            pending       no            no            no            no            no            no
+        desk rejects X         | no             no        no            refused       no            no            no            no            no            no
+        A leaves               | abandoned      abandoned abandoned     abandoned     no            no            =             no            no            no
+        time runs out          | no             no        no            no            no            no            no            =             no            no
+        true holder confirms   | no             no        no            no            active        no            no            no            no            no
+        A revokes              | revoked        revoked   revoked       revoked       revoked       no            no            no            =             =
+        B revokes              | always unknown-mandate
+        not me                 | revoked        revoked   revoked       revoked       revoked       no            no            no            revoked       =
+        bank revokes           | revoked        revoked   revoked       revoked       revoked       no            no            no            revoked       =
         ",
     );
 }
