@@ -1,0 +1,43 @@
+//! Asks: commands on their way to the service, with who asks, and the key under which they are asked again.
+
+use domain::{Id, Time};
+use engine::{Actor, ActorKind, Request, Submission};
+use wallet::{Command, Wallets};
+
+/// A command on its way.
+#[derive(Clone, Debug)]
+pub struct Ask {
+    /// What is asked.
+    pub command: Command,
+    /// Who asks.
+    pub actor: Actor,
+    /// Under which key.
+    pub request: Request,
+    /// When it was last sent, by the sender's clock.
+    pub at: Time,
+    /// When the attempt was sent whose answer was lost.
+    pub lost_at: Option<Time>,
+}
+
+impl Ask {
+    /// `command`, asked by somebody of `kind`, under the key and body of `request`.
+    pub fn new(command: Command, kind: ActorKind, request: Request, at: Time) -> Self {
+        Self { command, actor: Actor { kind, id: Id::default() }, request, at, lost_at: None }
+    }
+
+    /// What the engine is given.
+    pub fn submission(&self) -> Submission<Wallets> {
+        Submission {
+            command: self.command.clone(),
+            actor: self.actor,
+            reason: None,
+            request: Some(self.request),
+            at: self.at,
+        }
+    }
+
+    /// The command's fixed name.
+    pub fn name(&self) -> &'static str {
+        <Wallets as domain::Domain>::command_name(&self.command)
+    }
+}

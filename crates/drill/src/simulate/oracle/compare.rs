@@ -1,0 +1,91 @@
+//! The model beside the service's rows: every balance, every lot, every freeze must be the same on both sides.
+
+use super::Oracle;
+use domain::Key;
+use ledger::Account;
+use std::sync::Arc;
+use wallet::{Purse, Row, WalletId, chart, table};
+
+/// How rows are read.
+pub type Read<'a> = &'a mut dyn FnMut(Key) -> Result<Option<Arc<Row>>, String>;
+
+impl Oracle {
+    /// Compares everything that the model knows. An error is a violation.
+    pub fn compare(&self, read: Read<'_>) -> Result<(), String> {
+        if let Some(fault) = self.books.fault() {
+            return Err(fault);
+        }
+        let mut sums = Sums::default();
+        for (id, holding) in &self.wallets {
+            let row = read(Key::new(table::WALLET, id.0))?;
+            let Some(Row::Wallet(wallet)) = row.as_deref() else { return Err(format!("wallet {id} is gone")) };
+            for purse in Purse::ALL {
+                let balance = wallet.purse(purse);
+                self.compare_account(chart::purse(*id, purse), &balance.account, &mut sums)?;
+                self.compare_lots(*id, purse, &balance.lots)?;
+            }
+            let frozen = wallet.frozen_by.iter().copied().eq(holding.frozen.iter().copied());
+            if wallet.closed != holding.closed || !frozen || wallet.tier != holding.tier {
+                return Err(format!("wallet {id} is {wallet:?}, frozen by {:?} in the model", holding.frozen));
+            }
+            let owed: i64 = wallet.debts.iter().map(|debt| debt.amount.amount()).sum();
+            let expected: i64 = holding.debts.values().sum();
+            if owed != expected {
+                return Err(format!("wallet {id} owes {owed} yen, in the model {expected}"));
+            }
+        }
+        for account in self.books.accounts() {
+            if Purse::ALL.into_iter().any(|purse| purse.code() == account.code) {
+                continue;
+            }
+            let sum = match read(chart::key(account))?.as_deref() {
+                Some(Row::Account(_, sum)) => *sum,
+                Some(_) | None => Account::new(chart::rule(account.code)),
+            };
+            self.compare_account(account, &sum, &mut sums)?;
+        }
+        sums.check()
+    }
+
+    fn compare_account(&self, id: ledger::AccountId, account: &Account, sums: &mut Sums) -> Result<(), String> {
+        sums.add(account);
+        let found = (account.credit_balance(), account.debits_pending.amount(), account.credits_pending.amount());
+        let expected = (self.books.balance(id), self.books.leaving(id), self.books.arriving(id));
+        if found == expected {
+            return Ok(());
+        }
+        Err(format!("account {id:?} has (balance, leaving, arriving) {found:?}, in the model {expected:?}"))
+    }
+
+    fn compare_lots(&self, wallet: WalletId, purse: Purse, lots: &[wallet::Lot]) -> Result<(), String> {
+        let sum: i64 = lots.iter().map(|lot| lot.amount.amount()).sum();
+        if sum != self.books.in_purse(wallet, purse) || lots.len() != self.books.lots(wallet, purse) {
+            return Err(format!("the lots of {purse:?} of {wallet} are {lots:?}"));
+        }
+        match lots.iter().find(|lot| self.books.of_lot(wallet, purse, lot.id) != lot.amount.amount()) {
+            None => Ok(()),
+            Some(lot) => Err(format!("{lot:?} in {purse:?} of {wallet} is another amount in the model")),
+        }
+    }
+}
+
+/// Debits and credits over all accounts.
+#[derive(Default)]
+struct Sums {
+    posted: i64,
+    pending: i64,
+}
+
+impl Sums {
+    fn add(&mut self, account: &Account) {
+        self.posted += account.credit_balance();
+        self.pending += account.credits_pending.amount() - account.debits_pending.amount();
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if self.posted != 0 || self.pending != 0 {
+            return Err(format!("debits and credits differ by {} yen, pending {}", self.posted, self.pending));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,255 @@
+//! The oracle: an independent, naive model of the money.
+//!
+//! It sees the commands that were sent, the answers that came back and the banks' own books, and never a row, an event or
+//! the journal. It keeps plain maps of yen, and for each answer it knows whether the command should have been carried
+//! out: an answer that it cannot explain is a violation. Where it compares itself with the service's rows, that is
+//! `compare.rs`. Start reading at [`Oracle::judge`].
+
+mod books;
+mod compare;
+mod mandate;
+mod moves;
+mod payment;
+mod payout;
+mod tally;
+mod top_up;
+mod voucher;
+mod wallets;
+mod why;
+
+pub use books::{Books, Coin};
+pub use tally::{Tally, What, date};
+pub use why::{Reasons, Why};
+
+use super::ask::Ask;
+use domain::{Id, Moment, Time};
+use engine::{Answer, Answered, EngineError};
+use std::collections::{BTreeMap, BTreeSet};
+use wallet::switches::{Function, Stop};
+use wallet::{
+    BankAccountId, BankCode, BonusId, Command, FrozenBy, HolderId, MandateId, PaymentCodeId, PaymentId, PayoutId,
+    PersonId, Policy, Receipt, Refusal, SendId, ShopId, Tier, TopUpId, VoucherId, WalletId, Wallets, guard,
+};
+
+/// A clock that is further behind than this is not believed.
+const DRIFT_MS_MAX: i64 = 10_000;
+
+/// A wallet as the model knows it.
+pub struct Holding {
+    /// Whose.
+    pub holder: HolderId,
+    /// Who that is.
+    pub person: Option<PersonId>,
+    /// How far that is proven.
+    pub tier: Tier,
+    /// Since when.
+    pub opened: Time,
+    /// By whom it is frozen.
+    pub frozen: BTreeSet<FrozenBy>,
+    /// What is owed, by lot.
+    pub debts: BTreeMap<Id, i64>,
+    /// Closed for good.
+    pub closed: bool,
+}
+
+/// The model.
+pub struct Oracle {
+    policy: Policy,
+    /// Who has how much.
+    pub books: Books,
+    /// What counted towards limits.
+    pub tally: Tally,
+    /// All wallets.
+    pub wallets: BTreeMap<WalletId, Holding>,
+    holders: BTreeMap<HolderId, wallets::Known>,
+    shops: BTreeMap<ShopId, bool>,
+    payments: BTreeMap<PaymentId, payment::Payment>,
+    codes: BTreeMap<PaymentCodeId, payment::Code>,
+    vouchers: BTreeMap<VoucherId, voucher::Voucher>,
+    bonuses: BTreeSet<BonusId>,
+    sends: BTreeMap<SendId, voucher::Send>,
+    /// All mandates.
+    pub mandates: BTreeMap<MandateId, mandate::Mandate>,
+    /// Bank accounts that were ever linked.
+    pub linked: BTreeMap<BankAccountId, mandate::Linked>,
+    /// All top-ups.
+    pub top_ups: BTreeMap<TopUpId, top_up::TopUp>,
+    /// All payouts.
+    pub payouts: BTreeMap<PayoutId, payout::Payout>,
+    /// What our books say that each reference has moved at its bank, to us.
+    pub at_bank: BTreeMap<Id, i64>,
+    stops: Vec<Stop>,
+    /// Every answer that a request key ever got: the body, and what was said.
+    answered: BTreeMap<[u8; 16], ([u8; 16], Result<Receipt, Refusal>)>,
+    /// The time of the last record.
+    lane_at: Time,
+}
+
+/// What the model has learned of one answer.
+pub enum Learned {
+    /// The command was carried out, for the first time.
+    Done(Receipt),
+    /// It was refused, for the first time.
+    Refused(Why),
+    /// The same as before.
+    Repeated,
+    /// The key came with another body, and was refused.
+    KeyReused,
+    /// Nothing happened, or nobody knows: it is to be tried again.
+    Nothing,
+}
+
+impl Oracle {
+    /// A model that knows the figures of `policy` and that nothing has happened yet.
+    pub fn new(policy: Policy) -> Self {
+        Self {
+            policy,
+            books: Books::default(),
+            tally: Tally::default(),
+            wallets: BTreeMap::new(),
+            holders: BTreeMap::new(),
+            shops: BTreeMap::new(),
+            payments: BTreeMap::new(),
+            codes: BTreeMap::new(),
+            vouchers: BTreeMap::new(),
+            bonuses: BTreeSet::new(),
+            sends: BTreeMap::new(),
+            mandates: BTreeMap::new(),
+            linked: BTreeMap::new(),
+            top_ups: BTreeMap::new(),
+            payouts: BTreeMap::new(),
+            at_bank: BTreeMap::new(),
+            stops: Vec::new(),
+            answered: BTreeMap::new(),
+            lane_at: Time::default(),
+        }
+    }
+
+    /// Judges one answer, and learns from it. An error is a violation.
+    pub fn judge(&mut self, ask: &Ask, answered: &Answered<Wallets>) -> Result<Learned, String> {
+        let answer = match answered {
+            Ok(answer) => answer,
+            Err(EngineError::Busy | EngineError::Unavailable(_) | EngineError::Halted(_) | EngineError::Stopped) => {
+                return Ok(Learned::Nothing);
+            }
+            Err(EngineError::Defect { place }) => {
+                return Err(format!("{} is a defect: record {}", ask.name(), place.n));
+            }
+            Err(EngineError::KeyReused) => return self.judge_reused(ask),
+        };
+        if let Some((body, before)) = self.answered.get(&ask.request.key) {
+            let same = *body == ask.request.body && *before == answer.reply && answer.repeated;
+            return if same {
+                Ok(Learned::Repeated)
+            } else {
+                Err(format!(
+                    "a repeated key was answered {:?} (repeated: {}), before {before:?}",
+                    answer.reply, answer.repeated
+                ))
+            };
+        }
+        let moment = self.moment(ask, answer)?;
+        self.answered.insert(ask.request.key, (ask.request.body, answer.reply.clone()));
+        let reasons = self.reasons(&ask.command, moment);
+        match &answer.reply {
+            Ok(receipt) if reasons.0.is_empty() => {
+                self.apply(&ask.command, receipt, moment)?;
+                Ok(Learned::Done(receipt.clone()))
+            }
+            Ok(_) => Err(format!("{:?} was carried out in spite of {:?}", ask.command, reasons.0)),
+            Err(refusal) if reasons.0.contains(&Why::of(refusal)) => Ok(Learned::Refused(Why::of(refusal))),
+            Err(refusal) => {
+                Err(format!("{:?} was refused as {refusal:?}; the model knows {:?}", ask.command, reasons.0))
+            }
+        }
+    }
+
+    fn judge_reused(&self, ask: &Ask) -> Result<Learned, String> {
+        match self.answered.get(&ask.request.key) {
+            Some((body, _)) if *body != ask.request.body => Ok(Learned::KeyReused),
+            Some(_) | None => Err(format!("{} was refused for a key that never came with another body", ask.name())),
+        }
+    }
+
+    /// The moment at which a command was decided, from when it was sent and when its answer says it was decided.
+    fn moment(&mut self, ask: &Ask, answer: &Answer<Wallets>) -> Result<Moment, String> {
+        // The answer of an attempt that was lost comes with the repetition, and tells of that attempt.
+        let sent = if answer.repeated { ask.lost_at.ok_or("a fresh key was answered as repeated")? } else { ask.at };
+        let expected = sent.max(self.lane_at);
+        if answer.at != expected {
+            return Err(format!("a command sent at {sent} was decided at {}, expected {expected}", answer.at));
+        }
+        let clock_drifted = self.lane_at.milliseconds_since(sent) > DRIFT_MS_MAX;
+        self.lane_at = answer.at;
+        Ok(Moment { now: answer.at, clock_drifted })
+    }
+
+    /// Every reason to refuse `command`.
+    fn reasons(&self, command: &Command, moment: Moment) -> Reasons {
+        let mut reasons = Reasons::default();
+        match command {
+            Command::Holder(command) => self.holder_reasons(command, &mut reasons),
+            Command::Wallet(command) => self.wallet_reasons(command, moment, &mut reasons),
+            Command::Shop(command) => self.shop_reasons(command, &mut reasons),
+            Command::Mandate(command) => self.mandate_reasons(command, moment, &mut reasons),
+            Command::TopUp(command) => self.top_up_reasons(command, moment, &mut reasons),
+            Command::Payout(command) => self.payout_reasons(command, moment, &mut reasons),
+            Command::Send(command) => self.send_reasons(command, moment, &mut reasons),
+            Command::Voucher(command) => self.voucher_reasons(command, moment, &mut reasons),
+            Command::Bonus(command) => self.bonus_reasons(command, &mut reasons),
+            Command::Payment(command) => self.payment_reasons(command, moment, &mut reasons),
+            Command::Switches(command) => self.switches_reasons(command, &mut reasons),
+        }
+        reasons
+    }
+
+    fn apply(&mut self, command: &Command, receipt: &Receipt, moment: Moment) -> Result<(), String> {
+        match command {
+            Command::Holder(command) => self.holder_apply(command),
+            Command::Wallet(command) => self.wallet_apply(command, moment),
+            Command::Shop(command) => self.shop_apply(command),
+            Command::Mandate(command) => return self.mandate_apply(command, receipt, moment),
+            Command::TopUp(command) => return self.top_up_apply(command, receipt, moment),
+            Command::Payout(command) => return self.payout_apply(command, receipt, moment),
+            Command::Send(command) => self.send_apply(command, moment),
+            Command::Voucher(command) => self.voucher_apply(command, moment),
+            Command::Bonus(command) => self.bonus_apply(command, moment),
+            Command::Payment(command) => return self.payment_apply(command, receipt, moment),
+            Command::Switches(command) => self.switches_apply(command, moment),
+        }
+        Ok(())
+    }
+
+    /// Notes what keeps money from leaving `wallet`, or anything from happening there.
+    fn outflow_reasons(&self, wallet: &Holding, reasons: &mut Reasons) {
+        reasons.add(wallet.closed, Why::Status(wallet::Noun::Wallet));
+        reasons.add(!wallet.frozen.is_empty() || !wallet.debts.is_empty(), Why::Frozen);
+    }
+
+    /// Whether a stop concerns `function` at `bank` for `wallet`.
+    fn is_stopped(&self, function: Function, bank: Option<BankCode>, tier: Tier, opened: Time) -> bool {
+        self.stops.iter().any(|stop| {
+            let concerned = stop.function.is_none_or(|stopped| stopped == function)
+                && stop.bank.is_none_or(|stopped| Some(stopped) == bank);
+            let cohort = &stop.cohort;
+            let member = cohort.tier_below.is_none_or(|below| tier < below)
+                && cohort.opened_from.is_none_or(|from| opened >= from)
+                && cohort.opened_before.is_none_or(|before| opened < before)
+                // Nobody in this world has these.
+                && cohort.mail_domain.is_none()
+                && cohort.device.is_none()
+                && cohort.network.is_none();
+            concerned && member
+        })
+    }
+}
+
+/// The guard of the simulation: the last three digits of an amount say what it makes of it.
+pub fn simulated_guard(attempt: &guard::Attempt<'_>) -> guard::Verdict {
+    match attempt.amount.amount() % 1_000 {
+        777 => guard::Verdict::Hold { reason: 7 },
+        778 => guard::Verdict::StepUp(wallet::Proof::SecondFactor),
+        779 => guard::Verdict::Refuse { reason: 9 },
+        _ => guard::Verdict::Allow,
+    }
+}

@@ -1,0 +1,59 @@
+//! What top-ups and payouts have in common in the model: how an answer is understood, and what two people decide.
+
+use super::{Reasons, Why};
+use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome, Resolution};
+use wallet::{Noun, StaffId};
+
+/// An answer, as far as money is concerned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    Moved(i64),
+    NotMoved,
+    Nothing,
+}
+
+/// What `answer` tells.
+pub fn told(answer: Answer) -> Told {
+    match answer.outcome {
+        Outcome::Settled { amount } => Told::Moved(amount.amount()),
+        Outcome::Declined { .. } | Outcome::NotFound { last: true } => Told::NotMoved,
+        Outcome::NotFound { last: false } if answer.source == AnswerSource::DayFile => Told::NotMoved,
+        Outcome::NotFound { last: false } | Outcome::Unknown { .. } => Told::Nothing,
+    }
+}
+
+/// Whether it was the bank itself that said no, about this very reference.
+pub fn is_firm_no(answer: Answer) -> bool {
+    matches!(answer.outcome, Outcome::Declined { .. }) && answer.source != AnswerSource::DayFile
+}
+
+/// What is wrong with a movement, until two people have looked at it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trouble {
+    /// The wrong amount that the bank moved.
+    pub mismatch: Option<i64>,
+    /// What it said against what is on record.
+    pub claim: Option<Claim>,
+    /// What the first person said.
+    pub proposal: Option<(Resolution, StaffId)>,
+}
+
+impl Trouble {
+    /// Whether there is any.
+    pub const fn any(&self) -> bool {
+        self.mismatch.is_some() || self.claim.is_some()
+    }
+
+    /// The bank says something against what is on record; the first time counts.
+    pub fn claims(&mut self, claim: Claim) {
+        self.claim.get_or_insert(claim);
+    }
+
+    /// Notes why the second person's word does not count.
+    pub fn approve_reasons(&self, resolution: Resolution, by: StaffId, noun: Noun, reasons: &mut Reasons) {
+        match self.proposal {
+            Some((proposed, first)) if proposed == resolution => reasons.add(first == by, Why::SecondPerson),
+            Some(_) | None => reasons.add(true, Why::Contradiction(noun)),
+        }
+    }
+}

@@ -1,0 +1,298 @@
+//! The model of payments and refunds.
+
+use super::{Coin, Oracle, Reasons, What, Why};
+use domain::{Id, Moment, Time};
+use ledger::Yen;
+use wallet::payment::{Authorise, Command, Payer, Status};
+use wallet::{Limit, Noun, PaymentCodeId, PaymentId, Proof, Purse, Receipt, RefundId, ShopId, WalletId, chart};
+
+/// Money younger than this is young.
+pub const YOUNG_MS: i64 = 24 * 3_600_000;
+/// How long an authorisation waits: seven days.
+const AUTHORISATION_MS: i64 = 7 * 24 * 3_600_000;
+/// The longest life of a payment code: five minutes.
+const CODE_MS_MAX: i64 = 5 * 60_000;
+
+/// A payment as the model knows it.
+pub struct Payment {
+    pub wallet: WalletId,
+    pub shop: ShopId,
+    pub status: Status,
+    pub amount: i64,
+    pub captured: i64,
+    pub refunded: i64,
+    pub accepted: Time,
+    pub expires: Time,
+    /// What it was paid with, in the order of spending.
+    pub coins: Vec<Coin>,
+    pub refunds: Vec<RefundId>,
+}
+
+/// A payment code.
+pub struct Code {
+    pub wallet: WalletId,
+    pub expires: Time,
+    pub used: bool,
+}
+
+impl Oracle {
+    pub(super) fn payment_reasons(&self, command: &Command, moment: Moment, reasons: &mut Reasons) {
+        match command {
+            Command::IssueCode { code, wallet, holder, .. } => {
+                let Some(holding) = self.wallets.get(wallet).filter(|holding| holding.holder == *holder) else {
+                    return reasons.add(true, Why::Unknown(Noun::Wallet));
+                };
+                reasons.add(self.codes.contains_key(code), Why::IdTaken(Noun::PaymentCode));
+                self.outflow_reasons(holding, reasons);
+            }
+            Command::Authorise(command) => self.authorise_reasons(command, moment, reasons),
+            Command::Capture { payment, shop, amount } => {
+                self.capture_reasons(*payment, *shop, *amount, moment, reasons);
+            }
+            Command::Void { payment, shop } => {
+                let payment = self.payments.get(payment).filter(|payment| payment.shop == *shop);
+                match payment {
+                    None => reasons.add(true, Why::Unknown(Noun::Payment)),
+                    Some(payment) => reasons.add(payment.status != Status::Authorised, Why::Status(Noun::Payment)),
+                }
+            }
+            Command::Expire { payment } => match self.payments.get(payment) {
+                None => reasons.add(true, Why::Unknown(Noun::Payment)),
+                Some(payment) => {
+                    let early = payment.status != Status::Authorised || moment.now < payment.expires;
+                    reasons.add(early, Why::Status(Noun::Payment));
+                }
+            },
+            Command::Refund { refund, payment, shop, amount } => {
+                self.refund_reasons(*refund, *payment, *shop, *amount, reasons);
+            }
+        }
+    }
+
+    fn authorise_reasons(&self, command: &Authorise, moment: Moment, reasons: &mut Reasons) {
+        let amount = command.amount.amount();
+        reasons.add(amount == 0, Why::AmountZero);
+        let payer = match command.payer {
+            Payer::Holder(wallet, holder) => {
+                let known = self.wallets.get(&wallet).is_some_and(|holding| holding.holder == holder);
+                reasons.add(!known, Why::Unknown(Noun::Wallet));
+                known.then_some(wallet)
+            }
+            Payer::Code(code) => {
+                let code = self.codes.get(&code);
+                reasons.add(code.is_none(), Why::Unknown(Noun::PaymentCode));
+                reasons.add(code.is_some_and(|code| code.used), Why::Status(Noun::PaymentCode));
+                reasons.add(code.is_some_and(|code| moment.now >= code.expires), Why::Expired(Noun::PaymentCode));
+                code.map(|code| code.wallet)
+            }
+        };
+        let shop = self.shops.get(&command.shop);
+        reasons.add(shop.is_none(), Why::Unknown(Noun::Shop));
+        reasons.add(shop == Some(&true), Why::Status(Noun::Shop));
+        reasons.add(self.payments.contains_key(&command.payment), Why::IdTaken(Noun::Payment));
+        reasons.add(moment.clock_drifted, Why::ClockDrifted);
+        reasons.limit(Limit::PerTime, self.policy.payment.per_time_max, 0, amount);
+        let proven = command.proof.is_some_and(|proof| proof >= Proof::SecondFactor);
+        reasons.add(amount % 1_000 == 778 && !proven, Why::StepUp);
+        reasons.add(amount % 1_000 == 777 || amount % 1_000 == 779, Why::Guard);
+
+        let Some(wallet) = payer else { return };
+        let holding = &self.wallets[&wallet];
+        self.outflow_reasons(holding, reasons);
+        let stopped = self.is_stopped(wallet::switches::Function::Payment, None, holding.tier, holding.opened);
+        reasons.add(stopped, Why::Stopped);
+        let today = self.tally.today(wallet.0, What::Payment, moment.now);
+        reasons.limit(Limit::PerDay, self.policy.payment.per_day_max, today, amount);
+        let available = self.books.in_wallet(wallet);
+        reasons.add(amount > available, Why::Funds { available });
+        let young = young(&self.coins_of_payment(wallet, amount), moment.now);
+        if young > 0 {
+            let today = self.tally.today(wallet.0, What::Young, moment.now);
+            reasons.limit(Limit::Young, self.policy.ageing.per_day_max, today, young);
+        }
+    }
+
+    /// What a payment would be made of: points first, then what can only be spent, then funds.
+    fn coins_of_payment(&self, wallet: WalletId, amount: i64) -> Vec<Coin> {
+        let mut left = amount;
+        let mut coins = Vec::new();
+        for purse in [Purse::Bonus, Purse::Prepaid, Purse::Funds] {
+            let part = left.min(self.books.in_purse(wallet, purse));
+            coins.extend(self.books.oldest(wallet, purse, part, |_| true));
+            left -= part;
+        }
+        coins
+    }
+
+    fn capture_reasons(
+        &self,
+        payment: PaymentId,
+        shop: ShopId,
+        amount: Option<Yen>,
+        moment: Moment,
+        reasons: &mut Reasons,
+    ) {
+        reasons.add(amount == Some(Yen::ZERO), Why::AmountZero);
+        let Some(payment) = self.payments.get(&payment).filter(|payment| payment.shop == shop) else {
+            return reasons.add(true, Why::Unknown(Noun::Payment));
+        };
+        reasons.add(moment.clock_drifted, Why::ClockDrifted);
+        reasons.add(payment.status != Status::Authorised, Why::Status(Noun::Payment));
+        reasons.add(moment.now >= payment.expires, Why::Expired(Noun::Payment));
+        self.outflow_reasons(&self.wallets[&payment.wallet], reasons);
+        let amount = amount.map_or(payment.amount, Yen::amount);
+        reasons.limit(Limit::PerTime, Yen::new(payment.amount), 0, amount);
+    }
+
+    fn refund_reasons(&self, refund: RefundId, payment: PaymentId, shop: ShopId, amount: Yen, reasons: &mut Reasons) {
+        reasons.add(amount.is_zero(), Why::AmountZero);
+        let Some(payment) = self.payments.get(&payment).filter(|payment| payment.shop == shop) else {
+            return reasons.add(true, Why::Unknown(Noun::Payment));
+        };
+        reasons.add(payment.refunds.contains(&refund), Why::IdTaken(Noun::Refund));
+        reasons.add(payment.status != Status::Captured, Why::Status(Noun::Payment));
+        let left = payment.captured - payment.refunded;
+        reasons.add(amount.amount() > left, Why::Limit { limit: Limit::PerTime, left });
+    }
+
+    pub(super) fn payment_apply(&mut self, command: &Command, receipt: &Receipt, moment: Moment) -> Result<(), String> {
+        match command {
+            Command::IssueCode { code, wallet, lifetime_ms, .. } => {
+                let expires = moment.now.plus_milliseconds((*lifetime_ms).clamp(0, CODE_MS_MAX));
+                let expected = Receipt::PaymentCode { id: *code, expires };
+                self.codes.insert(*code, Code { wallet: *wallet, expires, used: false });
+                return expect(receipt, &expected);
+            }
+            Command::Authorise(command) => {
+                let wallet = match command.payer {
+                    Payer::Holder(wallet, _) => wallet,
+                    Payer::Code(code) => self.use_code(code),
+                };
+                self.pay(command, wallet, moment.now);
+            }
+            Command::Capture { payment, amount, .. } => self.capture(*payment, *amount),
+            Command::Void { payment, .. } => self.release(*payment, Status::Voided),
+            Command::Expire { payment } => self.release(*payment, Status::Expired),
+            Command::Refund { refund, payment, amount, .. } => {
+                self.refund(*refund, *payment, amount.amount());
+                let refunded = Yen::new(self.payments[payment].refunded);
+                let (id, payment, amount) = (*refund, *payment, *amount);
+                return expect(receipt, &Receipt::Refund { id, payment, amount, payment_refunded: refunded });
+            }
+        }
+        Ok(())
+    }
+
+    fn use_code(&mut self, code: PaymentCodeId) -> WalletId {
+        let code = self.codes.get_mut(&code).expect("an unknown code is a reason");
+        code.used = true;
+        code.wallet
+    }
+
+    fn pay(&mut self, command: &Authorise, wallet: WalletId, now: Time) {
+        let (id, amount) = (command.payment, command.amount.amount());
+        let coins = self.coins_of_payment(wallet, amount);
+        for coin in &coins {
+            let (purse, shop) = (chart::purse(wallet, coin.purse), chart::settlement(command.shop));
+            self.books.take(wallet, coin);
+            match command.capture {
+                true => self.books.pay(purse, shop, coin.amount),
+                false => self.books.hold(purse, shop, coin.amount),
+            }
+        }
+        self.tally.add(wallet.0, What::Payment, id.0, now, amount);
+        let young = young(&coins, now);
+        if young > 0 {
+            self.tally.add(wallet.0, What::Young, id.0, now, young);
+        }
+        let (status, captured) = if command.capture { (Status::Captured, amount) } else { (Status::Authorised, 0) };
+        let expires = now.plus_milliseconds(AUTHORISATION_MS);
+        let shop = command.shop;
+        let (refunded, refunds) = (0, Vec::new());
+        let accepted = now;
+        let payment = Payment { wallet, shop, status, amount, captured, refunded, accepted, expires, coins, refunds };
+        self.payments.insert(id, payment);
+    }
+
+    fn capture(&mut self, id: PaymentId, amount: Option<Yen>) {
+        let payment = self.payments.get_mut(&id).expect("an unknown payment is a reason");
+        payment.captured = amount.map_or(payment.amount, Yen::amount);
+        payment.status = Status::Captured;
+        let mut left = payment.captured;
+        let mut back = Vec::new();
+        for coin in &mut payment.coins {
+            let (purse, shop) = (chart::purse(payment.wallet, coin.purse), chart::settlement(payment.shop));
+            let taken = coin.amount.min(left);
+            left -= taken;
+            self.books.release(purse, shop, coin.amount);
+            self.books.pay(purse, shop, taken);
+            back.push(Coin { amount: coin.amount - taken, ..*coin });
+            coin.amount = taken;
+        }
+        // The payment was that much smaller, on its own date.
+        self.tally.lessen(id.0, What::Payment, payment.amount - payment.captured);
+        self.tally.lessen(id.0, What::Young, young(&back, payment.accepted));
+        for coin in back {
+            self.books.put(payment.wallet, coin);
+        }
+    }
+
+    fn release(&mut self, id: PaymentId, status: Status) {
+        let payment = self.payments.get_mut(&id).expect("an unknown payment is a reason");
+        payment.status = status;
+        let (wallet, shop) = (payment.wallet, chart::settlement(payment.shop));
+        for coin in std::mem::take(&mut payment.coins) {
+            self.books.release(chart::purse(wallet, coin.purse), shop, coin.amount);
+            self.come_back(wallet, coin);
+        }
+        self.tally.free(id.0);
+    }
+
+    fn refund(&mut self, refund: RefundId, id: PaymentId, amount: i64) {
+        let payment = self.payments.get_mut(&id).expect("an unknown payment is a reason");
+        payment.refunds.push(refund);
+        payment.refunded += amount;
+        let (wallet, shop) = (payment.wallet, chart::settlement(payment.shop));
+        let holding = self.wallets.get_mut(&wallet).expect("a payment is of a wallet");
+        let mut left = amount;
+        for coin in payment.coins.iter_mut().rev() {
+            let back = coin.amount.min(left);
+            left -= back;
+            coin.amount -= back;
+            let owed = holding.debts.get(&coin.lot).copied().unwrap_or(0).min(back);
+            pay_debt(holding, coin.lot, owed);
+            self.books.pay(shop, chart::receivable(wallet), owed);
+            let rest = back - owed;
+            if holding.closed {
+                self.books.pay(shop, chart::suspense(None), rest);
+            } else {
+                self.books.pay(shop, chart::purse(wallet, coin.purse), rest);
+                self.books.put(wallet, Coin { amount: rest, ..*coin });
+            }
+        }
+    }
+
+    /// How a payment stands, for whoever looks for one.
+    pub fn payment(&self, id: PaymentId) -> Option<&Payment> {
+        self.payments.get(&id)
+    }
+}
+
+/// How much of `coins` is funds that came a short while ago.
+pub fn young(coins: &[Coin], now: Time) -> i64 {
+    let young = |coin: &&Coin| coin.purse == Purse::Funds && now.milliseconds_since(coin.received) < YOUNG_MS;
+    coins.iter().filter(young).map(|coin| coin.amount).sum()
+}
+
+/// Takes `amount` off what is owed of `lot`.
+pub fn pay_debt(holding: &mut super::Holding, lot: Id, amount: i64) {
+    if let Some(owed) = holding.debts.get_mut(&lot) {
+        *owed -= amount;
+    }
+    holding.debts.retain(|_, owed| *owed > 0);
+}
+
+/// A receipt must say what the model says.
+pub fn expect(receipt: &Receipt, expected: &Receipt) -> Result<(), String> {
+    if receipt == expected { Ok(()) } else { Err(format!("the receipt is {receipt:?}, expected {expected:?}")) }
+}

@@ -1,0 +1,396 @@
+//! The model of payouts.
+
+use super::moves::{Told, Trouble, told};
+use super::payment::{YOUNG_MS, pay_debt};
+use super::voucher::REVIEW_MS;
+use super::{Coin, Holding, Oracle, Reasons, What, Why};
+use domain::{Moment, Time};
+use ledger::Yen;
+use wallet::bank_answer::{Answer, Claim, Resolution};
+use wallet::payout::{Command, Request, Status};
+use wallet::switches::Function;
+use wallet::{BankAccountId, BankCode, Limit, Noun, PayoutId, Proof, Purse, Receipt, Tier, WalletId, chart};
+
+/// A payout as the model knows it.
+pub struct Payout {
+    pub wallet: WalletId,
+    pub bank: BankCode,
+    pub account: BankAccountId,
+    pub amount: i64,
+    pub status: Status,
+    pub deadline: Time,
+    pub accepted: Time,
+    young: i64,
+    cancel_wished: bool,
+    pub trouble: Trouble,
+    coins: Vec<Coin>,
+}
+
+impl Payout {
+    fn is_asked(&self) -> bool {
+        matches!(self.status, Status::Pending | Status::InDoubt)
+    }
+
+    fn is_open(&self) -> bool {
+        self.status == Status::Held || self.is_asked()
+    }
+
+    /// Whether it waits for its bank's answer, or for the desk.
+    pub fn waits(&self) -> bool {
+        self.is_open() || self.trouble.any()
+    }
+
+    fn doubt(&mut self) {
+        if self.status == Status::Pending {
+            self.status = Status::InDoubt;
+        }
+    }
+
+    const fn end_without_payment(&self) -> Status {
+        if self.cancel_wished { Status::Cancelled } else { Status::Declined }
+    }
+}
+
+impl Oracle {
+    pub(super) fn payout_reasons(&self, command: &Command, moment: Moment, reasons: &mut Reasons) {
+        if let Command::Request(command) = command {
+            return self.request_payout_reasons(command, moment, reasons);
+        }
+        let Some(row) = self.payouts.get(&payout_of(command)) else {
+            return reasons.add(true, Why::Unknown(Noun::Payout));
+        };
+        let wrong = Why::Status(Noun::Payout);
+        match command {
+            Command::Request(_) => {}
+            Command::DecideHeld { release, .. } => {
+                reasons.add(row.status != Status::Held, wrong);
+                reasons.add(row.trouble.any(), Why::Contradiction(Noun::Payout));
+                if *release {
+                    let holding = &self.wallets[&row.wallet];
+                    reasons.add(moment.now >= row.deadline, Why::Expired(Noun::Payout));
+                    self.leave_reasons(holding, row.bank, moment, reasons);
+                    let route = self.is_route(row.account, row.wallet, holding);
+                    reasons.add(!route, Why::Unknown(Noun::BankAccount));
+                }
+            }
+            Command::ExpireHeld { .. } => {
+                reasons.add(row.status != Status::Held || moment.now < row.deadline, wrong);
+                reasons.add(row.trouble.any(), Why::Contradiction(Noun::Payout));
+            }
+            Command::Asked { .. } | Command::Return { .. } => reasons.add(row.status == Status::Held, wrong),
+            Command::Answer { answer, .. } => {
+                let moved = matches!(told(*answer), Told::Moved(_));
+                reasons.add(row.status == Status::Held && !moved, wrong);
+            }
+            Command::Cancel { holder, .. } => {
+                reasons.add(self.wallets[&row.wallet].holder != *holder, Why::Unknown(Noun::Payout));
+                let held = row.status == Status::Held;
+                reasons.add(held && row.trouble.any(), Why::Contradiction(Noun::Payout));
+                reasons.add(!row.is_open() && row.status != Status::Cancelled, wrong);
+            }
+            Command::Propose { resolution, .. } => reasons.add(!fits(row, *resolution), wrong),
+            Command::Approve { resolution, by, .. } => {
+                reasons.add(!fits(row, *resolution), wrong);
+                row.trouble.approve_reasons(*resolution, *by, Noun::Payout, reasons);
+            }
+        }
+    }
+
+    fn request_payout_reasons(&self, command: &Request, moment: Moment, reasons: &mut Reasons) {
+        let amount = command.amount.amount();
+        let (id, now) = (command.wallet, moment.now);
+        reasons.add(amount == 0, Why::AmountZero);
+        reasons.add(self.payouts.contains_key(&command.payout), Why::IdTaken(Noun::Payout));
+        reasons.limit(Limit::PerTime, self.policy.payout.per_time_max, 0, amount);
+        let proven = command.proof.is_some_and(|proof| proof >= Proof::SecondFactor);
+        reasons.add(amount % 1_000 == 778 && !proven, Why::StepUp);
+        reasons.add(amount % 1_000 == 779, Why::Guard);
+        let Some(holding) = self.wallets.get(&id).filter(|holding| holding.holder == command.holder) else {
+            return reasons.add(true, Why::Unknown(Noun::Wallet));
+        };
+        let account = command.bank_account;
+        if !self.is_route(account, id, holding) {
+            return reasons.add(true, Why::Unknown(Noun::BankAccount));
+        }
+        self.leave_reasons(holding, self.linked[&account].bank, moment, reasons);
+        reasons.add(holding.tier < Tier::Identified, Why::Tier);
+        let person = holding.person.map_or(0, |person| self.tally.times_in_month(person.0, What::Payout, now));
+        let times = person.max(self.tally.times_in_month(id.0, What::Payout, now));
+        let at_most = i64::from(self.policy.payout.count_per_month_max);
+        reasons.add(times >= at_most, Why::Limit { limit: Limit::CountPerMonth, left: 0 });
+        let coins = self.coins_to(id, holding, account, now);
+        let available: i64 = coins.iter().map(|coin| coin.amount).sum();
+        reasons.add(amount > available, Why::Funds { available });
+        let young = young(&first(coins, amount), account, now);
+        if young > 0 {
+            let today = self.tally.today(id.0, What::Young, now);
+            reasons.limit(Limit::Young, self.policy.ageing.per_day_max, today, young);
+        }
+    }
+
+    fn leave_reasons(&self, holding: &Holding, bank: BankCode, moment: Moment, reasons: &mut Reasons) {
+        let stopped = self.is_stopped(Function::Payout, Some(bank), holding.tier, holding.opened);
+        reasons.add(stopped, Why::Stopped);
+        reasons.add(moment.clock_drifted, Why::ClockDrifted);
+        self.outflow_reasons(holding, reasons);
+    }
+
+    /// Whether a wallet's money may be paid out to `account`.
+    fn is_route(&self, account: BankAccountId, wallet: WalletId, holding: &Holding) -> bool {
+        let route = self.linked.get(&account).and_then(|linked| linked.route);
+        route.is_some_and(|(_, of, person)| of == wallet || (person.is_some() && person == holding.person))
+    }
+
+    /// The coins that may go to `account`, in the order in which they go: back where they came from, then old ones, then
+    /// young ones.
+    fn coins_to(&self, wallet: WalletId, holding: &Holding, account: BankAccountId, now: Time) -> Vec<Coin> {
+        let theirs = |account: &BankAccountId| {
+            let person = self.linked.get(account).and_then(|linked| linked.person);
+            person.is_some() && person == holding.person
+        };
+        let is_young = |coin: &Coin| now.milliseconds_since(coin.received) < YOUNG_MS;
+        let all = self.books.oldest(wallet, Purse::Funds, i64::MAX, |_| true);
+        let back = all.iter().filter(|coin| coin.from == Some(account));
+        let others = all.iter().filter(|coin| coin.from != Some(account));
+        let may = others.filter(|coin| match &coin.from {
+            Some(from) => !is_young(coin) && theirs(&account) && theirs(from),
+            None => true,
+        });
+        let (young, old): (Vec<Coin>, Vec<Coin>) = may.copied().partition(|coin| is_young(coin));
+        let (back_young, back_old): (Vec<Coin>, Vec<Coin>) = back.copied().partition(|coin| is_young(coin));
+        [back_old, back_young, old, young].concat()
+    }
+
+    pub(super) fn payout_apply(&mut self, command: &Command, receipt: &Receipt, moment: Moment) -> Result<(), String> {
+        let id = payout_of(command);
+        if let Command::Request(command) = command {
+            self.request_payout(command, moment.now);
+        }
+        let mut row = self.payouts.remove(&id).expect("an unknown payout is a reason");
+        let clearing = chart::clearing(row.bank);
+        let before = self.books.balance(clearing);
+        match command {
+            Command::Request(_) => {}
+            Command::DecideHeld { release: true, .. } => row.status = Status::Pending,
+            Command::DecideHeld { release: false, .. } | Command::ExpireHeld { .. } => {
+                self.end_payout(id, &mut row, Status::Declined);
+            }
+            Command::Asked { .. } => row.doubt(),
+            Command::Answer { answer, .. } => self.answer_payout(id, &mut row, *answer),
+            Command::Cancel { .. } if row.status == Status::Held => self.end_payout(id, &mut row, Status::Cancelled),
+            Command::Cancel { .. } => row.cancel_wished |= row.is_asked(),
+            Command::Return { amount, .. } => self.sent_back(id, &mut row, *amount),
+            Command::Propose { resolution, by, .. } => row.trouble.proposal = Some((*resolution, *by)),
+            Command::Approve { resolution, .. } => self.resolve_payout(id, &mut row, *resolution),
+        }
+        *self.at_bank.entry(id.0).or_default() += before - self.books.balance(clearing);
+        let (status, is_flagged) = (row.status, row.trouble.any());
+        let expected = Receipt::Payout { id, status, amount: Yen::new(row.amount), is_flagged };
+        self.payouts.insert(id, row);
+        super::payment::expect(receipt, &expected)
+    }
+
+    fn request_payout(&mut self, command: &Request, now: Time) {
+        let (id, wallet, account, amount) =
+            (command.payout, command.wallet, command.bank_account, command.amount.amount());
+        let holding = &self.wallets[&wallet];
+        let person = holding.person;
+        let coins = first(self.coins_to(wallet, holding, account, now), amount);
+        for coin in &coins {
+            self.books.take(wallet, coin);
+        }
+        let bank = self.linked[&account].bank;
+        self.books.hold(chart::purse(wallet, Purse::Funds), chart::clearing(bank), amount);
+        let row = Payout {
+            wallet,
+            bank,
+            account,
+            amount,
+            status: if amount % 1_000 == 777 { Status::Held } else { Status::Pending },
+            deadline: now.plus_milliseconds(REVIEW_MS),
+            accepted: now,
+            young: young(&coins, account, now),
+            cancel_wished: false,
+            trouble: Trouble::default(),
+            coins,
+        };
+        self.count_payout(id, &row, person);
+        self.payouts.insert(id, row);
+    }
+
+    fn count_payout(&mut self, id: PayoutId, row: &Payout, person: Option<wallet::PersonId>) {
+        for whose in [Some(row.wallet.0), person.map(|person| person.0)].into_iter().flatten() {
+            self.tally.add(whose, What::Payout, id.0, row.accepted, row.amount);
+        }
+        if row.young > 0 {
+            self.tally.add(row.wallet.0, What::Young, id.0, row.accepted, row.young);
+        }
+    }
+
+    fn answer_payout(&mut self, id: PayoutId, row: &mut Payout, answer: Answer) {
+        let (clearing, suspense) = (chart::clearing(row.bank), chart::suspense(Some(row.bank)));
+        match told(answer) {
+            Told::Nothing => row.doubt(),
+            Told::NotMoved if row.is_asked() && !row.trouble.any() => {
+                self.end_payout(id, row, row.end_without_payment());
+            }
+            Told::NotMoved => {
+                if row.is_asked() || row.status == Status::Settled {
+                    row.trouble.claims(Claim::NotMoved);
+                }
+            }
+            Told::Moved(amount) if row.is_asked() && row.trouble.mismatch == Some(amount) => {}
+            Told::Moved(amount) if row.is_asked() && !row.trouble.any() && amount == row.amount => self.settle(row),
+            Told::Moved(amount) if row.is_asked() && !row.trouble.any() => {
+                row.status = Status::InDoubt;
+                row.trouble.mismatch = Some(amount);
+                self.books.pay(suspense, clearing, amount);
+            }
+            Told::Moved(amount) => {
+                let known = matches!(row.status, Status::Settled | Status::Returned) && amount == row.amount;
+                if !known {
+                    row.trouble.claims(Claim::Moved(Yen::new(amount)));
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, row: &mut Payout) {
+        self.settle_payout_suspense(row);
+        row.status = Status::Settled;
+        let (purse, clearing) = (chart::purse(row.wallet, Purse::Funds), chart::clearing(row.bank));
+        self.books.release(purse, clearing, row.amount);
+        self.books.pay(purse, clearing, row.amount);
+    }
+
+    /// A wrong amount in suspense was none.
+    fn settle_payout_suspense(&mut self, row: &mut Payout) {
+        let suspended = row.trouble.mismatch.take().unwrap_or(0);
+        self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), suspended);
+    }
+
+    /// Ends it as if it had not been paid.
+    fn end_payout(&mut self, id: PayoutId, row: &mut Payout, status: Status) {
+        self.settle_payout_suspense(row);
+        let (purse, clearing) = (chart::purse(row.wallet, Purse::Funds), chart::clearing(row.bank));
+        if row.is_open() {
+            self.books.release(purse, clearing, row.amount);
+        } else {
+            self.books.pay(clearing, purse, row.amount);
+        }
+        row.status = status;
+        let mut spare = row.amount;
+        for coin in std::mem::take(&mut row.coins) {
+            spare -= coin.amount;
+            self.come_back(row.wallet, coin);
+        }
+        let holding = self.holding(row.wallet);
+        let owed = holding.debts.get(&id.0).copied().unwrap_or(0).min(spare);
+        pay_debt(holding, id.0, owed);
+        self.books.pay(purse, chart::receivable(row.wallet), owed);
+        self.books.pay(purse, chart::suspense(Some(row.bank)), spare - owed);
+        self.tally.free(id.0);
+        if self.wallets[&row.wallet].closed {
+            self.empty_closed(row.wallet, row.bank);
+        }
+    }
+
+    /// Nothing stays in a closed wallet.
+    fn empty_closed(&mut self, wallet: WalletId, bank: BankCode) {
+        for coin in self.books.oldest(wallet, Purse::Funds, i64::MAX, |_| true) {
+            self.books.take(wallet, &coin);
+            self.books.pay(chart::purse(wallet, Purse::Funds), chart::suspense(Some(bank)), coin.amount);
+        }
+    }
+
+    fn sent_back(&mut self, id: PayoutId, row: &mut Payout, amount: Yen) {
+        let whole = row.trouble.mismatch.unwrap_or(row.amount) == amount.amount();
+        match row.status {
+            Status::Pending | Status::InDoubt if whole && row.trouble.claim.is_none() => {
+                self.end_payout(id, row, Status::Returned);
+            }
+            Status::Settled if whole => self.end_payout(id, row, Status::Returned),
+            Status::Returned if whole => {}
+            Status::Declined | Status::Cancelled | Status::Held => {}
+            Status::Pending | Status::InDoubt | Status::Settled | Status::Returned => {
+                row.trouble.claims(Claim::TakenBack(amount));
+            }
+        }
+    }
+
+    fn resolve_payout(&mut self, id: PayoutId, row: &mut Payout, how: Resolution) {
+        match how {
+            Resolution::Keep => {}
+            Resolution::Settle if row.is_open() => self.settle(row),
+            Resolution::Settle => self.pay_after_all(id, row),
+            Resolution::Return => self.end_payout(id, row, Status::Returned),
+            Resolution::Decline => self.end_payout(id, row, row.end_without_payment()),
+        }
+        row.trouble = Trouble::default();
+    }
+
+    /// The bank had paid what it had said it did not: what is there goes, the rest is owed.
+    fn pay_after_all(&mut self, id: PayoutId, row: &mut Payout) {
+        let (purse, clearing) = (chart::purse(row.wallet, Purse::Funds), chart::clearing(row.bank));
+        row.coins = self.books.oldest(row.wallet, Purse::Funds, row.amount, |_| true);
+        let there: i64 = row.coins.iter().map(|coin| coin.amount).sum();
+        for coin in &row.coins {
+            self.books.take(row.wallet, coin);
+        }
+        let owed = row.amount - there;
+        self.books.pay(purse, clearing, there);
+        self.books.pay(chart::receivable(row.wallet), clearing, owed);
+        let holding = self.holding(row.wallet);
+        if owed > 0 {
+            holding.debts.insert(id.0, owed);
+        }
+        let person = holding.person;
+        row.status = Status::Settled;
+        self.count_payout(id, row, person);
+    }
+}
+
+/// The first coins that make up `amount`.
+fn first(mut coins: Vec<Coin>, amount: i64) -> Vec<Coin> {
+    let mut left = amount;
+    for coin in &mut coins {
+        coin.amount = coin.amount.min(left);
+        left -= coin.amount;
+    }
+    coins.retain(|coin| coin.amount > 0);
+    coins
+}
+
+/// The young money in `coins`. On its way back to the account it came from money has no age.
+fn young(coins: &[Coin], to: BankAccountId, now: Time) -> i64 {
+    let elsewhere: Vec<Coin> = coins.iter().filter(|coin| coin.from != Some(to)).copied().collect();
+    super::payment::young(&elsewhere, now)
+}
+
+/// Whether there is something to settle, in this way.
+fn fits(row: &Payout, how: Resolution) -> bool {
+    let way = match how {
+        Resolution::Settle => {
+            let after_all = row.trouble.claim == Some(Claim::Moved(Yen::new(row.amount)));
+            row.is_open() || (matches!(row.status, Status::Declined | Status::Cancelled) && after_all)
+        }
+        Resolution::Decline => row.is_open(),
+        Resolution::Return => row.status == Status::Settled,
+        Resolution::Keep => !row.is_open(),
+    };
+    row.trouble.any() && way
+}
+
+fn payout_of(command: &Command) -> PayoutId {
+    match command {
+        Command::Request(request) => request.payout,
+        Command::DecideHeld { payout, .. }
+        | Command::ExpireHeld { payout }
+        | Command::Asked { payout }
+        | Command::Answer { payout, .. }
+        | Command::Cancel { payout, .. }
+        | Command::Return { payout, .. }
+        | Command::Propose { payout, .. }
+        | Command::Approve { payout, .. } => *payout,
+    }
+}

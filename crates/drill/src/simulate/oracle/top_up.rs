@@ -1,0 +1,422 @@
+//! The model of top-ups.
+
+use super::moves::{Told, Trouble, is_firm_no, told};
+use super::voucher::REVIEW_MS;
+use super::{Coin, Holding, Oracle, Reasons, What, Why};
+use domain::{Moment, Time};
+use ledger::Yen;
+use wallet::bank_answer::{Answer, Claim, Resolution};
+use wallet::switches::Function;
+use wallet::top_up::{Command, Request, Status};
+use wallet::{
+    BankAccountId, BankCode, GiveBackId, Limit, MandateId, Noun, Proof, Purse, Receipt, Tier, TopUpId, WalletId, chart,
+    mandate,
+};
+
+/// A top-up as the model knows it.
+pub struct TopUp {
+    pub wallet: WalletId,
+    pub bank: BankCode,
+    pub account: BankAccountId,
+    mandate: MandateId,
+    pub amount: i64,
+    pub accepted: Time,
+    pub status: Status,
+    pub deadline: Time,
+    cancel_wished: bool,
+    /// Whether the first final answer was the bank's own no.
+    firm_no: bool,
+    answered: bool,
+    pub trouble: Trouble,
+    /// What goes back, and whether it is there.
+    pub give_back: Option<(GiveBackId, i64, bool)>,
+}
+
+impl TopUp {
+    fn is_asked(&self) -> bool {
+        matches!(self.status, Status::Pending | Status::InDoubt)
+    }
+
+    fn is_open(&self) -> bool {
+        self.status == Status::Held || self.is_asked()
+    }
+}
+
+impl Oracle {
+    pub(super) fn top_up_reasons(&self, command: &Command, moment: Moment, reasons: &mut Reasons) {
+        if let Command::Request(command) = command {
+            return self.request_top_up_reasons(command, moment, reasons);
+        }
+        let Some(row) = self.top_ups.get(&top_up_of(command)) else {
+            return reasons.add(true, Why::Unknown(Noun::TopUp));
+        };
+        let wrong = Why::Status(Noun::TopUp);
+        match command {
+            Command::Request(_) => {}
+            Command::DecideHeld { release, .. } => {
+                reasons.add(row.status != Status::Held, wrong);
+                reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
+                if *release {
+                    reasons.add(moment.now >= row.deadline, Why::Expired(Noun::TopUp));
+                    self.usable_reasons(&self.wallets[&row.wallet], row.mandate, reasons);
+                }
+            }
+            Command::ExpireHeld { .. } => {
+                reasons.add(row.status != Status::Held || moment.now < row.deadline, wrong);
+                reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
+            }
+            Command::Asked { .. } => reasons.add(row.status == Status::Held, wrong),
+            Command::Answer { answer, .. } => {
+                let moved = matches!(told(*answer), Told::Moved(_));
+                reasons.add(row.status == Status::Held && !moved, wrong);
+            }
+            Command::Cancel { holder, .. } => {
+                reasons.add(self.wallets[&row.wallet].holder != *holder, Why::Unknown(Noun::TopUp));
+                let held = row.status == Status::Held;
+                reasons.add(held && row.trouble.any(), Why::Contradiction(Noun::TopUp));
+                reasons.add(!row.is_open() && row.status != Status::Cancelled, wrong);
+            }
+            Command::Reverse { .. } => reasons.add(row.status == Status::Held, wrong),
+            Command::AnswerGiveBack { give_back, .. } => {
+                reasons.add(row.give_back.is_none(), wrong);
+                let other = row.give_back.is_some_and(|(id, _, _)| id != *give_back);
+                reasons.add(other, Why::Unknown(Noun::GiveBack));
+            }
+            Command::Propose { resolution, .. } => reasons.add(!fits(row, *resolution), wrong),
+            Command::Approve { resolution, by, .. } => {
+                reasons.add(!fits(row, *resolution), wrong);
+                row.trouble.approve_reasons(*resolution, *by, Noun::TopUp, reasons);
+            }
+        }
+    }
+
+    fn request_top_up_reasons(&self, command: &Request, moment: Moment, reasons: &mut Reasons) {
+        let amount = command.amount.amount();
+        let now = moment.now;
+        reasons.add(amount == 0, Why::AmountZero);
+        reasons.add(self.top_ups.contains_key(&command.top_up), Why::IdTaken(Noun::TopUp));
+        reasons.limit(Limit::PerTime, self.policy.top_up.per_time_max, 0, amount);
+        let proven = command.proof.is_some_and(|proof| proof >= Proof::SecondFactor);
+        reasons.add(amount % 1_000 == 778 && !proven, Why::StepUp);
+        reasons.add(amount % 1_000 == 779, Why::Guard);
+        let holding = self.wallets.get(&command.wallet).filter(|holding| holding.holder == command.holder);
+        reasons.add(holding.is_none(), Why::Unknown(Noun::Wallet));
+        let mandate = self.mandates.get(&command.mandate).filter(|mandate| mandate.wallet == command.wallet);
+        reasons.add(mandate.is_none(), Why::Unknown(Noun::Mandate));
+        let (Some(holding), Some(mandate)) = (holding, mandate) else { return };
+        self.usable_reasons(holding, command.mandate, reasons);
+        reasons.add(holding.tier < Tier::Identified, Why::Tier);
+        let occupied = self.books.occupied(command.wallet);
+        reasons.limit(Limit::Balance, self.policy.balance.max(holding.tier), occupied, amount);
+        let month_max = self.policy.top_up.per_month_max;
+        let rolling_max = self.policy.top_up.rolling_max;
+        let mut each = |whose, month, rolling| {
+            reasons.limit(month, month_max, self.tally.month(whose, What::TopUp, now), amount);
+            reasons.limit(rolling, rolling_max, self.tally.thirty_dates(whose, What::TopUp, now), amount);
+        };
+        each(command.wallet.0, Limit::PerMonth, Limit::Rolling);
+        if let Some(person) = holding.person {
+            each(person.0, Limit::PersonPerMonth, Limit::PersonRolling);
+        }
+        let Some(grant) = mandate.grant else { return };
+        let account = grant.bank_account.0;
+        each(account, Limit::BankAccountPerMonth, Limit::BankAccountRolling);
+        if !mandate.confirmed {
+            let today = self.tally.today(account, What::TopUp, now);
+            reasons.limit(Limit::UnconfirmedPerDay, self.policy.mandate.unconfirmed_per_day_max, today, amount);
+            let ever = self.tally.ever(account, What::Unconfirmed);
+            reasons.limit(Limit::UnconfirmedTotal, self.policy.mandate.unconfirmed_total_max, ever, amount);
+        }
+    }
+
+    /// Notes what makes a mandate unusable. A debt does not stop money that comes in.
+    fn usable_reasons(&self, holding: &Holding, mandate: MandateId, reasons: &mut Reasons) {
+        let mandate = &self.mandates[&mandate];
+        let stopped = self.is_stopped(Function::TopUp, Some(mandate.bank), holding.tier, holding.opened);
+        reasons.add(stopped, Why::Stopped);
+        reasons.add(mandate.status != mandate::Status::Active, Why::Status(Noun::Mandate));
+        reasons.add(holding.closed, Why::Status(Noun::Wallet));
+        reasons.add(!holding.frozen.is_empty(), Why::Frozen);
+    }
+
+    pub(super) fn top_up_apply(&mut self, command: &Command, receipt: &Receipt, moment: Moment) -> Result<(), String> {
+        let id = top_up_of(command);
+        if let Command::Request(command) = command {
+            self.request_top_up(command, moment.now);
+        }
+        let mut row = self.top_ups.remove(&id).expect("an unknown top-up is a reason");
+        let clearing = chart::clearing(row.bank);
+        let before = self.books.balance(clearing);
+        match command {
+            Command::Request(_) => {}
+            Command::DecideHeld { release: true, .. } => row.status = Status::Pending,
+            Command::DecideHeld { release: false, .. } | Command::ExpireHeld { .. } => {
+                self.end_top_up(id, &mut row, Status::Declined);
+            }
+            Command::Asked { .. } => row.doubt(),
+            Command::Answer { answer, give_back, .. } => {
+                self.answer_top_up(id, &mut row, *answer, *give_back, moment.now)
+            }
+            Command::Cancel { .. } if row.status == Status::Held => self.end_top_up(id, &mut row, Status::Cancelled),
+            Command::Cancel { .. } => row.cancel_wished |= row.is_asked(),
+            Command::Reverse { amount, .. } => self.reverse_top_up(id, &mut row, *amount),
+            Command::AnswerGiveBack { done, .. } => {
+                if let Some((_, amount, is_done)) = row.give_back.as_mut().filter(|(_, _, is_done)| *done && !is_done) {
+                    *is_done = true;
+                    self.books.pay(chart::suspense(Some(row.bank)), clearing, *amount);
+                }
+            }
+            Command::Propose { resolution, by, .. } => row.trouble.proposal = Some((*resolution, *by)),
+            Command::Approve { resolution, give_back, .. } => {
+                self.resolve_top_up(id, &mut row, *resolution, *give_back, moment.now);
+            }
+        }
+        *self.at_bank.entry(id.0).or_default() += before - self.books.balance(clearing);
+        let expected =
+            Receipt::TopUp { id, status: row.status, amount: Yen::new(row.amount), is_flagged: row.trouble.any() };
+        self.top_ups.insert(id, row);
+        super::payment::expect(receipt, &expected)
+    }
+
+    fn request_top_up(&mut self, command: &Request, now: Time) {
+        let (id, amount) = (command.top_up, command.amount.amount());
+        let mandate = &self.mandates[&command.mandate];
+        let account = mandate.grant.expect("only a granted mandate is active").bank_account;
+        let (bank, confirmed) = (mandate.bank, mandate.confirmed);
+        self.books.hold(chart::clearing(bank), chart::purse(command.wallet, Purse::Funds), amount);
+        let person = self.wallets[&command.wallet].person;
+        for whose in [Some(command.wallet.0), person.map(|person| person.0), Some(account.0)].into_iter().flatten() {
+            self.tally.add(whose, What::TopUp, id.0, now, amount);
+        }
+        if !confirmed {
+            self.tally.add(account.0, What::Unconfirmed, id.0, now, amount);
+        }
+        let row = TopUp {
+            wallet: command.wallet,
+            bank,
+            account,
+            mandate: command.mandate,
+            amount,
+            status: if amount % 1_000 == 777 { Status::Held } else { Status::Pending },
+            accepted: now,
+            deadline: now.plus_milliseconds(REVIEW_MS),
+            cancel_wished: false,
+            firm_no: false,
+            answered: false,
+            trouble: Trouble::default(),
+            give_back: None,
+        };
+        self.top_ups.insert(id, row);
+    }
+
+    fn answer_top_up(&mut self, id: TopUpId, row: &mut TopUp, answer: Answer, back: GiveBackId, now: Time) {
+        match told(answer) {
+            Told::Nothing => row.doubt(),
+            Told::NotMoved => match row.status {
+                Status::Pending | Status::InDoubt if !row.trouble.any() => {
+                    row.hear(Some(answer));
+                    self.end_top_up(id, row, row.end_without_debit());
+                }
+                Status::Pending | Status::InDoubt | Status::Settled | Status::Returned => {
+                    row.trouble.claims(Claim::NotMoved);
+                }
+                Status::Held | Status::Declined | Status::Cancelled | Status::Reversed => {}
+            },
+            Told::Moved(amount) => self.moved_top_up(id, row, answer, amount, back, now),
+        }
+    }
+
+    fn moved_top_up(&mut self, id: TopUpId, row: &mut TopUp, answer: Answer, amount: i64, back: GiveBackId, now: Time) {
+        let claim = Claim::Moved(Yen::new(amount));
+        let right = amount == row.amount;
+        match row.status {
+            Status::Pending | Status::InDoubt if row.trouble.mismatch == Some(amount) => {}
+            Status::Pending | Status::InDoubt if !row.trouble.any() && right => {
+                row.hear(Some(answer));
+                self.credit_top_up(id, row, back, now);
+            }
+            Status::Pending | Status::InDoubt if !row.trouble.any() => {
+                row.hear(Some(answer));
+                row.status = Status::InDoubt;
+                row.trouble.mismatch = Some(amount);
+                self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), amount);
+            }
+            Status::Held | Status::Pending | Status::InDoubt => row.trouble.claims(claim),
+            Status::Settled | Status::Reversed => {
+                if !right {
+                    row.trouble.claims(claim);
+                }
+            }
+            Status::Declined | Status::Cancelled if right && !row.firm_no && !row.trouble.any() => {
+                row.hear(Some(answer));
+                self.return_top_up(id, row, amount, back);
+            }
+            Status::Declined | Status::Cancelled => row.trouble.claims(claim),
+            Status::Returned => {
+                if row.give_back.is_none_or(|(_, back, _)| back != amount) {
+                    row.trouble.claims(claim);
+                }
+            }
+        }
+    }
+
+    /// Ends it as if there had been no debit.
+    fn end_top_up(&mut self, id: TopUpId, row: &mut TopUp, status: Status) {
+        row.status = status;
+        self.settle_suspense(row);
+        self.books.release(chart::clearing(row.bank), chart::purse(row.wallet, Purse::Funds), row.amount);
+        self.tally.free(id.0);
+    }
+
+    /// A wrong amount in suspense was none.
+    fn settle_suspense(&mut self, row: &mut TopUp) {
+        let suspended = row.trouble.mismatch.take().unwrap_or(0);
+        self.books.pay(chart::suspense(Some(row.bank)), chart::clearing(row.bank), suspended);
+    }
+
+    fn credit_top_up(&mut self, id: TopUpId, row: &mut TopUp, back: GiveBackId, now: Time) {
+        if row.cancel_wished || self.wallets[&row.wallet].closed {
+            return self.return_top_up(id, row, row.amount, back);
+        }
+        let (clearing, purse) = (chart::clearing(row.bank), chart::purse(row.wallet, Purse::Funds));
+        row.status = Status::Settled;
+        self.settle_suspense(row);
+        self.books.release(clearing, purse, row.amount);
+        self.books.pay(clearing, purse, row.amount);
+        let (purse, lot, from, amount) = (Purse::Funds, id.0, Some(row.account), row.amount);
+        self.books.put(row.wallet, Coin { purse, lot, received: now, from, amount });
+    }
+
+    fn return_top_up(&mut self, id: TopUpId, row: &mut TopUp, debited: i64, back: GiveBackId) {
+        self.settle_suspense(row);
+        if row.is_open() {
+            self.end_top_up(id, row, Status::Returned);
+        }
+        row.status = Status::Returned;
+        row.give_back = Some((back, debited, false));
+        self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), debited);
+    }
+
+    fn reverse_top_up(&mut self, id: TopUpId, row: &mut TopUp, amount: Yen) {
+        let whole = row.trouble.mismatch.unwrap_or(row.amount) == amount.amount();
+        match row.status {
+            Status::Pending | Status::InDoubt if whole && row.trouble.claim.is_none() => self.undo_top_up(id, row),
+            Status::Settled if whole => self.undo_top_up(id, row),
+            Status::Reversed if whole => {}
+            Status::Declined | Status::Cancelled | Status::Held => {}
+            Status::Pending | Status::InDoubt | Status::Settled | Status::Returned | Status::Reversed => {
+                row.trouble.claims(Claim::TakenBack(amount));
+            }
+        }
+    }
+
+    /// The bank took it back: what is left of it goes, the rest is owed.
+    fn undo_top_up(&mut self, id: TopUpId, row: &mut TopUp) {
+        let clearing = chart::clearing(row.bank);
+        if row.is_open() {
+            self.settle_suspense(row);
+            self.books.release(clearing, chart::purse(row.wallet, Purse::Funds), row.amount);
+        } else {
+            let left = self.books.of_lot(row.wallet, Purse::Funds, id.0);
+            let (purse, received) = (Purse::Funds, Time::default());
+            self.books.take(row.wallet, &Coin { purse, lot: id.0, received, from: None, amount: left });
+            self.books.pay(chart::purse(row.wallet, Purse::Funds), clearing, left);
+            let owed = row.amount - left;
+            self.books.pay(chart::receivable(row.wallet), clearing, owed);
+            if owed > 0 {
+                self.holding(row.wallet).debts.insert(id.0, owed);
+            }
+        }
+        row.status = Status::Reversed;
+    }
+
+    fn resolve_top_up(&mut self, id: TopUpId, row: &mut TopUp, how: Resolution, back: GiveBackId, now: Time) {
+        let debited = match (row.trouble.mismatch, row.trouble.claim) {
+            (Some(amount), _) => amount,
+            (None, Some(Claim::Moved(amount))) => amount.amount(),
+            (None, Some(Claim::NotMoved | Claim::TakenBack(_)) | None) => row.amount,
+        };
+        let open = row.is_open();
+        match how {
+            Resolution::Keep => {}
+            Resolution::Settle => self.credit_top_up(id, row, back, now),
+            Resolution::Return => self.return_top_up(id, row, debited, back),
+            Resolution::Decline if open => self.end_top_up(id, row, row.end_without_debit()),
+            Resolution::Decline => self.undo_top_up(id, row),
+        }
+        row.trouble = Trouble::default();
+    }
+
+    /// What our books say that a movement has moved from its bank to us.
+    pub fn moved_to_us(&self, movement: domain::Id) -> i64 {
+        self.at_bank.get(&movement).copied().unwrap_or(0)
+    }
+
+    /// Whether a movement waits for its bank's answer, or for the desk.
+    pub fn is_in_doubt(&self, movement: domain::Id) -> bool {
+        let top_up = self.top_ups.get(&TopUpId(movement)).is_some_and(|row| {
+            row.is_open() || row.trouble.any() || row.give_back.is_some_and(|(_, _, is_done)| !is_done)
+        });
+        top_up || self.payouts.get(&wallet::PayoutId(movement)).is_some_and(super::payout::Payout::waits)
+    }
+
+    /// Something that waits, if anything does.
+    pub fn open_movement(&self) -> Option<String> {
+        let top_up = self.top_ups.keys().find(|id| self.is_in_doubt(id.0)).map(ToString::to_string);
+        let payout = self.payouts.keys().find(|id| self.is_in_doubt(id.0)).map(ToString::to_string);
+        let held = |row: &super::voucher::Send| row.status == wallet::send::Status::Held;
+        let send = self.sends.iter().find(|(_, row)| held(row)).map(|(id, _)| id.to_string());
+        let authorised = |row: &super::payment::Payment| row.status == wallet::payment::Status::Authorised;
+        let payment = self.payments.iter().find(|(_, row)| authorised(row)).map(|(id, _)| id.to_string());
+        top_up.or(payout).or(send).or(payment)
+    }
+}
+
+impl TopUp {
+    fn doubt(&mut self) {
+        if self.status == Status::Pending {
+            self.status = Status::InDoubt;
+        }
+    }
+
+    /// The first final answer is the one that is remembered.
+    fn hear(&mut self, answer: Option<Answer>) {
+        if !self.answered {
+            self.answered = answer.is_some();
+            self.firm_no = answer.is_some_and(is_firm_no);
+        }
+    }
+
+    const fn end_without_debit(&self) -> Status {
+        if self.cancel_wished { Status::Cancelled } else { Status::Declined }
+    }
+}
+
+/// Whether there is something to settle, in this way.
+fn fits(row: &TopUp, how: Resolution) -> bool {
+    let way = match how {
+        Resolution::Settle => row.is_open(),
+        Resolution::Decline => row.is_open() || row.status == Status::Settled,
+        Resolution::Return => {
+            let ended = matches!(row.status, Status::Declined | Status::Cancelled);
+            row.is_open() || (ended && matches!(row.trouble.claim, Some(Claim::Moved(_))))
+        }
+        Resolution::Keep => !row.is_open(),
+    };
+    row.trouble.any() && way
+}
+
+fn top_up_of(command: &Command) -> TopUpId {
+    match command {
+        Command::Request(request) => request.top_up,
+        Command::DecideHeld { top_up, .. }
+        | Command::ExpireHeld { top_up }
+        | Command::Asked { top_up }
+        | Command::Answer { top_up, .. }
+        | Command::Cancel { top_up, .. }
+        | Command::Reverse { top_up, .. }
+        | Command::AnswerGiveBack { top_up, .. }
+        | Command::Propose { top_up, .. }
+        | Command::Approve { top_up, .. } => *top_up,
+    }
+}

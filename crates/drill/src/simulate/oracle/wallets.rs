@@ -1,0 +1,219 @@
+//! The model of holders, wallets themselves, shops and switches.
+
+use super::{Holding, Oracle, Reasons, Why};
+use domain::Moment;
+use std::collections::{BTreeMap, BTreeSet};
+use wallet::switches::{Function, Stop};
+use wallet::{ContactId, HolderId, Noun, PersonId, Tier, WalletId, holder, shop, switches, wallet as room};
+
+/// A holder as the model knows them.
+pub struct Known {
+    tier: Tier,
+    mail: ContactId,
+    mail_verified: bool,
+    phone: Option<ContactId>,
+    wanted: Option<holder::Contact>,
+    person: Option<PersonId>,
+    wallet: Option<WalletId>,
+}
+
+impl Oracle {
+    pub(super) fn holder_reasons(&self, command: &holder::Command, reasons: &mut Reasons) {
+        let id = match command {
+            holder::Command::Open { holder, mail, .. } => {
+                reasons.add(self.holders.contains_key(holder), Why::IdTaken(Noun::Holder));
+                return reasons.add(self.is_taken(*mail, *holder), Why::IdTaken(Noun::Contact));
+            }
+            holder::Command::VerifyMail { holder, .. }
+            | holder::Command::VerifyPhone { holder, .. }
+            | holder::Command::Identify { holder, .. }
+            | holder::Command::ChangeContact { holder, .. } => *holder,
+        };
+        let Some(known) = self.holders.get(&id) else { return reasons.add(true, Why::Unknown(Noun::Holder)) };
+        match command {
+            holder::Command::Open { .. } => {}
+            holder::Command::VerifyMail { mail, .. } => {
+                let wanted = known.wanted.is_some_and(|wanted| wanted.id() == *mail);
+                reasons.add(!wanted && known.mail != *mail, Why::Unknown(Noun::Contact));
+                reasons.add(self.is_taken(*mail, id), Why::IdTaken(Noun::Contact));
+            }
+            holder::Command::VerifyPhone { phone, .. } => {
+                let wanted = known.wanted.is_some_and(|wanted| wanted.id() == *phone);
+                let other = known.phone.is_some_and(|former| former != *phone);
+                reasons.add(!wanted && other, Why::Unknown(Noun::Contact));
+                reasons.add(self.is_taken(*phone, id), Why::IdTaken(Noun::Contact));
+                reasons.add(!known.mail_verified, Why::Status(Noun::Holder));
+            }
+            holder::Command::Identify { person, .. } => {
+                reasons.add(!known.mail_verified, Why::Status(Noun::Holder));
+                reasons.add(self.has_other_wallet(*person, known.wallet), Why::Status(Noun::Person));
+                let contradicts = known.person.is_some_and(|before| before != *person);
+                reasons.add(contradicts, Why::Contradiction(Noun::Holder));
+            }
+            holder::Command::ChangeContact { to, proof, .. } => {
+                reasons.add(self.is_taken(to.id(), id), Why::IdTaken(Noun::Contact));
+                reasons.add(!known.mail_verified, Why::Status(Noun::Holder));
+                reasons.add(proof.is_none(), Why::StepUp);
+            }
+        }
+    }
+
+    /// Whether somebody else has proven to be reached there.
+    fn is_taken(&self, contact: ContactId, by: HolderId) -> bool {
+        let has = |known: &Known| (known.mail == contact && known.mail_verified) || known.phone == Some(contact);
+        self.holders.iter().any(|(id, known)| *id != by && has(known))
+    }
+
+    fn has_other_wallet(&self, person: PersonId, than: Option<WalletId>) -> bool {
+        let is_other = |(id, holding): (&WalletId, &Holding)| {
+            holding.person == Some(person) && !holding.closed && Some(*id) != than
+        };
+        self.wallets.iter().any(is_other)
+    }
+
+    pub(super) fn holder_apply(&mut self, command: &holder::Command) {
+        match command {
+            holder::Command::Open { holder, mail, .. } => {
+                let known = Known {
+                    tier: Tier::Email,
+                    mail: *mail,
+                    mail_verified: false,
+                    phone: None,
+                    wanted: None,
+                    person: None,
+                    wallet: None,
+                };
+                self.holders.insert(*holder, known);
+            }
+            holder::Command::VerifyMail { holder, mail } => self.change(*holder, |known| {
+                known.mail = *mail;
+                known.mail_verified = true;
+                known.wanted = known.wanted.filter(|wanted| wanted.id() != *mail);
+            }),
+            holder::Command::VerifyPhone { holder, phone } => self.change(*holder, |known| {
+                known.phone = Some(*phone);
+                known.tier = known.tier.max(Tier::Phone);
+                known.wanted = known.wanted.filter(|wanted| wanted.id() != *phone);
+            }),
+            holder::Command::Identify { holder, person, .. } => self.change(*holder, |known| {
+                known.tier = Tier::Identified;
+                known.person = Some(*person);
+            }),
+            holder::Command::ChangeContact { holder, to, .. } => {
+                self.change(*holder, |known| known.wanted = Some(*to));
+            }
+        }
+    }
+
+    /// Changes a holder, and what their wallet knows of them.
+    fn change(&mut self, id: HolderId, how: impl FnOnce(&mut Known)) {
+        let known = self.holders.get_mut(&id).expect("an unknown holder is a reason");
+        how(known);
+        if let Some(holding) = known.wallet.and_then(|wallet| self.wallets.get_mut(&wallet)) {
+            holding.tier = known.tier;
+            holding.person = known.person;
+        }
+    }
+
+    pub(super) fn wallet_reasons(&self, command: &room::Command, moment: Moment, reasons: &mut Reasons) {
+        match command {
+            room::Command::Open { wallet, holder, .. } => {
+                reasons.add(self.wallets.contains_key(wallet), Why::IdTaken(Noun::Wallet));
+                let Some(known) = self.holders.get(holder) else {
+                    return reasons.add(true, Why::Unknown(Noun::Holder));
+                };
+                let stopped = self.is_stopped(Function::Open, None, known.tier, moment.now);
+                reasons.add(stopped, Why::Stopped);
+                reasons.add(!known.mail_verified || known.wallet.is_some(), Why::Status(Noun::Holder));
+                let other = known.person.is_some_and(|person| self.has_other_wallet(person, None));
+                reasons.add(other, Why::Status(Noun::Person));
+            }
+            room::Command::Freeze { wallet, .. } => match self.wallets.get(wallet) {
+                None => reasons.add(true, Why::Unknown(Noun::Wallet)),
+                Some(holding) => reasons.add(holding.closed, Why::Status(Noun::Wallet)),
+            },
+            room::Command::Unfreeze { wallet, by } => match self.wallets.get(wallet) {
+                None => reasons.add(true, Why::Unknown(Noun::Wallet)),
+                Some(holding) => {
+                    reasons.add(holding.closed || !holding.frozen.contains(by), Why::Status(Noun::Wallet));
+                }
+            },
+            room::Command::Close { wallet, holder } => {
+                let Some(holding) = self.wallets.get(wallet).filter(|holding| holding.holder == *holder) else {
+                    return reasons.add(true, Why::Unknown(Noun::Wallet));
+                };
+                self.outflow_reasons(holding, reasons);
+                let (available, pending) = (self.books.in_wallet(*wallet), self.books.under_way(*wallet));
+                reasons.add(available != 0 || pending != 0, Why::NotSettled { available, pending });
+            }
+        }
+    }
+
+    pub(super) fn wallet_apply(&mut self, command: &room::Command, moment: Moment) {
+        match command {
+            room::Command::Open { wallet, holder, .. } => {
+                let known = self.holders.get_mut(holder).expect("an unknown holder is a reason");
+                known.wallet = Some(*wallet);
+                let holding = Holding {
+                    holder: *holder,
+                    person: known.person,
+                    tier: known.tier,
+                    opened: moment.now,
+                    frozen: BTreeSet::new(),
+                    debts: BTreeMap::new(),
+                    closed: false,
+                };
+                self.wallets.insert(*wallet, holding);
+            }
+            room::Command::Freeze { wallet, by } => drop(self.holding(*wallet).frozen.insert(*by)),
+            room::Command::Unfreeze { wallet, by } => drop(self.holding(*wallet).frozen.remove(by)),
+            room::Command::Close { wallet, holder } => {
+                self.holding(*wallet).closed = true;
+                self.holders.get_mut(holder).expect("a wallet has a holder").wallet = None;
+            }
+        }
+    }
+
+    /// A wallet that a command was carried out on.
+    pub(super) fn holding(&mut self, wallet: WalletId) -> &mut Holding {
+        self.wallets.get_mut(&wallet).expect("an unknown wallet is a reason")
+    }
+
+    pub(super) fn shop_reasons(&self, command: &shop::Command, reasons: &mut Reasons) {
+        match command {
+            shop::Command::Open { shop } => reasons.add(self.shops.contains_key(shop), Why::IdTaken(Noun::Shop)),
+            shop::Command::Close { shop } => match self.shops.get(shop) {
+                None => reasons.add(true, Why::Unknown(Noun::Shop)),
+                Some(closed) => reasons.add(*closed, Why::Status(Noun::Shop)),
+            },
+        }
+    }
+
+    pub(super) fn shop_apply(&mut self, command: &shop::Command) {
+        match command {
+            shop::Command::Open { shop } => drop(self.shops.insert(*shop, false)),
+            shop::Command::Close { shop } => drop(self.shops.insert(*shop, true)),
+        }
+    }
+
+    pub(super) fn switches_reasons(&self, command: &switches::Command, reasons: &mut Reasons) {
+        match command {
+            switches::Command::Set { id, .. } => {
+                reasons.add(self.stops.iter().any(|stop| stop.id == *id), Why::IdTaken(Noun::Switch));
+            }
+            switches::Command::Lift { id } => {
+                reasons.add(self.stops.iter().all(|stop| stop.id != *id), Why::Unknown(Noun::Switch));
+            }
+        }
+    }
+
+    pub(super) fn switches_apply(&mut self, command: &switches::Command, moment: Moment) {
+        match command {
+            switches::Command::Set { id, function, bank, cohort } => {
+                let (id, function, bank, cohort) = (*id, *function, *bank, cohort.clone());
+                self.stops.push(Stop { id, function, bank, cohort, since: moment.now });
+            }
+            switches::Command::Lift { id } => self.stops.retain(|stop| stop.id != *id),
+        }
+    }
+}

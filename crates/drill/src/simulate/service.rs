@@ -1,0 +1,167 @@
+//! The service: the real core on the memory store, the disk that outlives it, and the restart after a crash.
+
+use domain::{Domain, Key, State, Time};
+use engine::memory::{Disk, MemoryStore};
+use engine::{Answered, Core, Head, Mode, Options, Record, Submission, chain};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wallet::{Context, Row, Wallets};
+
+/// Records that a look at the journal takes at a time.
+const PAGE_RECORDS_MAX: usize = 4_096;
+/// Rows that the cache keeps: few, so that rows leave and come back all the time.
+const CACHE_ROWS_MAX: usize = 48;
+/// Records after which rows are handed over to be written.
+const GENERATION_EVENTS_MIN: u64 = 24;
+/// Records that may be ahead of the stored rows.
+const TAIL_EVENTS_MAX: u64 = 96;
+
+/// The core and its disk.
+pub struct Service {
+    disk: Disk<Wallets>,
+    context: Arc<Context>,
+    core: Core<Wallets, MemoryStore<Wallets>>,
+}
+
+impl Service {
+    /// A service on an empty disk.
+    pub fn open(context: Arc<Context>, slice_rows: usize) -> Result<Self, String> {
+        let disk = Disk::new();
+        disk.set_slice_rows(slice_rows);
+        let core = open_core(&disk, &context)?;
+        Ok(Self { disk, context, core })
+    }
+
+    /// The disk, for faults.
+    pub const fn disk(&self) -> &Disk<Wallets> {
+        &self.disk
+    }
+
+    /// Takes one batch through.
+    pub fn step(&mut self, batch: &[Submission<Wallets>], answers: &mut Vec<Answered<Wallets>>) {
+        self.core.step(batch, answers);
+    }
+
+    /// Nothing arrives for a while.
+    pub fn idle(&mut self) {
+        self.core.idle();
+    }
+
+    /// Whether the process has died.
+    pub fn is_dead(&self) -> bool {
+        self.core.status().mode != Mode::Running
+    }
+
+    /// What the last command that met a defect died of.
+    pub fn defect(&self) -> Option<String> {
+        self.core.status().defect_last
+    }
+
+    /// The last record, as the engine knows it.
+    pub fn head(&self) -> Head {
+        self.core.status().head
+    }
+
+    /// A new process on the same disk.
+    pub fn restart(&mut self) -> Result<(), String> {
+        self.disk.disarm();
+        self.core = open_core(&self.disk, &self.context)?;
+        match self.core.status().mode {
+            Mode::Running => Ok(()),
+            Mode::ReadOnly(what) => Err(format!("after a restart the journal's tail cannot be replayed: {what}")),
+            Mode::Dead(error) => Err(format!("after a restart: {error}")),
+        }
+    }
+
+    /// The published row at `key`.
+    pub fn row(&mut self, key: Key) -> Result<Option<Arc<Row>>, String> {
+        let stored = self.core.read(key).map_err(|error| format!("row {key:?} cannot be read: {error}"))?;
+        Ok(stored.and_then(|stored| stored.row))
+    }
+
+    /// Durable records from number `from` on.
+    pub fn records(&self, from: u64) -> Result<Vec<Record<Wallets>>, String> {
+        let sealed = self.disk.records(from, PAGE_RECORDS_MAX);
+        sealed.iter().map(|sealed| Record::decode(sealed).map_err(|error| error.to_string())).collect()
+    }
+
+    /// Recomputes the chain from the first record, folds every event into empty rows, and compares with the service's.
+    pub fn audit(&mut self) -> Result<(), String> {
+        let mut rows: BTreeMap<Key, (u64, Option<Row>)> = BTreeMap::new();
+        let (mut hash, mut n, mut at) = ([0; 32], 0, Time::default());
+        loop {
+            let page = self.disk.records(n + 1, PAGE_RECORDS_MAX);
+            if page.is_empty() {
+                break;
+            }
+            for sealed in &page {
+                n += 1;
+                let expected = chain(Wallets::NAME, 1, &hash, sealed.place, sealed.at, &sealed.bytes);
+                if sealed.place.n != n || sealed.hash != expected {
+                    return Err(format!("the journal's chain breaks at record {n}"));
+                }
+                if sealed.at < at {
+                    return Err(format!("time steps back at record {n}"));
+                }
+                (hash, at) = (sealed.hash, sealed.at);
+                fold(&mut rows, &Record::decode(sealed).map_err(|error| error.to_string())?)?;
+            }
+        }
+        if self.head().place.n != n {
+            return Err(format!("the engine's head is record {}, the journal's {n}", self.head().place.n));
+        }
+        for (key, (version, row)) in rows {
+            let stored = self.core.read(key).map_err(|error| error.to_string())?;
+            let stored = stored.ok_or_else(|| format!("row {key:?} of the journal is not in the store"))?;
+            if stored.version != version || stored.row.as_deref() != row.as_ref() {
+                return Err(format!(
+                    "row {key:?} is at version {} as {:?}; the journal comes to version {version} and {row:?}",
+                    stored.version, stored.row
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open_core(disk: &Disk<Wallets>, context: &Arc<Context>) -> Result<Core<Wallets, MemoryStore<Wallets>>, String> {
+    let options = Options {
+        cache_rows_max: CACHE_ROWS_MAX,
+        generation_events_min: GENERATION_EVENTS_MIN,
+        tail_events_max: TAIL_EVENTS_MAX,
+        ..Options::default()
+    };
+    let store = MemoryStore::open(disk).map_err(|error| format!("the disk cannot be opened: {error}"))?;
+    Core::open(store, Arc::clone(context), options).map_err(|error| format!("the engine cannot be opened: {error}"))
+}
+
+/// Applies one record to rows that began empty.
+fn fold(rows: &mut BTreeMap<Key, (u64, Option<Row>)>, record: &Record<Wallets>) -> Result<(), String> {
+    for touch in &record.entry.touched {
+        let (version, _) = rows.entry(touch.key).or_default();
+        *version += 1;
+        if *version != touch.version {
+            return Err(format!("record {} skips a version of row {:?}", record.place.n, touch.key));
+        }
+    }
+    let mut keys = Vec::new();
+    for event in &record.entry.events {
+        keys.clear();
+        Wallets::touches(event, &mut keys);
+        for key in &keys {
+            let (_, row) = rows.entry(*key).or_default();
+            Wallets::evolve(*key, row, event);
+        }
+    }
+    Wallets::assert_decided(&record.entry.events, &Folded(rows));
+    Ok(())
+}
+
+/// The folded rows, as what a decided command left.
+struct Folded<'a>(&'a BTreeMap<Key, (u64, Option<Row>)>);
+
+impl State<Row> for Folded<'_> {
+    fn row(&self, key: Key) -> Option<&Row> {
+        self.0.get(&key).and_then(|(_, row)| row.as_ref())
+    }
+}

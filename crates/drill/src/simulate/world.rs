@@ -1,0 +1,494 @@
+//! One seed's world: the service, the people around it, and thirty days in which everything goes wrong.
+//!
+//! One discrete-event loop: take the next due event, let whoever it concerns put asks into the queue, take the queue
+//! through the service in batches, judge every answer, let the workers read the journal. Start reading at [`World::run`].
+
+use super::ask::Ask;
+use super::bank::{self, Bank, Kind};
+use super::chance::Chance;
+use super::coverage::Coverage;
+use super::oracle::{Learned, Oracle, date, simulated_guard};
+use super::people::People;
+use super::phase;
+use super::schedule::Schedule;
+use super::service::Service;
+use super::trace::Trace;
+use super::worker::{self, Worker};
+use domain::{Key, Time};
+use engine::memory::Fault;
+use engine::{ActorKind, Answered, Request};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use wallet::{BankCode, Command, Context, Policies, Policy, Receipt, Row, Wallets, chart, payout, table, top_up};
+
+/// Simulated days of a seed.
+pub const DAYS: i64 = 30;
+/// Days after them in which nobody asks for anything new, so that every bank can give its last answer.
+const DAYS_AFTER: i64 = 12;
+/// Commands in one batch.
+const BATCH_ASKS_MAX: usize = 64;
+/// Asks that may wait; those beyond are told "busy" and come again.
+const QUEUE_ASKS_MAX: usize = 96;
+/// Asks that may wait while the service is busy with something else.
+const QUEUE_ASKS_FEW: usize = 3;
+/// Answered asks that may be repeated later.
+const HISTORY_ASKS_MAX: usize = 400;
+/// Restarts that one batch may need.
+const RESTARTS_MAX: u32 = 50;
+
+const SECOND_MS: i64 = 1_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// When seeds begin: so that a month's end, a leap day, a year's end or a short February lies in the thirty days.
+const BEGINNINGS: &[&str] = &[
+    "2026-09-12T00:00:00+09:00",
+    "2026-12-18T00:00:00+09:00",
+    "2027-02-09T00:00:00+09:00",
+    "2028-02-08T00:00:00+09:00",
+    "2026-10-20T00:00:00+09:00",
+];
+
+/// What is going to happen.
+pub enum Due {
+    /// People do something.
+    People,
+    /// Somebody asks again.
+    Again(Box<Ask>),
+    /// A bank does something.
+    Bank(BankCode, bank::Due),
+    /// A worker has something to do.
+    Worker(worker::Due),
+    /// The clock of the service is set wrong, or right again.
+    ClockSkew(i64),
+    /// A business date ends.
+    DayEnd,
+}
+
+/// One seed's world.
+pub struct World {
+    pub chance: Chance,
+    pub schedule: Schedule<Due>,
+    pub trace: Trace,
+    pub service: Service,
+    pub oracle: Oracle,
+    pub coverage: Coverage,
+    pub people: People,
+    pub banks: BTreeMap<BankCode, Bank>,
+    pub worker: Worker,
+    pub now: Time,
+    /// When people stop asking.
+    pub end: Time,
+    queue: Vec<Ask>,
+    queue_asks_max: usize,
+    history: Vec<Ask>,
+    clock_skew_ms: i64,
+    /// Commands that were answered for the first time.
+    pub commands: u64,
+    /// Everything that happened.
+    pub events: u64,
+}
+
+impl World {
+    /// The world of `seed`.
+    pub fn new(seed: u64) -> Result<Self, String> {
+        let mut chance = Chance::new(seed);
+        let begins: jiff::Timestamp = chance.pick(BEGINNINGS).parse().map_err(|error| format!("{error}"))?;
+        let now = Time::from(begins).plus_milliseconds(chance.between(0, 3 * DAY_MS));
+        let policy = Policy::default();
+        let context = Context { policies: Policies::new(policy.clone()), guard: simulated_guard };
+        let slice_rows = usize::try_from(chance.between(1, 40)).unwrap_or(1);
+        let mut world = Self {
+            schedule: Schedule::new(),
+            trace: Trace::new(),
+            service: Service::open(Arc::new(context), slice_rows)?,
+            oracle: Oracle::new(policy),
+            coverage: Coverage::default(),
+            people: People::default(),
+            banks: bank::banks(),
+            worker: Worker::default(),
+            now,
+            end: now.plus_milliseconds(DAYS * DAY_MS),
+            queue: Vec::new(),
+            queue_asks_max: QUEUE_ASKS_MAX,
+            history: Vec::new(),
+            clock_skew_ms: 0,
+            commands: 0,
+            events: 0,
+            chance,
+        };
+        world.trace.note(format_args!("seed {seed} begins at {now}"));
+        world.schedule.at(now, Due::People);
+        for day in 0..DAYS + DAYS_AFTER {
+            let end = now.day().plus(i32::try_from(day + 1).unwrap_or(i32::MAX)).start();
+            world.schedule.at(end, Due::DayEnd);
+        }
+        Ok(world)
+    }
+
+    /// Lets the days pass. An error is a violation.
+    pub fn run(&mut self) -> Result<(), String> {
+        self.begin()?;
+        while let Some((at, due)) = self.schedule.next() {
+            self.now = at.max(self.now);
+            self.events += 1;
+            match due {
+                Due::People => self.people_act(),
+                Due::Again(ask) => self.enqueue(*ask),
+                Due::Bank(bank, due) => self.bank_acts(bank, due),
+                Due::Worker(due) => self.work(due)?,
+                Due::ClockSkew(skew_ms) => {
+                    self.trace.note(format_args!("the clock is off by {skew_ms} ms"));
+                    self.clock_skew_ms = skew_ms;
+                }
+                Due::DayEnd => self.end_day()?,
+            }
+            let next_is_near = self.schedule.next_at().is_some_and(|next| next.milliseconds_since(at) < SECOND_MS);
+            if !next_is_near || self.queue.len() >= BATCH_ASKS_MAX || self.chance.one_in(4) {
+                self.flush()?;
+            }
+        }
+        self.flush()?;
+        self.finish()
+    }
+
+    /// Puts an ask into the queue; a full queue refuses it at once, and it comes again.
+    pub fn enqueue(&mut self, mut ask: Ask) {
+        ask.at = self.now.plus_milliseconds(self.clock_skew_ms);
+        if self.queue.len() >= self.queue_asks_max {
+            self.meet_ask("queue_full", &ask);
+            self.coverage.fault("queue_full");
+            let wait_ms = self.chance.between(1, 30) * SECOND_MS;
+            self.schedule.at(self.now.plus_milliseconds(wait_ms), Due::Again(Box::new(ask)));
+            return;
+        }
+        self.queue.push(ask);
+    }
+
+    /// Asks for `command` under a fresh key.
+    pub fn ask(&mut self, kind: ActorKind, command: Command) {
+        let request = Request { key: self.chance.bytes(), body: self.chance.bytes() };
+        let ask = Ask::new(command, kind, request, self.now);
+        self.meet_circumstances(&ask);
+        self.enqueue(ask);
+    }
+
+    /// Sometimes the service is busy, and little fits into its queue.
+    pub fn narrow_queue(&mut self) {
+        self.queue_asks_max = if self.chance.one_in(6) { QUEUE_ASKS_FEW } else { QUEUE_ASKS_MAX };
+    }
+
+    /// Notes what is unusual when an ask is made: the wallet's state, the clock, the date.
+    fn meet_circumstances(&mut self, ask: &Ask) {
+        let Some((flow, key)) = phase::subject(&ask.command) else { return };
+        let Ok(row) = self.service.row(key) else { return };
+        let phase = phase::of(row.as_deref());
+        let holding =
+            phase::wallet_of(&ask.command, row.as_deref()).and_then(|wallet| self.oracle.wallets.get(&wallet));
+        if let Some(holding) = holding {
+            let circumstances = [
+                ("wallet_frozen", !holding.frozen.is_empty()),
+                ("wallet_closed", holding.closed),
+                ("wallet_owes", !holding.debts.is_empty()),
+            ];
+            for (circumstance, _) in circumstances.into_iter().filter(|(_, holds)| *holds) {
+                self.coverage.meet(circumstance, flow, phase);
+            }
+        }
+        if self.clock_skew_ms < 0 {
+            self.coverage.meet("clock_back", flow, phase);
+        }
+        if self.clock_skew_ms > 0 {
+            self.coverage.meet("clock_ahead", flow, phase);
+        }
+        if date(self.now).day() == 1 {
+            self.coverage.meet("month_end", flow, phase);
+        }
+    }
+
+    /// Takes everything in the queue through the service.
+    fn flush(&mut self) -> Result<(), String> {
+        while !self.queue.is_empty() {
+            let most = i64::try_from(self.queue.len().min(BATCH_ASKS_MAX)).unwrap_or(1);
+            let count = usize::try_from(self.chance.between(1, most)).unwrap_or(1);
+            let batch: Vec<Ask> = self.queue.drain(..count).collect();
+            self.step(batch)?;
+        }
+        if self.chance.one_in(5) {
+            self.service.idle();
+        }
+        self.tend()
+    }
+
+    /// One batch, until every ask of it has an answer or was told to come again.
+    fn step(&mut self, mut batch: Vec<Ask>) -> Result<(), String> {
+        let mut answers = Vec::new();
+        for _ in 0..RESTARTS_MAX {
+            let fault = self.arm_fault();
+            let phases: Vec<_> =
+                if fault.is_some() { batch.iter().map(|ask| self.phase(ask)).collect() } else { vec![] };
+            let before: u64 = self.service.disk().fired().values().sum();
+            let submissions: Vec<_> = batch.iter().map(Ask::submission).collect();
+            self.service.step(&submissions, &mut answers);
+            if self.service.disk().fired().values().sum::<u64>() > before
+                && let Some(fault) = fault
+            {
+                self.coverage.fault(fault.name());
+                self.trace.note(format_args!("{}", fault.name()));
+                for (flow, phase) in phases.into_iter().flatten() {
+                    self.coverage.meet(fault.name(), flow, phase);
+                }
+            }
+            let unanswered = self.judge(batch, &answers)?;
+            if !self.service.is_dead() {
+                self.come_again(unanswered);
+                self.tend()?;
+                return self.compare();
+            }
+            self.restart()?;
+            batch = unanswered;
+            for ask in &mut batch {
+                ask.lost_at = Some(ask.at);
+                ask.at = self.now.plus_milliseconds(self.clock_skew_ms);
+            }
+            if batch.is_empty() {
+                self.tend()?;
+                return self.compare();
+            }
+        }
+        Err(format!("a batch needed more than {RESTARTS_MAX} restarts"))
+    }
+
+    /// Judges the answers; returns the asks that have none.
+    fn judge(&mut self, batch: Vec<Ask>, answers: &[Answered<Wallets>]) -> Result<Vec<Ask>, String> {
+        if batch.len() != answers.len() {
+            return Err(format!("{} asks got {} answers", batch.len(), answers.len()));
+        }
+        let mut unanswered = Vec::new();
+        for (ask, answered) in batch.into_iter().zip(answers) {
+            self.trace.note(format_args!("{} {:?} -> {answered:?}", ask.at.milliseconds(), ask.command));
+            let learned = self.oracle.judge(&ask, answered).map_err(|violation| match self.service.defect() {
+                Some(defect) => format!("{violation} ({defect})"),
+                None => violation,
+            })?;
+            match learned {
+                Learned::Done(receipt) => {
+                    self.commands += 1;
+                    self.coverage.answered(ask.name(), "done");
+                    self.hear(&ask, Some(&receipt));
+                    self.remember(ask);
+                }
+                Learned::Refused(why) => {
+                    self.commands += 1;
+                    self.coverage.answered(ask.name(), why.name());
+                    self.hear(&ask, None);
+                    self.remember(ask);
+                }
+                Learned::Repeated | Learned::KeyReused => {}
+                Learned::Nothing => unanswered.push(ask),
+            }
+        }
+        Ok(unanswered)
+    }
+
+    /// What was refused as busy or unavailable is asked again, under the same key.
+    fn come_again(&mut self, asks: Vec<Ask>) {
+        for ask in asks {
+            let wait_ms = self.chance.between(1, 60) * SECOND_MS;
+            self.schedule.at(self.now.plus_milliseconds(wait_ms), Due::Again(Box::new(ask)));
+        }
+    }
+
+    /// Whoever asked hears the answer; some ask again all the same, some with another body.
+    fn remember(&mut self, ask: Ask) {
+        if self.history.len() < HISTORY_ASKS_MAX {
+            self.history.push(ask);
+        } else {
+            let index = self.chance.index(self.history.len());
+            self.history[index] = ask;
+        }
+        if !self.chance.one_in(12) {
+            return;
+        }
+        let mut again = self.history[self.chance.index(self.history.len())].clone();
+        let fault = if self.chance.one_in(4) {
+            again.request.body = self.chance.bytes();
+            "key_with_other_body"
+        } else {
+            "key_repeated"
+        };
+        self.meet_ask(fault, &again);
+        self.coverage.fault(fault);
+        let wait_ms = if self.chance.one_in(2) { 0 } else { self.chance.between(0, 2 * DAY_MS) };
+        self.schedule.at(self.now.plus_milliseconds(wait_ms), Due::Again(Box::new(again)));
+    }
+
+    fn arm_fault(&mut self) -> Option<Fault> {
+        if !self.chance.one_in(10) {
+            return None;
+        }
+        let fault = match self.chance.below(5) {
+            0 => Fault::CommitUnavailable,
+            1 => Fault::CrashBeforeCommit,
+            2 => Fault::TornCommit { bytes: self.chance.index(3_000) },
+            3 => Fault::CrashAfterCommit,
+            _ => Fault::CrashInWriteBack { rows: self.chance.index(12) },
+        };
+        self.service.disk().disarm();
+        self.service.disk().arm(fault);
+        Some(fault)
+    }
+
+    /// A new process: what was only in memory is gone, the workers' too.
+    fn restart(&mut self) -> Result<(), String> {
+        self.trace.note(format_args!("restart"));
+        self.coverage.fault("restart");
+        self.service.restart()?;
+        self.worker_restarts();
+        Ok(())
+    }
+
+    /// The workers read what is new in the journal.
+    fn tend(&mut self) -> Result<(), String> {
+        if self.service.is_dead() {
+            self.restart()?;
+        }
+        self.worker_reads()
+    }
+
+    /// Every balance beside the model's.
+    fn compare(&mut self) -> Result<(), String> {
+        if self.service.is_dead() {
+            self.restart()?;
+        }
+        let service = &mut self.service;
+        self.oracle.compare(&mut |key| service.row(key))
+    }
+
+    fn end_day(&mut self) -> Result<(), String> {
+        self.flush()?;
+        self.trace.note(format_args!("the day ends at {}", self.now));
+        if self.now >= self.end && self.clock_skew_ms != 0 {
+            self.clock_skew_ms = 0;
+        }
+        self.banks_close_the_day();
+        self.compare_banks(false)
+    }
+
+    /// Everything has come to its end: so must every movement, and every yen must be where it belongs.
+    fn finish(&mut self) -> Result<(), String> {
+        self.compare()?;
+        self.compare_banks(true)?;
+        self.nothing_is_open()?;
+        self.service.audit()
+    }
+
+    /// The flow and phase that an ask is about, as they are now.
+    fn phase(&mut self, ask: &Ask) -> Option<(&'static str, &'static str)> {
+        let (flow, key) = phase::subject(&ask.command)?;
+        let row = self.service.row(key).ok()?;
+        Some((flow, phase::of(row.as_deref())))
+    }
+
+    /// Notes that `fault` meets what `ask` is about.
+    pub fn meet_ask(&mut self, fault: &'static str, ask: &Ask) {
+        if let Some((flow, phase)) = self.phase(ask) {
+            self.coverage.meet(fault, flow, phase);
+        }
+    }
+
+    /// Notes that `fault` meets a movement.
+    pub fn meet_kind(&mut self, fault: &'static str, kind: Kind) {
+        let (flow, key) = match kind {
+            Kind::TopUp(id) | Kind::GiveBack(id, _) => ("top_up", Key::new(table::TOP_UP, id.0)),
+            Kind::Payout(id) => ("payout", Key::new(table::PAYOUT, id.0)),
+        };
+        if let Ok(row) = self.service.row(key) {
+            self.coverage.meet(fault, flow, phase::of(row.as_deref()));
+        }
+    }
+
+    /// Whether the holder wishes that a movement were not.
+    pub fn is_cancel_wished(&mut self, kind: Kind) -> bool {
+        match kind {
+            Kind::TopUp(id) | Kind::GiveBack(id, _) => {
+                let row = self.service.row(Key::new(table::TOP_UP, id.0));
+                matches!(row.ok().flatten().as_deref(), Some(Row::TopUp(row)) if row.cancel_wished.is_some())
+            }
+            Kind::Payout(id) => {
+                let row = self.service.row(Key::new(table::PAYOUT, id.0));
+                matches!(row.ok().flatten().as_deref(), Some(Row::Payout(row)) if row.cancel_wished.is_some())
+            }
+        }
+    }
+
+    /// The movements at a bank that were accepted before `before` and have no final answer.
+    pub fn open_at(&self, bank: BankCode, before: Time) -> Vec<Kind> {
+        let top_ups = self.oracle.top_ups.iter().filter(|(_, row)| {
+            row.bank == bank
+                && row.accepted < before
+                && matches!(row.status, top_up::Status::Pending | top_up::Status::InDoubt)
+        });
+        let payouts = self.oracle.payouts.iter().filter(|(_, row)| {
+            row.bank == bank
+                && row.accepted < before
+                && matches!(row.status, payout::Status::Pending | payout::Status::InDoubt)
+        });
+        let top_ups = top_ups.map(|(id, _)| Kind::TopUp(*id));
+        top_ups.chain(payouts.map(|(id, _)| Kind::Payout(*id))).collect()
+    }
+
+    /// Each bank's own statement beside our books, movement by movement. What differs must be in doubt, and nothing may
+    /// be when `all_is_final`.
+    fn compare_banks(&mut self, all_is_final: bool) -> Result<(), String> {
+        for (code, bank) in &self.banks {
+            let clearing = -self.oracle.books.balance(chart::clearing(*code));
+            let mut in_doubt = 0;
+            let mut movements = bank.movements();
+            movements.sort_unstable();
+            movements.dedup();
+            for movement in movements {
+                let (theirs, ours) = (bank.moved_to_us(movement), self.oracle.moved_to_us(movement));
+                if theirs == ours {
+                    continue;
+                }
+                let open = self.oracle.is_in_doubt(movement) || bank.has_more_to_say(movement);
+                if all_is_final || !open {
+                    return Err(format!("bank {code} moved {theirs} yen for {movement}, our books say {ours}"));
+                }
+                in_doubt += theirs - ours;
+            }
+            if bank.statement() != clearing + in_doubt {
+                return Err(format!(
+                    "the statement of bank {code} is {}, our clearing account {clearing}, in doubt {in_doubt}",
+                    bank.statement()
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing waits for anything.
+    fn nothing_is_open(&mut self) -> Result<(), String> {
+        match self.oracle.open_movement() {
+            None => Ok(()),
+            Some(what) => Err(format!("{what} is open at the end")),
+        }
+    }
+
+    /// Days that were simulated.
+    pub fn days(&self) -> u64 {
+        let ms = self.now.milliseconds_since(self.end) + DAYS * DAY_MS;
+        u64::try_from(ms / DAY_MS).unwrap_or(0)
+    }
+
+    /// Whether people would stop acting unless somebody plans it.
+    pub fn schedule_has_few_people(&self) -> bool {
+        self.schedule.count(|due| matches!(due, Due::People)) < 3
+    }
+
+    /// Whoever asked learns of it.
+    fn hear(&mut self, ask: &Ask, receipt: Option<&Receipt>) {
+        self.people_hear(ask, receipt);
+    }
+}
