@@ -10,6 +10,7 @@
 
 use super::story::Story;
 use super::world::{DAY_MS, holder, shop, wallet};
+use crate::books::Books;
 use crate::holder::{self as holders, Contact, Sealed};
 use crate::ids::{ContactId, PersonId, SwitchId};
 use crate::switches::{self, Cohort, Function};
@@ -178,6 +179,12 @@ fn old_events_are_read_and_do_what_they_did() {
         assert_eq!(postcard::to_stdvec(&event).expect("an event can be stored"), bytes, "{name}: {event:?}");
         assert_eq!(apply(&mut rows, &event), expected, "the rows after {name}: {event:?}");
     }
+    let mut books = Books::default();
+    for (key, row) in &rows {
+        books.add(*key, row);
+    }
+    let findings: Vec<_> = books.findings().iter().map(ToString::to_string).collect();
+    assert!(findings.is_empty(), "{findings:?}");
 }
 
 #[test]
