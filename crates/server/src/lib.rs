@@ -5,3 +5,6 @@
 
 pub mod lists;
 pub mod notices;
+
+#[cfg(test)]
+mod tests;

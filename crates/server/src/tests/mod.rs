@@ -1,0 +1,5 @@
+//! Notices and lists on the embedded store, with a real engine in front of it.
+
+mod lists;
+mod notices;
+mod world;
