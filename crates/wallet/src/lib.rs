@@ -18,6 +18,7 @@ pub mod bank_account;
 pub mod bank_answer;
 pub mod bonus;
 pub mod books;
+pub mod canary;
 pub mod chart;
 mod effect;
 pub mod guard;

@@ -6,6 +6,7 @@
 use super::grant::deadline;
 use super::{Event, Grant, Mandate, RevokedBy, Status, Why, done, mandate_of, silent};
 use crate::bank_account::BankAccount;
+use crate::canary;
 use crate::ids::{BankAccountId, HolderId, MandateId, StaffId};
 use crate::refusal::{Noun, Refusal};
 use crate::state::{Decided, Rows};
@@ -97,16 +98,19 @@ fn activate(
     let account = rows.bank_account(grant.bank_account);
     if let Some(live) = account.and_then(|account: &BankAccount| account.live_mandate) {
         let stranger = rows.mandate(live).ok_or(Refusal::AlreadyLinked)?;
-        if !displaces(mandate, grant, stranger) {
+        if !displaces(mandate, grant, stranger) && !canary::active("mandate_slot_is_not_unique") {
             return Err(Refusal::AlreadyLinked);
         }
-        events.push(crate::Event::Mandate(Event::Revoked {
+        let revoked = crate::Event::Mandate(Event::Revoked {
             mandate: live,
             bank_account: Some(grant.bank_account),
             by: RevokedBy::StrongerLink(id),
             why: Why::NotMine,
             at: moment.now,
-        }));
+        });
+        if !canary::active("mandate_slot_is_not_unique") {
+            events.push(revoked);
+        }
     }
     events.push(crate::Event::Mandate(Event::Activated {
         mandate: id,

@@ -1,6 +1,7 @@
 //! What happens to payments, and what each event does to balances, lots and limits.
 
 use super::{Payment, PaymentCode, Status, payment_key};
+use crate::canary;
 use crate::effect::{Counted, Counter, Effect, Whose, repay};
 use crate::ids::{PaymentCodeId, PaymentId, RefundId, ShopId, WalletId};
 use crate::purse::{Piece, Purse};
@@ -351,7 +352,7 @@ fn capture_effects(wallet: WalletId, shop: ShopId, parts: &[Part], released: &[P
 fn release_effects(wallet: WalletId, shop: ShopId, pieces: &[Piece], each: &mut impl FnMut(Effect)) {
     for purse in Purse::ALL {
         let amount = sum(pieces, purse);
-        if !amount.is_zero() {
+        if !amount.is_zero() && !canary::active("void_keeps_the_hold") {
             let (debit, credit) = (chart::purse(wallet, purse), chart::settlement(shop));
             each(Effect::Leg(Leg { debit, credit, amount, step: Step::Release }));
         }

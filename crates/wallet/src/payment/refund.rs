@@ -2,8 +2,9 @@
 
 use super::{Event, Payment, REFUNDS_MAX, Status, payment_of};
 use crate::Receipt;
+use crate::canary;
 use crate::ids::{PaymentId, RefundId, ShopId};
-use crate::purse::Piece;
+use crate::purse::{Piece, Purse};
 use crate::refusal::{Limit, Noun, Refusal};
 use crate::state::{Decided, Rows};
 use crate::wallet::{Wallet, check_limit};
@@ -92,6 +93,8 @@ impl Destinations {
             self.debts.push(piece.of(repaid));
         }
         if !rest.is_zero() {
+            let piece =
+                if canary::active("refund_goes_to_funds") { Piece { purse: Purse::Funds, ..piece } } else { piece };
             let to = if wallet.closed { &mut self.suspense } else { &mut self.purses };
             to.push(piece.of(rest));
         }

@@ -2,6 +2,7 @@
 
 use super::{Event, GiveBackStatus, Status, TopUp};
 use crate::bank_answer::{Answer, Claim, Said};
+use crate::canary;
 use crate::ids::{GiveBackId, HolderId};
 use crate::purse::{Lot, Piece, Purse, Source};
 use crate::refusal::{Noun, Refusal};
@@ -78,6 +79,10 @@ fn moved(rows: Rows<'_>, row: &TopUp, answer: Answer, amount: Yen, give_back: Gi
             let (event, status) = credit(rows, row, Some(answer), give_back, moment)?;
             row.done(event, status)
         }
+        Status::Settled if as_asked && canary::active("doubled_answer_credits_twice") => {
+            let (event, status) = credit(rows, row, Some(answer), give_back, moment)?;
+            row.done(event, status)
+        }
         Status::Settled | Status::Reversed if as_asked => row.silent(),
         Status::Settled | Status::Reversed => row.contradicted(Claim::Moved(amount), moment),
         Status::Declined | Status::Cancelled => {
@@ -109,7 +114,8 @@ pub(super) fn credit(
 ) -> Result<(Event, Status), Refusal> {
     let wallet = wallet_of(rows, row)?;
     let debit = row.debit;
-    if row.cancel_wished.is_some() || wallet.closed {
+    let is_wished_away = row.cancel_wished.is_some() && !canary::active("late_answer_after_cancel_is_credited");
+    if is_wished_away || wallet.closed {
         return Ok((returned(row, debit.amount, give_back, answer, moment.now), Status::Returned));
     }
     let source = Source::TopUp(debit.bank_account);
@@ -191,7 +197,8 @@ impl TopUp {
         }
         let left = wallet.funds.lots.iter().find(|lot| lot.id == debit.top_up.0);
         let taken = left.map(|lot| Piece { purse: Purse::Funds, lot: *lot });
-        let owed = debit.amount.saturating_sub(left.map_or(Yen::ZERO, |lot| lot.amount));
+        let amount = if canary::active("reversal_owes_nothing") { Yen::ZERO } else { debit.amount };
+        let owed = amount.saturating_sub(left.map_or(Yen::ZERO, |lot| lot.amount));
         Event::Reversed { debit, held: false, suspended: Yen::ZERO, taken, owed, at: moment.now }
     }
 }

@@ -3,6 +3,7 @@
 use super::{Debit, GiveBack, GiveBackStatus, Status, TopUp, top_up_key};
 use crate::bank_account::BankAccount;
 use crate::bank_answer::{Answer, Claim, Proposal, Resolution, Review};
+use crate::canary;
 use crate::effect::{Counted, Counter, Effect, Whose};
 use crate::ids::{GiveBackId, MandateId, StaffId, TopUpId};
 use crate::purse::{Lot, Piece, Purse};
@@ -227,10 +228,11 @@ impl Event {
                 each(debit.credit(Step::Post { held: debit.amount }));
                 each(Effect::Give(debit.wallet, Piece { purse: Purse::Funds, lot: *lot }));
             }
-            Self::Ended { debit, suspended, .. } => {
+            Self::Ended { debit, suspended, at, .. } => {
                 single(debit.suspense(), debit.clearing(), *suspended, each);
                 each(debit.credit(Step::Release));
-                debit.counted(&mut |counted| each(Effect::Uncount(counted)));
+                let day = if canary::active("decline_frees_today") { at.day() } else { debit.accepted.day() };
+                debit.counted(&mut |counted| each(Effect::Uncount(Counted { day, ..counted })));
             }
             Self::Mismatched { debit, debited, .. } => single(debit.clearing(), debit.suspense(), *debited, each),
             Self::Returned { debit, held, suspended, debited, .. } => {

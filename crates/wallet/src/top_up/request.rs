@@ -3,6 +3,7 @@
 use super::{Debit, Event, Request, Status};
 use crate::bank_account::BankAccount;
 use crate::bank_answer::Review;
+use crate::canary;
 use crate::effect::Counters;
 use crate::mandate::{self, Mandate};
 use crate::policy::Policy;
@@ -31,7 +32,9 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     wallet.check_tier(policy.top_up.tier_min)?;
     let bank_account = mandate.grant.ok_or_else(|| mandate.wrong_status())?.bank_account;
     let account = rows.bank_account(bank_account).ok_or(Refusal::Unknown { noun: Noun::BankAccount })?;
-    check_limits(rows, command.amount, wallet, mandate, account, policy, moment.now.day())?;
+    let beside_tokyo_ms = if canary::active("limits_count_utc_days") { -9 * 3_600_000 } else { 0 };
+    let today = moment.now.plus_milliseconds(beside_tokyo_ms).day();
+    check_limits(rows, command.amount, wallet, mandate, account, policy, today)?;
 
     let attempt = guard::Attempt {
         function: Function::TopUp,
