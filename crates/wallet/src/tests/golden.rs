@@ -5,8 +5,9 @@
 //! rows that it changed, by table and id, with a digest of the row's bytes. An event's line is never edited.
 //!
 //! To add a variant: append deeds that bring it about to [`DEEDS`], and run
-//! `cargo test -p wallet golden -- --ignored`, which appends their events to what is there. Where the form of rows changed
-//! on purpose (`ROWS_VERSION` grew), the same command writes the new digests; it leaves every event as it is.
+//! `cargo test -p wallet golden | sed -n 's/^golden| //p'`: it fails, and prints the file as it should be, with the new events
+//! below those that are there. Where the form of rows changed on purpose (`ROWS_VERSION` grew), it is the new digests that
+//! it prints; it leaves every event as it is.
 
 use super::story::Story;
 use super::world::{DAY_MS, holder, shop, wallet};
@@ -17,10 +18,10 @@ use crate::switches::{self, Cohort, Function};
 use crate::traits::{Fingerprint, IdentificationMethod, Origin};
 use crate::{Command, Event, Row, Wallets, table};
 use domain::{Domain, Id, Key};
-use serde::de::value::Error;
-use serde::de::{DeserializeOwned, Deserializer, Error as _, Visitor};
+use serde::de::value::{Error, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt::{Debug, Write as _};
 
 const GOLDEN: &str = include_str!("golden.txt");
 
@@ -111,27 +112,21 @@ fn events(rows: BTreeMap<Key, Row>, told: usize) -> Vec<Event> {
     story.world.journal.into_iter().flatten().collect()
 }
 
-/// An event of the file, and the lines of its rows.
+/// An event of the file.
 struct Golden {
     name: String,
     bytes: Vec<u8>,
-    rows: Vec<String>,
 }
 
+/// How many chapters the file holds, and its events.
 fn read() -> (usize, Vec<Golden>) {
-    let mut told = 0;
-    let mut events: Vec<Golden> = Vec::new();
-    for line in GOLDEN.lines() {
-        if let Some(count) = line.strip_prefix("chapters ") {
-            told = count.parse().expect("a count");
-        } else if let Some(row) = line.strip_prefix("  ") {
-            events.last_mut().expect("an event before its rows").rows.push(row.to_owned());
-        } else {
-            let (name, hex) = line.split_once(' ').expect("a name and its bytes");
-            events.push(Golden { name: name.to_owned(), bytes: from_hex(hex), rows: Vec::new() });
-        }
-    }
-    (told, events)
+    let (head, lines) = GOLDEN.split_once('\n').expect("the count of chapters comes first");
+    let told = head.strip_prefix("chapters ").and_then(|count| count.parse().ok()).expect("a count of chapters");
+    let events = lines.lines().filter(|line| !line.starts_with(' ')).map(|line| {
+        let (name, hex) = line.split_once(' ').expect("a name and its bytes");
+        Golden { name: name.to_owned(), bytes: from_hex(hex) }
+    });
+    (told, events.collect())
 }
 
 fn from_hex(hex: &str) -> Vec<u8> {
@@ -152,11 +147,11 @@ fn digest(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
-/// Applies `event`, and says each row that it changed as the file does.
-fn apply(rows: &mut BTreeMap<Key, Row>, event: &Event) -> Vec<String> {
+/// Applies `event`, and says it and each row that it changed as the file does.
+fn apply(rows: &mut BTreeMap<Key, Row>, event: &Event, bytes: &[u8]) -> String {
     let mut keys = Vec::new();
     Wallets::touches(event, &mut keys);
-    let mut lines = Vec::new();
+    let mut lines = format!("{} {}\n", name_of(bytes), to_hex(bytes));
     for key in keys {
         let mut row = rows.get(&key).cloned();
         Wallets::evolve(key, &mut row, event);
@@ -164,7 +159,7 @@ fn apply(rows: &mut BTreeMap<Key, Row>, event: &Event) -> Vec<String> {
         let bytes = postcard::to_stdvec(&row).expect("a row can be stored");
         assert_eq!(postcard::from_bytes::<Row>(&bytes).expect("a stored row is readable"), row);
         let table = table::SPECS[usize::from(key.table.0)].name;
-        lines.push(format!("{table} {:x} {:016x}", key.id.number(), digest(&bytes)));
+        writeln!(lines, "  {table} {:x} {:016x}", key.id.number(), digest(&bytes)).expect("a string takes it");
         rows.insert(key, row);
     }
     lines
@@ -172,13 +167,23 @@ fn apply(rows: &mut BTreeMap<Key, Row>, event: &Event) -> Vec<String> {
 
 #[test]
 fn old_events_are_read_and_do_what_they_did() {
+    let (told, golden) = read();
     let mut rows = BTreeMap::new();
-    for Golden { name, bytes, rows: expected } in read().1 {
+    let mut text = format!("chapters {}\n", DEEDS.len());
+    for Golden { name, bytes } in golden {
         let event: Event = postcard::from_bytes(&bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(name_of(&bytes), name, "{event:?}");
         assert_eq!(postcard::to_stdvec(&event).expect("an event can be stored"), bytes, "{name}: {event:?}");
-        assert_eq!(apply(&mut rows, &event), expected, "the rows after {name}: {event:?}");
+        text += &apply(&mut rows, &event, &bytes);
     }
+    for event in events(rows.clone(), told) {
+        text += &apply(&mut rows, &event, &postcard::to_stdvec(&event).expect("an event can be stored"));
+    }
+    if text != GOLDEN {
+        text.lines().for_each(|line| println!("golden| {line}"));
+    }
+    let difference = text.lines().zip(GOLDEN.lines()).find(|(now, then)| now != then);
+    assert!(text == GOLDEN, "what is now, and what was then: {difference:?}");
+
     let mut books = Books::default();
     for (key, row) in &rows {
         books.add(*key, row);
@@ -194,93 +199,48 @@ fn every_variant_is_there() {
     assert!(missing.is_empty(), "no golden bytes of {missing:?}: see the head of this file");
 }
 
-#[test]
-#[ignore = "writes the file: for whoever adds a variant"]
-fn golden_file_is_written() {
-    let (told, golden) = read();
-    let mut rows = BTreeMap::new();
-    let mut lines = String::new();
-    let mut write = |rows: &mut BTreeMap<Key, Row>, bytes: &[u8]| {
-        let event: Event = postcard::from_bytes(bytes).expect("an event is readable");
-        writeln!(lines, "{} {}", name_of(bytes), to_hex(bytes)).expect("a string takes it");
-        for row in apply(rows, &event) {
-            writeln!(lines, "  {row}").expect("a string takes it");
-        }
-    };
-    for Golden { bytes, .. } in golden {
-        write(&mut rows, &bytes);
-    }
-    for event in events(rows.clone(), told) {
-        write(&mut rows, &postcard::to_stdvec(&event).expect("an event can be stored"));
-    }
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/tests/golden.txt");
-    std::fs::write(path, format!("chapters {}\n{lines}", DEEDS.len())).expect("the file can be written");
-}
-
 /// The rooms' events, in the order of [`Event`]'s variants; none for what is no room.
-fn rooms() -> Vec<(&'static str, Option<&'static [&'static str]>)> {
-    let of = |room: &'static str| match room {
-        "Refused" => None,
-        "Holder" => Some(variants::<crate::holder::Event>()),
-        "Wallet" => Some(variants::<crate::wallet::Event>()),
-        "Shop" => Some(variants::<crate::shop::Event>()),
-        "Mandate" => Some(variants::<crate::mandate::Event>()),
-        "TopUp" => Some(variants::<crate::top_up::Event>()),
-        "Payout" => Some(variants::<crate::payout::Event>()),
-        "Payment" => Some(variants::<crate::payment::Event>()),
-        "Send" => Some(variants::<crate::send::Event>()),
-        "Voucher" => Some(variants::<crate::voucher::Event>()),
-        "Bonus" => Some(variants::<crate::bonus::Event>()),
-        "Switches" => Some(variants::<crate::switches::Event>()),
-        other => panic!("the events of {other} are not listed here"),
+fn rooms() -> Vec<(String, Option<Vec<String>>)> {
+    let of = |room: String| {
+        let variants = match room.as_str() {
+            "Refused" => None,
+            "Holder" => Some(variants::<crate::holder::Event>()),
+            "Wallet" => Some(variants::<crate::wallet::Event>()),
+            "Shop" => Some(variants::<crate::shop::Event>()),
+            "Mandate" => Some(variants::<crate::mandate::Event>()),
+            "TopUp" => Some(variants::<crate::top_up::Event>()),
+            "Payout" => Some(variants::<crate::payout::Event>()),
+            "Payment" => Some(variants::<crate::payment::Event>()),
+            "Send" => Some(variants::<crate::send::Event>()),
+            "Voucher" => Some(variants::<crate::voucher::Event>()),
+            "Bonus" => Some(variants::<crate::bonus::Event>()),
+            "Switches" => Some(variants::<crate::switches::Event>()),
+            other => panic!("the events of {other} are not listed here"),
+        };
+        (room, variants)
     };
-    variants::<Event>().iter().map(|room| (*room, of(room))).collect()
+    variants::<Event>().into_iter().map(of).collect()
 }
 
 fn all_names() -> Vec<String> {
-    let name = |(room, variants): (&str, Option<&[&str]>)| match variants {
-        None => vec![room.to_owned()],
+    let names = |(room, variants): (String, Option<Vec<String>>)| match variants {
+        None => vec![room],
         Some(variants) => variants.iter().map(|variant| format!("{room}.{variant}")).collect(),
     };
-    rooms().into_iter().flat_map(name).collect()
+    rooms().into_iter().flat_map(names).collect()
 }
 
 /// The name of the event that `bytes` begin with: postcard writes a variant's number first.
 fn name_of(bytes: &[u8]) -> String {
-    match rooms()[usize::from(bytes[0])] {
-        (room, None) => room.to_owned(),
+    match &rooms()[usize::from(bytes[0])] {
+        (room, None) => room.clone(),
         (room, Some(variants)) => format!("{room}.{}", variants[usize::from(bytes[1])]),
     }
 }
 
-/// The names of an enum's variants, in order: what its derived reader asks for.
-fn variants<T: DeserializeOwned>() -> &'static [&'static str] {
-    let mut asked: &'static [&'static str] = &[];
-    assert!(T::deserialize(Asked(&mut asked)).is_err(), "there is nothing to read");
-    asked
-}
-
-struct Asked<'a>(&'a mut &'static [&'static str]);
-
-impl<'de> Deserializer<'de> for Asked<'_> {
-    type Error = Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {
-        Err(Error::custom("not an enum"))
-    }
-
-    fn deserialize_enum<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        variants: &'static [&'static str],
-        _: V,
-    ) -> Result<V::Value, Error> {
-        *self.0 = variants;
-        Err(Error::custom("asked"))
-    }
-
-    serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit unit_struct
-        newtype_struct seq tuple tuple_struct map struct identifier ignored_any
-    }
+/// The names of an enum's variants, in order, as its reader lists them when it is given none of them.
+fn variants<T: DeserializeOwned + Debug>() -> Vec<String> {
+    let nothing: StrDeserializer<'_, Error> = "?".into_deserializer();
+    let expected = T::deserialize(nothing).expect_err("no variant has this name").to_string();
+    expected.split('`').skip(3).step_by(2).map(str::to_owned).collect()
 }
