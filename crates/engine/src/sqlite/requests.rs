@@ -15,13 +15,15 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Segments have at most 2 to this power of blocks: the block's number shares an integer with the segment's.
+pub(super) const SEGMENT_BITS_MAX: u32 = 24;
 /// Bytes of one entry of a block or a run: the key, then the record's number, big-endian.
 pub(super) const ENTRY_BYTES: usize = 24;
 /// Frozen maps that may wait for the keeper.
 const FROZEN_MAX: usize = 4;
 
 /// A request key, as the index holds it.
-pub(super) type RequestKey = [u8; 16];
+pub(crate) type RequestKey = [u8; 16];
 /// Keys with the numbers of their records.
 pub(super) type KeyMap = HashMap<RequestKey, u64, BuildHasherDefault<KeyHasher>>;
 
@@ -71,7 +73,7 @@ pub(super) struct Segment {
 
 /// The row of `request_block` where a segment's block stands.
 pub(super) fn block_row(segment: u64, block: u64) -> i64 {
-    signed((segment << 24) | block)
+    signed((segment << SEGMENT_BITS_MAX) | block)
 }
 
 /// The block of a segment with 2^`bits` of them where `key` belongs.
@@ -134,7 +136,7 @@ impl Requests {
         let mut rows = select.query([]).map_err(failed)?;
         while let Some(row) = rows.next().map_err(failed)? {
             let entries = row.get_ref(0).and_then(|entries| Ok(entries.as_blob()?)).map_err(failed)?;
-            self.recent.extend(read_entries(entries));
+            self.recent.extend(read_entries(entries).map_err(failed)?);
         }
         Ok(())
     }
@@ -217,7 +219,7 @@ fn find_in_block(connection: &Connection, segment: &Segment, key: &RequestKey) -
     let found = select
         .query_row([row], |row| {
             let entries = row.get_ref(0)?.as_blob()?;
-            Ok(read_entries(entries)
+            Ok(read_entries(entries)?
                 .find(|(other, _)| other == key)
                 .map_or(InBlock::Absent, |(_, n)| InBlock::Found(n)))
         })
@@ -226,16 +228,21 @@ fn find_in_block(connection: &Connection, segment: &Segment, key: &RequestKey) -
     Ok(found.unwrap_or(InBlock::Gone))
 }
 
-/// The entries of a run or a block.
-pub(super) fn read_entries(bytes: &[u8]) -> impl Iterator<Item = (RequestKey, u64)> + '_ {
-    bytes.as_chunks::<ENTRY_BYTES>().0.iter().map(|entry| {
+/// The entries of a run or a block. One that is cut off is an error: a key that is not found is carried out again.
+pub(crate) fn read_entries(bytes: &[u8]) -> rusqlite::Result<impl Iterator<Item = (RequestKey, u64)> + '_> {
+    let (entries, rest) = bytes.as_chunks::<ENTRY_BYTES>();
+    if !rest.is_empty() {
+        let what = "an entry of the request index is cut off; delete state.sqlite, it is rebuilt";
+        return Err(rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Blob, what.into()));
+    }
+    Ok(entries.iter().map(|entry| {
         let key = entry.first_chunk().copied().unwrap_or_default();
         (key, u64::from_be_bytes(entry.last_chunk().copied().unwrap_or_default()))
-    })
+    }))
 }
 
 /// Adds an entry to a run or a block.
-pub(super) fn write_entry(bytes: &mut Vec<u8>, key: &RequestKey, n: u64) {
+pub(crate) fn write_entry(bytes: &mut Vec<u8>, key: &RequestKey, n: u64) {
     bytes.extend_from_slice(key);
     bytes.extend_from_slice(&n.to_be_bytes());
 }
@@ -271,17 +278,22 @@ pub(super) fn read_segments(connection: &Connection) -> Result<Vec<Arc<Segment>>
     while let Some(row) = rows.next().map_err(failed)? {
         let number = unsigned(row.get(0).map_err(failed)?);
         let filter = row.get_ref(5).and_then(|filter| Ok(filter.as_blob()?)).map_err(failed)?;
-        let filter = Filter::from_bytes(filter).ok_or_else(|| {
+        let damaged = |what: &str| {
             StoreError::Damaged(format!(
-                "the filter of segment {number} cannot be read; stop, delete state.sqlite, it is rebuilt"
+                "the {what} of segment {number} cannot be read; stop, delete state.sqlite, it is rebuilt"
             ))
-        })?;
+        };
+        let filter = Filter::from_bytes(filter).ok_or_else(|| damaged("filter"))?;
+        let bits: u32 = row.get(4).map_err(failed)?;
+        if bits > SEGMENT_BITS_MAX {
+            return Err(damaged("number of blocks"));
+        }
         segments.push(Arc::new(Segment {
             number,
             tier: row.get(1).map_err(failed)?,
             last_n: unsigned(row.get(2).map_err(failed)?),
             last_at: row.get(3).map_err(failed)?,
-            bits: row.get(4).map_err(failed)?,
+            bits,
             filter,
         }));
     }

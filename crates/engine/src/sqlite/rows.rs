@@ -163,12 +163,12 @@ fn stored_from<R: serde::de::DeserializeOwned>(
     Ok(Stored { version: unsigned(version), place: Place { lane: LANE, n: unsigned(place) }, row })
 }
 
-fn encode_row<R: serde::Serialize>(row: &R, mut bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
+pub(crate) fn encode_row<R: serde::Serialize>(row: &R, mut bytes: Vec<u8>) -> Result<Vec<u8>, StoreError> {
     bytes.push(ROW_FORMAT);
     postcard::to_extend(row, bytes).map_err(|error| StoreError::Damaged(format!("a row cannot be encoded: {error}")))
 }
 
-fn decode_row<R: serde::de::DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<R, StoreError> {
+pub(crate) fn decode_row<R: serde::de::DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<R, StoreError> {
     let damaged = |why: &dyn std::fmt::Display| {
         StoreError::Damaged(format!(
             "row {} of table {} cannot be read ({why}); stop, delete state.sqlite, it is rebuilt from the journal",
@@ -176,7 +176,11 @@ fn decode_row<R: serde::de::DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<
         ))
     };
     match bytes.split_first() {
-        Some((&ROW_FORMAT, bytes)) => postcard::from_bytes(bytes).map_err(|error| damaged(&error)),
+        Some((&ROW_FORMAT, bytes)) => match postcard::take_from_bytes(bytes) {
+            Ok((row, [])) => Ok(row),
+            Ok((_, more)) => Err(damaged(&format!("{} bytes follow its end", more.len()))),
+            Err(error) => Err(damaged(&error)),
+        },
         Some((format, _)) => Err(damaged(&format!("format {format}"))),
         None => Err(damaged(&"empty")),
     }

@@ -8,7 +8,8 @@ use super::error::classify;
 use super::filter::Filter;
 use super::journal::{signed, unsigned};
 use super::requests::{
-    Frozen, Published, RequestKey, Segment, block_of, block_row, read_entries, read_segments, write_entry,
+    Frozen, Published, RequestKey, SEGMENT_BITS_MAX, Segment, block_of, block_row, read_entries, read_segments,
+    write_entry,
 };
 use crate::store::StoreError;
 use rusqlite::{Connection, params};
@@ -222,7 +223,7 @@ impl Merge {
             let mut rows =
                 select.query([block_row(source.number, blocks.start), block_row(source.number, blocks.end)])?;
             while let Some(row) = rows.next()? {
-                entries.extend(read_entries(row.get_ref(0)?.as_blob()?));
+                entries.extend(read_entries(row.get_ref(0)?.as_blob()?)?);
             }
         }
         entries.sort_unstable();
@@ -238,7 +239,7 @@ impl Merge {
 
 /// The exponent that gives blocks of about [`BLOCK_ENTRIES`].
 fn bits_for(entries: usize) -> u32 {
-    entries.div_ceil(BLOCK_ENTRIES).next_power_of_two().ilog2()
+    entries.div_ceil(BLOCK_ENTRIES).next_power_of_two().ilog2().min(SEGMENT_BITS_MAX)
 }
 
 /// Writes every block of `blocks`, empty ones too; `entries` are sorted and belong into them.

@@ -418,6 +418,32 @@ fn request_keys_are_found_across_segments_merges_and_restarts() {
     bench.check_requests();
 }
 
+/// Runs `sql` on the closed state file, whose one segment has the records 1 to 100.
+fn with_edited_index(sql: &str) -> Bench {
+    let mut bench = Bench::new(SqliteOptions { requests_segment_max: 100, ..SqliteOptions::default() });
+    bench.commit(&[1; 100]).expect("the commit is taken");
+    bench.write_back();
+    bench.close();
+    let edited = Connection::open(bench.file(STATE_FILE)).and_then(|connection| connection.execute(sql, []));
+    assert!(edited.is_ok_and(|rows| rows > 0), "{sql}");
+    bench
+}
+
+/// A key that is not found is carried out again: so an index that cannot be understood must say so.
+#[test]
+fn a_damaged_request_index_is_refused() {
+    let cut = "UPDATE request_block SET entries = substr(entries, 1, length(entries) - 1) WHERE length(entries) > 0";
+    let mut bench = with_edited_index(cut);
+    bench.reopen().expect("blocks are read when they are needed");
+    match bench.store().find_request(&request_key(1)) {
+        Err(StoreError::Damaged(what)) => assert!(what.contains("delete state.sqlite, it is rebuilt"), "{what}"),
+        other => panic!("a cut block is called damage, not {other:?}"),
+    }
+    let words = "of segment 1 cannot be read; stop, delete state.sqlite, it is rebuilt";
+    check_damaged(&mut with_edited_index("UPDATE request_segment SET bits = 25"), words);
+    check_damaged(&mut with_edited_index("UPDATE request_segment SET filter = x'00'"), words);
+}
+
 #[test]
 fn old_segments_are_dropped() {
     let mut bench = Bench::new(SqliteOptions { requests_segment_max: 100, ..SqliteOptions::default() });
