@@ -12,6 +12,9 @@ mod clock;
 mod consumer;
 mod core;
 mod cursors;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod decoders;
 mod encoding;
 mod journal;
 pub mod memory;

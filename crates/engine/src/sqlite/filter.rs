@@ -11,13 +11,13 @@ const BITS_A_KEY: usize = 16;
 const BITS_SET: u32 = 7;
 
 /// The filter of one segment.
-pub(super) struct Filter {
+pub(crate) struct Filter {
     words: Vec<u64>,
 }
 
 impl Filter {
     /// An empty filter with room for `keys`.
-    pub(super) fn new(keys: usize) -> Self {
+    pub(crate) fn new(keys: usize) -> Self {
         let blocks = (keys * BITS_A_KEY).div_ceil(BLOCK_WORDS * 64).max(1);
         Self { words: vec![0; blocks * BLOCK_WORDS] }
     }
@@ -27,7 +27,7 @@ impl Filter {
         self.words.len() * 64 / BITS_A_KEY
     }
 
-    pub(super) fn add(&mut self, key: &[u8; 16]) {
+    pub(crate) fn add(&mut self, key: &[u8; 16]) {
         let (start, bits) = self.locate(key);
         for (word, mask) in bits {
             self.words[start + word] |= mask;
@@ -35,7 +35,7 @@ impl Filter {
     }
 
     /// False if `key` was never added; true if it was, and for about one other key of a thousand.
-    pub(super) fn may_have(&self, key: &[u8; 16]) -> bool {
+    pub(crate) fn may_have(&self, key: &[u8; 16]) -> bool {
         let (start, mut bits) = self.locate(key);
         bits.all(|(word, mask)| self.words[start + word] & mask != 0)
     }
@@ -55,12 +55,12 @@ impl Filter {
         (block * BLOCK_WORDS, bits)
     }
 
-    pub(super) fn to_bytes(&self) -> Vec<u8> {
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
         self.words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
 
     /// The filter whose bytes were stored; `None` if they cannot be one.
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (words, rest) = bytes.as_chunks::<8>();
         let whole = rest.is_empty() && !words.is_empty() && words.len() % BLOCK_WORDS == 0;
         whole.then(|| Self { words: words.iter().map(|word| u64::from_le_bytes(*word)).collect() })

@@ -23,6 +23,12 @@ pub(crate) use directory::{STATE_FILE, VAULT, open_for_read, open_vault};
 pub(crate) use error::classify;
 pub(crate) use journal::{LANE, signed, unsigned};
 pub(crate) use rows::{Column, Tables, read_progress};
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use {
+    filter::Filter,
+    requests::{read_entries, write_entry},
+    rows::{decode_row, encode_row},
+};
 
 use crate::anchor::{AnchorOptions, Anchorer};
 use crate::prefix::Prefix;

@@ -5,5 +5,7 @@ mod answers;
 mod canaries;
 pub(crate) mod contract;
 pub(crate) mod counter;
+mod decoders;
+mod golden;
 mod shell;
 mod splits;
