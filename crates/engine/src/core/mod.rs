@@ -72,6 +72,8 @@ pub struct Core<D: Domain, S: Store<D>> {
     context: Arc<D::Context>,
     options: Options,
     mode: Mode,
+    /// Why no more commands are taken for now: the rows that wait are at their bound, and cannot be written.
+    held_up: Option<String>,
     head: Head,
     clock_trusted: bool,
     cache: Cache<D::Row>,
@@ -99,6 +101,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             context,
             options,
             mode: Mode::Running,
+            held_up: None,
             head: recovered.head,
             clock_trusted: true,
             cache: Cache::new(options.cache_rows_max),
@@ -134,6 +137,9 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     /// Takes one batch through. `answers` is emptied and then holds one answer for each submission, in order.
     pub fn step(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) {
         answers.clear();
+        if self.held_up.is_some() {
+            self.tend_or_hold_up(false);
+        }
         if let Some(error) = self.refuses() {
             answers.extend(batch.iter().map(|_| Err(error.clone())));
             return;
@@ -142,9 +148,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let result = self.decide_batch(batch, answers).and_then(|()| self.commit_batch());
         match result {
             Ok(()) => {
-                if let Err(error) = self.tend(self.head.place.n, false) {
-                    self.mode = Mode::Dead(error);
-                }
+                self.tend_or_hold_up(false);
             }
             Err(error) => self.fail(error, batch.len(), answers),
         }
@@ -152,10 +156,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
 
     /// Nothing arrives: what is dirty may be written. Whether every row is clean now.
     pub fn idle(&mut self) -> bool {
-        if self.mode == Mode::Running
-            && let Err(error) = self.tend(self.head.place.n, true)
-        {
-            self.mode = Mode::Dead(error);
+        if self.mode == Mode::Running {
+            self.tend_or_hold_up(true);
         }
         self.mode != Mode::Running || self.write_back.is_clean(self.head.place.n)
     }
@@ -235,7 +237,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
 
     fn refuses(&self) -> Option<EngineError> {
         match &self.mode {
-            Mode::Running => None,
+            Mode::Running => self.held_up.clone().map(EngineError::Unavailable),
             Mode::ReadOnly(what) => Some(EngineError::Halted(format!("read-only: {what}"))),
             Mode::Dead(error) => Some(EngineError::Halted(error.to_string())),
         }
@@ -300,6 +302,18 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         }
         answers.clear();
         answers.resize(commands, Err(answer));
+    }
+
+    /// Looks after what is dirty. Where the disk takes no rows and the tail is at its bound, commands are refused until
+    /// it does; nothing is lost, because the journal has everything.
+    fn tend_or_hold_up(&mut self, idle: bool) {
+        match self.tend(self.head.place.n, idle) {
+            Ok(()) => self.held_up = None,
+            Err(StoreError::Unavailable(what)) => self.held_up = Some(what),
+            Err(
+                error @ (StoreError::Fenced(_) | StoreError::Lost(_) | StoreError::Damaged(_) | StoreError::Version(_)),
+            ) => self.mode = Mode::Dead(error),
+        }
     }
 
     /// Looks after what is dirty: hands it over when it is time, waits where a bound is reached, lets clean rows leave.

@@ -6,6 +6,7 @@
 //! half of it commits wait for a checkpoint, above it they are refused. Start reading at [`Gate`] and [`pass`].
 
 use super::directory::{Checkpointed, LOG_PAGE_BYTES, checkpoint};
+use super::error::{classify, is_failed_sync};
 use super::{Gauges, lock};
 use crate::store::StoreError;
 use rusqlite::Connection;
@@ -37,6 +38,8 @@ struct GateState {
     inside: Inside,
     checkpoint_waits: bool,
     stopping: bool,
+    /// Why nothing may be committed any more.
+    lost: Option<StoreError>,
     passes: u64,
 }
 
@@ -64,6 +67,9 @@ impl Gate {
             .changed
             .wait_while(state, |state| state.checkpoint_waits || state.inside == Inside::Checkpoint)
             .unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(lost) = &state.lost {
+            return Err(lost.clone());
+        }
         state.inside = Inside::Writer;
         Ok(())
     }
@@ -161,7 +167,10 @@ fn run(connection: &Connection, gate: &Gate, log_bytes_min: u64) {
             // A failed pass is tried again; if none succeeds the log meets its bound, and commits say so.
             match pass(connection, gate, log_bytes_min) {
                 Ok(log_bytes_moved) => moved = log_bytes_moved,
-                Err(_) => {
+                Err(error) => {
+                    if is_failed_sync(&error) {
+                        lock(&gate.state).lost = Some(classify("moving the journal's log into its file", &error));
+                    }
                     gate.gauges.checkpoints_failed.fetch_add(1, Ordering::Relaxed);
                 }
             }

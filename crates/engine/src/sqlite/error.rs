@@ -1,10 +1,14 @@
 //! What SQLite's errors mean for whoever runs the engine. Start reading at [`classify`].
 
 use crate::store::StoreError;
-use rusqlite::{Error, ErrorCode};
+use rusqlite::{Error, ErrorCode, ffi};
 
-/// Sorts an error that left nothing changed by who must act.
+/// Sorts an error that left nothing changed by who must act. A failed sync is none of these: what it should have made
+/// durable may be gone though it can still be read, so it must not be tried again.
 pub(crate) fn classify(what: &str, error: &Error) -> StoreError {
+    if is_failed_sync(error) {
+        return StoreError::Lost(format!("{what}: a sync failed ({error}); restart, and look at the disk's health"));
+    }
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => {
             StoreError::Unavailable(format!("{what}: the disk is full; make room, nothing was changed ({error})"))
@@ -26,6 +30,12 @@ pub(crate) fn classify(what: &str, error: &Error) -> StoreError {
         }
         _ => StoreError::Damaged(format!("{what}: {error}; stop, keep the files, run `kinchaku audit verify`")),
     }
+}
+
+/// Whether `error` is a sync that the disk did not carry out.
+pub(super) fn is_failed_sync(error: &Error) -> bool {
+    let failed = [ffi::SQLITE_IOERR_FSYNC, ffi::SQLITE_IOERR_DIR_FSYNC];
+    matches!(error, Error::SqliteFailure(failure, _) if failed.contains(&failure.extended_code))
 }
 
 /// Sorts an error of COMMIT itself. A full disk is known to have left the last frame unwritten; of anything else nobody
