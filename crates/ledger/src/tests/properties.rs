@@ -4,9 +4,13 @@
 
 use super::model::Model;
 use super::world::World;
-use crate::{Account, Command, Event, Receipt, Row, Rule, Yen, account_as_of};
+use crate::{Account, Command, Event, Receipt, Refusal, Row, Rule, Yen, account_as_of};
 use domain::{Id, Time};
 use proptest::prelude::*;
+use proptest::sample::Index;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt::Debug;
 
 const ACCOUNTS: u128 = 5;
 const TRANSFERS: u128 = 24;
@@ -178,10 +182,42 @@ proptest! {
     }
 
     #[test]
-    fn bytes_that_are_no_event_are_refused_and_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
-        if let Ok(event) = postcard::from_bytes::<Event>(&bytes) {
-            let stored = postcard::to_stdvec(&event).expect("an event can be stored");
-            prop_assert_eq!(postcard::from_bytes::<Event>(&stored), Ok(event));
+    fn any_bytes_are_refused_or_stay_the_same(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
+        any_bytes(&bytes);
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_or_stay_the_same(
+        acts in acts(),
+        which in any::<Index>(),
+        flips in proptest::collection::vec((any::<Index>(), 0..8_u8), 0..4),
+        cut in proptest::option::of(any::<Index>()),
+    ) {
+        let (world, _) = play(&acts);
+        let stored = |(_, event): &(Time, Event)| postcard::to_stdvec(event).expect("an event can be stored");
+        let mut valid: Vec<Vec<u8>> = world.history.iter().map(stored).collect();
+        valid.extend(world.rows.values().map(|row| postcard::to_stdvec(row).expect("a row can be stored")));
+        let mut bytes = which.get::<Vec<u8>>(&valid).clone();
+        for (at, bit) in flips {
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
         }
+        bytes.truncate(cut.map_or(bytes.len(), |cut| cut.index(bytes.len())));
+        any_bytes(&bytes);
+    }
+}
+
+/// Whatever `bytes` are, they are refused or a value that is the same when it is stored and read again.
+fn any_bytes(bytes: &[u8]) {
+    check_bytes::<Event>(bytes);
+    check_bytes::<Row>(bytes);
+    check_bytes::<Receipt>(bytes);
+    check_bytes::<Refusal>(bytes);
+}
+
+fn check_bytes<T: Serialize + DeserializeOwned + PartialEq + Debug>(bytes: &[u8]) {
+    if let Ok(value) = postcard::from_bytes::<T>(bytes) {
+        let again = postcard::to_stdvec(&value).expect("what was read can be stored");
+        assert_eq!(postcard::from_bytes(&again).as_ref(), Ok(&value));
     }
 }
