@@ -428,4 +428,6 @@ impl<D: Domain> Store<D> for MemoryStore<D> {
         self.write_rows(rows)?;
         Ok(self.done)
     }
+
+    fn wait_for_write_back(&mut self, _milliseconds_max: u64) {}
 }

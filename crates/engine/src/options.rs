@@ -7,11 +7,13 @@ pub const BATCH_COMMANDS_MAX: usize = 512;
 /// Rows that the cache keeps; only dirty rows may push it above.
 pub const CACHE_ROWS_MAX: usize = 2_000_000;
 /// Records after which the current generation is handed to the store.
-pub const GENERATION_EVENTS_MIN: u64 = 131_072;
+pub const GENERATION_EVENTS_MIN: u64 = 196_608;
 /// Records that may be ahead of the stored rows; beyond, the engine waits for the store.
 pub const TAIL_EVENTS_MAX: u64 = 524_288;
+/// How long one batch waits at most while the tail grows towards its bound.
+pub const SLOWING_MS_MAX: u64 = 20;
 /// How old the current generation may become, by the lane's time.
-pub const GENERATION_AGE_MS_MAX: i64 = 1_000;
+pub const GENERATION_AGE_MS_MAX: i64 = 5_000;
 /// How far a clock may be off before money must not leave.
 pub const CLOCK_DRIFT_MS_MAX: i64 = 10_000;
 /// Refusals of one caller that are journaled one by one in an hour.

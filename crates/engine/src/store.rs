@@ -98,6 +98,10 @@ pub trait Store<D: Domain>: Send {
     /// The number of the last generation that is wholly on disk, with its watermark; 0 for none.
     /// `wait` waits until nothing is under way.
     fn written_back(&mut self, wait: bool) -> Result<u64, StoreError>;
+
+    /// Gives the store time for its write-back: returns once nothing is under way, at the latest after
+    /// `milliseconds_max`. A store that writes rows at once has nothing to wait for.
+    fn wait_for_write_back(&mut self, milliseconds_max: u64);
 }
 
 /// Why a store could not do it. Every variant says who must act.

@@ -60,6 +60,19 @@ pub enum RowFinding {
     },
 }
 
+impl RowFinding {
+    /// The row that it is about.
+    pub const fn key(&self) -> Key {
+        match self {
+            Self::Differs { key, .. }
+            | Self::Unknown { key }
+            | Self::Missing { key }
+            | Self::Gap { key, .. }
+            | Self::Defect { key, .. } => *key,
+        }
+    }
+}
+
 impl fmt::Display for RowFinding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |key: &Key| format!("row {} of table {}", key.id, key.table.0);

@@ -19,7 +19,7 @@ mod write_back;
 
 use crate::canary;
 use crate::encoding::Encoder;
-use crate::options::{GENERATION_AGE_MS_MAX, Options};
+use crate::options::{GENERATION_AGE_MS_MAX, Options, SLOWING_MS_MAX};
 use crate::record::Record;
 use crate::store::{Changed, Commit, Head, Store, StoreError, Stored};
 use crate::submission::{Answered, EngineError, Submission};
@@ -328,6 +328,11 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         if due && write_back.is_idle() {
             write_back.hand_over(store, head, false)?;
         }
+        let tail = head - write_back.watermark;
+        if let Some(milliseconds) = slowing_milliseconds(tail, options.tail_events_max) {
+            store.wait_for_write_back(milliseconds);
+            write_back.refresh(store, false)?;
+        }
         let is_full = head - write_back.watermark > options.tail_events_max;
         if is_full || write_back.rows() > options.cache_rows_max {
             write_back.hand_over(store, head, true)?;
@@ -339,4 +344,12 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         cache.evict(options.cache_rows_max, write_back.done);
         Ok(())
     }
+}
+
+/// How long a batch waits for the write-back when the tail grows long: more the longer it is, so that commands slow down
+/// and never stand still.
+fn slowing_milliseconds(tail: u64, tail_events_max: u64) -> Option<u64> {
+    let free = tail_events_max / 4 * 3;
+    let excess = tail.checked_sub(free).filter(|excess| *excess > 0)?;
+    Some(1 + SLOWING_MS_MAX.saturating_mul(excess) / (tail_events_max - free).max(1))
 }

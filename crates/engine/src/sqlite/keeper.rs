@@ -124,6 +124,13 @@ impl<D: Domain> Keeper<D> {
         }
     }
 
+    /// Waits until no generation is under way, at the latest for `milliseconds_max`.
+    pub(super) fn wait_for(&self, milliseconds_max: u64) {
+        let desk = lock(&self.shared.desk);
+        let limit = Duration::from_millis(milliseconds_max);
+        drop(self.shared.changed.wait_timeout_while(desk, limit, |desk| desk.is_busy()));
+    }
+
     fn wait_until(&self, wait: bool, ready: impl Fn(&Desk<D>) -> bool) -> MutexGuard<'_, Desk<D>> {
         let mut desk = lock(&self.shared.desk);
         let mut waited_failing = 0;

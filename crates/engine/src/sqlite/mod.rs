@@ -213,6 +213,10 @@ impl<D: Domain> Store<D> for SqliteStore<D> {
     fn written_back(&mut self, wait: bool) -> Result<u64, StoreError> {
         self.keeper.done(wait)
     }
+
+    fn wait_for_write_back(&mut self, milliseconds_max: u64) {
+        self.keeper.wait_for(milliseconds_max);
+    }
 }
 
 /// Opens the state file, anew if it is missing or was made for other tables; refuses one that is ahead of the journal.
