@@ -1,12 +1,10 @@
 //! `kinchaku bench`: load, audited, with its figures as text or JSON.
 
+use crate::progress::Shown;
 use clap::{Args, Subcommand, ValueEnum};
 use drill::bench::{self, Failure, PayOptions, Progress, StoreKind, TransferOptions, Workload};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use std::cell::RefCell;
 use std::fmt::Display;
-use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -107,7 +105,7 @@ pub struct Pay {
 /// Runs what was asked; 1 if it could not, or if the audit found something wrong.
 pub fn run(bench: &Bench) -> ExitCode {
     let progress = Shown::default();
-    let show = |done| progress.show(done);
+    let show = |done: Progress| progress.show(done.stage, done.done, done.of);
     match bench {
         Bench::Pay(arguments) => tell(bench::pay(&arguments.options(), &show), arguments.json, &progress),
         Bench::Transfer(arguments) => tell(bench::transfer(&arguments.options(), &show), arguments.json, &progress),
@@ -176,34 +174,6 @@ impl Pay {
             list_readers: self.list_readers,
             verify_beside: self.verify_beside,
             data: self.data.clone(),
-        }
-    }
-}
-
-/// A bar on a terminal; elsewhere a line for each stage.
-#[derive(Default)]
-struct Shown(RefCell<Option<(&'static str, ProgressBar)>>);
-
-impl Shown {
-    #[expect(clippy::print_stderr, reason = "plain progress where there is no terminal")]
-    fn show(&self, progress: Progress) {
-        let mut shown = self.0.borrow_mut();
-        if shown.as_ref().is_none_or(|(stage, _)| *stage != progress.stage) {
-            if !stderr().is_terminal() {
-                eprintln!("{}", progress.stage);
-            }
-            let style = ProgressStyle::with_template("{msg:22} {wide_bar} {pos} {per_sec}");
-            let bar = ProgressBar::new(progress.of).with_message(progress.stage);
-            *shown = Some((progress.stage, bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))));
-        }
-        if let Some((_, bar)) = shown.as_ref() {
-            bar.set_position(progress.done);
-        }
-    }
-
-    fn end(&self) {
-        if let Some((_, bar)) = self.0.borrow().as_ref() {
-            bar.finish_and_clear();
         }
     }
 }

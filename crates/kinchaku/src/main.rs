@@ -3,7 +3,9 @@
 //! Nothing is decided here: no rule about money, no store, no protocol. Exit codes: 0 done, 1 the work ran and found
 //! something wrong, 2 the command line was not understood.
 
+mod audit;
 mod bench;
+mod progress;
 
 use clap::{CommandFactory, Parser, Subcommand};
 use std::process::ExitCode;
@@ -19,6 +21,9 @@ struct Arguments {
 /// What there is to do.
 #[derive(Subcommand)]
 enum Command {
+    /// Looks into a data directory: is the journal whole, do the rows follow from it, do the books balance, what was when.
+    #[command(subcommand)]
+    Audit(audit::Audit),
     /// Measures the engine under load.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -30,6 +35,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Some(Command::Audit(audit)) => audit::run(&audit),
         Some(Command::Bench(bench)) => bench::run(&bench),
         None => match Arguments::command().print_help() {
             Ok(()) => ExitCode::SUCCESS,

@@ -1,5 +1,8 @@
 //! The command line as a shell sees it: what it prints and how it exits.
 
+#[path = "cli/audit.rs"]
+mod audit;
+
 use std::process::Command;
 
 fn check(arguments: &[&str], code: i32, shows: &str) {

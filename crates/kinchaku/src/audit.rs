@@ -1,0 +1,345 @@
+//! `kinchaku audit`: is the journal what was written, do the rows follow from it, do the books balance, what was when.
+//!
+//! Everything here reads in short pages and writes nothing but anchors, so it may run beside the engine. Findings are the
+//! output, one a line; what they mean is said by whoever found them. Start reading at [`run`].
+
+mod as_of;
+
+use crate::progress::Shown;
+use clap::{Args, Subcommand};
+use domain::{Domain, Key};
+use engine::anchor;
+use engine::audit::{self, Anchors, Finding, RowFinding};
+use engine::sqlite::SqliteJournal;
+use engine::{Head, StoreError};
+use serde_json::{Value, json};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use wallet::books::Books;
+use wallet::{Purse, Row, Wallets};
+
+/// What is looked into.
+#[derive(Subcommand)]
+pub enum Audit {
+    /// Checks that no record was changed, removed, added, moved, cut off or rewritten, and names those that were.
+    #[command(after_help = VERIFY_HELP)]
+    Verify(Verify),
+    /// Replays the journal from its first record, and compares every stored row at the version that it has.
+    #[command(after_help = REPLAY_HELP)]
+    Replay(Data),
+    /// Adds up the books from the journal alone: debits and credits, purses and lots, movements and accounts, mandates.
+    #[command(after_help = BALANCE_HELP)]
+    Balance(Data),
+    /// Shows a wallet as it was.
+    #[command(after_help = AS_OF_HELP)]
+    AsOf(as_of::AsOf),
+    /// Signs how far the journal has come and appends that to an anchor file, for a later `verify --anchors`.
+    #[command(after_help = ANCHOR_HELP)]
+    Anchor(Anchor),
+}
+
+const VERIFY_HELP: &str = "\
+Without anchors, a journal that was rewritten from some record on to its end, or put back to an older copy, looks whole.
+
+Example:
+  kinchaku audit verify --data ./data --anchors /mnt/elsewhere/anchors.jsonl --key ./anchor.key.pub
+
+Exit code: 0 nothing was found, 1 something was found or the journal cannot be read, 2 the command line is wrong.";
+
+const REPLAY_HELP: &str = "\
+Rows that were edited in state.sqlite are named with their table and id. A wrong state.sqlite may be deleted while the \
+engine is stopped: it is rebuilt from the journal.
+
+Example:
+  kinchaku audit replay --data ./data --json";
+
+const BALANCE_HELP: &str = "\
+What is checked: all debits equal all credits, posted and pending; no purse is overdrawn; each purse is the sum of its \
+lots; each account that movements fill is the sum of those movements; what is held is what open movements hold; what \
+holders owe stands in the receivable accounts; no bank account has two live mandates.
+
+Example:
+  kinchaku audit balance --data ./data";
+
+const AS_OF_HELP: &str = "\
+Example:
+  kinchaku audit as-of 2026-01-31T23:59:59+09:00 --wallet wlt_0190a6c2f4b87d3c9e1f2a3b4c5d6e7f
+  kinchaku audit as-of 1048576 --wallet wlt_0190a6c2f4b87d3c9e1f2a3b4c5d6e7f --json";
+
+const ANCHOR_HELP: &str = "\
+Keep the key and the anchor file where whoever can edit the data directory cannot reach them. The key is made if its \
+file is missing (32 bytes, readable by its owner alone), and the public key is written beside it with `.pub` at its end: \
+64 hexadecimal digits, all that `verify` needs.
+
+Example:
+  kinchaku audit anchor --data ./data --key ./anchor.key --anchors /mnt/elsewhere/anchors.jsonl";
+
+/// Which data, and how to print.
+#[derive(Args)]
+pub struct Data {
+    /// The data directory.
+    #[arg(long, default_value = "./data")]
+    data: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How `audit verify` runs.
+#[derive(Args)]
+pub struct Verify {
+    #[command(flatten)]
+    data: Data,
+    /// The anchor file: the journal must be the one that was anchored.
+    #[arg(long, requires = "key")]
+    anchors: Option<PathBuf>,
+    /// The key that signed the anchors: the public key's file (64 hexadecimal digits) or the private key's (32 bytes).
+    #[arg(long, requires = "anchors")]
+    key: Option<PathBuf>,
+}
+
+/// How `audit anchor` runs.
+#[derive(Args)]
+pub struct Anchor {
+    #[command(flatten)]
+    data: Data,
+    /// The private key's file, made if it is missing; outside the data directory.
+    #[arg(long)]
+    key: PathBuf,
+    /// The anchor file that is appended to.
+    #[arg(long)]
+    anchors: PathBuf,
+}
+
+/// Runs what was asked; 1 if something was found, or if it could not run.
+pub fn run(audit: &Audit) -> ExitCode {
+    let report = match audit {
+        Audit::Verify(arguments) => run_verify(arguments),
+        Audit::Replay(data) => run_replay(data),
+        Audit::Balance(data) => run_balance(data),
+        Audit::AsOf(arguments) => as_of::run(arguments),
+        Audit::Anchor(arguments) => run_anchor(arguments),
+    };
+    match report {
+        Ok(report) => report.print(audit.data().json),
+        Err(why) => complain(&why),
+    }
+}
+
+impl Audit {
+    const fn data(&self) -> &Data {
+        match self {
+            Self::Verify(arguments) => &arguments.data,
+            Self::Replay(data) | Self::Balance(data) => data,
+            Self::AsOf(arguments) => arguments.data(),
+            Self::Anchor(arguments) => &arguments.data,
+        }
+    }
+}
+
+/// What an audit came to.
+struct Report {
+    json: Value,
+    lines: Vec<String>,
+    clean: bool,
+}
+
+impl Report {
+    #[expect(clippy::print_stdout, reason = "what was found is the command's output")]
+    fn print(&self, json: bool) -> ExitCode {
+        if json {
+            println!("{}", self.json);
+        } else {
+            self.lines.iter().for_each(|line| println!("{line}"));
+        }
+        if self.clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the command says why it failed")]
+fn complain(why: &str) -> ExitCode {
+    eprintln!("{why}");
+    ExitCode::FAILURE
+}
+
+fn why(error: &StoreError) -> String {
+    error.to_string()
+}
+
+fn head(data: &Data) -> Result<Head, String> {
+    SqliteJournal::open(&data.data).and_then(|journal| journal.head()).map_err(|error| why(&error))
+}
+
+fn run_verify(arguments: &Verify) -> Result<Report, String> {
+    let anchors = match (&arguments.anchors, &arguments.key) {
+        (Some(file), Some(key)) => {
+            let key = anchor::load_verifying_key(key).map_err(|error| format!("{}: {error}", key.display()))?;
+            Some(Anchors { file: file.clone(), key })
+        }
+        (None, _) | (_, None) => None,
+    };
+    let of = head(&arguments.data)?.place.n;
+    let shown = Shown::default();
+    let verified =
+        audit::verify(&arguments.data.data, anchors.as_ref(), &mut |done| shown.show("records verified", done, of));
+    shown.end();
+    let verified = verified.map_err(|error| why(&error))?;
+    let record = |finding: &Finding| Some(finding.first()).filter(|n| (1..i64::MAX).contains(n));
+    let mut lines: Vec<String> = verified.findings.iter().map(ToString::to_string).collect();
+    lines.extend(verified.more_findings.then(|| "and more".to_owned()));
+    let last = verified.head;
+    lines.push(format!("{} records verified; the last is {} of {}", verified.records, last.place.n, last.at));
+    lines.push(match &anchors {
+        Some(_) => format!("{} anchors believed", verified.anchors),
+        None => "no anchors given: a journal rewritten to its end, or an older copy, would look whole".into(),
+    });
+    let findings: Vec<Value> = verified
+        .findings
+        .iter()
+        .map(|finding| json!({ "record": record(finding), "finding": finding.to_string() }))
+        .collect();
+    let json = json!({
+        "records": verified.records,
+        "head": { "n": last.place.n, "at": last.at.to_string() },
+        "anchors": anchors.map(|_| verified.anchors),
+        "findings": findings,
+        "more_findings": verified.more_findings,
+    });
+    Ok(Report { json, lines, clean: verified.findings.is_empty() })
+}
+
+fn run_replay(data: &Data) -> Result<Report, String> {
+    let replayed = replay(data, "records replayed", &mut |_, _| {})?;
+    let mut lines: Vec<String> = replayed.findings.iter().map(row_finding).collect();
+    lines.extend(replayed.more_findings.then(|| "and more".to_owned()));
+    lines.push(format!(
+        "{} records make {} rows; {} stored rows compared",
+        replayed.records, replayed.rows, replayed.compared
+    ));
+    let findings: Vec<Value> = replayed
+        .findings
+        .iter()
+        .map(|finding| {
+            let key = finding.key();
+            json!({ "table": table_name(key), "id": key.id.to_string(), "finding": finding.to_string() })
+        })
+        .collect();
+    let json = json!({
+        "records": replayed.records,
+        "rows": replayed.rows,
+        "compared": replayed.compared,
+        "findings": findings,
+        "more_findings": replayed.more_findings,
+    });
+    Ok(Report { json, lines, clean: replayed.findings.is_empty() })
+}
+
+fn replay(data: &Data, stage: &'static str, visit: &mut dyn FnMut(Key, &Row)) -> Result<audit::Replayed, String> {
+    let of = head(data)?.place.n;
+    let shown = Shown::default();
+    let replayed = audit::replay::<Wallets>(&data.data, visit, &mut |done| shown.show(stage, done, of));
+    shown.end();
+    replayed.map_err(|error| why(&error))
+}
+
+fn table_name(key: Key) -> &'static str {
+    Wallets::TABLES.get(usize::from(key.table.0)).map_or("unknown", |spec| spec.name)
+}
+
+fn row_finding(finding: &RowFinding) -> String {
+    format!("{}: {finding}", table_name(finding.key()))
+}
+
+/// What the wallets have in them together.
+#[derive(Default)]
+struct Outstanding {
+    wallets: u64,
+    purses: [i64; 3],
+    held: i64,
+    arriving: i64,
+}
+
+impl Outstanding {
+    fn add(&mut self, row: &Row) {
+        let Row::Wallet(wallet) = row else { return };
+        self.wallets += 1;
+        for (sum, purse) in self.purses.iter_mut().zip(Purse::ALL) {
+            *sum = sum.saturating_add(wallet.purse(purse).account.credit_balance());
+        }
+        self.held = self.held.saturating_add(wallet.held().amount());
+        self.arriving = self.arriving.saturating_add(wallet.arriving().amount());
+    }
+}
+
+fn run_balance(data: &Data) -> Result<Report, String> {
+    let (mut books, mut outstanding) = (Books::default(), Outstanding::default());
+    let replayed = replay(data, "records added up", &mut |key, row| {
+        books.add(key, row);
+        outstanding.add(row);
+    })?;
+    // Stored rows that differ are for `replay` to tell; a record that does not follow makes the books themselves doubtful.
+    let doubtful = replayed.findings.iter().filter(|finding| match finding {
+        RowFinding::Gap { .. } | RowFinding::Defect { .. } => true,
+        RowFinding::Differs { .. } | RowFinding::Unknown { .. } | RowFinding::Missing { .. } => false,
+    });
+    let mut lines: Vec<String> = doubtful.map(row_finding).collect();
+    lines.extend(books.findings().iter().map(ToString::to_string));
+    let findings = lines.clone();
+    let [bonus, prepaid, funds] = outstanding.purses;
+    let Outstanding { wallets, held, arriving, .. } = outstanding;
+    lines.push(format!("{} records, {} rows, {wallets} wallets", replayed.records, replayed.rows));
+    lines.push(format!("outstanding: {funds} yen funds, {prepaid} yen prepaid, {bonus} yen bonus"));
+    lines.push(format!("of these held: {held} yen; arriving: {arriving} yen"));
+    let json = json!({
+        "records": replayed.records,
+        "rows": replayed.rows,
+        "wallets": wallets,
+        "outstanding": { "funds": funds, "prepaid": prepaid, "bonus": bonus },
+        "held": held,
+        "arriving": arriving,
+        "findings": findings,
+    });
+    Ok(Report { json, clean: findings.is_empty(), lines })
+}
+
+fn run_anchor(arguments: &Anchor) -> Result<Report, String> {
+    let Anchor { data, key, anchors } = arguments;
+    let journal = SqliteJournal::open(&data.data).map_err(|error| why(&error))?;
+    let head = journal.head().map_err(|error| why(&error))?;
+    if head.place.n == 0 {
+        return Err(format!("the journal in {} has no record yet: there is nothing to anchor", data.data.display()));
+    }
+    if is_inside(key, &data.data) {
+        return Err(format!(
+            "{} lies in the data directory: whoever edits the journal could sign it too; keep the key elsewhere",
+            key.display()
+        ));
+    }
+    let mut no_chance = None;
+    let signing = anchor::load_or_make_key(key, &mut |bytes| no_chance = getrandom::fill(bytes).err())
+        .map_err(|error| format!("the key {}: {error}", key.display()))?;
+    if let Some(error) = no_chance {
+        drop(fs::remove_file(key));
+        return Err(format!("the system gives no chance to make a key from: {error}"));
+    }
+    let public = PathBuf::from(format!("{}.pub", key.display()));
+    if !public.exists() {
+        fs::write(&public, format!("{}\n", anchor::public_key_text(&signing)))
+            .map_err(|error| format!("the public key {}: {error}", public.display()))?;
+    }
+    let anchored = anchor::append(anchors, &signing, journal.domain(), head)
+        .map_err(|error| format!("the anchor file {}: {error}", anchors.display()))?;
+    let line = format!("record {} of {} is anchored in {}", anchored.n, head.at, anchors.display());
+    let json = json!({ "n": anchored.n, "at": head.at.to_string(), "hash": anchored.hash, "public_key": public });
+    Ok(Report { json, lines: vec![line], clean: true })
+}
+
+/// Whether `file`, which may not be there yet, would lie below `directory`.
+fn is_inside(file: &Path, directory: &Path) -> bool {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (parent.canonicalize(), directory.canonicalize()) {
+        (Ok(parent), Ok(directory)) => parent.starts_with(directory),
+        (Err(_), _) | (_, Err(_)) => false,
+    }
+}
