@@ -1,6 +1,5 @@
 //! The command line as a shell sees it: what it prints and how it exits.
 
-#[path = "cli/audit.rs"]
 mod audit;
 
 use std::process::Command;
