@@ -1,0 +1,108 @@
+//! Writes valid bytes into `corpus/TARGET`, for the fuzzer to start from: what the golden files of the crates hold, and the
+//! entries and rows that the wallet's golden events come to. Run from this folder: `cargo run --example seeds`.
+
+use domain::{Domain, Id, Key};
+use engine::{Actor, ActorKind, Entry, Outcome, Place, Request, Touch};
+use ledger::Yen;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use wallet::{Event, Refusal, Row, Wallets};
+
+const ENGINE: &str = include_str!("../../crates/engine/src/tests/golden.txt");
+const WALLET: &str = include_str!("../../crates/wallet/src/tests/golden.txt");
+
+fn main() -> std::io::Result<()> {
+    for (name, text) in ENGINE.lines().filter_map(|line| line.split_once(' ')) {
+        let target = match name.split('.').next() {
+            Some("request_block") => "request_block",
+            Some("request_filter") => "request_filter",
+            Some("vault") => "sealed",
+            Some("anchor") => {
+                save("anchor_line", name, text.as_bytes())?;
+                continue;
+            }
+            _ => continue,
+        };
+        save(target, name, &from_hex(text))?;
+    }
+    save("ids", "wallet", wallet::WalletId(Id::from_number(0xabc)).to_string().as_bytes())?;
+    save("ids", "staff", wallet::StaffId(Id::from_number(u128::MAX)).to_string().as_bytes())?;
+    save_wallet()?;
+    save_ledger()
+}
+
+/// Each golden event in an entry of its own, and every row that the events come to.
+fn save_wallet() -> std::io::Result<()> {
+    let mut rows: BTreeMap<Key, Option<Row>> = BTreeMap::new();
+    let events = WALLET.lines().filter(|line| !line.starts_with("  ")).filter_map(|line| line.split_once(' '));
+    for (index, (name, hex)) in events.filter(|(name, _)| *name != "chapters").enumerate() {
+        let event: Event = postcard::from_bytes(&from_hex(hex)).expect("a golden event is read");
+        let mut keys = Vec::new();
+        Wallets::touches(&event, &mut keys);
+        for key in &keys {
+            let row = rows.entry(*key).or_default();
+            Wallets::evolve(*key, row, &event);
+            save_row("row_wallet", &format!("{index}-{}", key.table.0), row.as_ref().expect("no row is removed"))?;
+        }
+        let outcome = Outcome::Refused(Refusal::ClockDrifted);
+        let entry = entry::<Wallets>(&keys, vec![event], outcome);
+        save("entry_wallet", &format!("{index}-{name}"), &entry.encode().expect("an entry can be stored"))?;
+    }
+    Ok(())
+}
+
+fn save_ledger() -> std::io::Result<()> {
+    let (debit, credit) = (Id::from_number(1), Id::from_number(2));
+    let amount = Yen::new(5_000);
+    let receipt = ledger::Receipt::Transferred { id: debit, amount };
+    let rule = ledger::Rule::Free;
+    let events = [
+        ledger::Event::AccountOpened { id: debit, rule },
+        ledger::Event::AccountOpened { id: credit, rule },
+        ledger::Event::Held { id: Id::from_number(3), debit, credit, amount, expires_at: None },
+    ];
+    let mut rows = BTreeMap::new();
+    for (index, event) in events.into_iter().enumerate() {
+        let mut keys = Vec::new();
+        ledger::Ledger::touches(&event, &mut keys);
+        for key in &keys {
+            let row = rows.entry(*key).or_default();
+            ledger::Ledger::evolve(*key, row, &event);
+            save_row("row_ledger", &format!("{index}-{}", key.table.0), row)?;
+        }
+        let entry = entry::<ledger::Ledger>(&keys, vec![event], Outcome::Done(receipt));
+        save("entry_ledger", &index.to_string(), &entry.encode().expect("an entry can be stored"))?;
+    }
+    Ok(())
+}
+
+fn entry<D: Domain>(keys: &[Key], events: Vec<D::Event>, outcome: Outcome<D>) -> Entry<D> {
+    let touch = |key: &Key| Touch { key: *key, version: 1, previous: Place { lane: 1, n: 1 } };
+    Entry {
+        actor: Actor { kind: ActorKind::Holder, id: Id::from_number(1) },
+        command: "a.command".into(),
+        reason: Some("a reason".into()),
+        request: Some(Request { key: [1; 16], body: [2; 16] }),
+        touched: keys.iter().map(touch).collect(),
+        events,
+        outcome,
+    }
+}
+
+/// A row as the embedded store keeps it: a format byte, then the row.
+fn save_row(target: &str, name: &str, row: &impl Serialize) -> std::io::Result<()> {
+    let bytes = postcard::to_extend(row, vec![1]).expect("a row can be stored");
+    save(target, name, &bytes)
+}
+
+fn save(target: &str, name: &str, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    std::fs::create_dir_all(&folder)?;
+    std::fs::write(folder.join(name), bytes)
+}
+
+fn from_hex(text: &str) -> Vec<u8> {
+    let digits = |at| u8::from_str_radix(&text[at..at + 2], 16).expect("hexadecimal");
+    (0..text.len()).step_by(2).map(digits).collect()
+}
