@@ -44,6 +44,21 @@ const STEPS: &[Step] = &[
         command: &["cargo", "build", "--release", "--locked"],
         note: "what follows is measured and proved on the binary that is shipped",
     },
+    Step {
+        name: "kills",
+        command: &["target/release/kinchaku", "crash", "kill", "--rounds", "20"],
+        note: "the process is killed under load: nothing acknowledged is lost, nothing happens twice",
+    },
+    Step {
+        name: "crash images",
+        command: &["target/release/kinchaku", "crash", "images", "--images", "600"],
+        note: "power is lost at any moment of a recorded run: what was acknowledged is on the disk",
+    },
+    Step {
+        name: "failing disks",
+        command: &["target/release/kinchaku", "crash", "disk"],
+        note: "a full disk is an answer, a failed sync the end; nothing acknowledged is lost by either",
+    },
 ];
 
 /// Runs every step at `root` and prints how long each took.

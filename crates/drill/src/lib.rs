@@ -5,4 +5,5 @@
 //! crate of the product may depend on this one. Start reading at [`simulate::run`].
 
 pub mod bench;
+pub mod crash;
 pub mod simulate;

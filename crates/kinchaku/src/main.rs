@@ -5,6 +5,7 @@
 
 mod audit;
 mod bench;
+mod crash;
 mod progress;
 
 use clap::{CommandFactory, Parser, Subcommand};
@@ -27,6 +28,9 @@ enum Command {
     /// Measures the engine under load.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Kills the process, loses power, lets the disk fail; and looks what is left.
+    #[command(subcommand)]
+    Crash(crash::Crash),
 }
 
 /// Rows and answers are made on one thread and freed on another, which the system's allocator is slow at.
@@ -37,6 +41,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Some(Command::Audit(audit)) => audit::run(&audit),
         Some(Command::Bench(bench)) => bench::run(&bench),
+        Some(Command::Crash(crash)) => crash::run(&crash),
         None => match Arguments::command().print_help() {
             Ok(()) => ExitCode::SUCCESS,
             Err(_closed_output) => ExitCode::FAILURE,

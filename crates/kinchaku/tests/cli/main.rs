@@ -1,6 +1,7 @@
 //! The command line as a shell sees it: what it prints and how it exits.
 
 mod audit;
+mod crash;
 
 use std::process::Command;
 
