@@ -8,10 +8,11 @@ use super::callers::{self, Load, Source};
 use super::meter::{Progress, now};
 use super::workload::{Orders, Workload, opening};
 use super::{Failure, StoreKind, audit, resources};
-use engine::memory::{Disk, MemoryStore};
-use engine::sqlite::{Gauges, SqliteOptions, SqliteStore};
-use engine::{Core, Engine, Options, Store, SystemClock};
+use engine::memory::{self, MemoryStore};
+use engine::sqlite::{Gauges, SqliteJournal, SqliteOptions, SqliteStore};
+use engine::{Consumers, Core, Engine, Options, Store, SystemClock, Watch};
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use wallet::{Context, Wallets};
 
+/// How long a run waits for the notices consumer.
+const SETTLE_MAX: Duration = Duration::from_mins(1);
 /// The file that remembers what a kept data directory holds.
 const NOTE_FILE: &str = "bench.json";
 
@@ -62,6 +65,10 @@ pub struct PayReport {
     max_ms: f64,
     /// The longest time in which nobody was answered.
     stall_ms_max: f64,
+    /// How far the notices consumer was behind at most, in milliseconds of the lane's time.
+    lag_ms: i64,
+    /// How long after the last payment every notice stood in the outbox.
+    settled_after_ms: u64,
     acknowledged: u64,
     repeated: u64,
     busy: u64,
@@ -94,6 +101,7 @@ impl fmt::Display for PayReport {
             "disk: {} bytes a payment, the largest log {} bytes",
             self.bytes_a_payment, self.log_bytes_largest
         )?;
+        writeln!(f, "notices: at most {} ms behind, all told {} ms after the end", self.lag_ms, self.settled_after_ms)?;
         writeln!(f, "memory at its peak: {} bytes", self.memory_bytes_peak.unwrap_or(0))?;
         if self.lists_read + self.audits_beside > 0 {
             writeln!(f, "beside: {} lists read, {} whole audits of the journal", self.lists_read, self.audits_beside)?;
@@ -113,7 +121,7 @@ struct Note {
 pub fn pay(options: &PayOptions, show: &dyn Fn(Progress)) -> Result<PayReport, Failure> {
     match options.store {
         StoreKind::Memory => {
-            let store = MemoryStore::open(&Disk::new()).map_err(setup)?;
+            let store = MemoryStore::open(&memory::Disk::new()).map_err(setup)?;
             Run::begin(options, store, None, 0)?.measure(show)
         }
         StoreKind::Sqlite => {
@@ -121,10 +129,20 @@ pub fn pay(options: &PayOptions, show: &dyn Fn(Progress)) -> Result<PayReport, F
             let directory = options.data.clone().unwrap_or_else(|| temporary.path().join("data"));
             let note = read_note(&directory, options)?;
             let store = SqliteStore::open(&directory, &SqliteOptions::default()).map_err(setup)?;
-            let gauges = store.gauges();
-            Run::begin(options, store, Some((directory, gauges)), note.map_or(0, |note| note.payments))?.measure(show)
+            let disk = Disk { gauges: store.gauges(), directory };
+            Run::begin(options, store, Some(disk), note.map_or(0, |note| note.payments))?.measure(show)
         }
     }
+}
+
+/// Connects the notices consumer, as a server does.
+fn notices<S: Store<Wallets>>(core: &mut Core<Wallets, S>, directory: &Path) -> Result<Watch, Failure> {
+    let journal = SqliteJournal::open(directory).map_err(setup)?;
+    let mut consumers = Consumers::new(&core.status().head);
+    consumers.add(server::notices::follower(directory, Box::new(journal)).map_err(setup)?);
+    let (observer, watch) = consumers.connect();
+    core.observe(observer);
+    Ok(watch)
 }
 
 fn setup(error: impl std::fmt::Display) -> Failure {
@@ -141,10 +159,19 @@ fn read_note(directory: &Path, options: &PayOptions) -> Result<Option<Note>, Fai
     Ok(Some(note))
 }
 
+/// What a run on the embedded store has beside the engine.
+struct Disk {
+    directory: PathBuf,
+    gauges: Arc<Gauges>,
+}
+
 struct Run {
     options: PayOptions,
     engine: Engine<Wallets>,
-    disk: Option<(PathBuf, Arc<Gauges>)>,
+    disk: Option<Disk>,
+    /// The notices consumer.
+    watch: Option<Watch>,
+    lag_ms_max: Cell<i64>,
     runtime: tokio::runtime::Runtime,
     payments: u64,
 }
@@ -153,7 +180,7 @@ impl Run {
     fn begin<S: Store<Wallets> + 'static>(
         options: &PayOptions,
         store: S,
-        disk: Option<(PathBuf, Arc<Gauges>)>,
+        disk: Option<Disk>,
         payments: u64,
     ) -> Result<Self, Failure> {
         let bounds = Options {
@@ -161,10 +188,14 @@ impl Run {
             cache_rows_max: options.cache_rows,
             ..Options::default()
         };
-        let core = Core::open(store, Arc::new(Context::default()), bounds).map_err(setup)?;
+        let mut core = Core::open(store, Arc::new(Context::default()), bounds).map_err(setup)?;
+        let watch = match &disk {
+            None => None,
+            Some(disk) => Some(notices(&mut core, &disk.directory)?),
+        };
         let engine = Engine::start(core, Arc::new(SystemClock));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(setup)?;
-        Ok(Self { options: options.clone(), engine, disk, runtime, payments })
+        Ok(Self { options: options.clone(), engine, disk, watch, lag_ms_max: Cell::new(0), runtime, payments })
     }
 
     fn measure(mut self, show: &dyn Fn(Progress)) -> Result<PayReport, Failure> {
@@ -181,13 +212,15 @@ impl Run {
         let begun = now();
         let until = begun + Duration::from_secs(self.options.seconds);
         let load = self.load(Some(until), u64::MAX, self.options.repeats_permille);
-        let beside = self.disk.as_ref().map(|(directory, _)| {
+        self.lag_ms_max.set(0);
+        let beside = self.disk.as_ref().map(|disk| {
             let options = &self.options;
-            Beside::start(&self.engine, directory, options.workload, options.list_readers, options.verify_beside)
+            Beside::start(&self.engine, &disk.directory, options.workload, options.list_readers, options.verify_beside)
         });
         let load = self.run(load, "payments", show)?;
         let (lists_read, audits_beside) = beside.map_or(Ok((0, 0)), Beside::stop)?;
         let elapsed = begun.elapsed();
+        let settled_after_ms = self.settle()?;
         self.stop_and_audit(show)?;
         let written = self.disk_bytes().saturating_sub(bytes_before);
         Ok(PayReport {
@@ -199,6 +232,8 @@ impl Run {
             p99_ms: load.meter.milliseconds(99.0),
             max_ms: load.meter.milliseconds_max(),
             stall_ms_max: load.meter.stall_milliseconds_max(),
+            lag_ms: self.lag_ms_max.get(),
+            settled_after_ms,
             acknowledged: load.acknowledged,
             repeated: load.repeated,
             busy: load.busy,
@@ -235,7 +270,11 @@ impl Run {
         show: &dyn Fn(Progress),
     ) -> Result<Load<Orders>, Failure> {
         let (first, of) = (self.payments, load.last - self.payments);
-        let progress = |drawn: u64| show(Progress { stage, done: drawn - first, of });
+        let progress = |drawn: u64| {
+            let lag_ms = self.watch.as_ref().map_or(0, Watch::lag_ms);
+            self.lag_ms_max.set(self.lag_ms_max.get().max(lag_ms));
+            show(Progress { stage, done: drawn - first, of });
+        };
         let load = self.runtime.block_on(async {
             match self.options.rate.filter(|_| load.until.is_some()) {
                 None => callers::closed(&self.engine, load, self.options.in_flight, &progress).await,
@@ -249,12 +288,28 @@ impl Run {
         }
     }
 
+    /// Waits until every notice stands in the outbox: how long that took, in milliseconds.
+    fn settle(&self) -> Result<u64, Failure> {
+        let Some(watch) = &self.watch else { return Ok(0) };
+        let begun = now();
+        while !watch.is_settled() {
+            if begun.elapsed() > SETTLE_MAX {
+                return Err(Failure::Audit(format!("the notices are still {} ms behind", watch.lag_ms())));
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Ok(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+
     /// Stops the engine, and audits every balance and, where there is one, the whole journal.
-    fn stop_and_audit(&self, show: &dyn Fn(Progress)) -> Result<(), Failure> {
+    fn stop_and_audit(&mut self, show: &dyn Fn(Progress)) -> Result<(), Failure> {
         let expected = audit::Expected::of(&self.options.workload, self.payments);
         self.runtime.block_on(audit::balances(&self.engine, &self.options.workload, &expected, show))?;
         self.engine.stop().map_err(setup)?;
-        if let Some((directory, _)) = &self.disk {
+        if let Some(watch) = self.watch.take() {
+            watch.join().map_err(setup)?;
+        }
+        if let Some(Disk { directory, .. }) = &self.disk {
             audit::journal(directory, show)?;
             if self.options.data.is_some() {
                 let note = Note { workload: self.options.workload, payments: self.payments };
@@ -266,10 +321,10 @@ impl Run {
     }
 
     fn disk_bytes(&self) -> u64 {
-        self.disk.as_ref().map_or(0, |(directory, _)| resources::directory_bytes(directory))
+        self.disk.as_ref().map_or(0, |disk| resources::directory_bytes(&disk.directory))
     }
 
     fn gauge(&self, read: impl Fn(&Gauges) -> u64) -> u64 {
-        self.disk.as_ref().map_or(0, |(_, gauges)| read(gauges))
+        self.disk.as_ref().map_or(0, |disk| read(&disk.gauges))
     }
 }
