@@ -59,8 +59,8 @@ pub struct Kill {
 #[derive(Args)]
 pub struct Images {
     /// How many images to open.
-    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
-    images: u64,
+    #[arg(long = "images", default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..))]
+    count: u64,
     /// Batches that the recorded run commits.
     #[arg(long, default_value_t = 240, value_parser = clap::value_parser!(u64).range(8..))]
     commits: u64,
@@ -192,7 +192,7 @@ fn run_images(arguments: &Images) -> Result<bool, String> {
         program: program()?,
         directory: arguments.work.directory(),
         seed: arguments.work.seed,
-        images: arguments.images,
+        images: arguments.count,
         commits: arguments.commits,
         canary: None,
         recording: arguments.recording.clone(),
@@ -202,7 +202,7 @@ fn run_images(arguments: &Images) -> Result<bool, String> {
     if arguments.canaries {
         return run_canaries(&options, &arguments.work);
     }
-    let progress = progress_bar(arguments.images, "images");
+    let progress = progress_bar(arguments.count, "images");
     let report = images::run(&options, &|done| progress.set_position(done))?;
     progress.finish_and_clear();
     report.told.iter().for_each(|what| complain(what));
