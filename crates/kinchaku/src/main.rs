@@ -7,8 +7,9 @@ mod audit;
 mod bench;
 mod crash;
 mod progress;
+mod simulate;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
 /// An e-money wallet that links to bank accounts, built so that the fraud of September 2020 fails.
@@ -31,6 +32,8 @@ enum Command {
     /// Kills the process, loses power, lets the disk fail; and looks what is left.
     #[command(subcommand)]
     Crash(crash::Crash),
+    /// Runs thirty days of wallets, banks and people with every fault there is, seed by seed, beside a model of the money.
+    Simulate(simulate::Simulate),
 }
 
 /// Rows and answers are made on one thread and freed on another, which the system's allocator is slow at.
@@ -42,9 +45,7 @@ fn main() -> ExitCode {
         Some(Command::Audit(audit)) => audit::run(&audit),
         Some(Command::Bench(bench)) => bench::run(&bench),
         Some(Command::Crash(crash)) => crash::run(&crash),
-        None => match Arguments::command().print_help() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(_closed_output) => ExitCode::FAILURE,
-        },
+        Some(Command::Simulate(simulate)) => simulate::run(&simulate),
+        None => simulate::run(&simulate::Simulate::default()),
     }
 }

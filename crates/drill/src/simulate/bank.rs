@@ -104,6 +104,7 @@ pub struct Bank {
 }
 
 /// What a bank is going to do.
+#[derive(Clone, Copy)]
 pub enum Due {
     /// An order reaches it.
     Receive(Kind, i64),
@@ -428,8 +429,15 @@ impl World {
             (_, Kind::GiveBack(top_up, give_back)) => {
                 self.bank_due(code, soon, Due::GiveBackDone(top_up, give_back, true));
             }
-            (Script::Silent | Script::MissesFile | Script::Late | Script::TakesBackFirst, _) => {}
-            (Script::Contradicts | Script::WrongThenRight, _) => {}
+            (
+                Script::Silent
+                | Script::MissesFile
+                | Script::Late
+                | Script::TakesBackFirst
+                | Script::Contradicts
+                | Script::WrongThenRight,
+                _,
+            ) => {}
             (Script::Garbage, _) => {
                 let outcome = Outcome::Unknown { code: Some(998) };
                 self.say(code, kind.reference(), soon, outcome, source, Some("garbage_answer"));

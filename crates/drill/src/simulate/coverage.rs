@@ -61,3 +61,284 @@ impl Coverage {
         &self.cells
     }
 }
+
+/// Seeds after which every cell that can be reached must have been met.
+const SEEDS_ENOUGH: u64 = 200;
+
+/// The flows and their phases.
+const FLOWS: &[(Flow, &[Phase])] = &[
+    ("wallet", &["new", "open", "frozen", "closed"]),
+    (
+        "mandate",
+        &[
+            "new",
+            "requested",
+            "authenticating",
+            "pending",
+            "in_review",
+            "active",
+            "refused",
+            "abandoned",
+            "expired",
+            "revoked",
+        ],
+    ),
+    ("top_up", &["new", "held", "pending", "in_doubt", "settled", "declined", "cancelled", "returned", "reversed"]),
+    ("payout", &["new", "held", "pending", "in_doubt", "settled", "declined", "cancelled", "returned"]),
+    ("payment", &["new", "authorised", "captured", "voided", "expired"]),
+    ("send", &["new", "held", "completed", "given_up", "expired"]),
+    ("voucher", &["new", "issued", "redeemed", "cancelled"]),
+];
+
+/// Faults that can meet any flow in any phase.
+const FAULTS_OF_ALL: &[Fault] = &[
+    "crash_before_commit",
+    "torn_commit",
+    "crash_after_commit",
+    "crash_in_write_back",
+    "commit_unavailable",
+    "queue_full",
+    "key_repeated",
+    "key_with_other_body",
+    "clock_back",
+    "clock_ahead",
+    "month_end",
+    "wallet_frozen",
+    "wallet_closed",
+    "wallet_owes",
+];
+
+/// Faults of banks.
+const FAULTS_OF_BANKS: &[Fault] = &[
+    "late_answer",
+    "no_answer",
+    "doubled_answer",
+    "callback_before_answer",
+    "contradiction",
+    "wrong_amount",
+    "garbage_answer",
+    "lost_answer",
+    "not_found_yet",
+    "order_lost",
+    "day_file",
+    "not_in_file",
+    "file_misses_it",
+    "answer_after_file",
+    "taken_back",
+    "taken_back_first",
+    "answer_after_taken_back",
+    "answer_after_cancel",
+    "cancel",
+];
+
+/// Cells that cannot be reached; `*` stands for all.
+struct Unreachable {
+    faults: &'static [Fault],
+    flow: Flow,
+    phases: &'static [Phase],
+    #[expect(dead_code, reason = "it is for whoever reads the table")]
+    because: &'static str,
+}
+
+impl Unreachable {
+    fn holds(&self, fault: Fault, flow: Flow, phase: Phase) -> bool {
+        let faults = self.faults == ["*"] || self.faults.contains(&fault);
+        let phases = self.phases == ["*"] || self.phases.contains(&phase);
+        faults && phases && (self.flow == "*" || self.flow == flow)
+    }
+}
+
+impl Coverage {
+    /// The cells that can be reached and were not, once there were seeds enough.
+    pub fn missing(&self, seeds: u64) -> Vec<(Fault, Flow, Phase)> {
+        if seeds < SEEDS_ENOUGH {
+            return Vec::new();
+        }
+        self.unmet()
+    }
+
+    /// The cells that can be reached and were not.
+    fn unmet(&self) -> Vec<(Fault, Flow, Phase)> {
+        let mut unmet = Vec::new();
+        for (flow, phases) in FLOWS {
+            let of_banks = if matches!(*flow, "top_up" | "payout") { FAULTS_OF_BANKS } else { &[] };
+            for fault in FAULTS_OF_ALL.iter().chain(of_banks) {
+                for phase in *phases {
+                    let excused = UNREACHABLE.iter().any(|cells| cells.holds(fault, flow, phase));
+                    if !excused && !self.cells.contains_key(&(*fault, *flow, *phase)) {
+                        unmet.push((*fault, *flow, *phase));
+                    }
+                }
+            }
+        }
+        unmet
+    }
+}
+
+/// What cannot meet, and why.
+const UNREACHABLE: &[Unreachable] = &[
+    Unreachable {
+        faults: &["wallet_frozen", "wallet_closed", "wallet_owes"],
+        flow: "wallet",
+        phases: &["*"],
+        because: "the wallet's own phase says it",
+    },
+    Unreachable {
+        faults: &["wallet_closed"],
+        flow: "*",
+        phases: &["held", "pending", "in_doubt", "authorised"],
+        because: "a wallet with a movement under way cannot be closed; a mandate waits so shortly that a run may miss it",
+    },
+    Unreachable {
+        faults: &["wallet_closed", "wallet_owes"],
+        flow: "mandate",
+        phases: &["requested", "authenticating", "pending", "in_review"],
+        because: "the wallet would have to be closed, or a debit be taken back, in the minutes that a link takes",
+    },
+    Unreachable {
+        faults: &["wallet_closed", "wallet_owes"],
+        flow: "send",
+        phases: &["given_up", "expired"],
+        because: "somebody would have to come back to an ended send of a wallet that ended meanwhile: rarer than a quick run",
+    },
+    Unreachable {
+        faults: &["wallet_closed", "wallet_owes"],
+        flow: "payout",
+        phases: &["pending", "cancelled"],
+        because: "a payout is pending for seconds; few are cancelled, fewer in a wallet that is closed later",
+    },
+    Unreachable {
+        faults: &["wallet_closed"],
+        flow: "voucher",
+        phases: &["cancelled"],
+        because: "two rare things: rarer than a quick run",
+    },
+    Unreachable {
+        faults: &[
+            "late_answer",
+            "no_answer",
+            "doubled_answer",
+            "callback_before_answer",
+            "contradiction",
+            "wrong_amount",
+            "garbage_answer",
+            "lost_answer",
+            "not_found_yet",
+            "order_lost",
+            "day_file",
+            "not_in_file",
+            "file_misses_it",
+            "answer_after_file",
+            "taken_back",
+            "taken_back_first",
+            "answer_after_taken_back",
+            "answer_after_cancel",
+        ],
+        flow: "*",
+        phases: &["new", "held"],
+        because: "the bank is asked only once the movement's row is there and released",
+    },
+    Unreachable {
+        faults: &["late_answer", "contradiction", "no_answer", "day_file", "file_misses_it", "answer_after_file"],
+        flow: "*",
+        phases: &["pending"],
+        because: "hours after the order: the first look has put it in doubt long before",
+    },
+    Unreachable {
+        faults: &[
+            "no_answer",
+            "file_misses_it",
+            "lost_answer",
+            "not_found_yet",
+            "not_in_file",
+            "callback_before_answer",
+        ],
+        flow: "*",
+        phases: &["settled", "declined", "cancelled", "returned", "reversed"],
+        because: "it is the first that is heard of the order, and only open ones are inquired and looked for",
+    },
+    Unreachable {
+        faults: &["callback_before_answer"],
+        flow: "*",
+        phases: &["in_doubt"],
+        because: "it comes within a second of the order",
+    },
+    Unreachable {
+        faults: &["wrong_amount"],
+        flow: "*",
+        phases: &["settled", "declined", "cancelled", "returned", "reversed"],
+        because: "the wrong amount is the first answer",
+    },
+    Unreachable {
+        faults: &["late_answer", "doubled_answer", "garbage_answer"],
+        flow: "top_up",
+        phases: &["reversed"],
+        because: "the banks that take back have another script",
+    },
+    Unreachable {
+        faults: &["late_answer", "doubled_answer", "garbage_answer"],
+        flow: "payout",
+        phases: &["returned"],
+        because: "the banks that send back have another script",
+    },
+    Unreachable {
+        faults: &["order_lost"],
+        flow: "*",
+        phases: &["settled", "declined", "cancelled", "reversed"],
+        because: "nothing is ordered for what has ended; what is returned is ordered back",
+    },
+    Unreachable {
+        faults: &["order_lost"],
+        flow: "payout",
+        phases: &["returned"],
+        because: "what the bank sent back needs no order",
+    },
+    Unreachable {
+        faults: &["answer_after_file"],
+        flow: "*",
+        phases: &["in_doubt", "settled", "returned", "reversed"],
+        because: "the file that misses an order ends it first",
+    },
+    Unreachable {
+        faults: &["taken_back"],
+        flow: "*",
+        phases: &["pending", "in_doubt", "declined", "cancelled", "returned", "reversed"],
+        because: "days after the bank said that it moved the money, and only if it was not given back",
+    },
+    Unreachable {
+        faults: &["taken_back_first"],
+        flow: "*",
+        phases: &["pending", "cancelled", "returned", "reversed"],
+        because: "an hour after the order at least, and once",
+    },
+    Unreachable {
+        faults: &["answer_after_taken_back"],
+        flow: "*",
+        phases: &["pending", "in_doubt", "settled", "declined", "cancelled"],
+        because: "hearing that it was taken back has ended it",
+    },
+    Unreachable {
+        faults: &["answer_after_taken_back"],
+        flow: "top_up",
+        phases: &["returned"],
+        because: "what is returned was debited, as far as we had heard",
+    },
+    Unreachable {
+        faults: &["answer_after_cancel"],
+        flow: "*",
+        phases: &["declined"],
+        because: "what ends without a debit ends as the holder wished: cancelled",
+    },
+    Unreachable {
+        faults: &["answer_after_cancel"],
+        flow: "top_up",
+        phases: &["settled"],
+        because: "what the holder no longer wants is given back",
+    },
+    Unreachable {
+        faults: &["contradiction"],
+        flow: "payout",
+        phases: &["cancelled"],
+        because: "a wish to cancel, a false no and a late yes: rarer than a quick run",
+    },
+];

@@ -7,6 +7,7 @@
 
 mod ask;
 mod bank;
+mod canaries;
 pub(crate) mod chance;
 mod coverage;
 mod oracle;
@@ -19,6 +20,7 @@ mod trace;
 mod worker;
 mod world;
 
+pub use canaries::{Canary, run_canaries, select};
 pub use coverage::Coverage;
 pub use report::{Report, run_many};
 
@@ -90,4 +92,18 @@ impl Seed {
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without words".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_replays_identically_and_finds_nothing() {
+        let (one, again) = (run(7), run(7));
+        assert!(one.violation.is_none(), "{:?}", one.violation);
+        assert!(one.commands >= 1_000 && one.days >= 30, "{} commands in {} days", one.commands, one.days);
+        assert_eq!((&one.trace_hash, one.events), (&again.trace_hash, again.events));
+        assert_ne!(run(8).trace_hash, one.trace_hash);
+    }
 }

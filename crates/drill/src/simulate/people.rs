@@ -67,7 +67,7 @@ pub struct People {
 
 impl World {
     /// The first day: shops open, people join.
-    pub(super) fn begin(&mut self) -> Result<(), String> {
+    pub(super) fn begin(&mut self) {
         for _ in 0..SHOPS {
             let shop = ShopId(self.chance.id(self.now));
             self.people.shops.push(shop);
@@ -80,7 +80,6 @@ impl World {
             self.join(number);
         }
         self.plan_rush_hours();
-        Ok(())
     }
 
     fn join(&mut self, number: u128) {
@@ -120,17 +119,23 @@ impl World {
             let month_ends = date(midnight).day() == 1;
             let utc_midnight = midnight.plus_milliseconds(9 * HOUR_MS);
             for at in [midnight, utc_midnight] {
+                if month_ends {
+                    for _ in 0..8 {
+                        let after_ms = self.chance.between(0, DAY_MS);
+                        self.schedule.at(midnight.plus_milliseconds(after_ms), Due::People);
+                    }
+                }
                 if month_ends || self.chance.one_in(6) {
                     self.schedule.at(at.plus_milliseconds(-5), Due::People);
                     self.schedule.at(at.plus_milliseconds(5), Due::People);
                 }
             }
-            if self.chance.one_in(8) {
+            if self.chance.one_in(3) {
                 let skew_ms = *self.chance.pick(&[-HOUR_MS, -11 * SECOND_MS, -9 * SECOND_MS, 30 * SECOND_MS, HOUR_MS]);
                 let at = midnight.plus_milliseconds(self.chance.between(0, DAY_MS));
                 self.coverage.fault("clock_step");
                 self.schedule.at(at, Due::ClockSkew(skew_ms));
-                let right_ms = self.chance.between(MINUTE_MS, 3 * HOUR_MS);
+                let right_ms = self.chance.between(MINUTE_MS, 8 * HOUR_MS);
                 self.schedule.at(at.plus_milliseconds(right_ms), Due::ClockSkew(0));
             }
         }
@@ -275,6 +280,13 @@ impl World {
         let ask = |command| Command::Mandate(command);
         self.ask(ActorKind::Holder, ask(Mandate::Request(request)));
         self.people.everybody[index].mandates.push((mandate, bank_account));
+        if !well && self.chance.one_in(8) {
+            let after_ms = self.chance.between(SECOND_MS, 4 * MINUTE_MS);
+            let freeze = Wallet::Freeze { wallet, by: FrozenBy::Desk };
+            self.ask_later(after_ms, ActorKind::Operator, Command::Wallet(freeze));
+            let unfreeze = Wallet::Unfreeze { wallet, by: FrozenBy::Desk };
+            self.ask_later(after_ms + 3 * HOUR_MS, ActorKind::Operator, Command::Wallet(unfreeze));
+        }
         let slow = if !well && self.chance.one_in(10) { HOUR_MS } else { 0 };
         if self.chance.percent(80) {
             self.ask_later(10 * SECOND_MS + slow, ActorKind::Bank, ask(Mandate::Authenticate { mandate }));
@@ -324,8 +336,9 @@ impl World {
         self.people.top_ups.push((top_up, holder));
         let request = wallet::top_up::Request { top_up, wallet, holder, mandate, amount, origin, proof };
         self.ask(ActorKind::Holder, Command::TopUp(TopUp::Request(request)));
-        if self.chance.one_in(6) {
-            let after_ms = self.chance.between(SECOND_MS, HOUR_MS);
+        if self.chance.one_in(3) {
+            let most_ms = *self.chance.pick(&[3 * SECOND_MS, MINUTE_MS, HOUR_MS]);
+            let after_ms = self.chance.between(SECOND_MS, most_ms);
             self.ask_later(after_ms, ActorKind::Holder, Command::TopUp(TopUp::Cancel { top_up, holder }));
         }
     }
@@ -357,7 +370,13 @@ impl World {
         let command = Authorise { payment, payer, shop, amount, capture, origin: None, proof };
         self.ask(ActorKind::Shop, Command::Payment(Payment::Authorise(command)));
         if !capture {
-            let after_ms = self.chance.between(MINUTE_MS, 9 * DAY_MS);
+            // Some shops come in the very second in which it runs out.
+            let at_the_end = self.chance.one_in(4);
+            let after_ms = if at_the_end {
+                7 * DAY_MS + self.chance.between(-500, 1_500)
+            } else {
+                self.chance.between(MINUTE_MS, 6 * DAY_MS)
+            };
             let later = self.capture_or_void(payment, shop);
             self.ask_later(after_ms, ActorKind::Shop, Command::Payment(later));
         }
@@ -411,7 +430,9 @@ impl World {
     fn send(&mut self) {
         let from = self.someone_such(|oracle, someone| oracle.books.in_purse(someone.wallet, Purse::Funds) > 0);
         let to = self.someone();
-        let (send, amount, proof) = (SendId(self.chance.id(self.now)), self.amount(12_000), self.proof());
+        let held = self.chance.one_in(4);
+        let amount = if held { Yen::new(self.chance.between(0, 3) * 1_000 + 777) } else { self.amount(12_000) };
+        let (send, proof) = (SendId(self.chance.id(self.now)), self.proof());
         let (wallet, holder) = (from.wallet, from.holder);
         self.people.sends.push(send);
         let request =
@@ -530,11 +551,11 @@ impl World {
 
     /// Asks for something about a thing in whatever state it is: too late, too early, twice.
     fn poke(&mut self) {
-        let command = match self.chance.below(6) {
+        let command = match self.chance.below(9) {
             0 => self.poke_top_up(),
             1 => self.poke_payout(),
             2 => self.poke_mandate(),
-            3 => {
+            3..=5 => {
                 let Some(send) = pick_recent(&mut self.chance, &self.people.sends) else { return };
                 let (release, by) = (self.chance.one_in(2), StaffId(Id::from_number(3)));
                 match self.chance.below(2) {
@@ -542,7 +563,7 @@ impl World {
                     _ => Command::Send(Send::DecideHeld { send, release, by }),
                 }
             }
-            4 => {
+            6 | 7 => {
                 let Some(voucher) = pick_recent(&mut self.chance, &self.people.vouchers) else { return };
                 Command::Voucher(Voucher::Cancel { voucher })
             }
@@ -658,7 +679,7 @@ impl World {
 
 /// One of the last things.
 fn pick_recent<T: Copy>(chance: &mut Chance, things: &[T]) -> Option<T> {
-    let recent = &things[things.len().saturating_sub(20)..];
+    let recent = &things[things.len().saturating_sub(30)..];
     (!recent.is_empty()).then(|| *chance.pick(recent))
 }
 

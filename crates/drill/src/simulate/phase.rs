@@ -96,7 +96,6 @@ pub fn payout_of(command: &payout::Command) -> wallet::PayoutId {
 /// How far the thing is whose row this is.
 pub fn of(row: Option<&Row>) -> &'static str {
     match row {
-        None => NEW,
         Some(Row::Wallet(wallet)) => wallet.status(),
         Some(Row::Mandate(mandate)) => mandate.status.name(),
         Some(Row::TopUp(top_up)) => top_up.status.name(),
@@ -104,8 +103,18 @@ pub fn of(row: Option<&Row>) -> &'static str {
         Some(Row::Payment(payment)) => payment.status.name(),
         Some(Row::Send(send)) => send.status.name(),
         Some(Row::Voucher(voucher)) => voucher.status.name(),
-        Some(Row::Holder(_) | Row::Person(_) | Row::Contact(_) | Row::BankAccount(_) | Row::PaymentCode(_)) => NEW,
-        Some(Row::Shop(_) | Row::Account(..) | Row::Switches(_) | Row::Bonus(_)) => NEW,
+        None
+        | Some(
+            Row::Holder(_)
+            | Row::Person(_)
+            | Row::Contact(_)
+            | Row::BankAccount(_)
+            | Row::PaymentCode(_)
+            | Row::Shop(_)
+            | Row::Account(..)
+            | Row::Switches(_)
+            | Row::Bonus(_),
+        ) => NEW,
     }
 }
 

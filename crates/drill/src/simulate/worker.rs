@@ -36,6 +36,7 @@ pub enum Subject {
 }
 
 /// A look that is due; stale if the process that planned it has died.
+#[derive(Clone, Copy)]
 pub struct Due {
     subject: Subject,
     life: u64,
@@ -249,8 +250,8 @@ impl World {
             self.ask(ActorKind::System, Command::Send(send::Command::ExpireHeld { send: id }));
             return Some(MINUTE_MS);
         }
-        if self.chance.one_in(3) {
-            let (release, by) = (self.chance.percent(70), self.staff(0));
+        if self.chance.one_in(10) {
+            let (release, by) = (self.chance.percent(60), self.staff(0));
             self.ask(ActorKind::Operator, Command::Send(send::Command::DecideHeld { send: id, release, by }));
         }
         Some(self.until(review.deadline))

@@ -17,6 +17,7 @@ use super::worker::{self, Worker};
 use domain::{Key, Time};
 use engine::memory::Fault;
 use engine::{ActorKind, Answered, Request};
+use ledger::Yen;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wallet::{BankCode, Command, Context, Policies, Policy, Receipt, Row, Wallets, chart, payout, table, top_up};
@@ -89,13 +90,27 @@ pub struct World {
     pub events: u64,
 }
 
+/// Figures so low that people run into them all the time.
+fn tight() -> Policy {
+    let mut policy = Policy::default();
+    policy.balance.identified_max = Yen::new(60_000);
+    policy.balance.phone_max = Yen::new(25_000);
+    policy.payment.per_day_max = Yen::new(30_000);
+    policy.send.per_day_max = Yen::new(15_000);
+    policy.top_up.per_month_max = Yen::new(120_000);
+    policy.top_up.rolling_max = Yen::new(140_000);
+    policy.ageing.per_day_max = Yen::new(20_000);
+    policy.ageing.send_per_day_max = Yen::new(12_000);
+    policy
+}
+
 impl World {
     /// The world of `seed`.
     pub fn new(seed: u64) -> Result<Self, String> {
         let mut chance = Chance::new(seed);
         let begins: jiff::Timestamp = chance.pick(BEGINNINGS).parse().map_err(|error| format!("{error}"))?;
         let now = Time::from(begins).plus_milliseconds(chance.between(0, 3 * DAY_MS));
-        let policy = Policy::default();
+        let policy = if chance.one_in(2) { Policy::default() } else { tight() };
         let context = Context { policies: Policies::new(policy.clone()), guard: simulated_guard };
         let slice_rows = usize::try_from(chance.between(1, 40)).unwrap_or(1);
         let mut world = Self {
@@ -128,7 +143,7 @@ impl World {
 
     /// Lets the days pass. An error is a violation.
     pub fn run(&mut self) -> Result<(), String> {
-        self.begin()?;
+        self.begin();
         while let Some((at, due)) = self.schedule.next() {
             self.now = at.max(self.now);
             self.events += 1;
@@ -155,6 +170,7 @@ impl World {
     /// Puts an ask into the queue; a full queue refuses it at once, and it comes again.
     pub fn enqueue(&mut self, mut ask: Ask) {
         ask.at = self.now.plus_milliseconds(self.clock_skew_ms);
+        self.meet_circumstances(&ask);
         if self.queue.len() >= self.queue_asks_max {
             self.meet_ask("queue_full", &ask);
             self.coverage.fault("queue_full");
@@ -169,7 +185,6 @@ impl World {
     pub fn ask(&mut self, kind: ActorKind, command: Command) {
         let request = Request { key: self.chance.bytes(), body: self.chance.bytes() };
         let ask = Ask::new(command, kind, request, self.now);
-        self.meet_circumstances(&ask);
         self.enqueue(ask);
     }
 
@@ -324,15 +339,16 @@ impl World {
     }
 
     fn arm_fault(&mut self) -> Option<Fault> {
-        if !self.chance.one_in(10) {
+        if !self.chance.one_in(6) {
             return None;
         }
-        let fault = match self.chance.below(5) {
+        let fault = match self.chance.below(10) {
             0 => Fault::CommitUnavailable,
             1 => Fault::CrashBeforeCommit,
             2 => Fault::TornCommit { bytes: self.chance.index(3_000) },
             3 => Fault::CrashAfterCommit,
-            _ => Fault::CrashInWriteBack { rows: self.chance.index(12) },
+            // Many of these find nothing to write.
+            _ => Fault::CrashInWriteBack { rows: self.chance.index(6) },
         };
         self.service.disk().disarm();
         self.service.disk().arm(fault);

@@ -58,12 +58,12 @@ impl Oracle {
                 let lives = matches!(mandate.status, Status::Pending | Status::InReview | Status::Active);
                 let same = mandate.grant == Some(*grant);
                 reasons.add(lives && !same, Why::Contradiction(Noun::Mandate));
-                let over = !lives && !(mandate.status == Status::Refused && same);
-                reasons.add(over, Why::Status(Noun::Mandate));
+                let still = lives || (mandate.status == Status::Refused && same);
+                reasons.add(!still, Why::Status(Noun::Mandate));
             }
             Command::Confirm { holder, bank_account, .. } => {
                 reasons.add(mandate.holder != *holder, Why::Unknown(Noun::Mandate));
-                self.granted_reasons(mandate, *bank_account, reasons);
+                Self::granted_reasons(mandate, *bank_account, reasons);
                 status(reasons, &[Status::Pending, Status::InReview, Status::Active]);
                 let waits =
                     mandate.status == Status::Pending || (mandate.status == Status::InReview && !mandate.collected);
@@ -73,7 +73,7 @@ impl Oracle {
                 }
             }
             Command::Decide { bank_account, accept, .. } => {
-                self.granted_reasons(mandate, *bank_account, reasons);
+                Self::granted_reasons(mandate, *bank_account, reasons);
                 status(reasons, &[Status::InReview]);
                 reasons.add(late, Why::Expired(Noun::Mandate));
                 if *accept && mandate.collected {
@@ -106,11 +106,11 @@ impl Oracle {
         let Some(holding) = holding else { return reasons.add(true, Why::Unknown(Noun::Wallet)) };
         let stopped = self.is_stopped(Function::Link, Some(command.bank), holding.tier, holding.opened);
         reasons.add(stopped, Why::Stopped);
-        self.outflow_reasons(holding, reasons);
+        Self::outflow_reasons(holding, reasons);
         reasons.add(holding.tier < Tier::Identified, Why::Tier);
     }
 
-    fn granted_reasons(&self, mandate: &Mandate, account: BankAccountId, reasons: &mut Reasons) {
+    fn granted_reasons(mandate: &Mandate, account: BankAccountId, reasons: &mut Reasons) {
         match mandate.grant {
             None => reasons.add(true, Why::Status(Noun::Mandate)),
             Some(grant) => reasons.add(grant.bank_account != account, Why::Contradiction(Noun::Mandate)),
@@ -121,7 +121,7 @@ impl Oracle {
         let holding = &self.wallets[&mandate.wallet];
         let stopped = self.is_stopped(Function::Link, Some(mandate.bank), holding.tier, holding.opened);
         reasons.add(stopped, Why::Stopped);
-        self.outflow_reasons(holding, reasons);
+        Self::outflow_reasons(holding, reasons);
         let live = self.live_on(mandate);
         reasons.add(live.is_some_and(|live| !yields(&self.mandates[&live], mandate)), Why::AlreadyLinked);
     }

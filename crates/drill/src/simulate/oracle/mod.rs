@@ -80,10 +80,13 @@ pub struct Oracle {
     pub at_bank: BTreeMap<Id, i64>,
     stops: Vec<Stop>,
     /// Every answer that a request key ever got: the body, and what was said.
-    answered: BTreeMap<[u8; 16], ([u8; 16], Result<Receipt, Refusal>)>,
+    answered: BTreeMap<[u8; 16], ([u8; 16], Reply)>,
     /// The time of the last record.
     lane_at: Time,
 }
+
+/// What a command was answered.
+type Reply = Result<Receipt, Refusal>;
 
 /// What the model has learned of one answer.
 pub enum Learned {
@@ -221,7 +224,7 @@ impl Oracle {
     }
 
     /// Notes what keeps money from leaving `wallet`, or anything from happening there.
-    fn outflow_reasons(&self, wallet: &Holding, reasons: &mut Reasons) {
+    fn outflow_reasons(wallet: &Holding, reasons: &mut Reasons) {
         reasons.add(wallet.closed, Why::Status(wallet::Noun::Wallet));
         reasons.add(!wallet.frozen.is_empty() || !wallet.debts.is_empty(), Why::Frozen);
     }

@@ -43,7 +43,7 @@ impl Oracle {
                     return reasons.add(true, Why::Unknown(Noun::Wallet));
                 };
                 reasons.add(self.codes.contains_key(code), Why::IdTaken(Noun::PaymentCode));
-                self.outflow_reasons(holding, reasons);
+                Self::outflow_reasons(holding, reasons);
             }
             Command::Authorise(command) => self.authorise_reasons(command, moment, reasons),
             Command::Capture { payment, shop, amount } => {
@@ -98,7 +98,7 @@ impl Oracle {
 
         let Some(wallet) = payer else { return };
         let holding = &self.wallets[&wallet];
-        self.outflow_reasons(holding, reasons);
+        Self::outflow_reasons(holding, reasons);
         let stopped = self.is_stopped(wallet::switches::Function::Payment, None, holding.tier, holding.opened);
         reasons.add(stopped, Why::Stopped);
         let today = self.tally.today(wallet.0, What::Payment, moment.now);
@@ -139,7 +139,7 @@ impl Oracle {
         reasons.add(moment.clock_drifted, Why::ClockDrifted);
         reasons.add(payment.status != Status::Authorised, Why::Status(Noun::Payment));
         reasons.add(moment.now >= payment.expires, Why::Expired(Noun::Payment));
-        self.outflow_reasons(&self.wallets[&payment.wallet], reasons);
+        Self::outflow_reasons(&self.wallets[&payment.wallet], reasons);
         let amount = amount.map_or(payment.amount, Yen::amount);
         reasons.limit(Limit::PerTime, Yen::new(payment.amount), 0, amount);
     }
@@ -195,9 +195,10 @@ impl Oracle {
         for coin in &coins {
             let (purse, shop) = (chart::purse(wallet, coin.purse), chart::settlement(command.shop));
             self.books.take(wallet, coin);
-            match command.capture {
-                true => self.books.pay(purse, shop, coin.amount),
-                false => self.books.hold(purse, shop, coin.amount),
+            if command.capture {
+                self.books.pay(purse, shop, coin.amount);
+            } else {
+                self.books.hold(purse, shop, coin.amount);
             }
         }
         self.tally.add(wallet.0, What::Payment, id.0, now, amount);

@@ -132,7 +132,7 @@ impl Oracle {
         let stopped = self.is_stopped(Function::Payout, Some(bank), holding.tier, holding.opened);
         reasons.add(stopped, Why::Stopped);
         reasons.add(moment.clock_drifted, Why::ClockDrifted);
-        self.outflow_reasons(holding, reasons);
+        Self::outflow_reasons(holding, reasons);
     }
 
     /// Whether a wallet's money may be paid out to `account`.

@@ -65,7 +65,7 @@ impl Oracle {
                 reasons.add(row.status != Status::Held || moment.now < row.deadline, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
             }
-            Command::Asked { .. } => reasons.add(row.status == Status::Held, wrong),
+            Command::Asked { .. } | Command::Reverse { .. } => reasons.add(row.status == Status::Held, wrong),
             Command::Answer { answer, .. } => {
                 let moved = matches!(told(*answer), Told::Moved(_));
                 reasons.add(row.status == Status::Held && !moved, wrong);
@@ -76,7 +76,6 @@ impl Oracle {
                 reasons.add(held && row.trouble.any(), Why::Contradiction(Noun::TopUp));
                 reasons.add(!row.is_open() && row.status != Status::Cancelled, wrong);
             }
-            Command::Reverse { .. } => reasons.add(row.status == Status::Held, wrong),
             Command::AnswerGiveBack { give_back, .. } => {
                 reasons.add(row.give_back.is_none(), wrong);
                 let other = row.give_back.is_some_and(|(id, _, _)| id != *give_back);
@@ -155,7 +154,7 @@ impl Oracle {
             }
             Command::Asked { .. } => row.doubt(),
             Command::Answer { answer, give_back, .. } => {
-                self.answer_top_up(id, &mut row, *answer, *give_back, moment.now)
+                self.answer_top_up(id, &mut row, *answer, *give_back, moment.now);
             }
             Command::Cancel { .. } if row.status == Status::Held => self.end_top_up(id, &mut row, Status::Cancelled),
             Command::Cancel { .. } => row.cancel_wished |= row.is_asked(),
@@ -241,7 +240,6 @@ impl Oracle {
                 row.trouble.mismatch = Some(amount);
                 self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), amount);
             }
-            Status::Held | Status::Pending | Status::InDoubt => row.trouble.claims(claim),
             Status::Settled | Status::Reversed => {
                 if !right {
                     row.trouble.claims(claim);
@@ -251,7 +249,9 @@ impl Oracle {
                 row.hear(Some(answer));
                 self.return_top_up(id, row, amount, back);
             }
-            Status::Declined | Status::Cancelled => row.trouble.claims(claim),
+            Status::Held | Status::Pending | Status::InDoubt | Status::Declined | Status::Cancelled => {
+                row.trouble.claims(claim);
+            }
             Status::Returned => {
                 if row.give_back.is_none_or(|(_, back, _)| back != amount) {
                     row.trouble.claims(claim);

@@ -31,7 +31,7 @@ impl Oracle {
     /// Notes what keeps `amount` from coming into a purse as a new lot.
     fn inflow_reasons(&self, wallet: WalletId, purse: Purse, amount: i64, reasons: &mut Reasons) {
         let holding = &self.wallets[&wallet];
-        self.outflow_reasons(holding, reasons);
+        Self::outflow_reasons(holding, reasons);
         let occupied = self.books.occupied(wallet);
         reasons.limit(Limit::Balance, self.policy.balance.max(holding.tier), occupied, amount);
         let full = self.books.lots(wallet, purse) >= PURSE_LOTS_MAX;
@@ -123,7 +123,7 @@ impl Oracle {
                 reasons.add(self.is_stopped(Function::Send, None, holding.tier, holding.opened), Why::Stopped);
                 reasons.add(moment.clock_drifted, Why::ClockDrifted);
                 reasons.add(moment.now >= row.deadline, Why::Expired(Noun::Send));
-                self.outflow_reasons(holding, reasons);
+                Self::outflow_reasons(holding, reasons);
                 self.recipient_reasons(row.to, 0, reasons);
             }
             send::Command::ExpireHeld { send } => match self.sends.get(send) {
@@ -155,7 +155,7 @@ impl Oracle {
             return reasons.add(true, Why::Unknown(Noun::Wallet));
         };
         reasons.add(self.is_stopped(Function::Send, None, holding.tier, holding.opened), Why::Stopped);
-        self.outflow_reasons(holding, reasons);
+        Self::outflow_reasons(holding, reasons);
         reasons.add(holding.tier < Tier::Identified, Why::Tier);
         let today = self.tally.today(from.0, What::Send, moment.now);
         reasons.limit(Limit::PerDay, self.policy.send.per_day_max, today, amount);

@@ -142,7 +142,7 @@ impl Oracle {
                 let Some(holding) = self.wallets.get(wallet).filter(|holding| holding.holder == *holder) else {
                     return reasons.add(true, Why::Unknown(Noun::Wallet));
                 };
-                self.outflow_reasons(holding, reasons);
+                Self::outflow_reasons(holding, reasons);
                 let (available, pending) = (self.books.in_wallet(*wallet), self.books.under_way(*wallet));
                 reasons.add(available != 0 || pending != 0, Why::NotSettled { available, pending });
             }
