@@ -336,9 +336,9 @@ const UNREACHABLE: &[Unreachable] = &[
         because: "what the holder no longer wants is given back",
     },
     Unreachable {
-        faults: &["contradiction"],
+        faults: &["contradiction", "doubled_answer"],
         flow: "payout",
         phases: &["cancelled"],
-        because: "a wish to cancel, a false no and a late yes: rarer than a quick run",
+        because: "a wish to cancel, a no and another answer after it: rarer than a quick run",
     },
 ];
