@@ -292,7 +292,7 @@ mod tests {
             "7 openat(AT_FDCWD<`/`>, \"`/d/f`\", O_RDWR|O_CREAT|O_CLOEXEC, 0644) = 5<`/d/f`>
              7 openat(AT_FDCWD<`/`>, \"`/d/f`\", O_RDONLY) = 6<`/d/f`>
              7 pwrite64(5<`/d/f`>, \"`ab`\", 2, 40) = 2
-             7 write(1<`/acks`>, \"`ack 1\n`\", 6) = 6
+             7 write(1<`/acks`>, \"`ack 1`\", 5) = 5
              7 write(1<`/other`>, \"`x`\", 1) = 1
              7 ftruncate(5<`/d/f`>, 3) = 0
              7 unlink(\"`/d/f`\") = -1 ENOENT (No such file or directory)
@@ -301,7 +301,7 @@ mod tests {
             &[
                 (0, 0, Action::Create { name: name(), truncates: false }),
                 (2, 2, Action::Write { name: name(), offset: Some(40), bytes: b"ab".into() }),
-                (3, 3, Action::Acknowledge("ack 1\n".into())),
+                (3, 3, Action::Acknowledge("ack 1".into())),
                 (5, 5, Action::Truncate { name: name(), length: 3 }),
                 (7, 7, Action::Remove(name())),
             ],
