@@ -42,8 +42,12 @@ enum Message<D: Domain> {
     Read(Key, oneshot::Sender<Result<Option<Stored<D::Row>>, EngineError>>),
     Status(oneshot::Sender<Status>),
     Context(Arc<D::Context>),
+    Dispatch(mpsc::UnboundedSender<Bundle<D>>),
     Stop,
 }
+
+/// The answers of one batch, each with whom it is for.
+type Bundle<D> = Vec<(oneshot::Sender<Answered<D>>, Answered<D>)>;
 
 impl<D: Domain> Clone for Engine<D> {
     fn clone(&self) -> Self {
@@ -119,6 +123,23 @@ impl<D: Domain> Engine<D> {
         self.sender.send(Message::Context(context)).await.map_err(|_| EngineError::Stopped)
     }
 
+    /// Hands out answers on the caller's own runtime for as long as the future is polled. Without it the engine's thread
+    /// wakes every caller itself, one by one; with it a batch costs that thread one wake-up, however many callers wait.
+    pub fn dispatch(&self) -> impl Future<Output = ()> + Send + use<D> {
+        let (sender, mut receiver) = mpsc::unbounded_channel::<Bundle<D>>();
+        let queue = self.sender.clone();
+        async move {
+            // A closed queue has nobody left to answer.
+            if queue.send(Message::Dispatch(sender)).await.is_err() {
+                return;
+            }
+            drop(queue);
+            while let Some(bundle) = receiver.recv().await {
+                tell_all(bundle);
+            }
+        }
+    }
+
     /// Stops: what is queued is still answered, every row is written, the thread ends. The second call does nothing.
     pub fn stop(&self) -> Result<(), StoreError> {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -167,6 +188,7 @@ struct Driver<D: Domain, S: Store<D>> {
     batch: Vec<Submission<D>>,
     replies: Vec<oneshot::Sender<Answered<D>>>,
     answers: Vec<Answered<D>>,
+    dispatcher: Option<mpsc::UnboundedSender<Bundle<D>>>,
     clean: bool,
     stopping: bool,
 }
@@ -183,6 +205,7 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
             batch: Vec::new(),
             replies: Vec::new(),
             answers: Vec::new(),
+            dispatcher: None,
             clean: false,
             stopping: false,
         }
@@ -242,6 +265,7 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
                     self.step();
                     self.core.set_context(context);
                 }
+                Message::Dispatch(dispatcher) => self.dispatcher = Some(dispatcher),
                 Message::Stop => self.stopping = true,
             }
         }
@@ -258,8 +282,15 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
         }
         self.core.step(&self.batch, &mut self.answers);
         assert_eq!(self.answers.len(), self.replies.len(), "every command gets one answer");
-        for (reply, answer) in self.replies.drain(..).zip(self.answers.drain(..)) {
-            tell(reply, answer);
+        let answered = self.replies.drain(..).zip(self.answers.drain(..));
+        match &self.dispatcher {
+            None => tell_all(answered),
+            Some(dispatcher) => {
+                if let Err(mpsc::error::SendError(bundle)) = dispatcher.send(answered.collect()) {
+                    tell_all(bundle);
+                    self.dispatcher = None;
+                }
+            }
         }
         self.batch.clear();
     }
@@ -276,6 +307,12 @@ struct Unpark(Thread);
 impl Wake for Unpark {
     fn wake(self: Arc<Self>) {
         self.0.unpark();
+    }
+}
+
+fn tell_all<D: Domain>(answers: impl IntoIterator<Item = (oneshot::Sender<Answered<D>>, Answered<D>)>) {
+    for (reply, answer) in answers {
+        tell(reply, answer);
     }
 }
 

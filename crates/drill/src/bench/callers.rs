@@ -122,7 +122,7 @@ pub async fn closed<S: Source>(
             }
         });
     }
-    finish(local, load, show).await
+    finish(engine, local, load, show).await
 }
 
 /// Commands that arrive `rate` times a second.
@@ -130,7 +130,7 @@ pub async fn open<S: Source>(engine: &Engine<S::Domain>, load: Load<S>, rate: u6
     let load = Rc::new(RefCell::new(load));
     let local = LocalSet::new();
     let ticker = Ticker::start();
-    let (engine, shared, ticks) = (engine.clone(), Rc::clone(&load), Arc::clone(&ticker.ticks));
+    let (handle, shared, ticks) = (engine.clone(), Rc::clone(&load), Arc::clone(&ticker.ticks));
     local.spawn_local(async move {
         let (begun, mut sent) = (now(), 0_u64);
         while !shared.borrow().is_over(now()) {
@@ -139,24 +139,29 @@ pub async fn open<S: Source>(engine: &Engine<S::Domain>, load: Load<S>, rate: u6
             while sent < due {
                 let scheduled = begun + Duration::from_nanos(sent * 1_000_000_000 / rate);
                 let order = shared.borrow_mut().source.draw();
-                let (engine, load) = (engine.clone(), Rc::clone(&shared));
+                let (engine, load) = (handle.clone(), Rc::clone(&shared));
                 tokio::task::spawn_local(async move { send(&engine, &load, order, scheduled).await });
                 sent += 1;
             }
         }
     });
-    finish(local, load, show).await
+    finish(engine, local, load, show).await
 }
 
-/// Waits until all callers are done, showing progress meanwhile.
-async fn finish<S: Source>(local: LocalSet, load: Rc<RefCell<Load<S>>>, show: &dyn Fn(u64)) -> Load<S> {
+/// Waits until all callers are done, handing out answers and showing progress meanwhile.
+async fn finish<S: Source>(
+    engine: &Engine<S::Domain>,
+    local: LocalSet,
+    load: Rc<RefCell<Load<S>>>,
+    show: &dyn Fn(u64),
+) -> Load<S> {
     let shown = async {
         loop {
             show(load.borrow().source.drawn());
             tokio::time::sleep(SHOW).await;
         }
     };
-    tokio::select! { () = local => {}, () = shown => {} }
+    tokio::select! { () = local => {}, () = engine.dispatch() => {}, () = shown => {} }
     let load = Rc::into_inner(load).expect("every caller has ended").into_inner();
     show(load.source.drawn());
     load
@@ -198,7 +203,7 @@ pub async fn fill<D: Domain>(
             tokio::time::sleep(SHOW).await;
         }
     };
-    tokio::select! { () = local => {}, () = shown => {} }
+    tokio::select! { () = local => {}, () = engine.dispatch() => {}, () = shown => {} }
     let wrong = wrong.borrow_mut().take();
     wrong.map_or(Ok(()), |what| Err(Failure::Setup(what)))
 }
