@@ -7,9 +7,9 @@ pub const BATCH_COMMANDS_MAX: usize = 512;
 /// Rows that the cache keeps; only dirty rows may push it above.
 pub const CACHE_ROWS_MAX: usize = 2_000_000;
 /// Records after which the current generation is handed to the store.
-pub const GENERATION_EVENTS_MIN: u64 = 196_608;
+pub const GENERATION_EVENTS_MIN: u64 = 131_072;
 /// Records that may be ahead of the stored rows; beyond, the engine waits for the store.
-pub const TAIL_EVENTS_MAX: u64 = 524_288;
+pub const TAIL_EVENTS_MAX: u64 = 393_216;
 /// How long one batch waits at most while the tail grows towards its bound.
 pub const SLOWING_MS_MAX: u64 = 20;
 /// How old the current generation may become, by the lane's time.
@@ -21,7 +21,7 @@ pub const REFUSALS_JOURNALED_MAX: u32 = 1_000;
 /// Callers whose refusals are counted one by one in an hour; those beyond share one count for each kind.
 pub const REFUSAL_ACTORS_MAX: usize = 262_144;
 /// Records that a restart reads at a time.
-pub const REPLAY_PAGE_RECORDS_MAX: usize = 32_768;
+pub const REPLAY_PAGE_RECORDS_MAX: usize = 16_384;
 
 /// What may be set when an engine is opened. The defaults are the constants of the same names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,9 +7,42 @@ use super::Core;
 use super::decide::panic_message;
 use crate::canary;
 use crate::record::{Record, SealedRecord, Touch, chain};
-use crate::store::{Store, StoreError};
+use crate::store::{Head, Store, StoreError};
 use domain::{Domain, Key};
+use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::sync_channel;
+use std::thread;
+
+/// Pages that are read ahead of the one that is applied.
+const PAGES_AHEAD: usize = 2;
+
+/// Checks the chain of the tail, page by page, and decodes it.
+struct PageReader<D> {
+    head: Head,
+    n: u64,
+    hash: [u8; 32],
+    domain: PhantomData<fn() -> D>,
+}
+
+impl<D: Domain> PageReader<D> {
+    fn take(&mut self, page: &[SealedRecord]) -> Result<Vec<Record<D>>, StoreError> {
+        page.iter().map(|sealed| self.take_record(sealed)).collect()
+    }
+
+    fn take_record(&mut self, sealed: &SealedRecord) -> Result<Record<D>, StoreError> {
+        let (n, place) = (self.n + 1, sealed.place);
+        if place.n != n || place.lane != self.head.place.lane {
+            return Err(StoreError::Damaged(format!("record {n} is missing; {} follows", place.n)));
+        }
+        self.hash = chain(D::NAME, self.head.epoch, &self.hash, place, sealed.at, &sealed.bytes);
+        if self.hash != sealed.hash {
+            return Err(StoreError::Damaged(format!("record {n} was changed: its hash does not fit")));
+        }
+        self.n = n;
+        Record::<D>::decode(sealed)
+    }
+}
 
 impl<D: Domain, S: Store<D>> Core<D, S> {
     /// Replays every record after `watermark`.
@@ -21,31 +54,88 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
                 head.place.n
             )));
         }
-        let mut hash = self.hash_at(watermark)?;
-        let mut n = watermark;
-        while n < head.place.n {
-            let page = self.store.read(n + 1, self.options.replay_page_records_max)?;
-            if page.is_empty() {
-                return Err(StoreError::Damaged(format!("record {} is missing", n + 1)));
-            }
-            let mut records = Vec::with_capacity(page.len());
-            for sealed in &page {
-                n += 1;
-                hash = self.verify(sealed, n, &hash)?;
-                records.push(Record::<D>::decode(sealed)?);
-            }
-            drop(page);
-            self.replay_page(&records)?;
-            if let Some(last) = records.last() {
-                self.write_back.committed(last.at);
-            }
-            self.tend(n, false)?;
-        }
+        let before = self.hash_at(watermark)?;
+        let reader = PageReader::<D> { head, n: watermark, hash: before, domain: PhantomData };
+        let hash = if head.place.n - watermark <= self.page_records() {
+            self.replay_here(watermark, reader)?
+        } else {
+            self.replay_beside(watermark, reader)?
+        };
         if hash == head.hash {
             Ok(())
         } else {
-            Err(StoreError::Damaged(format!("the head's hash is not that of record {n}")))
+            Err(StoreError::Damaged(format!("the head's hash is not that of record {}", head.place.n)))
         }
+    }
+
+    fn page_records(&self) -> u64 {
+        u64::try_from(self.options.replay_page_records_max).unwrap_or(u64::MAX)
+    }
+
+    /// One page after the other on this thread.
+    fn replay_here(&mut self, watermark: u64, mut reader: PageReader<D>) -> Result<[u8; 32], StoreError> {
+        let mut asked = watermark;
+        while asked < self.head.place.n {
+            let page = self.read_page(&mut asked)?;
+            let records = reader.take(&page)?;
+            self.apply_page(&records)?;
+        }
+        Ok(reader.hash)
+    }
+
+    /// A second thread checks the hashes of a page and decodes it while this one reads and applies the others.
+    fn replay_beside(&mut self, watermark: u64, mut reader: PageReader<D>) -> Result<[u8; 32], StoreError> {
+        let (pages, to_read) = sync_channel::<Vec<SealedRecord>>(PAGES_AHEAD);
+        let (taken, records) = sync_channel::<Result<(Vec<Record<D>>, [u8; 32]), StoreError>>(PAGES_AHEAD);
+        let mut hash = reader.hash;
+        // Moved in, so that the channels close before the scope waits for its thread.
+        thread::scope(move |scope| {
+            scope.spawn(move || {
+                for page in to_read {
+                    // Whoever waited may have given up: then nobody wants more.
+                    if taken.send(reader.take(&page).map(|records| (records, reader.hash))).is_err() {
+                        return;
+                    }
+                }
+            });
+            let (mut asked, mut ahead) = (watermark, 0);
+            loop {
+                while ahead < PAGES_AHEAD && asked < self.head.place.n {
+                    let page = self.read_page(&mut asked)?;
+                    pages.send(page).map_err(|_| StoreError::Damaged("the journal's reader panicked".into()))?;
+                    ahead += 1;
+                }
+                if ahead == 0 {
+                    return Ok(hash);
+                }
+                let next =
+                    records.recv().map_err(|_| StoreError::Damaged("the journal's reader panicked".into()))??;
+                ahead -= 1;
+                hash = next.1;
+                self.apply_page(&next.0)?;
+            }
+        })
+    }
+
+    fn read_page(&mut self, asked: &mut u64) -> Result<Vec<SealedRecord>, StoreError> {
+        let page = self.store.read(*asked + 1, self.options.replay_page_records_max)?;
+        if page.is_empty() {
+            return Err(StoreError::Damaged(format!("record {} is missing", *asked + 1)));
+        }
+        *asked += u64::try_from(page.len()).unwrap_or(u64::MAX);
+        Ok(page)
+    }
+
+    /// Applies a page. The write-back waits for the end, unless the tail is longer than a tail may be: then the rows are
+    /// made anew from the whole journal.
+    fn apply_page(&mut self, records: &[Record<D>]) -> Result<(), StoreError> {
+        self.replay_page(records)?;
+        let Some(last) = records.last() else { return Ok(()) };
+        self.write_back.committed(last.at);
+        if last.place.n - self.write_back.watermark >= self.options.tail_events_max {
+            self.tend(last.place.n, false)?;
+        }
+        Ok(())
     }
 
     fn hash_at(&mut self, n: u64) -> Result<[u8; 32], StoreError> {
@@ -55,19 +145,6 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let page = self.store.read(n, 1)?;
         let sealed = page.first().filter(|sealed| sealed.place.n == n);
         sealed.map(|sealed| sealed.hash).ok_or_else(|| StoreError::Damaged(format!("record {n} is missing")))
-    }
-
-    fn verify(&self, sealed: &SealedRecord, n: u64, before: &[u8; 32]) -> Result<[u8; 32], StoreError> {
-        let place = sealed.place;
-        if place.n != n || place.lane != self.head.place.lane {
-            return Err(StoreError::Damaged(format!("record {n} is missing; {} follows", place.n)));
-        }
-        let hash = chain(D::NAME, self.head.epoch, before, place, sealed.at, &sealed.bytes);
-        if hash == sealed.hash {
-            Ok(hash)
-        } else {
-            Err(StoreError::Damaged(format!("record {n} was changed: its hash does not fit")))
-        }
     }
 
     fn replay_page(&mut self, records: &[Record<D>]) -> Result<(), StoreError> {
