@@ -279,7 +279,7 @@ impl Event {
     /// What this changes in the wallet beside its effects.
     pub(crate) fn evolve_wallet(&self, wallet: &mut Wallet) {
         match self {
-            Self::Redeemed { origin: Some(origin), .. } => wallet.traits.used_from(*origin),
+            Self::Redeemed { origin: Some(origin), .. } => wallet.traits_mut().used_from(*origin),
             Self::Redeemed { origin: None, .. } | Self::Issued { .. } | Self::Cancelled { .. } => {}
         }
     }

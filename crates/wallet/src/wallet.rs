@@ -16,6 +16,7 @@ use crate::{Receipt, Row, chart, switches, table};
 use domain::{Id, Key, Moment, Time};
 use ledger::{Leg, Yen};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// What holds purses of e-money.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,7 +42,7 @@ pub struct Wallet {
     /// Closed for good.
     pub closed: bool,
     /// Where it came from.
-    pub traits: Box<Traits>,
+    pub traits: Arc<Traits>,
 }
 
 /// What is owed of one lot.
@@ -67,7 +68,7 @@ impl Wallet {
             frozen_by: Vec::new(),
             debts: Vec::new(),
             closed: false,
-            traits: Box::new(traits),
+            traits: Arc::new(traits),
         }
     }
 
@@ -86,6 +87,11 @@ impl Wallet {
             Purse::Prepaid => &mut self.prepaid,
             Purse::Funds => &mut self.funds,
         }
+    }
+
+    /// The traits, to change them. They are shared between a wallet's versions, because hardly any event changes them.
+    pub(crate) fn traits_mut(&mut self) -> &mut Traits {
+        Arc::make_mut(&mut self.traits)
     }
 
     /// What is available in all purses together.

@@ -136,15 +136,15 @@ impl Event {
     pub(crate) fn evolve_wallet(&self, wallet: &mut Wallet) {
         match self {
             Self::Opened { .. } | Self::ContactChangeRequested { .. } => {}
-            Self::ContactVerified { contact: Contact::Mail(_, domain), .. } => wallet.traits.mail_domain = *domain,
+            Self::ContactVerified { contact: Contact::Mail(_, domain), .. } => wallet.traits_mut().mail_domain = *domain,
             Self::ContactVerified { contact: Contact::Phone(_), at, .. } => {
                 wallet.tier = wallet.tier.max(Tier::Phone);
-                wallet.traits.phone_verified = Some(*at);
+                wallet.traits_mut().phone_verified = Some(*at);
             }
             Self::Identified { person, method, at, .. } => {
                 wallet.tier = Tier::Identified;
                 wallet.person = Some(*person);
-                wallet.traits.identified = Some((*method, *at));
+                wallet.traits_mut().identified = Some((*method, *at));
             }
         }
     }

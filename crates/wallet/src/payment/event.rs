@@ -214,7 +214,7 @@ impl Event {
         match self {
             Self::Paid(Authorised { origin: Some(origin), .. })
             | Self::Authorised { authorised: Authorised { origin: Some(origin), .. }, .. } => {
-                wallet.traits.used_from(*origin);
+                wallet.traits_mut().used_from(*origin);
             }
             Self::Paid(_) | Self::Authorised { .. } | Self::CodeIssued { .. } => {}
             Self::Captured { .. } | Self::Released { .. } | Self::Refunded { .. } => {}

@@ -148,7 +148,7 @@ impl Event {
         match self {
             Self::Completed(sent) | Self::Held { sent, .. } => {
                 if let Some(origin) = sent.origin.filter(|_| sent.from == id) {
-                    wallet.traits.used_from(origin);
+                    wallet.traits_mut().used_from(origin);
                 }
             }
             Self::Released { .. } | Self::GivenBack { .. } => {}

@@ -286,7 +286,7 @@ impl Event {
     /// What this changes in the wallet beside its effects.
     pub(crate) fn evolve_wallet(&self, wallet: &mut Wallet) {
         if let Self::Requested { origin: Some(origin), .. } = self {
-            wallet.traits.used_from(*origin);
+            wallet.traits_mut().used_from(*origin);
         }
     }
 
