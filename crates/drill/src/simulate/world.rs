@@ -14,7 +14,7 @@ use super::schedule::Schedule;
 use super::service::Service;
 use super::trace::Trace;
 use super::worker::{self, Worker};
-use domain::{Key, Time};
+use domain::{Id, Key, Time};
 use engine::memory::Fault;
 use engine::{ActorKind, Answered, Request};
 use ledger::Yen;
@@ -468,7 +468,9 @@ impl World {
                 if theirs == ours {
                     continue;
                 }
-                let open = self.oracle.is_in_doubt(movement) || bank.has_more_to_say(movement);
+                let open = self.oracle.is_in_doubt(movement)
+                    || bank.has_more_to_say(movement)
+                    || self.is_still_asked(movement);
                 if all_is_final || !open {
                     return Err(format!("bank {code} moved {theirs} yen for {movement}, our books say {ours}"));
                 }
@@ -482,6 +484,13 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// Whether something about `movement` waits in the queue, or was refused as busy and comes again.
+    fn is_still_asked(&self, movement: Id) -> bool {
+        let concerns = |ask: &Ask| phase::subject(&ask.command).is_some_and(|(_, key)| key.id == movement);
+        let comes_again = |due: &Due| matches!(due, Due::Again(ask) if concerns(ask));
+        self.queue.iter().any(concerns) || self.schedule.count(comes_again) > 0
     }
 
     /// Nothing waits for anything.
