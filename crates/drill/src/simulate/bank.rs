@@ -305,7 +305,12 @@ impl World {
                 say(soon, first, request, None);
                 say(later, second, callback, Some("contradiction"));
             }
-            Script::WrongAmount => say(soon, truth, request, Some("wrong_amount")),
+            Script::WrongAmount => {
+                say(soon, truth, request, Some("wrong_amount"));
+                if later % 3 == 0 {
+                    self.bank_due(code, later, Due::TakeBack { reference, fault: "taken_back" });
+                }
+            }
             Script::WrongThenRight => {
                 say(soon, settled(asked + 1), request, Some("wrong_amount"));
                 say(later, truth, callback, Some("contradiction"));
