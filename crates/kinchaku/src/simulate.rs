@@ -16,8 +16,18 @@ const CHARACTERS_MAX: usize = 2_000;
 /// A word that the command line did not mean: the exit code for it.
 const NOT_UNDERSTOOD: u8 = 2;
 
+const HELP: &str = "\
+Examples:
+  kinchaku simulate --seeds 2000        what a release must pass; a violation prints its seed and exits 1
+  kinchaku simulate --seed 17           replays seed 17 identically, with the end of its trace
+  kinchaku simulate --canaries          switches on each planted bug; every one must be caught
+                                        (cargo run --release --features canaries -- simulate --canaries)
+
+From 200 seeds on, a fault that never met a state which it can meet fails the run too.";
+
 /// How to simulate.
 #[derive(Args)]
+#[command(after_help = HELP)]
 pub struct Simulate {
     /// How many seeds: each is thirty days with a month's end and at least a thousand commands.
     #[arg(long, default_value_t = SEEDS_DEFAULT, value_parser = clap::value_parser!(u64).range(1..))]
