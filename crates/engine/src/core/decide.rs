@@ -17,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// The command name of a record that counts refusals.
 const AGGREGATED_NAME: &str = "engine.refusals";
-/// What is kept of a defect's message.
+/// What is kept of a defect's message, and of the reason that its command came with: either may be what was too long.
 const DEFECT_CHARACTERS_MAX: usize = 500;
 
 /// What the running batch has come to.
@@ -272,12 +272,13 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         moment: Moment,
         what: &str,
     ) -> Result<EngineError, StoreError> {
-        let what: String = what.chars().take(DEFECT_CHARACTERS_MAX).collect();
+        let what = beginning(what);
         self.batch.touched.clear();
         let asked = Asked::of(submission);
-        let place = self.seal(moment.now, &asked, &[], OutcomeRef::Defect(&what)).map_err(StoreError::Damaged)?;
+        let asked = Asked { reason: asked.reason.map(beginning), ..asked };
+        let place = self.seal(moment.now, &asked, &[], OutcomeRef::Defect(what)).map_err(StoreError::Damaged)?;
         self.remember(submission.request, index);
-        self.keep_record(moment.now, &asked, Vec::new(), || Outcome::Defect(what.clone()));
+        self.keep_record(moment.now, &asked, Vec::new(), || Outcome::Defect(what.to_owned()));
         self.defects += 1;
         self.defect_last = Some(format!("record {}: {what}", place.n));
         Ok(EngineError::Defect { place })
@@ -335,6 +336,11 @@ impl<'a> Asked<'a> {
 
 fn next(place: Place) -> Place {
     Place { lane: place.lane, n: place.n + 1 }
+}
+
+/// As much of a text as a defect's record keeps.
+fn beginning(text: &str) -> &str {
+    text.char_indices().nth(DEFECT_CHARACTERS_MAX).map_or(text, |(end, _)| &text[..end])
 }
 
 /// What a panic said.

@@ -2,6 +2,7 @@
 
 use super::counter::{Command, Counter, Receipt, Refusal, Row, Stage, counter_key, submission, with_request};
 use crate::core::{Core, Mode};
+use crate::encoding::ENTRY_BYTES_MAX;
 use crate::memory::{Disk, Fault, MemoryStore};
 use crate::options::Options;
 use crate::record::{Outcome, Record};
@@ -100,6 +101,17 @@ fn a_defect_hurts_one_command() {
         let row = open(&disk).read(counter_key(1)).expect("read").expect("there");
         assert_eq!((row.version, row.row), (4, Some(Arc::new(Row::Counter { total: 40, tried: 0 }))));
     }
+}
+
+#[test]
+fn a_command_too_long_to_be_kept_hurts_itself_alone() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let mut wordy = with_request(ADD, 5, 0);
+    wordy.reason = Some("語".repeat(ENTRY_BYTES_MAX));
+    check(&mut core, &[submission(ADD, 0, 1), wordy.clone(), submission(ADD, 0, 1)], "10, defect 2, 20");
+    check(&mut core, &[wordy, submission(ADD, 0, 1)], "defect 2, 30");
+    assert_eq!(core.mode(), &Mode::Running);
 }
 
 #[test]
