@@ -6,14 +6,14 @@
 //! The engine never waits for a consumer.
 
 use crate::core::{Committed, Observer};
-use crate::cursors::Cursors;
+use crate::cursors::{CONSUMERS_FILE, Cursors};
 use crate::journal::JournalReader;
 use crate::record::{Place, Record};
 use crate::store::{Head, StoreError};
 use domain::Domain;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -118,13 +118,20 @@ pub struct Follower<D: Domain> {
 }
 
 impl<D: Domain> Follower<D> {
-    /// Goes on where the cursor stands.
+    /// Goes on where the cursor stands; refuses a cursor that is ahead of the journal, which would skip what comes next.
     pub fn open(
         consumer: Box<dyn Consumer<D>>,
         journal: Box<dyn JournalReader>,
         mut cursors: Box<dyn Cursors>,
     ) -> Result<Self, StoreError> {
         let cursor = cursors.load(consumer.name())?;
+        if cursor > 0 && journal.get(cursor)?.is_none() {
+            return Err(StoreError::Damaged(format!(
+                "the consumer {} has handled record {cursor}, which the journal does not have. Were they restored from \
+                 different backups? Delete {CONSUMERS_FILE}: every record is then handled again",
+                consumer.name()
+            )));
+        }
         let progress = Arc::new(Progress::default());
         progress.n.store(cursor, Ordering::Release);
         Ok(Self { consumer, journal, cursors, cursor, saved: cursor, progress })
@@ -189,6 +196,24 @@ impl<D: Domain> Follower<D> {
 struct Published {
     n: AtomicU64,
     at: AtomicI64,
+    /// The engine is gone: nothing more will come.
+    ended: AtomicBool,
+}
+
+/// The engine's end of [`Published`]; dropped with the engine.
+struct Teller(Arc<Published>);
+
+impl Teller {
+    fn tell(&self, place: Place, at: i64) {
+        self.0.at.store(at, Ordering::Relaxed);
+        self.0.n.store(place.n, Ordering::Release);
+    }
+}
+
+impl Drop for Teller {
+    fn drop(&mut self) {
+        self.0.ended.store(true, Ordering::Release);
+    }
 }
 
 /// Every consumer of one engine, each on a thread of its own.
@@ -201,7 +226,11 @@ pub struct Consumers<D: Domain> {
 impl<D: Domain> Consumers<D> {
     /// No consumers yet; `head` is the lane's head as the core has it.
     pub fn new(head: &Head) -> Self {
-        let head = Published { n: AtomicU64::new(head.place.n), at: AtomicI64::new(head.at.milliseconds()) };
+        let head = Published {
+            n: AtomicU64::new(head.place.n),
+            at: AtomicI64::new(head.at.milliseconds()),
+            ended: AtomicBool::new(false),
+        };
         Self { head: Arc::new(head), senders: Vec::new(), threads: Vec::new() }
     }
 
@@ -223,10 +252,10 @@ impl<D: Domain> Consumers<D> {
         let Self { head, senders, threads } = self;
         let progress = senders.iter().map(|(_, progress)| Arc::clone(progress)).collect();
         let watch = Watch { head: Arc::clone(&head), progress, threads };
+        let teller = Teller(head);
         let observer = move |batch: &Committed<D>| {
             if let Some(last) = batch.last() {
-                head.at.store(last.at.milliseconds(), Ordering::Relaxed);
-                head.n.store(last.place.n, Ordering::Release);
+                teller.tell(last.place, last.at.milliseconds());
             }
             for (sender, progress) in &senders {
                 match sender.try_send(Arc::clone(batch)) {
@@ -263,7 +292,8 @@ impl Watch {
         self.lag_ms() == 0
     }
 
-    /// Waits until every consumer has handled everything; the engine must have been stopped before.
+    /// Waits until every consumer has handled everything, or has failed once more; the engine must have been stopped
+    /// before.
     pub fn join(self) -> Result<(), ConsumerError> {
         for thread in self.threads {
             thread.join().map_err(|_| ConsumerError::Failed("a consumer's thread panicked".into()))?;
@@ -274,41 +304,43 @@ impl Watch {
 
 /// A consumer's thread: batches from memory, the journal when one was missed, until the engine is gone.
 fn follow<D: Domain>(mut follower: Follower<D>, receiver: &Receiver<Committed<D>>, head: &Published) {
+    let until = || head.n.load(Ordering::Acquire);
     loop {
-        let until = || head.n.load(Ordering::Acquire);
-        match receiver.recv_timeout(WAIT) {
-            Ok(batch) => insist(&mut follower, true, |follower| follower.take(&batch)),
+        let handled = match receiver.recv_timeout(WAIT) {
+            Ok(batch) => insist(&mut follower, head, |follower| follower.take(&batch)),
             Err(RecvTimeoutError::Timeout) => {
-                insist(&mut follower, true, |follower| follower.catch_up(until()).map(drop));
-                if follower.cursor >= until() {
-                    insist(&mut follower, true, Follower::settle);
-                }
+                let handled = insist(&mut follower, head, |follower| follower.catch_up(until()).map(drop));
+                if follower.cursor >= until() { insist(&mut follower, head, Follower::settle) } else { handled }
             }
             Err(RecvTimeoutError::Disconnected) => {
-                while insist(&mut follower, false, |follower| follower.catch_up(until())) {}
-                insist(&mut follower, false, Follower::settle);
-                return;
+                while insist(&mut follower, head, |follower| follower.catch_up(until())) == Some(true) {}
+                None
             }
+        };
+        if handled.is_none() {
+            insist(&mut follower, head, Follower::settle);
+            return;
         }
     }
 }
 
-/// Tries again and again while the engine runs; when it has stopped, once: the next start goes on from the cursor.
-fn insist<D: Domain, T: Default>(
+/// Tries again and again while the engine runs; `None` once it failed and the engine is gone: the next start goes on from
+/// the cursor.
+fn insist<D: Domain, T>(
     follower: &mut Follower<D>,
-    engine_runs: bool,
+    head: &Published,
     mut attempt: impl FnMut(&mut Follower<D>) -> Result<T, ConsumerError>,
-) -> T {
+) -> Option<T> {
     let mut wait = RETRY_MIN;
     loop {
         match attempt(follower) {
-            Ok(done) => return done,
+            Ok(done) => return Some(done),
             Err(_) => {
                 follower.progress.failures.fetch_add(1, Ordering::Relaxed);
             }
         }
-        if !engine_runs {
-            return T::default();
+        if head.ended.load(Ordering::Acquire) {
+            return None;
         }
         thread::park_timeout(wait);
         wait = (wait * 2).min(RETRY_MAX);

@@ -22,6 +22,8 @@ use tokio::sync::{mpsc, oneshot};
 const WAIT: Duration = Duration::from_millis(25);
 /// Waits in a row without a message after which the queue counts as quiet. The first may end early, by a late wake-up.
 const WAITS_QUIET: u32 = 2;
+/// Batches whose answers wait to be handed out by [`Engine::dispatch`]; beyond, the engine's thread wakes the callers.
+pub const DISPATCH_BATCHES_MAX: usize = 64;
 /// The exit code of a process whose engine died.
 pub const EXIT_ENGINE_DEAD: i32 = 70;
 
@@ -42,7 +44,7 @@ enum Message<D: Domain> {
     Read(Key, oneshot::Sender<Result<Option<Stored<D::Row>>, EngineError>>),
     Status(oneshot::Sender<Status>),
     Context(Arc<D::Context>),
-    Dispatch(mpsc::UnboundedSender<Bundle<D>>),
+    Dispatch(mpsc::Sender<Bundle<D>>),
     Stop,
 }
 
@@ -83,7 +85,7 @@ impl<D: Domain> Engine<D> {
         let queued = self.queue(Message::Submit(submission, reply));
         async move {
             queued?;
-            answer.await.unwrap_or(Err(EngineError::Stopped))
+            answer.await.unwrap_or_else(|_| Err(died()))
         }
     }
 
@@ -91,7 +93,7 @@ impl<D: Domain> Engine<D> {
     pub fn submit_blocking(&self, submission: Submission<D>) -> Answered<D> {
         let (reply, answer) = oneshot::channel();
         self.queue(Message::Submit(submission, reply))?;
-        answer.blocking_recv().unwrap_or(Err(EngineError::Stopped))
+        answer.blocking_recv().unwrap_or_else(|_| Err(died()))
     }
 
     /// The row at `key` after every command that was answered before.
@@ -100,7 +102,7 @@ impl<D: Domain> Engine<D> {
         let queued = self.queue(Message::Read(key, reply));
         async move {
             queued?;
-            row.await.unwrap_or(Err(EngineError::Stopped))
+            row.await.unwrap_or_else(|_| Err(died()))
         }
     }
 
@@ -108,7 +110,7 @@ impl<D: Domain> Engine<D> {
     pub fn read_blocking(&self, key: Key) -> Result<Option<Stored<D::Row>>, EngineError> {
         let (reply, row) = oneshot::channel();
         self.queue(Message::Read(key, reply))?;
-        row.blocking_recv().unwrap_or(Err(EngineError::Stopped))
+        row.blocking_recv().unwrap_or_else(|_| Err(died()))
     }
 
     /// How the core is.
@@ -126,7 +128,8 @@ impl<D: Domain> Engine<D> {
     /// Hands out answers on the caller's own runtime for as long as the future is polled. Without it the engine's thread
     /// wakes every caller itself, one by one; with it a batch costs that thread one wake-up, however many callers wait.
     pub fn dispatch(&self) -> impl Future<Output = ()> + Send + use<D> {
-        let (sender, mut receiver) = mpsc::unbounded_channel::<Bundle<D>>();
+        let (sender, receiver) = mpsc::channel::<Bundle<D>>(DISPATCH_BATCHES_MAX);
+        let mut dispatched = Dispatched(receiver);
         let queue = self.sender.clone();
         async move {
             // A closed queue has nobody left to answer.
@@ -134,7 +137,7 @@ impl<D: Domain> Engine<D> {
                 return;
             }
             drop(queue);
-            while let Some(bundle) = receiver.recv().await {
+            while let Some(bundle) = dispatched.0.recv().await {
                 tell_all(bundle);
             }
         }
@@ -158,6 +161,23 @@ impl<D: Domain> Engine<D> {
             mpsc::error::TrySendError::Full(_) => EngineError::Busy,
             mpsc::error::TrySendError::Closed(_) => EngineError::Stopped,
         })
+    }
+}
+
+/// What a caller hears whose command was queued and never answered: a stop answers everything, so the thread has died.
+fn died() -> EngineError {
+    EngineError::Halted("its thread ended before the answer".into())
+}
+
+/// The answers that wait for [`Engine::dispatch`]. When nobody polls it any more, they are handed out all the same.
+struct Dispatched<D: Domain>(mpsc::Receiver<Bundle<D>>);
+
+impl<D: Domain> Drop for Dispatched<D> {
+    fn drop(&mut self) {
+        self.0.close();
+        while let Ok(bundle) = self.0.try_recv() {
+            tell_all(bundle);
+        }
     }
 }
 
@@ -188,7 +208,7 @@ struct Driver<D: Domain, S: Store<D>> {
     batch: Vec<Submission<D>>,
     replies: Vec<oneshot::Sender<Answered<D>>>,
     answers: Vec<Answered<D>>,
-    dispatcher: Option<mpsc::UnboundedSender<Bundle<D>>>,
+    dispatcher: Option<mpsc::Sender<Bundle<D>>>,
     clean: bool,
     stopping: bool,
 }
@@ -285,12 +305,14 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
         let answered = self.replies.drain(..).zip(self.answers.drain(..));
         match &self.dispatcher {
             None => tell_all(answered),
-            Some(dispatcher) => {
-                if let Err(mpsc::error::SendError(bundle)) = dispatcher.send(answered.collect()) {
+            Some(dispatcher) => match dispatcher.try_send(answered.collect()) {
+                Ok(()) => {}
+                Err(mpsc::error::TrySendError::Full(bundle)) => tell_all(bundle),
+                Err(mpsc::error::TrySendError::Closed(bundle)) => {
                     tell_all(bundle);
                     self.dispatcher = None;
                 }
-            }
+            },
         }
         self.batch.clear();
     }

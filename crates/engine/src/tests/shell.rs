@@ -9,12 +9,14 @@ use crate::journal::history;
 use crate::memory::{Disk, Fault, MemoryStore};
 use crate::options::{CLOCK_DRIFT_MS_MAX, Options};
 use crate::record::Record;
-use crate::shell::Engine;
+use crate::shell::{DISPATCH_BATCHES_MAX, Engine};
+use crate::store::StoreError;
 use crate::submission::{Answered, EngineError};
 use domain::Time;
 use std::future::Future;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
+use std::task::{Context, Waker};
 
 const ADD: Command = Command::Add { counter: 1, by: 10 };
 
@@ -87,6 +89,44 @@ fn a_full_queue_is_busy_and_a_stop_answers_what_waits() {
     assert_eq!(waiting.map(|answer| total(wait(answer))), [Ok(Ok(20)), Ok(Ok(30))]);
     assert_eq!(total(engine.submit_blocking(submission(ADD, 0, 1))), Err(EngineError::Stopped));
     assert_eq!(disk.watermark(), 3, "every row is written");
+}
+
+/// Queues a command, and returns when it has been through the core.
+fn run_one(engine: &Engine<Counter>) -> impl Future<Output = Answered<Counter>> + use<> {
+    let answer = engine.submit(submission(ADD, 0, 1));
+    engine.read_blocking(counter_key(1)).expect("read");
+    answer
+}
+
+#[test]
+fn answers_come_also_when_nobody_hands_them_out() {
+    let disk = Disk::new();
+    let engine = start(&disk);
+    let mut dispatch = Box::pin(engine.dispatch());
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(dispatch.as_mut().poll(&mut context).is_pending());
+    let undelivered: Vec<_> = (0..DISPATCH_BATCHES_MAX).map(|_| run_one(&engine)).collect();
+    let beyond = total(wait(run_one(&engine)));
+    assert_eq!(beyond, Ok(Ok(10 * (DISPATCH_BATCHES_MAX as u64 + 1))), "no more than the bound wait");
+    let mut undelivered = undelivered.into_iter().map(Box::pin);
+    let mut first = undelivered.next().expect("one");
+    assert!(first.as_mut().poll(&mut context).is_pending(), "the first waits to be handed out");
+    drop(dispatch);
+    assert_eq!(total(wait(first)), Ok(Ok(10)));
+    assert!(undelivered.all(|answer| total(wait(answer)).is_ok()));
+    assert!(total(wait(run_one(&engine))).is_ok());
+    engine.stop().expect("stopped");
+}
+
+#[test]
+fn an_engine_that_dies_after_a_commit_does_not_say_that_nothing_was_done() {
+    let disk = Disk::new();
+    let mut core = core(&disk, Options::default());
+    core.observe(Box::new(|_| panic!("an observer's own bug")));
+    let engine = Engine::start_with(core, Arc::new(SetClock::default()), Box::new(|_| {}));
+    assert!(matches!(engine.submit_blocking(submission(ADD, 0, 1)), Err(EngineError::Halted(_))));
+    assert_eq!(disk.records(1, 9).len(), 1);
+    assert!(engine.stop().is_err());
 }
 
 #[test]
@@ -185,6 +225,34 @@ fn consumers_get_every_record_and_go_on_from_their_cursor() {
         assert_eq!(*seen.lock().expect("no panics"), expected);
     }
     assert_eq!(cursors.clone().load("notes"), Ok(1_000));
+}
+
+#[test]
+fn a_consumer_that_always_fails_does_not_hold_up_the_stop() {
+    let disk = Disk::new();
+    let mut core = core(&disk, Options::default());
+    let mut consumers = Consumers::new(&core.status().head);
+    let cursors = MemoryCursors::default();
+    consumers.add(follower(&disk, &cursors, u32::MAX).0);
+    let (observer, watch) = consumers.connect();
+    core.observe(observer);
+    let engine = Engine::start(core, Arc::new(SetClock::default()));
+    for _ in 0..3 {
+        engine.submit_blocking(submission(ADD, 0, 1)).expect("answered");
+    }
+    engine.stop().expect("stopped");
+    watch.join().expect("joined");
+    assert_eq!(cursors.clone().load("notes"), Ok(0), "the next start begins with what failed");
+}
+
+#[test]
+fn a_cursor_ahead_of_the_journal_is_refused() {
+    let disk = Disk::<Counter>::new();
+    let mut cursors = MemoryCursors::default();
+    cursors.save("notes", 7).expect("saved");
+    let notes = Notes { seen: Arc::default(), failures: 0 };
+    let refused = Follower::open(Box::new(notes), Box::new(disk), Box::new(cursors)).err();
+    assert!(matches!(refused, Some(StoreError::Damaged(what)) if what.contains("different backups")));
 }
 
 #[test]
