@@ -4,7 +4,9 @@
 
 use crate::prefix::PrefixTouched;
 use crate::record::{Place, Record};
-use crate::sqlite::{LANE, STATE_FILE, SqliteJournal, Tables, open_for_read, read_progress};
+use crate::sqlite::{
+    LANE, STATE, STATE_FILE, SqliteJournal, Tables, check_header, classify, open_for_read, read_progress,
+};
 use crate::store::{StoreError, Stored};
 use domain::{Domain, Key, Time};
 use rusqlite::Connection;
@@ -54,8 +56,11 @@ impl<D: Domain> Past<D> {
         if journal.domain() != D::NAME {
             return Err(StoreError::Version(format!("the journal is of the domain {}", journal.domain())));
         }
-        let state = open_for_read(&directory.join(STATE_FILE)).ok();
-        let progress = state.as_ref().and_then(|state| read_progress(state).ok().flatten());
+        let path = directory.join(STATE_FILE);
+        let failed = |error: rusqlite::Error| classify(&format!("reading {}", path.display()), &error);
+        // One that is there and cannot be read is an error: rows that nobody compared must not pass as compared.
+        let state = check_header(&path, &STATE)?.map(|_| open_for_read(&path).map_err(failed)).transpose()?;
+        let progress = state.as_ref().map(|state| read_progress(state).map_err(failed)).transpose()?.flatten();
         let (state, watermark) = match progress {
             Some((signature, watermark, _)) if signature == Tables::<D>::signature() => (state, watermark),
             Some(_) | None => (None, 0),

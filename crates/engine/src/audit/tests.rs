@@ -5,7 +5,7 @@ use crate::anchor::{self, AnchorOptions};
 use crate::record::{Place, chain};
 use crate::sqlite::SqliteOptions;
 use crate::sqlite::tests::{Bench, Tally, counter};
-use crate::store::Stored;
+use crate::store::{StoreError, Stored};
 use domain::{Domain, Time};
 use ed25519_dalek::SigningKey;
 use rusqlite::{Connection, params};
@@ -271,6 +271,17 @@ fn stored_rows_that_were_edited_are_named() {
         "INSERT INTO counter SELECT zeroblob(16), version, place, total, kind, row FROM counter LIMIT 1",
         &[RowFinding::Unknown { key: counter(0) }],
     );
+}
+
+#[test]
+fn rows_that_cannot_be_read_do_not_pass_as_compared() {
+    let bench = bench();
+    let audit = || replay::<Tally>(bench.directory.path(), &mut |_, _| {}, &mut |_| {});
+    fs::write(bench.file("state.sqlite"), "somebody's notes, longer than the header of a database; ".repeat(10))
+        .expect("the state is overwritten");
+    assert!(matches!(audit(), Err(StoreError::Damaged(what)) if what.contains("state.sqlite")));
+    fs::remove_file(bench.file("state.sqlite")).expect("the state is removed");
+    assert_eq!(audit().map(|replayed| (replayed.rows, replayed.compared)), Ok((4, 0)), "the journal has everything");
 }
 
 #[test]

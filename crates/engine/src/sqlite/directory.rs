@@ -34,7 +34,7 @@ pub(crate) struct Migrations {
 pub(super) const JOURNAL: Migrations =
     Migrations { file: JOURNAL_FILE, steps: &[include_str!("../../migrations/journal/0001.sql")] };
 /// The state's migrations. The domain's own tables are made from its table list.
-pub(super) const STATE: Migrations =
+pub(crate) const STATE: Migrations =
     Migrations { file: STATE_FILE, steps: &[include_str!("../../migrations/state/0001.sql")] };
 
 /// The vault's migrations.
@@ -115,7 +115,7 @@ fn sync_directory(path: &Path) -> std::io::Result<()> {
 }
 
 /// What the first bytes of a database file say.
-pub(super) struct Header {
+pub(crate) struct Header {
     pages: u32,
     page_bytes: u64,
     version: u32,
@@ -140,7 +140,7 @@ fn check_file(directory: &Path, migrations: &Migrations) -> Result<(), StoreErro
 }
 
 /// Refuses a file that is no database of ours or comes from a newer program; a file with nothing in it yet is `None`.
-pub(super) fn check_header(path: &Path, migrations: &Migrations) -> Result<Option<Header>, StoreError> {
+pub(crate) fn check_header(path: &Path, migrations: &Migrations) -> Result<Option<Header>, StoreError> {
     let Some(header) = read_header(path)? else { return Ok(None) };
     if header.application == 0 && header.version == 0 && header.pages <= 1 {
         // A database without a table: a first start that was cut off before its tables were in the file itself.

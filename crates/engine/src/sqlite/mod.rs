@@ -19,7 +19,7 @@ pub(crate) mod tests;
 
 pub use journal::SqliteJournal;
 
-pub(crate) use directory::{STATE_FILE, VAULT, open_for_read, open_vault};
+pub(crate) use directory::{STATE, STATE_FILE, VAULT, check_header, open_for_read, open_vault};
 pub(crate) use error::classify;
 pub(crate) use journal::{LANE, signed, unsigned};
 pub(crate) use rows::{Column, Tables, read_progress};
@@ -35,7 +35,7 @@ use crate::prefix::Prefix;
 use crate::record::SealedRecord;
 use crate::store::{Commit, Generation, Head, Recovered, Store, StoreError, Stored};
 use checkpoint::{Checkpointer, Gate};
-use directory::{Directory, JOURNAL, JOURNAL_FILE, STATE, open_for_write};
+use directory::{Directory, JOURNAL, JOURNAL_FILE, open_for_write};
 use domain::{Domain, Key};
 use journal::JournalWriter;
 use keeper::{Job, Keeper, Tools};
