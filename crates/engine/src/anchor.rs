@@ -161,6 +161,9 @@ pub(crate) fn load_or_make_secret(path: &Path, chance: &mut dyn FnMut(&mut [u8])
             let mut file = options.open(path)?;
             file.write_all(&secret)?;
             file.sync_all()?;
+            // What is sealed or signed with the key must not outlive the key's name.
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
             Ok(secret)
         }
         Err(error) => Err(error),
