@@ -219,7 +219,8 @@ impl<D: Domain> Store<D> for SqliteStore<D> {
     }
 }
 
-/// Opens the state file, anew if it is missing or was made for other tables; refuses one that is ahead of the journal.
+/// Opens the state file, anew if it is missing or was made for other tables; refuses one that is ahead of the journal, or
+/// that a newer program wrote: its journal may say what this program would misread.
 fn open_state<D: Domain>(
     directory: &Directory,
     tables: &Tables<D>,
@@ -231,6 +232,14 @@ fn open_state<D: Domain>(
     let mut state = open_for_write(&path, &STATE, "NORMAL")?;
     let signature = Tables::<D>::signature();
     let mut progress = read_progress(&state).map_err(failed)?;
+    if let Some((found, ..)) = &progress
+        && Tables::<D>::is_newer(found)
+    {
+        return Err(StoreError::Version(format!(
+            "{STATE_FILE} has rows of a newer program ({found}), this one writes {signature}; run the newer program, \
+             nothing was written"
+        )));
+    }
     if progress.as_ref().is_some_and(|(found, ..)| *found != signature) {
         drop(state);
         directory.remove(STATE_FILE)?;

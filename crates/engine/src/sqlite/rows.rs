@@ -60,6 +60,16 @@ impl<D: Domain> Tables<D> {
         format!("{} rows {ROW_FORMAT}.{}: {}", D::NAME, D::ROWS_VERSION, tables.join(" "))
     }
 
+    /// Whether a state file with the signature `found` has rows in a form that this program does not know yet.
+    pub(super) fn is_newer(found: &str) -> bool {
+        let forms = found.strip_prefix(D::NAME).and_then(|rest| rest.strip_prefix(" rows "));
+        let forms = forms.and_then(|rest| rest.split_once(':')).and_then(|(forms, _)| forms.split_once('.'));
+        forms.is_some_and(|(format, version)| {
+            let number = |text: &str| text.parse().unwrap_or(0_u32);
+            (number(format), number(version)) > (u32::from(ROW_FORMAT), D::ROWS_VERSION)
+        })
+    }
+
     pub(super) fn create(&self, connection: &Connection) -> rusqlite::Result<()> {
         self.create.iter().try_for_each(|sql| connection.execute(sql, []).map(|_| ()))
     }

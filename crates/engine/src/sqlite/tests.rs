@@ -372,6 +372,25 @@ fn changed_tables_rebuild_the_state() {
 }
 
 #[test]
+fn rows_of_a_newer_program_are_refused_without_a_write() {
+    for newer in ["tally rows 1.9: counter(total)", "tally rows 2.1: counter(total)"] {
+        let mut bench = Bench::new(SqliteOptions::default());
+        bench.commit(&[1]).expect("the commit is taken");
+        bench.write_back();
+        bench.close();
+        let state = Connection::open(bench.file(STATE_FILE)).expect("the state opens");
+        state.execute("UPDATE progress SET signature = ?", [newer]).expect("it is edited");
+        state.close().expect("the state closes");
+        let before = bench.bytes();
+        match bench.refusal() {
+            StoreError::Version(what) => assert!(what.contains("run the newer program"), "{what}"),
+            other => panic!("a newer program's rows are refused, not {other:?}"),
+        }
+        assert!(before == bench.bytes(), "nothing was written");
+    }
+}
+
+#[test]
 fn an_operator_reads_typed_columns() {
     let mut bench = Bench::new(SqliteOptions::default());
     bench.commit(&[5, 5, 5]).expect("the commit is taken");
