@@ -8,12 +8,16 @@ use domain::Time;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 
+/// The most that a bank can have moved at one request: a thousand times what any policy lets through. A figure above it, or
+/// none at all, is a defect of the bank's; booked, it would fill up the sums of the bank's account for all who come after.
+pub const MOVED_MAX: Yen = Yen::new(1_000_000_000);
+
 /// What a bank answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Outcome {
     /// It moved this much.
     Settled {
-        /// How much.
+        /// How much; nothing, or more than [`MOVED_MAX`], is no answer.
         amount: Yen,
     },
     /// It refused, and nothing was moved.
@@ -69,6 +73,9 @@ pub(crate) enum Said {
 impl Answer {
     pub(crate) const fn said(&self) -> Said {
         match (self.outcome, self.source) {
+            (Outcome::Settled { amount }, _) if amount.is_zero() || amount.amount() > MOVED_MAX.amount() => {
+                Said::Nothing
+            }
             (Outcome::Settled { amount }, _) => Said::Moved(amount),
             (Outcome::Declined { .. } | Outcome::NotFound { last: true }, _)
             | (Outcome::NotFound { last: false }, AnswerSource::DayFile) => Said::NotMoved,

@@ -14,8 +14,8 @@ use crate::switches::Function;
 use crate::{Context, Receipt};
 use domain::Moment;
 
-/// Refusals in order: unknown or another's, another account than granted, switches, status, expired, closed or frozen,
-/// already linked.
+/// Refusals in order: unknown or another's, another account than granted, status, expired, switches, closed or frozen,
+/// an account of another bank, already linked.
 pub(super) fn confirm(
     rows: Rows<'_>,
     id: MandateId,
@@ -43,8 +43,8 @@ pub(super) fn confirm(
     }
 }
 
-/// The desk has compared. Refusals in order: unknown, another account than granted, switches, status, expired, closed or
-/// frozen, already linked.
+/// The desk has compared. Refusals in order: unknown, another account than granted, status, expired, switches, closed or
+/// frozen, an account of another bank, already linked.
 pub(super) fn decide(
     rows: Rows<'_>,
     id: MandateId,
@@ -96,6 +96,9 @@ fn activate(
     wallet.check_outflow()?;
     let mut events = Vec::new();
     let account = rows.bank_account(grant.bank_account);
+    if account.is_some_and(|account| account.bank != mandate.bank) {
+        return Err(Refusal::Contradiction { noun: Noun::Mandate });
+    }
     if let Some(live) = account.and_then(|account: &BankAccount| account.live_mandate) {
         let stranger = rows.mandate(live).ok_or(Refusal::AlreadyLinked)?;
         if !displaces(mandate, grant, stranger) && !canary::active("mandate_slot_is_not_unique") {

@@ -1,6 +1,12 @@
 //! Links, top-ups and payouts, in a few words each.
 
-use super::story::check;
+use super::bank::grant;
+use super::story::{Story, check};
+use super::world::{holder, wallet};
+use crate::ids::{BankAccountId, BankCode, MandateId};
+use crate::refusal::{Noun, Refusal};
+use crate::{Command, mandate};
+use domain::Id;
 
 #[test]
 fn a_top_up_is_credited_once_whatever_is_said_again() {
@@ -83,6 +89,21 @@ fn a_wrong_amount_waits_in_suspense_for_two_people() {
 }
 
 #[test]
+fn an_amount_that_no_bank_moves_is_no_answer() {
+    let garbage =
+        "bank moved 1000000000000000 -> in_doubt; bank moved 0 -> in_doubt; bank moved 1000000001 -> in_doubt";
+    check(&format!(
+        "A links X; A tops up 10000 from X -> pending; {garbage}; suspense is 0; bank owes 0; A has 10000 arriving
+         bank moved 10000 -> settled; bank moved 1000000000000000 -> settled; A has 10000 funds; bank owes 10000
+         A pays out 10000 to X -> pending; {garbage}; suspense is 0; bank owes 10000; A has 0 funds, 10000 held
+         bank moved 10000 -> settled; bank owes 0"
+    ));
+    check(
+        "A links X; A tops up 10000 from X -> pending; bank moved 1000000000 -> in_doubt, flagged; suspense is 1000000000",
+    );
+}
+
+#[test]
 fn a_reversal_takes_what_is_left_and_the_rest_is_owed() {
     let settled = "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled";
     check(&format!(
@@ -108,8 +129,9 @@ fn a_reversal_finds_money_that_another_movement_holds() {
                 bank takes back 10000 -> reversed; A has 0 funds, 4000 held; A owes 4000; bank owes 0";
     check(&format!("{held}; S voids -> voided; A has 0 funds, 0 held; A owes 0"));
     check(
-        "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled
-         A pays out 4000 to X -> pending; A has 6000 funds, 4000 held",
+        "A links X; came: A tops up 10000 from X -> pending; bank moved 10000 -> settled
+         A pays out 4000 to X -> pending; A has 6000 funds, 4000 held
+         bank takes back 10000 of came -> reversed; A has 0 funds, 4000 held; A owes 4000; bank owes 0",
     );
 }
 
@@ -311,9 +333,14 @@ fn a_payout_that_was_paid_after_all_is_taken_or_owed() {
 
 #[test]
 fn a_lot_that_its_bank_took_back_pays_the_debt_when_a_payout_comes_back() {
-    let out =
-        "A links X; A tops up 20000 from X -> pending; bank moved 20000 -> settled; A pays out 20000 to X -> pending";
-    check(&format!("{out}; A has 0 funds, 20000 held; A closes -> not settled"));
+    let out = "A links X; came: A tops up 20000 from X -> pending; bank moved 20000 -> settled
+               went: A pays out 20000 to X -> pending; A has 0 funds, 20000 held; A closes -> not settled
+               bank takes back 20000 of came -> reversed; A owes 20000; bank owes 0";
+    check(&format!("{out}; bank declines of went -> declined; A has 0 funds, 0 held; A owes 0; bank owes 0"));
+    check(&format!(
+        "{out}; bank moved 20000 of went -> settled; A owes 20000; bank owes -20000
+         bank sends back 20000 of went -> returned; A has 0 funds, 0 held; A owes 0; bank owes 0"
+    ));
 }
 
 #[test]
@@ -385,4 +412,18 @@ fn an_account_has_one_live_mandate() {
     check(
         "A links X; A revokes -> revoked; B asks to link -> requested; bank grants X -> pending; B collects X -> active",
     );
+}
+
+#[test]
+fn an_account_stays_at_its_bank() {
+    let mut story = Story::new();
+    story.tell("A links X");
+    story.tell("A revokes -> revoked");
+    let (mandate, bank_account) = (MandateId(story.fresh()), BankAccountId(Id::from_number(1)));
+    let (wallet, holder, bank) = (wallet(1), holder(1), BankCode::new(126).expect("a code of four digits"));
+    let request = mandate::Request { mandate, wallet, holder, bank, origin: None, proof: None };
+    story.world.done(&Command::Mandate(mandate::Command::Request(request)));
+    story.world.done(&Command::Mandate(mandate::Command::Grant { mandate, grant: grant(bank_account) }));
+    let refusal = story.world.refused(&Command::Mandate(mandate::Command::Confirm { mandate, holder, bank_account }));
+    assert_eq!(refusal, Refusal::Contradiction { noun: Noun::Mandate });
 }
