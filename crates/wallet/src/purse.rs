@@ -63,6 +63,14 @@ pub struct Lot {
     pub amount: Yen,
 }
 
+impl Lot {
+    /// Whether `other` is of the same movement. Ids are only unique within their noun: a send and a top-up of one id are two
+    /// lots, or young money would take on the age of the old.
+    pub fn is_of(&self, other: &Self) -> bool {
+        self.id == other.id && self.source == other.source
+    }
+}
+
 /// A part of a movement: a lot (or a part of one), taken from one purse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {
@@ -114,9 +122,9 @@ impl Balance {
         left.is_zero().then_some(chosen)
     }
 
-    /// Takes `lot.amount` out of the lot with its id.
+    /// Takes `lot.amount` out of the lot with its id and source.
     pub fn take(&mut self, lot: &Lot) {
-        let index = self.lots.iter().position(|held| held.id == lot.id);
+        let index = self.lots.iter().position(|held| held.is_of(lot));
         let held = index.and_then(|index| self.lots.get_mut(index));
         let Some(held) = held else {
             missing(lot);
@@ -130,12 +138,12 @@ impl Balance {
         }
     }
 
-    /// Puts `lot` in: it joins the lot with its id, or stands by its age.
+    /// Puts `lot` in: it joins the lot with its id and source, or stands by its age.
     pub fn give(&mut self, lot: &Lot) {
         if lot.amount.is_zero() {
             return;
         }
-        if let Some(held) = self.lots.iter_mut().find(|held| held.id == lot.id) {
+        if let Some(held) = self.lots.iter_mut().find(|held| held.is_of(lot)) {
             let Some(sum) = held.amount.checked_add(lot.amount) else {
                 missing(lot);
             };
@@ -156,4 +164,26 @@ impl Balance {
 #[expect(clippy::panic, reason = "decide chose the lot from this very purse: our own bug")]
 fn missing(lot: &Lot) -> ! {
     panic!("lot {lot:?} does not fit the purse")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lots_of_one_id_and_two_sources_stay_apart() {
+        let lot = |source, hour: i64, amount| {
+            let received = Time::from_milliseconds(hour.saturating_mul(3_600_000));
+            Lot { id: Id::from_number(7), source, received, amount: Yen::new(amount) }
+        };
+        let old = lot(Source::TopUp(BankAccountId(Id::from_number(1))), 0, 100);
+        let young = lot(Source::Send(WalletId(Id::from_number(2))), 48, 50);
+        let mut balance = Balance::default();
+        for lot in [old, young, old] {
+            balance.give(&lot);
+        }
+        assert_eq!(balance.lots, [Lot { amount: Yen::new(200), ..old }, young]);
+        balance.take(&Lot { amount: Yen::new(20), ..young });
+        assert_eq!(balance.lots, [Lot { amount: Yen::new(200), ..old }, Lot { amount: Yen::new(30), ..young }]);
+    }
 }

@@ -365,7 +365,7 @@ fn release_effects(wallet: WalletId, shop: ShopId, pieces: &[Piece], each: &mut 
 /// Takes `gone` out of `pieces`.
 fn remove(pieces: &mut Vec<Piece>, gone: &[Piece]) {
     for piece in gone {
-        let held = pieces.iter_mut().rfind(|held| held.purse == piece.purse && held.lot.id == piece.lot.id);
+        let held = pieces.iter_mut().rfind(|held| held.purse == piece.purse && held.lot.is_of(&piece.lot));
         let left = held.as_ref().and_then(|held| held.lot.amount.checked_sub(piece.lot.amount));
         let (Some(held), Some(left)) = (held, left) else { wrong_row(Key::new(table::PAYMENT, piece.lot.id)) };
         held.lot.amount = left;

@@ -195,7 +195,8 @@ impl TopUp {
             let suspended = self.suspended();
             return Event::Reversed { debit, held: true, suspended, taken: None, owed: Yen::ZERO, at: moment.now };
         }
-        let left = wallet.funds.lots.iter().find(|lot| lot.id == debit.top_up.0);
+        let source = Source::TopUp(debit.bank_account);
+        let left = wallet.funds.lots.iter().find(|lot| lot.id == debit.top_up.0 && lot.source == source);
         let taken = left.map(|lot| Piece { purse: Purse::Funds, lot: *lot });
         let amount = if canary::active("reversal_owes_nothing") { Yen::ZERO } else { debit.amount };
         let owed = amount.saturating_sub(left.map_or(Yen::ZERO, |lot| lot.amount));
