@@ -6,7 +6,6 @@
 //! where to reach them.
 
 use crate::ids::{ContactId, HolderId, MandateId, WalletId};
-use crate::refusal::FrozenBy;
 use crate::{Event, bonus, holder, mandate, payment, payout, send, top_up, voucher, wallet};
 use domain::{Id, Time};
 use ledger::Yen;
@@ -132,12 +131,7 @@ fn of_wallet(event: &wallet::Event, each: &mut impl FnMut(Notice)) {
         Event::Opened { wallet, holder, traits, .. } => {
             (To::Holder(*holder), Kind::WalletOpened, *wallet, traits.opened)
         }
-        Event::Frozen { wallet, by, at } => {
-            if *by == FrozenBy::Debt {
-                each(told(To::Desk, Kind::WalletFrozen, wallet.0, Yen::ZERO, *at));
-            }
-            (To::Wallet(*wallet), Kind::WalletFrozen, *wallet, *at)
-        }
+        Event::Frozen { wallet, at, .. } => (To::Wallet(*wallet), Kind::WalletFrozen, *wallet, *at),
         Event::Unfrozen { wallet, at, .. } => (To::Wallet(*wallet), Kind::WalletUnfrozen, *wallet, *at),
         Event::Closed { wallet, holder, at, .. } => (To::Holder(*holder), Kind::WalletClosed, *wallet, *at),
     };
@@ -235,7 +229,12 @@ fn of_top_up(event: &top_up::Event, each: &mut impl FnMut(Notice)) {
         Event::Settled { debit, at, .. } => (debit, Kind::TopUpSettled, debit.amount, *at),
         Event::Ended { debit, at, .. } => (debit, Kind::TopUpEnded, debit.amount, *at),
         Event::Returned { debit, debited, at, .. } => (debit, Kind::TopUpReturned, *debited, *at),
-        Event::Reversed { debit, at, .. } => (debit, Kind::TopUpReversed, debit.amount, *at),
+        Event::Reversed { debit, owed, at, .. } => {
+            if !owed.is_zero() {
+                each(told(To::Desk, Kind::TopUpReversed, debit.top_up.0, *owed, *at));
+            }
+            (debit, Kind::TopUpReversed, debit.amount, *at)
+        }
         Event::Mismatched { debit, debited, at, .. } => {
             return each(told(To::Desk, Kind::AnswerToResolve, debit.top_up.0, *debited, *at));
         }

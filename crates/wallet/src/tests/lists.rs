@@ -191,3 +191,21 @@ fn a_holder_is_told_of_links_and_of_money_at_banks_and_the_desk_of_wrong_answers
         ],
     );
 }
+
+#[test]
+fn the_desk_is_told_of_what_a_reversal_leaves_owed() {
+    check_notices(
+        "A has 500 funds; A links X; A tops up 9000 from X -> pending; bank moved 9000 -> settled; A pays S 9000 -> captured
+         bank takes back 9000 -> reversed; A owes 8500",
+        &[
+            "mandate: MandateRequested 0",
+            "mandate: MandateActive 0",
+            "mandate: MandateConfirmed 0",
+            "wallet 1: TopUpRequested 9000",
+            "wallet 1: TopUpSettled 9000",
+            "wallet 1: Paid 9000",
+            "desk: TopUpReversed 8500",
+            "wallet 1: TopUpReversed 9000",
+        ],
+    );
+}
