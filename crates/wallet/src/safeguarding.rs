@@ -13,11 +13,13 @@ use crate::Event;
 use crate::chart;
 use crate::effect::Effect;
 use crate::policy::SafeguardingPolicy;
-use ledger::{Code, Leg, Step, Yen};
+use domain::Id;
+use ledger::{AccountId, Leg, Step, Yen};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What is owed, summed over all wallets: a consumer keeps it by showing it every event, and reads off a day's figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Outstanding {
     /// In `funds` purses, what is held counted.
     pub funds: i64,
@@ -25,8 +27,8 @@ pub struct Outstanding {
     pub prepaid: i64,
     /// In `bonus` purses, what is held counted.
     pub bonus: i64,
-    /// In suspense, all banks together; negative where more was paid out than was asked.
-    pub suspense: i64,
+    /// In suspense, by owner: each bank's, and what belongs to none; negative where a bank paid out more than was asked.
+    pub suspense: BTreeMap<Id, i64>,
 }
 
 /// A day's figures.
@@ -57,28 +59,33 @@ impl Outstanding {
             Step::Single | Step::Post { .. } => leg.amount.amount(),
             Step::Hold | Step::Release => 0,
         };
-        if let Some(sum) = self.sum(leg.credit.code) {
+        if let Some(sum) = self.sum(leg.credit) {
             *sum = sum.saturating_add(posted);
         }
-        if let Some(sum) = self.sum(leg.debit.code) {
+        if let Some(sum) = self.sum(leg.debit) {
             *sum = sum.saturating_sub(posted);
         }
     }
 
-    const fn sum(&mut self, code: Code) -> Option<&mut i64> {
-        match code {
+    fn sum(&mut self, account: AccountId) -> Option<&mut i64> {
+        match account.code {
             chart::FUNDS => Some(&mut self.funds),
             chart::PREPAID => Some(&mut self.prepaid),
             chart::BONUS => Some(&mut self.bonus),
-            chart::SUSPENSE => Some(&mut self.suspense),
+            chart::SUSPENSE => Some(self.suspense.entry(account.owner).or_default()),
             _ => None,
         }
+    }
+
+    /// What is owed out of suspense. What one bank paid out too much does not pay those whose money waits at another.
+    fn suspended(&self) -> i64 {
+        self.suspense.values().fold(0, |sum, balance| sum.saturating_add((*balance).max(0)))
     }
 
     /// The figures, if this is what stands at the end of a day on which `policy` is in force.
     pub fn figures(&self, policy: &SafeguardingPolicy) -> Figures {
         let yen = |amount: i64| Yen::checked(amount.max(0)).unwrap_or(Yen::MAX);
-        let debt = yen(self.funds.saturating_add(self.suspense.max(0)));
+        let debt = yen(self.funds.saturating_add(self.suspended()));
         let cost = cost(debt, policy);
         let required = debt.checked_add(cost).unwrap_or(Yen::MAX).max(policy.least);
         Figures { debt, cost, required, prepaid: yen(self.prepaid) }
@@ -104,7 +111,8 @@ mod tests {
     use crate::policy::Policy;
 
     fn check(funds: i64, cost: i64, required: i64) {
-        let outstanding = Outstanding { funds, prepaid: 70, bonus: 80, suspense: -90 };
+        let suspense = BTreeMap::from([(Id::from_number(125), -90)]);
+        let outstanding = Outstanding { funds, prepaid: 70, bonus: 80, suspense };
         let figures = outstanding.figures(&Policy::default().safeguarding);
         let yen = Yen::new;
         let expected = Figures { debt: yen(funds), cost: yen(cost), required: yen(required), prepaid: yen(70) };
@@ -124,8 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn money_in_suspense_is_owed() {
-        let outstanding = Outstanding { funds: 200_000_000, suspense: 100, ..Outstanding::default() };
+    fn money_in_suspense_is_owed_bank_by_bank() {
+        let suspense = BTreeMap::from([(Id::from_number(125), 100), (Id::from_number(126), -100)]);
+        let outstanding = Outstanding { funds: 200_000_000, suspense, ..Outstanding::default() };
         let figures = outstanding.figures(&Policy::default().safeguarding);
         assert_eq!((figures.debt, figures.cost), (Yen::new(200_000_100), Yen::new(6_000_001)));
     }
