@@ -92,8 +92,8 @@ pub fn check(leg: &Leg, debit: &Account, credit: &Account) -> Result<(), Unposta
     match leg.step {
         Step::Single | Step::Hold => check_new(leg, debit, credit),
         Step::Post { held } if leg.amount > held => Err(Unpostable::ExceedsHold { held, requested: leg.amount }),
-        Step::Post { .. } => check_sums(leg, debit, credit),
-        Step::Release => Ok(()),
+        // The hold was checked with its whole amount when it was made.
+        Step::Post { .. } | Step::Release => Ok(()),
     }
 }
 
@@ -117,11 +117,10 @@ fn check_new(leg: &Leg, debit: &Account, credit: &Account) -> Result<(), Unposta
 fn check_sums(leg: &Leg, debit: &Account, credit: &Account) -> Result<(), Unpostable> {
     let fits =
         |posted: Yen, pending: Yen| posted.checked_add(pending).and_then(|sum| sum.checked_add(leg.amount)).is_some();
-    let ends_hold = matches!(leg.step, Step::Post { .. });
-    if !ends_hold && !fits(debit.debits_posted, debit.debits_pending) {
+    if !fits(debit.debits_posted, debit.debits_pending) {
         return Err(Unpostable::SumTooLarge { account: leg.debit });
     }
-    if !ends_hold && !fits(credit.credits_posted, credit.credits_pending) {
+    if !fits(credit.credits_posted, credit.credits_pending) {
         return Err(Unpostable::SumTooLarge { account: leg.credit });
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Sums by business date, for limits of a day, a calendar month and a rolling window.
 
-use domain::{Day, Month};
+use domain::Day;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 
@@ -73,17 +73,8 @@ impl DailySums {
         self.between(day.plus(1_i32.saturating_sub(ROLLING_DAYS)), day)
     }
 
-    /// The sum over all that is kept in `month`, whatever the day.
-    pub fn of_month(&self, month: Month) -> Yen {
-        self.sum(|day| day.month() == month)
-    }
-
     fn between(&self, first: Day, last: Day) -> Yen {
-        self.sum(|day| first <= day && day <= last)
-    }
-
-    fn sum(&self, counts: impl Fn(Day) -> bool) -> Yen {
-        let amounts = self.0.iter().filter(|sum| counts(sum.day)).map(|sum| sum.amount);
+        let amounts = self.0.iter().filter(|sum| first <= sum.day && sum.day <= last).map(|sum| sum.amount);
         Yen::checked_sum(amounts).unwrap_or(Yen::MAX)
     }
 }
