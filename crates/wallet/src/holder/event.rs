@@ -136,7 +136,9 @@ impl Event {
     pub(crate) fn evolve_wallet(&self, wallet: &mut Wallet) {
         match self {
             Self::Opened { .. } | Self::ContactChangeRequested { .. } => {}
-            Self::ContactVerified { contact: Contact::Mail(_, domain), .. } => wallet.traits_mut().mail_domain = *domain,
+            Self::ContactVerified { contact: Contact::Mail(_, domain), .. } => {
+                wallet.traits_mut().mail_domain = *domain;
+            }
             Self::ContactVerified { contact: Contact::Phone(_), at, .. } => {
                 wallet.tier = wallet.tier.max(Tier::Phone);
                 wallet.traits_mut().phone_verified = Some(*at);
