@@ -12,7 +12,8 @@
 //!
 //! A link is not identification: nothing here ever changes a tier. A young mandate debits little until the account's true
 //! holder confirms it by another channel; age alone never lifts that (top-ups check it).
-//! Revoking a mandate oneself keeps the account as a payout route; everybody else's revocation ends that too.
+//! Revoking a mandate oneself keeps the account as a payout route; everybody else's revocation ends that too. "Not me" and
+//! fraud also undo whose the account was taken to be: what it brought in goes back there alone.
 //!
 //! Start reading at [`decide`]; the bank's facts are judged in `grant`, the slot is taken in `activate`.
 

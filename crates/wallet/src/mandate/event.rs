@@ -131,7 +131,7 @@ pub enum Event {
         /// When.
         at: Time,
     },
-    /// Revoked before, it is no payout route any more either.
+    /// Revoked before, it is no payout route any more either, nor proof of whose the account is if it was disowned.
     RouteEnded {
         /// Which.
         mandate: MandateId,
@@ -244,15 +244,26 @@ impl Event {
                 account.route = Some(Route { mandate: *mandate, wallet: *wallet, person: *person });
             }
             Self::ConfirmedByTrueHolder { .. } => bank_account(key, row).unconfirmed = Yen::ZERO,
-            Self::Revoked { mandate, by, .. } => {
+            Self::Revoked { mandate, by, why, .. } => {
                 let account = bank_account(key, row);
                 assert!(account.live_mandate == Some(*mandate), "only who has the slot leaves it: {self:?}");
                 account.live_mandate = None;
                 if !by.keeps_route() {
                     end_route(account, *mandate);
                 }
+                if by.disowns(*why) {
+                    account.person = None;
+                }
             }
-            Self::RouteEnded { mandate, .. } => end_route(bank_account(key, row), *mandate),
+            Self::RouteEnded { mandate, by, why, .. } => {
+                let account = bank_account(key, row);
+                if !by.keeps_route() {
+                    end_route(account, *mandate);
+                }
+                if by.disowns(*why) {
+                    account.person = None;
+                }
+            }
             Self::Requested { .. } | Self::Authenticating { .. } | Self::Granted { .. } => wrong_row(key),
             Self::Refused { .. } | Self::Collected { .. } | Self::Decided { .. } | Self::Ended { .. } => wrong_row(key),
         }

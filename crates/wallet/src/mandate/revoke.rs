@@ -1,6 +1,7 @@
 //! The end of a mandate, and its true holder's word.
 
-use super::{Event, RevokedBy, Status, Why, done, mandate_of, silent};
+use super::{Event, Mandate, RevokedBy, Status, Why, done, mandate_of, silent};
+use crate::bank_account::BankAccount;
 use crate::ids::MandateId;
 use crate::refusal::{Noun, Refusal};
 use crate::state::{Decided, Rows};
@@ -8,8 +9,8 @@ use domain::Moment;
 
 /// Refusals in order: unknown or another's, status.
 ///
-/// "Not me" may come at any time from the request on. It also finds a mandate that its holder had revoked before, for that
-/// one still is a payout route.
+/// "Not me" may come at any time from the request on. It also finds a mandate that was revoked before, for that one may still
+/// be a payout route, and the account may still be taken for its person's own.
 pub(super) fn revoke(rows: Rows<'_>, id: MandateId, by: RevokedBy, why: Why, moment: Moment) -> Decided {
     let mandate = mandate_of(rows, id)?;
     if matches!(by, RevokedBy::Holder(holder) if mandate.holder != holder) {
@@ -24,9 +25,8 @@ pub(super) fn revoke(rows: Rows<'_>, id: MandateId, by: RevokedBy, why: Why, mom
         }
         Status::Revoked => {
             let account = bank_account.and_then(|id| rows.bank_account(id).map(|account| (id, account)));
-            let route = account.filter(|(_, account)| account.route.is_some_and(|route| route.mandate == id));
-            match route {
-                Some((bank_account, _)) if !by.keeps_route() => {
+            match account {
+                Some((bank_account, account)) if leaves_more_to_end(id, mandate, account, by, why) => {
                     let event = Event::RouteEnded { mandate: id, bank_account, by, why, at: moment.now };
                     done(event, id, Status::Revoked)
                 }
@@ -37,12 +37,35 @@ pub(super) fn revoke(rows: Rows<'_>, id: MandateId, by: RevokedBy, why: Why, mom
     }
 }
 
+/// Whether the account still has something of a mandate that was revoked before: the way out, or its person's name. An
+/// account on which another mandate hangs since is that one's.
+fn leaves_more_to_end(id: MandateId, mandate: &Mandate, account: &BankAccount, by: RevokedBy, why: Why) -> bool {
+    let is_named = by.disowns(why) && account.is_of(mandate.person);
+    match account.route {
+        Some(route) if route.mandate == id => !by.keeps_route() || is_named,
+        Some(_) => false,
+        None => is_named && account.live_mandate.is_none(),
+    }
+}
+
 impl RevokedBy {
     /// Whether the account stays a payout route: only who ends their own link keeps it.
     pub const fn keeps_route(self) -> bool {
         match self {
             Self::Holder(_) => true,
             Self::BankAccountHolder | Self::Bank | Self::Desk(_) | Self::StrongerLink(_) => false,
+        }
+    }
+
+    /// Whether this says that the account never was the person's who linked it. What was debited there is then nobody's to
+    /// pay out elsewhere: between the accounts of one person money moves, out of a stranger's it does not.
+    pub const fn disowns(self, why: Why) -> bool {
+        match (self, why) {
+            (Self::BankAccountHolder, _) | (_, Why::NotMine | Why::Fraud) => true,
+            (
+                Self::Holder(_) | Self::Bank | Self::Desk(_) | Self::StrongerLink(_),
+                Why::Unneeded | Why::AccountClosed,
+            ) => false,
         }
     }
 }

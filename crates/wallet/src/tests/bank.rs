@@ -236,6 +236,7 @@ impl Story {
             }
             ["true", "holder", "confirms"] => mandate::Command::ConfirmByTrueHolder { mandate },
             ["not", "me"] => revoke(RevokedBy::BankAccountHolder, Why::NotMine),
+            ["bank", "closes", "account"] => revoke(RevokedBy::Bank, Why::AccountClosed),
             ["bank", "revokes"] => revoke(RevokedBy::Bank, Why::Fraud),
             [who, "revokes"] => revoke(RevokedBy::Holder(super::world::holder(number_of(who))), Why::Unneeded),
             _ => return None,

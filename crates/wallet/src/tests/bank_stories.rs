@@ -136,6 +136,19 @@ fn a_reversal_finds_money_that_another_movement_holds() {
 }
 
 #[test]
+fn what_came_from_a_disowned_account_goes_back_there_alone() {
+    let rich = "A links Y; A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled; 2 days pass";
+    let no_way_out = "A pays out 1000 to Y -> insufficient funds, 0 there";
+    check(&format!("{rich}; A pays out 1000 to Y -> pending"));
+    check(&format!("{rich}; not me -> revoked; {no_way_out}"));
+    check(&format!("{rich}; bank revokes -> revoked; {no_way_out}"));
+    check(&format!("{rich}; bank closes account -> revoked; A pays out 1000 to Y -> pending"));
+    check(&format!("{rich}; bank closes account -> revoked; not me -> revoked; {no_way_out}; not me -> revoked"));
+    check(&format!("{rich}; A revokes -> revoked; A pays out 1000 to Y -> pending; not me -> revoked; {no_way_out}"));
+    check(&format!("{rich}; not me -> revoked; A links X; A pays out 1000 to Y -> pending"));
+}
+
+#[test]
 fn a_reversal_before_its_debit_is_no_credit() {
     check(
         "A links X; A tops up 10000 from X -> pending; bank takes back 10000 -> reversed; A has 0 funds, 0 arriving

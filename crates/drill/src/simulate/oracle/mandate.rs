@@ -2,7 +2,7 @@
 
 use super::{Oracle, Reasons, What, Why};
 use domain::{Moment, Time};
-use wallet::mandate::{Command, Grant, NameGrade, Request, RevokedBy, Status};
+use wallet::mandate::{Command, Grant, NameGrade, Request, RevokedBy, Status, Why as Word};
 use wallet::switches::Function;
 use wallet::{BankAccountId, BankCode, HolderId, MandateId, MissingFact, Noun, PersonId, Receipt, Tier, WalletId};
 
@@ -160,7 +160,7 @@ impl Oracle {
             Command::Abandon { .. } => self.mandate(id).status = Status::Abandoned,
             Command::Expire { .. } => self.mandate(id).status = Status::Expired,
             Command::ConfirmByTrueHolder { .. } => self.confirm_by_true_holder(id),
-            Command::Revoke { by, .. } => self.revoke(id, matches!(by, RevokedBy::Holder(_))),
+            Command::Revoke { by, why, .. } => self.revoke(id, *by, *why),
         }
         let status = self.mandates[&id].status;
         super::payment::expect(receipt, &Receipt::Mandate { id, status, missing })
@@ -213,7 +213,7 @@ impl Oracle {
 
     fn activate(&mut self, id: MandateId) {
         if let Some(stranger) = self.live_on(&self.mandates[&id]) {
-            self.revoke(stranger, false);
+            self.revoke(stranger, RevokedBy::StrongerLink(id), Word::NotMine);
         }
         let mandate = self.mandates.get_mut(&id).expect("an unknown mandate is a reason");
         mandate.status = Status::Active;
@@ -224,13 +224,20 @@ impl Oracle {
         self.linked.insert(grant.bank_account, linked);
     }
 
-    fn revoke(&mut self, id: MandateId, keeps_route: bool) {
+    fn revoke(&mut self, id: MandateId, by: RevokedBy, why: Word) {
         let mandate = self.mandates.get_mut(&id).expect("an unknown mandate is a reason");
+        let was_active = mandate.status == Status::Active || mandate.status == Status::Revoked;
         mandate.status = Status::Revoked;
         let linked = mandate.grant.and_then(|grant| self.linked.get_mut(&grant.bank_account));
         let Some(linked) = linked else { return };
         linked.live = linked.live.filter(|live| *live != id);
-        if !keeps_route {
+        // The account is taken for whose it is by the word of its last link alone; this word against that link undoes it.
+        let last = linked.live.is_none() && linked.route.is_none_or(|(route, _, _)| route == id);
+        let disowned = by == RevokedBy::BankAccountHolder || matches!(why, Word::NotMine | Word::Fraud);
+        if was_active && last && disowned && linked.person == mandate.person {
+            linked.person = None;
+        }
+        if !matches!(by, RevokedBy::Holder(_)) {
             linked.route = linked.route.filter(|(mandate, _, _)| *mandate != id);
         }
     }
