@@ -130,6 +130,12 @@ impl Counters {
         }
     }
 
+    /// What counted on `day` towards the limits of a day: the largest of its sums.
+    pub(crate) fn left_on(&self, day: Day) -> Yen {
+        let sums = [&self.payment, &self.send, &self.young, &self.young_send].map(|sums| sums.on(day));
+        sums.into_iter().max().unwrap_or(Yen::ZERO)
+    }
+
     fn of(&mut self, counter: Counter) -> &mut DailySums {
         match counter {
             Counter::TopUp => &mut self.top_up,

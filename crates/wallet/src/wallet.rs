@@ -407,12 +407,25 @@ fn unfreeze(rows: Rows<'_>, id: WalletId, by: FrozenBy, moment: Moment) -> Decid
     Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id, status: status.into() }))
 }
 
+/// Refusals in order: unknown or another's, closed, frozen, not settled, money left today: the sums of a day are the wallet's,
+/// and would begin anew with the next one.
 fn close(rows: Rows<'_>, id: WalletId, holder: HolderId, moment: Moment) -> Decided {
     let wallet = rows.wallet_of(id, holder)?;
     wallet.check_outflow()?;
     let pending = wallet.held().checked_add(wallet.arriving()).unwrap_or(Yen::MAX);
     if !wallet.available().is_zero() || !pending.is_zero() {
         return Err(Refusal::NotSettled { available: wallet.available(), pending });
+    }
+    let today = moment.now.day();
+    let left_today = wallet.counters.left_on(today);
+    if !left_today.is_zero() {
+        return Err(Refusal::LimitExceeded {
+            limit: Limit::PerDay,
+            at_most: 0,
+            left: 0,
+            requested: left_today.amount(),
+            from: Some(today.plus(1)),
+        });
     }
     let event = Event::Closed { wallet: id, holder, person: wallet.person, at: moment.now };
     Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id, status: "closed".into() }))

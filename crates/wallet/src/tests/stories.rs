@@ -96,7 +96,7 @@ fn a_refund_to_a_closed_wallet_waits_in_suspense() {
     check(
         "A has 300 funds; first: A pays S 100 -> captured; second: A pays T 200 -> captured
          S holds 1 of A -> insufficient funds, 0 there
-         A closes -> closed; S refunds 40 of first -> done; A has 0 funds; S has 60
+         A closes -> limit per day, 0 left; 1 days pass; A closes -> closed; S refunds 40 of first -> done; A has 0 funds; S has 60
          A pays S 1 -> wallet closed; A freezes -> wallet closed",
     );
     check(

@@ -1,10 +1,10 @@
 //! The model of holders, wallets themselves, shops and switches.
 
-use super::{Holding, Oracle, Reasons, Why};
+use super::{Holding, Oracle, Reasons, What, Why};
 use domain::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 use wallet::switches::{Function, Stop};
-use wallet::{ContactId, HolderId, Noun, PersonId, Tier, WalletId, holder, shop, switches, wallet as room};
+use wallet::{ContactId, HolderId, Limit, Noun, PersonId, Tier, WalletId, holder, shop, switches, wallet as room};
 
 /// A holder as the model knows them.
 pub struct Known {
@@ -145,6 +145,9 @@ impl Oracle {
                 Self::outflow_reasons(holding, reasons);
                 let (available, pending) = (self.books.in_wallet(*wallet), self.books.under_way(*wallet));
                 reasons.add(available != 0 || pending != 0, Why::NotSettled { available, pending });
+                let of_a_day = [What::Payment, What::Send, What::Young, What::YoungSend];
+                let left = of_a_day.into_iter().any(|what| self.tally.today(wallet.0, what, moment.now) > 0);
+                reasons.add(left, Why::Limit { limit: Limit::PerDay, left: 0 });
             }
         }
     }
