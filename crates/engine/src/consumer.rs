@@ -8,7 +8,7 @@
 use crate::core::{Committed, Observer};
 use crate::cursors::{CONSUMERS_FILE, Cursors};
 use crate::journal::JournalReader;
-use crate::record::{Place, Record};
+use crate::record::{Place, Record, SealedRecord};
 use crate::store::{Head, StoreError};
 use domain::Domain;
 use std::fmt;
@@ -148,7 +148,7 @@ impl<D: Domain> Follower<D> {
     }
 
     /// Takes a committed batch: reads the journal for what lies before it, skips what was handled.
-    pub fn take(&mut self, batch: &[Record<D>]) -> Result<(), ConsumerError> {
+    pub fn take(&mut self, batch: &[SealedRecord]) -> Result<(), ConsumerError> {
         let Some(first) = batch.first() else { return Ok(()) };
         while self.cursor + 1 < first.place.n {
             if !self.catch_up(first.place.n - 1)? {
@@ -157,7 +157,7 @@ impl<D: Domain> Follower<D> {
             }
         }
         let new = batch.partition_point(|record| record.place.n <= self.cursor);
-        self.handle(&batch[new..])
+        self.decode_and_handle(&batch[new..])
     }
 
     /// Handles one page from the journal, up to record `until`. Whether there was any.
@@ -167,9 +167,13 @@ impl<D: Domain> Follower<D> {
             return Ok(false);
         }
         let page = self.journal.read(self.cursor + 1, left.min(CONSUMER_PAGE_RECORDS_MAX))?;
-        let records = page.iter().map(Record::decode).collect::<Result<Vec<_>, _>>()?;
-        self.handle(&records)?;
-        Ok(!records.is_empty())
+        self.decode_and_handle(&page)?;
+        Ok(!page.is_empty())
+    }
+
+    fn decode_and_handle(&mut self, sealed: &[SealedRecord]) -> Result<(), ConsumerError> {
+        let records = sealed.iter().map(Record::decode).collect::<Result<Vec<_>, _>>()?;
+        self.handle(&records)
     }
 
     /// Saves the cursor: nothing is left to do.
@@ -217,13 +221,13 @@ impl Drop for Teller {
 }
 
 /// Every consumer of one engine, each on a thread of its own.
-pub struct Consumers<D: Domain> {
+pub struct Consumers {
     head: Arc<Published>,
-    senders: Vec<(SyncSender<Committed<D>>, Arc<Progress>)>,
+    senders: Vec<(SyncSender<Committed>, Arc<Progress>)>,
     threads: Vec<JoinHandle<()>>,
 }
 
-impl<D: Domain> Consumers<D> {
+impl Consumers {
     /// No consumers yet; `head` is the lane's head as the core has it.
     pub fn new(head: &Head) -> Self {
         let head = Published {
@@ -235,7 +239,7 @@ impl<D: Domain> Consumers<D> {
     }
 
     /// Starts the thread of one consumer.
-    pub fn add(&mut self, follower: Follower<D>) {
+    pub fn add<D: Domain>(&mut self, follower: Follower<D>) {
         let (sender, receiver) = sync_channel(CONSUMER_BATCHES_MAX);
         self.senders.push((sender, follower.progress()));
         let head = Arc::clone(&self.head);
@@ -248,12 +252,12 @@ impl<D: Domain> Consumers<D> {
 
     /// Tells the consumers of every commit: for [`Core::observe`](crate::Core::observe). Also who waits for their end,
     /// and shows how far behind they are.
-    pub fn connect(self) -> (Observer<D>, Watch) {
+    pub fn connect(self) -> (Observer, Watch) {
         let Self { head, senders, threads } = self;
         let progress = senders.iter().map(|(_, progress)| Arc::clone(progress)).collect();
         let watch = Watch { head: Arc::clone(&head), progress, threads };
         let teller = Teller(head);
-        let observer = move |batch: &Committed<D>| {
+        let observer = move |batch: &Committed| {
             if let Some(last) = batch.last() {
                 teller.tell(last.place, last.at.milliseconds());
             }
@@ -303,7 +307,7 @@ impl Watch {
 }
 
 /// A consumer's thread: batches from memory, the journal when one was missed, until the engine is gone.
-fn follow<D: Domain>(mut follower: Follower<D>, receiver: &Receiver<Committed<D>>, head: &Published) {
+fn follow<D: Domain>(mut follower: Follower<D>, receiver: &Receiver<Committed>, head: &Published) {
     let until = || head.n.load(Ordering::Acquire);
     loop {
         let handled = match receiver.recv_timeout(WAIT) {

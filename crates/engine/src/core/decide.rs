@@ -7,7 +7,7 @@ use super::Core;
 use crate::canary;
 use crate::encoding::{EntryRef, OutcomeRef};
 use crate::options::CLOCK_DRIFT_MS_MAX;
-use crate::record::{Actor, Entry, Outcome, Place, Record, Request, SealedRecord, Touch, chain};
+use crate::record::{Actor, Place, Record, Request, SealedRecord, Touch, chain};
 use crate::store::{Head, Store, StoreError};
 use crate::submission::{Answer, Answered, EngineError, Submission, recorded_answer};
 use domain::{Domain, Key, Moment, Time};
@@ -21,15 +21,13 @@ const AGGREGATED_NAME: &str = "engine.refusals";
 const DEFECT_CHARACTERS_MAX: usize = 500;
 
 /// What the running batch has come to.
-pub(super) struct Batch<D: Domain> {
+pub(super) struct Batch {
     /// The head as it will be after the commit.
     pub head: Head,
     pub sealed: Vec<SealedRecord>,
     /// Buffers of the batch before, to be used again.
     spare: Vec<Vec<u8>>,
     pub requests: Vec<([u8; 16], u64)>,
-    /// The records themselves, if somebody observes.
-    pub records: Vec<Record<D>>,
     /// The request keys of this batch: the body's MAC, and the index of the answer.
     seen: HashMap<[u8; 16], ([u8; 16], usize)>,
     /// Refusals that were counted instead of journaled.
@@ -38,14 +36,13 @@ pub(super) struct Batch<D: Domain> {
     event_keys: Vec<Key>,
 }
 
-impl<D: Domain> Batch<D> {
+impl Batch {
     pub fn new(head: Head) -> Self {
         Self {
             head,
             sealed: Vec::new(),
             spare: Vec::new(),
             requests: Vec::new(),
-            records: Vec::new(),
             seen: HashMap::new(),
             counted: 0,
             touched: Vec::new(),
@@ -57,7 +54,6 @@ impl<D: Domain> Batch<D> {
         self.head = head;
         self.spare.extend(self.sealed.drain(..).map(|sealed| sealed.bytes));
         self.requests.clear();
-        self.records.clear();
         self.seen.clear();
         self.counted = 0;
     }
@@ -161,10 +157,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         for (actor, refusals) in aggregated {
             self.batch.touched.clear();
             let outcome = OutcomeRef::Aggregated { refusals };
-            self.seal(at, &Asked { actor, command: AGGREGATED_NAME, reason: None, request: None }, &[], outcome)
-                .map_err(StoreError::Damaged)?;
             let asked = Asked { actor, command: AGGREGATED_NAME, reason: None, request: None };
-            self.keep_record(at, &asked, Vec::new(), || Outcome::Aggregated { refusals });
+            self.seal(at, &asked, &[], outcome).map_err(StoreError::Damaged)?;
         }
         Ok(())
     }
@@ -218,10 +212,6 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         };
         let place = self.seal(at, &asked, &decision.events, outcome).map_err(Interrupted::Defect)?;
         self.remember(submission.request, index);
-        self.keep_record(at, &asked, decision.events, || match &decision.reply {
-            Ok(receipt) => Outcome::Done(receipt.clone()),
-            Err(refusal) => Outcome::Refused(refusal.clone()),
-        });
         Ok(Ok(Answer { place: Some(place), at, repeated: false, reply: decision.reply }))
     }
 
@@ -278,7 +268,6 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let asked = Asked { reason: asked.reason.map(beginning), ..asked };
         let place = self.seal(moment.now, &asked, &[], OutcomeRef::Defect(what)).map_err(StoreError::Damaged)?;
         self.remember(submission.request, index);
-        self.keep_record(moment.now, &asked, Vec::new(), || Outcome::Defect(what.to_owned()));
         self.defects += 1;
         self.defect_last = Some(format!("record {}: {what}", place.n));
         Ok(EngineError::Defect { place })
@@ -289,29 +278,6 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             self.batch.seen.insert(key, (body, index));
             self.batch.requests.push((key, self.batch.head.place.n));
         }
-    }
-
-    /// Keeps the record for whoever observes; costs nothing when nobody does.
-    fn keep_record(
-        &mut self,
-        at: Time,
-        asked: &Asked<'_>,
-        events: Vec<D::Event>,
-        outcome: impl FnOnce() -> Outcome<D>,
-    ) {
-        if self.observer.is_none() {
-            return;
-        }
-        let entry = Entry {
-            actor: asked.actor,
-            command: asked.command.to_owned(),
-            reason: asked.reason.map(str::to_owned),
-            request: asked.request,
-            touched: self.batch.touched.clone(),
-            events,
-            outcome: outcome(),
-        };
-        self.batch.records.push(Record { place: self.batch.head.place, at, entry });
     }
 }
 

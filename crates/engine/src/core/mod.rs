@@ -20,7 +20,7 @@ mod write_back;
 use crate::canary;
 use crate::encoding::Encoder;
 use crate::options::{GENERATION_AGE_MS_MAX, Options, SLOWING_MS_MAX};
-use crate::record::Record;
+use crate::record::SealedRecord;
 use crate::store::{Changed, Commit, Head, Store, StoreError, Stored};
 use crate::submission::{Answered, EngineError, Submission};
 use cache::{Cache, SlotId};
@@ -31,10 +31,10 @@ use refusals::Refusals;
 use std::sync::Arc;
 use write_back::WriteBack;
 
-/// The records of one commit, as consumers get them.
-pub type Committed<D> = Arc<Vec<Record<D>>>;
+/// The records of one commit, as they are stored: who follows decodes them on a thread of its own.
+pub type Committed = Arc<Vec<SealedRecord>>;
 /// Whoever is told of every commit, right after it.
-pub type Observer<D> = Box<dyn FnMut(&Committed<D>) + Send>;
+pub type Observer = Box<dyn FnMut(&Committed) + Send>;
 
 /// Whether the core takes commands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +80,12 @@ pub struct Core<D: Domain, S: Store<D>> {
     write_back: WriteBack<D>,
     refusals: Refusals,
     encoder: Encoder,
-    observer: Option<Observer<D>>,
+    observer: Option<Observer>,
     defects: u64,
     defect_last: Option<String>,
     refusals_counted: u64,
     // What one batch works with, kept for its memory.
-    batch: Batch<D>,
+    batch: Batch,
     plan: Plan,
     working_set: WorkingSet,
     changed: Vec<Changed<D::Row>>,
@@ -203,7 +203,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     }
 
     /// From now on `observer` is told of every commit.
-    pub fn observe(&mut self, observer: Observer<D>) {
+    pub fn observe(&mut self, observer: Observer) {
         self.observer = Some(observer);
     }
 
@@ -268,7 +268,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         self.keep_refusals();
         self.publish();
         if let Some(observer) = &mut self.observer {
-            observer(&Arc::new(std::mem::take(&mut self.batch.records)));
+            observer(&Arc::new(std::mem::take(&mut self.batch.sealed)));
         }
         Ok(())
     }

@@ -18,7 +18,7 @@ const BEGIN: Time = Time::from_milliseconds(1_767_193_200_000);
 pub struct World {
     pub directory: TempDir,
     pub core: Option<Core<Wallets, SqliteStore<Wallets>>>,
-    pub batches: Arc<Mutex<Vec<Committed<Wallets>>>>,
+    pub batches: Arc<Mutex<Vec<Committed>>>,
     now: Time,
     payments: u64,
 }
