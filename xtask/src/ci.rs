@@ -45,6 +45,21 @@ const STEPS: &[Step] = &[
         note: "what follows is measured and proved on the binary that is shipped",
     },
     Step {
+        name: "simulation",
+        command: &["target/release/kinchaku", "simulate", "--seeds", "2000", "--json"],
+        note: "thirty days a seed, with faults at every turn, beside a model that knows nothing but what was asked",
+    },
+    Step {
+        name: "load",
+        command: &["target/release/kinchaku", "bench", "pay", "--seconds", "5", "--wallets", "20000", "--json"],
+        note: "whole payments under load, every balance and the whole journal audited; the speed is not judged here",
+    },
+    Step {
+        name: "bare transfers",
+        command: &["target/release/kinchaku", "bench", "transfer", "--seconds", "3", "--accounts", "20000", "--json"],
+        note: "the engine without a wallet's rules, audited",
+    },
+    Step {
         name: "kills",
         command: &["target/release/kinchaku", "crash", "kill", "--rounds", "20"],
         note: "the process is killed under load: nothing acknowledged is lost, nothing happens twice",
@@ -58,6 +73,29 @@ const STEPS: &[Step] = &[
         name: "failing disks",
         command: &["target/release/kinchaku", "crash", "disk"],
         note: "a full disk is an answer, a failed sync the end; nothing acknowledged is lost by either",
+    },
+    Step {
+        name: "planted bugs",
+        command: &["cargo", "run", "--release", "--locked", "--features", "canaries", "--", "simulate", "--canaries"],
+        note: "each of twenty planted bugs must be caught: a simulation that finds nothing proves nothing",
+    },
+    Step {
+        name: "planted bugs on disk",
+        command: &[
+            "cargo",
+            "run",
+            "--release",
+            "--locked",
+            "--features",
+            "canaries",
+            "--",
+            "crash",
+            "images",
+            "--images",
+            "60",
+            "--canaries",
+        ],
+        note: "the planted bugs that only lost power shows",
     },
 ];
 
