@@ -15,7 +15,7 @@ mod authorise;
 mod event;
 mod refund;
 
-pub(crate) use authorise::check_pieces;
+pub(crate) use authorise::few;
 pub use event::{Authorised, Event, Part};
 
 use crate::canary;

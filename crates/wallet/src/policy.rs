@@ -103,6 +103,8 @@ pub struct PaymentPolicy {
 /// Sends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SendPolicy {
+    /// The least at a time: whoever sends dust would fill a stranger's purse with lots.
+    pub per_time_min: Yen,
     /// The most at a time: 1,000,000 yen for the second kind of operator (資金決済法36条の2, 施行令12条の2).
     pub per_time_max: Yen,
     /// The most a business date.
@@ -196,6 +198,7 @@ impl Default for Policy {
                 code_ms_max: 5 * MINUTE_MS,
             },
             send: SendPolicy {
+                per_time_min: Yen::new(100),
                 per_time_max: Yen::new(1_000_000),
                 per_day_max: Yen::new(1_000_000),
                 tier_min: Tier::Identified,

@@ -1,6 +1,7 @@
 //! Purses and their lots: money remembers where it came from.
 //!
-//! A purse is a ledger account and the lots that make up what is available in it. Lots are taken oldest first; what a
+//! A purse is a ledger account and the lots that make up what is available in it. Lots are taken oldest first, or the
+//! largest first where the oldest would be too many for one movement; what a
 //! refund or a void gives back joins its lot again. The lots of a purse always sum up to its available balance.
 
 use crate::chart;
@@ -86,6 +87,18 @@ impl Piece {
     pub const fn of(self, amount: Yen) -> Self {
         Self { purse: self.purse, lot: Lot { amount, ..self.lot } }
     }
+}
+
+/// `amount` of `pieces`, the largest first; of two of one size the one that stands first.
+pub(crate) fn largest(mut pieces: Vec<Piece>, amount: Yen) -> Vec<Piece> {
+    pieces.sort_by_key(|piece| std::cmp::Reverse(piece.lot.amount));
+    let mut left = amount;
+    for piece in &mut pieces {
+        *piece = piece.of(piece.lot.amount.min(left));
+        left = left.saturating_sub(piece.lot.amount);
+    }
+    pieces.retain(|piece| !piece.lot.amount.is_zero());
+    pieces
 }
 
 /// A purse: its sums, and the lots behind what is available.

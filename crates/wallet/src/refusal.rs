@@ -173,6 +173,13 @@ pub enum Refusal {
         /// Why: for the desk, not for the sender.
         why: Unable,
     },
+    /// Less than the policy asks for.
+    AmountTooSmall {
+        /// The least.
+        least: Yen,
+        /// What was asked.
+        requested: Yen,
+    },
     /// More than a figure of the policy allows.
     LimitExceeded {
         /// Which figure.

@@ -18,7 +18,7 @@ use crate::bank_answer::Review;
 use crate::canary;
 use crate::holder::Sealed;
 use crate::ids::{HolderId, SendId, StaffId, WalletId};
-use crate::payment::check_pieces;
+use crate::payment::few;
 use crate::policy::Policy;
 use crate::purse::{Lot, Piece, Purse};
 use crate::refusal::{Limit, Noun, Proof, Refusal, Unable};
@@ -169,7 +169,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
 }
 
 /// Refusals in order: amount, message too long, unknown (the wallet, the recipient), id taken, stopped, clock, closed,
-/// frozen, tier, what keeps the recipient from receiving, limits, funds, what the money is made of, step-up, guard.
+/// frozen, tier, what keeps the recipient from receiving, too small, limits, funds, what the money is made of, step-up, guard.
 fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     if command.amount.is_zero() {
         return Err(Refusal::AmountZero);
@@ -250,8 +250,12 @@ fn check_recipient(
     Ok(())
 }
 
-/// The sender's pieces, oldest first, within every limit.
+/// The sender's pieces, oldest first if they are not too many, within every limit.
 fn check_money(wallet: &Wallet, command: &Request, moment: Moment, policy: &Policy) -> Result<Vec<Piece>, Refusal> {
+    let least = policy.send.per_time_min;
+    if command.amount < least {
+        return Err(Refusal::AmountTooSmall { least, requested: command.amount });
+    }
     check_limit(Limit::PerTime, policy.send.per_time_max, Yen::ZERO, command.amount)?;
     let sent_today = wallet.counters.send.on(moment.now.day());
     check_limit(Limit::PerDay, policy.send.per_day_max, sent_today, command.amount)?;
@@ -261,7 +265,7 @@ fn check_money(wallet: &Wallet, command: &Request, moment: Moment, policy: &Poli
         .choose(command.amount, |_| true)
         .ok_or(Refusal::InsufficientFunds { available, requested: command.amount })?;
     let pieces: Vec<_> = lots.into_iter().map(|lot| Piece { purse: Purse::Funds, lot }).collect();
-    check_pieces(&pieces)?;
+    let pieces = few(pieces, || wallet.pieces(&[Purse::Funds]))?;
     let young = ageing::young(&pieces, moment.now, &policy.ageing);
     ageing::check(wallet, young, true, moment.now, &policy.ageing)?;
     Ok(pieces)

@@ -89,6 +89,12 @@ impl Wallet {
         }
     }
 
+    /// Every lot of `purses`, in their order and the oldest first within each.
+    pub(crate) fn pieces(&self, purses: &[Purse]) -> Vec<Piece> {
+        let lots = |purse: &Purse| self.purse(*purse).lots.iter().map(|lot| (*purse, *lot)).collect::<Vec<_>>();
+        purses.iter().flat_map(lots).map(|(purse, lot)| Piece { purse, lot }).collect()
+    }
+
     /// The traits, to change them. They are shared between a wallet's versions, because hardly any event changes them.
     pub(crate) fn traits_mut(&mut self) -> &mut Traits {
         Arc::make_mut(&mut self.traits)

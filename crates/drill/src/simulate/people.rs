@@ -489,7 +489,7 @@ impl World {
         }
     }
 
-    /// Spends everything and closes the wallet; later its holder opens another one.
+    /// Spends everything and closes the wallet, on another day if not on this one; later its holder opens another one.
     fn close(&mut self) {
         let index = self.chance.index(self.people.everybody.len());
         let Someone { wallet, holder, .. } = self.people.everybody[index];
@@ -503,7 +503,10 @@ impl World {
             let command = Authorise { payment, payer, shop, amount, capture: true, origin: None, proof };
             self.ask(ActorKind::Shop, Command::Payment(Payment::Authorise(command)));
         }
-        self.ask(ActorKind::Holder, Command::Wallet(Wallet::Close { wallet, holder }));
+        let close = Command::Wallet(Wallet::Close { wallet, holder });
+        self.ask(ActorKind::Holder, close.clone());
+        let after_ms = self.chance.between(HOUR_MS, DAY_MS);
+        self.ask_later(after_ms, ActorKind::Holder, close);
         if self.chance.one_in(2) {
             let next = WalletId(self.chance.id(self.now));
             let after_ms = self.chance.between(HOUR_MS, 2 * DAY_MS);
@@ -550,7 +553,13 @@ impl World {
             2 => RevokedBy::Bank,
             _ => RevokedBy::Desk(StaffId(Id::from_number(2))),
         };
-        self.ask(ActorKind::Bank, Command::Mandate(Mandate::Revoke { mandate, by, why: Why::NotMine }));
+        let why = *self.chance.pick(&[Why::Unneeded, Why::NotMine, Why::NotMine, Why::Fraud, Why::AccountClosed]);
+        self.ask(ActorKind::Bank, Command::Mandate(Mandate::Revoke { mandate, by, why }));
+        if self.chance.one_in(3) {
+            let (by, why) = (RevokedBy::BankAccountHolder, Why::NotMine);
+            let after_ms = self.chance.between(MINUTE_MS, 2 * DAY_MS);
+            self.ask_later(after_ms, ActorKind::Bank, Command::Mandate(Mandate::Revoke { mandate, by, why }));
+        }
     }
 
     /// Whoever asked hears the answer: a wallet that was opened anew is used from then on.

@@ -3,7 +3,7 @@
 use super::event::{self, Event};
 use super::{Authorise, PIECES_MAX, Payer, PaymentCode, Status};
 use crate::ids::{PaymentCodeId, WalletId};
-use crate::purse::{Piece, Purse};
+use crate::purse::{Piece, Purse, largest};
 use crate::refusal::{Limit, Noun, Refusal};
 use crate::shop::Shop;
 use crate::state::{Decided, Rows};
@@ -113,7 +113,8 @@ fn ask_guard(
     }
 }
 
-/// The pieces of a payment: bonus, then prepaid, then funds, the oldest lot first.
+/// The pieces of a payment: bonus, then prepaid, then funds, the oldest lot first. If those are too many, the largest of all
+/// purses: who was given a little by many can always pay if as many lots as a movement may have are enough.
 fn choose(wallet: &Wallet, amount: Yen) -> Result<Vec<Piece>, Refusal> {
     let available = wallet.available();
     if amount > available {
@@ -128,21 +129,25 @@ fn choose(wallet: &Wallet, amount: Yen) -> Result<Vec<Piece>, Refusal> {
         pieces.extend(lots.into_iter().map(|lot| Piece { purse, lot }));
         left = left.saturating_sub(taken);
     }
-    check_pieces(&pieces)?;
-    Ok(pieces)
+    few(pieces, || wallet.pieces(&Purse::ALL))
 }
 
-/// Refuses a movement that would be made of too many lots.
-pub(crate) fn check_pieces(pieces: &[Piece]) -> Result<(), Refusal> {
-    if pieces.len() > PIECES_MAX {
+/// `chosen`, or as much of the largest pieces `there` if that is too many for a movement. Refuses if those are too many too.
+pub(crate) fn few(chosen: Vec<Piece>, there: impl FnOnce() -> Vec<Piece>) -> Result<Vec<Piece>, Refusal> {
+    if chosen.len() <= PIECES_MAX {
+        return Ok(chosen);
+    }
+    let amount = Yen::checked_sum(chosen.iter().map(|piece| piece.lot.amount)).unwrap_or(Yen::MAX);
+    let largest = largest(there(), amount);
+    if largest.len() > PIECES_MAX {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         return Err(Refusal::LimitExceeded {
             limit: Limit::Pieces,
             at_most: count(PIECES_MAX),
             left: count(PIECES_MAX),
-            requested: count(pieces.len()),
+            requested: count(largest.len()),
             from: None,
         });
     }
-    Ok(())
+    Ok(largest)
 }

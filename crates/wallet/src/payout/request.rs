@@ -5,7 +5,7 @@ use crate::bank_account::BankAccount;
 use crate::bank_answer::Review;
 use crate::effect::Counters;
 use crate::ids::{BankAccountId, BankCode};
-use crate::payment::check_pieces;
+use crate::payment::few;
 use crate::policy::Policy;
 use crate::purse::{Lot, Piece, Purse, Source};
 use crate::refusal::{Limit, Noun, Refusal};
@@ -111,7 +111,8 @@ fn ask_guard(
     guard::ask(context.guard, &attempt, command.proof)
 }
 
-/// The lots that go: those that came from this very account first, then aged ones, then young ones.
+/// The lots that go: those that came from this very account first, then aged ones, then young ones; the largest of them all
+/// if those are too many.
 fn choose(
     rows: Rows<'_>,
     wallet: &Wallet,
@@ -143,8 +144,7 @@ fn choose(
         let available = Yen::checked_sum(lots.iter().map(|lot| lot.amount)).unwrap_or(Yen::MAX);
         return Err(Refusal::InsufficientFunds { available, requested: command.amount });
     }
-    check_pieces(&pieces)?;
-    Ok(pieces)
+    few(pieces, || lots.into_iter().map(|lot| Piece { purse: Purse::Funds, lot }).collect())
 }
 
 /// The young money in `pieces`. On its way back to the account it came from money has no age.

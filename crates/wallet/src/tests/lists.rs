@@ -101,8 +101,8 @@ fn a_shop_sees_what_it_got_and_gave_and_no_wallet() {
     );
 }
 
-const SENDING: &str = "A has 500 funds; B has 70 funds; A sends B 100 -> completed; B sends A 60 -> completed
-    the guard holds; A sends B 200 -> held; desk lets go -> completed; B sends A 30 -> held; desk says no -> given_up
+const SENDING: &str = "A has 500 funds; B has 700 funds; A sends B 100 -> completed; B sends A 600 -> completed
+    the guard holds; A sends B 200 -> held; desk lets go -> completed; B sends A 300 -> held; desk says no -> given_up
     seller issues 1 worth 500 -> issued; campaign gives A 10 -> done; the guard allows; A redeems 1 -> redeemed";
 
 #[test]
@@ -111,7 +111,7 @@ fn a_recipient_sees_what_arrives_and_a_sender_every_step() {
         SENDING,
         &[
             "send completed 100 with wallet 2: 0 0 -100",
-            "receipt completed 60 with wallet 2: 0 0 60",
+            "receipt completed 600 with wallet 2: 0 0 600",
             "send held 200 with wallet 2: 0 0 -200",
             "send completed 200 with wallet 2: 0 0 0",
             "bonus given 10 with campaign 1: 10 0 0",
@@ -127,15 +127,15 @@ fn both_sides_of_a_send_are_told_and_the_desk_of_what_it_is_to_decide() {
         &[
             "wallet 1: Sent 100",
             "wallet 2: Received 100",
-            "wallet 2: Sent 60",
-            "wallet 1: Received 60",
+            "wallet 2: Sent 600",
+            "wallet 1: Received 600",
             "wallet 1: SendHeld 200",
             "desk: MovementToDecide 200",
             "wallet 1: Sent 200",
             "wallet 2: Received 200",
-            "wallet 2: SendHeld 30",
-            "desk: MovementToDecide 30",
-            "wallet 2: SendGivenBack 30",
+            "wallet 2: SendHeld 300",
+            "desk: MovementToDecide 300",
+            "wallet 2: SendGivenBack 300",
             "wallet 1: BonusGiven 10",
             "wallet 1: VoucherRedeemed 500",
         ],

@@ -10,7 +10,7 @@ use crate::refusal::{FrozenBy, Limit, Noun, Proof, Refusal, Unable};
 use crate::send::{self, Request};
 use crate::switches::{self, Stop, Switches};
 use crate::wallet::Wallet;
-use crate::{Command, Row, Tier, table};
+use crate::{Command, Policies, Policy, Row, Tier, table};
 use domain::{Id, Key};
 use ledger::Yen;
 
@@ -211,7 +211,7 @@ fn take_the_sends_id(scene: &mut Scene<Request>) {
     scene.world.give_row(Key::new(table::SEND, scene.command.send.0), Row::Send(send));
 }
 
-const SEND_REASONS: [Reason<Request>; 16] = [
+const SEND_REASONS: [Reason<Request>; 17] = [
     (|scene| scene.command.amount = Yen::ZERO, |refusal| *refusal == Refusal::AmountZero),
     (
         |scene| scene.command.message = Some(Sealed(vec![0; SEALED_BYTES_MAX + 1])),
@@ -238,6 +238,14 @@ const SEND_REASONS: [Reason<Request>; 16] = [
     (
         |scene| edit(scene, YOU, |row| row.tier = Tier::Email),
         |refusal| *refusal == Refusal::RecipientUnable { why: Unable::Tier },
+    ),
+    (
+        |scene| {
+            let mut policy = Policy::default();
+            policy.send.per_time_min = Yen::new(30_000);
+            scene.world.context.policies = Policies::new(policy);
+        },
+        |refusal| matches!(refusal, Refusal::AmountTooSmall { .. }),
     ),
     (
         |scene| {

@@ -1,6 +1,8 @@
 //! What a reader should read first: money on its way, in a few words each.
 
-use super::story::check;
+use super::story::{Story, check};
+use super::world::{DAY_MS, T0, wallet};
+use crate::purse::Purse;
 
 #[test]
 fn a_payment_takes_bonus_first_and_a_refund_gives_it_back_last() {
@@ -128,27 +130,27 @@ fn a_send_arrives_as_young_money() {
     check(
         "A has 50000 funds; A sends B 50000 -> completed; A has 0 funds; B has 50000 funds
          B sends C 3001 -> limit young send, 3000 left; B sends C 3000 -> completed
-         B sends D 1 -> limit young send, 0 left; B pays S 7001 -> limit young, 7000 left; B pays S 7000 -> captured
+         B sends D 100 -> limit young send, 0 left; B pays S 7001 -> limit young, 7000 left; B pays S 7000 -> captured
          24 hours pass; B sends D 40000 -> completed; B has 0 funds; C has 3000 funds; D has 40000 funds",
     );
     check(
-        "A has 300 prepaid, 400 bonus, 10 funds; A sends B 11 -> insufficient funds, 10 there; A sends B 10 -> completed",
+        "A has 300 prepaid, 400 bonus, 100 funds; A sends B 101 -> insufficient funds, 100 there; A sends B 100 -> completed",
     );
 }
 
 #[test]
 fn a_send_needs_somebody_to_send_to() {
-    check("A has 50 funds; A sends nobody 10 -> unknown recipient; A sends A 10 -> recipient unable: sender");
+    check("A has 500 funds; A sends nobody 100 -> unknown recipient; A sends A 100 -> recipient unable: sender");
     check(
-        "A has 50 funds; A sends P 10 -> recipient unable: tier; P sends A 10 -> tier too low; nobody sends A 1 -> unknown wallet",
+        "A has 500 funds; A sends P 100 -> recipient unable: tier; P sends A 100 -> tier too low; nobody sends A 1 -> unknown wallet",
     );
-    check("A has 50 funds; B freezes -> frozen; A sends B 10 -> recipient unable: frozen");
-    check("A has 50 funds; B closes -> closed; A sends B 10 -> recipient unable: closed");
-    check("A has 50 funds; B has 999951 funds; A sends B 50 -> recipient unable: full; A sends B 49 -> completed");
+    check("A has 500 funds; B freezes -> frozen; A sends B 100 -> recipient unable: frozen");
+    check("A has 500 funds; B closes -> closed; A sends B 100 -> recipient unable: closed");
+    check("A has 500 funds; B has 999501 funds; A sends B 500 -> recipient unable: full; A sends B 499 -> completed");
     check("A has 1000001 funds; A sends B 1000001 -> recipient unable: full");
-    check("A has 50 funds; A freezes -> frozen; A sends B 10 -> frozen by holder; A has 50 funds");
+    check("A has 500 funds; A freezes -> frozen; A sends B 100 -> frozen by holder; A has 500 funds");
     check(
-        "A has 50 funds; the clock drifts; A sends B 10 -> clock drifted; the guard refuses; A sends B 0 -> amount zero",
+        "A has 500 funds; the clock drifts; A sends B 100 -> clock drifted; the guard refuses; A sends B 0 -> amount zero",
     );
 }
 
@@ -161,8 +163,34 @@ fn a_day_has_a_limit_for_sends() {
     );
     check(
         "A has 1000000 funds; B has 500000 funds; A sends C 1000000 -> completed; B sends A 500000 -> completed
-         A sends D 1 -> limit per day, 0 left",
+         A sends D 100 -> limit per day, 0 left",
     );
+}
+
+#[test]
+fn nobody_can_fill_a_purse_with_dust() {
+    check(
+        "A has 500 funds; A sends P 99 -> recipient unable: tier; A sends B 99 -> amount too small
+         A sends B 100 -> completed; B has 100 funds",
+    );
+}
+
+#[test]
+fn who_was_given_a_little_by_many_pays_with_the_largest() {
+    let mut story = Story::new();
+    let mut give = |id: u128, purse, amount| {
+        let received = T0.plus_milliseconds(i64::try_from(id).unwrap_or(0) - 10 * DAY_MS);
+        story.world.give_money(wallet(1), purse, id, amount, received);
+    };
+    (1..=70).for_each(|id| give(id, Purse::Prepaid, 1));
+    give(71, Purse::Prepaid, 500);
+    (101..=170).for_each(|id| give(id, Purse::Funds, 100));
+    story.tell("A pays S 71 -> captured");
+    story.tell("A pays S 6700 -> captured");
+    story.tell("A sends B 500 -> completed");
+    story.tell("A pays S 299 -> limit pieces, 64 left");
+    story.tell("A pays S 64 -> captured");
+    assert_eq!(story.world.replayed(), story.world.rows);
 }
 
 #[test]

@@ -8,6 +8,9 @@ use ledger::AccountId;
 use std::collections::BTreeMap;
 use wallet::{BankAccountId, Purse, WalletId, chart};
 
+/// Of how many coins a movement may be made.
+pub const PIECES_MAX: usize = 64;
+
 /// Yen of one origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Coin {
@@ -115,6 +118,22 @@ impl Books {
         }
         coins.retain(|coin| coin.amount > 0);
         coins
+    }
+
+    /// The coins that a movement is made of: those that are `due`, or as much of the largest that are `there` if those are
+    /// more than a movement may be made of.
+    pub fn few(due: Vec<Coin>, mut there: Vec<Coin>) -> Vec<Coin> {
+        if due.len() <= PIECES_MAX {
+            return due;
+        }
+        let mut left: i64 = due.iter().map(|coin| coin.amount).sum();
+        there.sort_by_key(|coin| -coin.amount);
+        for coin in &mut there {
+            coin.amount = coin.amount.min(left);
+            left -= coin.amount;
+        }
+        there.retain(|coin| coin.amount > 0);
+        there
     }
 
     /// Puts a coin into its purse.

@@ -1,6 +1,6 @@
 //! The model of payments and refunds.
 
-use super::{Coin, Oracle, Reasons, What, Why};
+use super::{Books, Coin, Oracle, Reasons, What, Why};
 use domain::{Id, Moment, Time};
 use ledger::Yen;
 use wallet::payment::{Authorise, Command, Payer, Status};
@@ -105,7 +105,9 @@ impl Oracle {
         reasons.limit(Limit::PerDay, self.policy.payment.per_day_max, today, amount);
         let available = self.books.in_wallet(wallet);
         reasons.add(amount > available, Why::Funds { available });
-        let young = young(&self.coins_of_payment(wallet, amount), moment.now);
+        let coins = self.coins_of_payment(wallet, amount);
+        reasons.pieces(coins.len());
+        let young = young(&coins, moment.now);
         if young > 0 {
             let today = self.tally.today(wallet.0, What::Young, moment.now);
             reasons.limit(Limit::Young, self.policy.ageing.per_day_max, today, young);
@@ -121,7 +123,8 @@ impl Oracle {
             coins.extend(self.books.oldest(wallet, purse, part, |_| true));
             left -= part;
         }
-        coins
+        let all = Purse::ALL.map(|purse| self.books.oldest(wallet, purse, i64::MAX, |_| true));
+        Books::few(coins, all.concat())
     }
 
     fn capture_reasons(

@@ -3,7 +3,7 @@
 use super::moves::{Told, Trouble, told};
 use super::payment::{YOUNG_MS, pay_debt};
 use super::voucher::REVIEW_MS;
-use super::{Coin, Holding, Oracle, Reasons, What, Why};
+use super::{Books, Coin, Holding, Oracle, Reasons, What, Why};
 use domain::{Moment, Time};
 use ledger::Yen;
 use wallet::bank_answer::{Answer, Claim, Resolution};
@@ -121,7 +121,9 @@ impl Oracle {
         let coins = self.coins_to(id, holding, account, now);
         let available: i64 = coins.iter().map(|coin| coin.amount).sum();
         reasons.add(amount > available, Why::Funds { available });
-        let young = young(&first(coins, amount), account, now);
+        let coins = Books::few(first(coins.clone(), amount), coins);
+        reasons.pieces(coins.len());
+        let young = young(&coins, account, now);
         if young > 0 {
             let today = self.tally.today(id.0, What::Young, now);
             reasons.limit(Limit::Young, self.policy.ageing.per_day_max, today, young);
@@ -195,7 +197,8 @@ impl Oracle {
             (command.payout, command.wallet, command.bank_account, command.amount.amount());
         let holding = &self.wallets[&wallet];
         let person = holding.person;
-        let coins = first(self.coins_to(wallet, holding, account, now), amount);
+        let there = self.coins_to(wallet, holding, account, now);
+        let coins = Books::few(first(there.clone(), amount), there);
         for coin in &coins {
             self.books.take(wallet, coin);
         }

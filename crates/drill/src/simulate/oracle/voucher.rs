@@ -1,7 +1,7 @@
 //! The model of vouchers, bonus and sends: money that comes into a wallet without a bank.
 
 use super::payment::young;
-use super::{Coin, Oracle, Reasons, What, Why};
+use super::{Books, Coin, Oracle, Reasons, What, Why};
 use domain::{Moment, Time};
 use wallet::send::{self, Status};
 use wallet::switches::Function;
@@ -141,6 +141,7 @@ impl Oracle {
         reasons.add(self.sends.contains_key(&command.send), Why::IdTaken(Noun::Send));
         reasons.add(moment.clock_drifted, Why::ClockDrifted);
         reasons.add(command.to == command.wallet, Why::Recipient(Unable::Sender));
+        reasons.add(amount < self.policy.send.per_time_min.amount(), Why::TooSmall);
         reasons.limit(Limit::PerTime, self.policy.send.per_time_max, 0, amount);
         let proven = command.proof.is_some_and(|proof| proof >= Proof::SecondFactor);
         reasons.add(amount % 1_000 == 778 && !proven, Why::StepUp);
@@ -161,13 +162,20 @@ impl Oracle {
         reasons.limit(Limit::PerDay, self.policy.send.per_day_max, today, amount);
         let available = self.books.in_purse(from, Purse::Funds);
         reasons.add(amount > available, Why::Funds { available });
-        let young = young(&self.books.oldest(from, Purse::Funds, amount, |_| true), moment.now);
+        let coins = self.coins_of_send(from, amount);
+        reasons.pieces(coins.len());
+        let young = young(&coins, moment.now);
         if young > 0 {
             let by_send = self.tally.today(from.0, What::YoungSend, moment.now);
             reasons.limit(Limit::YoungSend, self.policy.ageing.send_per_day_max, by_send, young);
             let today = self.tally.today(from.0, What::Young, moment.now);
             reasons.limit(Limit::Young, self.policy.ageing.per_day_max, today, young);
         }
+    }
+
+    fn coins_of_send(&self, from: WalletId, amount: i64) -> Vec<Coin> {
+        let oldest = |amount| self.books.oldest(from, Purse::Funds, amount, |_| true);
+        Books::few(oldest(amount), oldest(i64::MAX))
     }
 
     /// Notes what keeps `wallet` from receiving.
@@ -201,7 +209,7 @@ impl Oracle {
 
     fn request_send(&mut self, command: &send::Request, now: Time) {
         let (id, from, to, amount) = (command.send, command.wallet, command.to, command.amount.amount());
-        let coins = self.books.oldest(from, Purse::Funds, amount, |_| true);
+        let coins = self.coins_of_send(from, amount);
         for coin in &coins {
             self.books.take(from, coin);
         }

@@ -3,6 +3,7 @@
 //! The product names the first of several reasons; the model only knows which ones there are. So an answer is right if
 //! the command was carried out and there is no reason, or if the reason it gives is one of them, with the same figures.
 
+use super::books::PIECES_MAX;
 use ledger::Yen;
 use wallet::{Limit, Noun, Refusal, Unable};
 
@@ -21,6 +22,7 @@ pub enum Why {
     GrantTooWeak,
     AlreadyLinked,
     NotSettled { available: i64, pending: i64 },
+    TooSmall,
     Limit { limit: Limit, left: i64 },
     Funds { available: i64 },
     StepUp,
@@ -47,6 +49,7 @@ impl Why {
             Self::GrantTooWeak => "grant_too_weak",
             Self::AlreadyLinked => "already_linked",
             Self::NotSettled { .. } => "not_settled",
+            Self::TooSmall => "amount_too_small",
             Self::Limit { .. } => "limit_exceeded",
             Self::Funds { .. } => "insufficient_funds",
             Self::StepUp => "step_up_required",
@@ -75,6 +78,7 @@ impl Why {
             Refusal::NotSettled { available, pending } => {
                 Self::NotSettled { available: available.amount(), pending: pending.amount() }
             }
+            Refusal::AmountTooSmall { .. } => Self::TooSmall,
             Refusal::LimitExceeded { limit, left, .. } => Self::Limit { limit: *limit, left: *left },
             Refusal::InsufficientFunds { available, .. } => Self::Funds { available: available.amount() },
             Refusal::StepUpRequired { .. } => Self::StepUp,
@@ -97,6 +101,11 @@ impl Reasons {
         if holds {
             self.0.push(why);
         }
+    }
+
+    /// Notes that a movement would be made of too many pieces.
+    pub fn pieces(&mut self, count: usize) {
+        self.add(count > PIECES_MAX, Why::Limit { limit: Limit::Pieces, left: 64 });
     }
 
     /// Notes that `requested` on top of `used` is more than `at_most`.
