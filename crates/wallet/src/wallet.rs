@@ -5,7 +5,7 @@
 
 use crate::effect::{Counters, Effect, Whose};
 use crate::holder::check_mail_verified;
-use crate::ids::{HolderId, PersonId, WalletId};
+use crate::ids::{HolderId, PersonId, StaffId, WalletId};
 use crate::policy::BalancePolicy;
 use crate::purse::{Balance, PURSE_LOTS_MAX, Piece, Purse};
 use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
@@ -238,6 +238,25 @@ pub(crate) fn check_limit(limit: Limit, at_most: Yen, used: Yen, requested: Yen)
     Ok(())
 }
 
+/// Who asks for a freeze, or lifts one. A debt freezes by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Freezer {
+    /// The wallet's holder.
+    Holder(HolderId),
+    /// Somebody of the operator's desk.
+    Desk(StaffId),
+}
+
+impl Freezer {
+    /// Whose freeze it is: one of the desk's may be lifted by another one of the desk.
+    pub const fn kind(self) -> FrozenBy {
+        match self {
+            Self::Holder(_) => FrozenBy::Holder,
+            Self::Desk(_) => FrozenBy::Desk,
+        }
+    }
+}
+
 /// What is asked of a wallet itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -255,14 +274,14 @@ pub enum Command {
         /// Which.
         wallet: WalletId,
         /// Who asks.
-        by: FrozenBy,
+        by: Freezer,
     },
     /// Lift one's own freeze.
     Unfreeze {
         /// Which.
         wallet: WalletId,
         /// Who asks.
-        by: FrozenBy,
+        by: Freezer,
     },
     /// Close an empty wallet for good.
     Close {
@@ -294,7 +313,7 @@ pub enum Event {
         /// Which.
         wallet: WalletId,
         /// By whom.
-        by: FrozenBy,
+        by: Freezer,
         /// When.
         at: Time,
     },
@@ -303,7 +322,7 @@ pub enum Event {
         /// Which.
         wallet: WalletId,
         /// Whose freeze.
-        by: FrozenBy,
+        by: Freezer,
         /// When.
         at: Time,
     },
@@ -391,10 +410,19 @@ fn open(rows: Rows<'_>, wallet: WalletId, holder: HolderId, origin: Option<Origi
     Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id: wallet, status: "open".into() }))
 }
 
-fn freeze(rows: Rows<'_>, id: WalletId, by: FrozenBy, moment: Moment) -> Decided {
-    let wallet = rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
+/// The wallet, if whoever asks may know of it: the desk any, a holder their own.
+fn asked_of(rows: Rows<'_>, id: WalletId, by: Freezer) -> Result<&Wallet, Refusal> {
+    match by {
+        Freezer::Holder(holder) => rows.wallet_of(id, holder),
+        Freezer::Desk(_) => rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet }),
+    }
+}
+
+/// Refusals in order: unknown or another's, closed.
+fn freeze(rows: Rows<'_>, id: WalletId, by: Freezer, moment: Moment) -> Decided {
+    let wallet = asked_of(rows, id, by)?;
     wallet.check_open()?;
-    let events = if wallet.frozen_by.contains(&by) {
+    let events = if wallet.frozen_by.contains(&by.kind()) {
         Vec::new()
     } else {
         vec![crate::Event::Wallet(Event::Frozen { wallet: id, by, at: moment.now })]
@@ -402,10 +430,11 @@ fn freeze(rows: Rows<'_>, id: WalletId, by: FrozenBy, moment: Moment) -> Decided
     Ok((events, Receipt::Wallet { id, status: "frozen".into() }))
 }
 
-fn unfreeze(rows: Rows<'_>, id: WalletId, by: FrozenBy, moment: Moment) -> Decided {
-    let wallet = rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
+/// Refusals in order: unknown or another's, closed, not frozen by the like of them.
+fn unfreeze(rows: Rows<'_>, id: WalletId, by: Freezer, moment: Moment) -> Decided {
+    let wallet = asked_of(rows, id, by)?;
     wallet.check_open()?;
-    if !wallet.frozen_by.contains(&by) {
+    if !wallet.frozen_by.contains(&by.kind()) {
         return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: wallet.status().into() });
     }
     let status = if wallet.frozen_by.len() > 1 { "frozen" } else { "open" };
@@ -460,11 +489,11 @@ impl Event {
                 *row = Some(Row::Wallet(Box::new(Wallet::new(*holder, *person, *tier, traits.clone()))));
             }
             (Self::Frozen { by, .. }, Some(Row::Wallet(wallet))) => {
-                wallet.frozen_by.push(*by);
+                wallet.frozen_by.push(by.kind());
                 wallet.frozen_by.sort_unstable();
             }
             (Self::Unfrozen { by, .. }, Some(Row::Wallet(wallet))) => {
-                wallet.frozen_by.retain(|frozen_by| frozen_by != by);
+                wallet.frozen_by.retain(|frozen_by| *frozen_by != by.kind());
             }
             (Self::Closed { .. }, Some(Row::Wallet(wallet))) => {
                 wallet.closed = true;

@@ -23,11 +23,11 @@ use wallet::shop::Command as Shop;
 use wallet::switches::{Cohort, Command as Switches, Function};
 use wallet::top_up::Command as TopUp;
 use wallet::voucher::Command as Voucher;
-use wallet::wallet::Command as Wallet;
+use wallet::wallet::{Command as Wallet, Freezer};
 use wallet::{
-    BankAccountId, BankCode, BonusId, CampaignId, Command, ContactId, FrozenBy, HolderId, IdentificationMethod,
-    MandateId, PaymentCodeId, PaymentId, PayoutId, PersonId, Proof, Purse, Receipt, RefundId, SendId, ShopId, StaffId,
-    SwitchId, Tier, TopUpId, VoucherId, WalletId,
+    BankAccountId, BankCode, BonusId, CampaignId, Command, ContactId, HolderId, IdentificationMethod, MandateId,
+    PaymentCodeId, PaymentId, PayoutId, PersonId, Proof, Purse, Receipt, RefundId, SendId, ShopId, StaffId, SwitchId,
+    Tier, TopUpId, VoucherId, WalletId,
 };
 
 const SECOND_MS: i64 = 1_000;
@@ -283,9 +283,10 @@ impl World {
         self.people.everybody[index].mandates.push((mandate, bank_account));
         if !well && self.chance.one_in(8) {
             let after_ms = self.chance.between(SECOND_MS, 4 * MINUTE_MS);
-            let freeze = Wallet::Freeze { wallet, by: FrozenBy::Desk };
+            let by = Freezer::Desk(StaffId(Id::from_number(1)));
+            let freeze = Wallet::Freeze { wallet, by };
             self.ask_later(after_ms, ActorKind::Operator, Command::Wallet(freeze));
-            let unfreeze = Wallet::Unfreeze { wallet, by: FrozenBy::Desk };
+            let unfreeze = Wallet::Unfreeze { wallet, by };
             self.ask_later(after_ms + 3 * HOUR_MS, ActorKind::Operator, Command::Wallet(unfreeze));
         }
         let slow = if !well && self.chance.one_in(10) { HOUR_MS } else { 0 };
@@ -478,8 +479,12 @@ impl World {
     }
 
     fn freeze(&mut self) {
-        let wallet = self.someone().wallet;
-        let by = if self.chance.one_in(2) { FrozenBy::Holder } else { FrozenBy::Desk };
+        let Someone { wallet, mut holder, .. } = self.someone();
+        if self.chance.one_in(12) {
+            holder = self.someone().holder;
+        }
+        let desk = Freezer::Desk(StaffId(Id::from_number(1)));
+        let by = if self.chance.one_in(2) { Freezer::Holder(holder) } else { desk };
         if self.chance.one_in(3) {
             self.ask(ActorKind::Operator, Command::Wallet(Wallet::Unfreeze { wallet, by }));
         } else {

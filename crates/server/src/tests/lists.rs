@@ -2,10 +2,12 @@
 
 use super::world::{World, shop, wallet};
 use crate::lists::{Cursor, LIST_RECORDS_MAX, Line, Page, of_shop, of_wallet, shop_key, wallet_key};
+use domain::Id;
 use engine::StoreError;
 use ledger::Yen;
 use wallet::movement::{self, Change, Movement};
-use wallet::{Event, FrozenBy, Purse, Row};
+use wallet::wallet::Freezer;
+use wallet::{Event, Purse, Row, StaffId};
 
 fn walk(world: &World, shown: impl Fn(&Event) -> Option<Movement>) -> Vec<Line> {
     let mut lines = Vec::new();
@@ -91,7 +93,7 @@ fn a_long_stretch_without_movements_is_read_in_parts() {
     let mut world = World::new();
     let id = wallet(1);
     for _ in 0..LIST_RECORDS_MAX {
-        let (by, wallet) = (FrozenBy::Holder, id);
+        let (by, wallet) = (Freezer::Desk(StaffId(Id::from_number(1))), id);
         world.run(vec![
             ::wallet::Command::Wallet(::wallet::wallet::Command::Freeze { wallet, by }),
             ::wallet::Command::Wallet(::wallet::wallet::Command::Unfreeze { wallet, by }),

@@ -8,9 +8,10 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use wallet::holder::{self, Sealed};
 use wallet::payment::{self, Authorise, Payer};
+use wallet::wallet::Freezer;
 use wallet::{
-    BonusId, CampaignId, Command, ContactId, Context, FrozenBy, HolderId, PaymentId, RefundId, Row, ShopId, VoucherId,
-    WalletId, Wallets, bonus, shop, voucher,
+    BonusId, CampaignId, Command, ContactId, Context, HolderId, PaymentId, RefundId, Row, ShopId, VoucherId, WalletId,
+    Wallets, bonus, shop, voucher,
 };
 
 const BEGIN: Time = Time::from_milliseconds(1_767_193_200_000);
@@ -100,9 +101,15 @@ impl World {
         self.run(vec![
             Command::Payment(capture(1, Some(Yen::new(20)))),
             Command::Payment(payment::Command::Void { payment: id(2), shop: at_shop }),
-            Command::Wallet(::wallet::wallet::Command::Freeze { wallet: wallet(payer), by: FrozenBy::Holder }),
+            Command::Wallet(::wallet::wallet::Command::Freeze {
+                wallet: wallet(payer),
+                by: Freezer::Holder(holder(payer)),
+            }),
             pay(4, 10, true),
-            Command::Wallet(::wallet::wallet::Command::Unfreeze { wallet: wallet(payer), by: FrozenBy::Holder }),
+            Command::Wallet(::wallet::wallet::Command::Unfreeze {
+                wallet: wallet(payer),
+                by: Freezer::Holder(holder(payer)),
+            }),
             Command::Payment(refund),
         ]);
     }

@@ -9,8 +9,9 @@ use crate::ids::{BonusId, CampaignId, PaymentId, RefundId, SendId, StaffId, Vouc
 use crate::movement::{Change, of_shop, of_wallet};
 use crate::payment::{self, Authorise, Payer};
 use crate::purse::Purse;
-use crate::refusal::{FrozenBy, Refusal};
+use crate::refusal::Refusal;
 use crate::safeguarding::Outstanding;
+use crate::wallet::Freezer;
 use crate::{Command, Receipt, Tier, chart, send, voucher};
 use domain::{Day, Id};
 use ledger::Yen;
@@ -212,12 +213,12 @@ impl Run {
                 }
             }
             Deed::Freeze { wallet: index } => {
-                let (wallet, by) = (wallet(number(index % WALLETS)), FrozenBy::Desk);
+                let (wallet, by) = (wallet(number(index % WALLETS)), Freezer::Desk(StaffId(Id::from_number(1))));
                 let _refused_if_closed =
                     self.world.run(&Command::Wallet(crate::wallet::Command::Freeze { wallet, by }));
             }
             Deed::Unfreeze { wallet: index } => {
-                let (wallet, by) = (wallet(number(index % WALLETS)), FrozenBy::Desk);
+                let (wallet, by) = (wallet(number(index % WALLETS)), Freezer::Desk(StaffId(Id::from_number(1))));
                 let _refused_if_open =
                     self.world.run(&Command::Wallet(crate::wallet::Command::Unfreeze { wallet, by }));
             }

@@ -168,6 +168,14 @@ fn a_day_has_a_limit_for_sends() {
 }
 
 #[test]
+fn nobody_freezes_anothers_wallet() {
+    check(
+        "A is frozen by B -> unknown wallet; A freezes -> frozen; A is unfrozen by B -> unknown wallet
+         desk unfreezes A -> wallet frozen; A unfreezes -> open",
+    );
+}
+
+#[test]
 fn nobody_can_fill_a_purse_with_dust() {
     check(
         "A has 500 funds; A sends P 99 -> recipient unable: tier; A sends B 99 -> amount too small

@@ -4,7 +4,10 @@ use super::{Holding, Oracle, Reasons, What, Why};
 use domain::Moment;
 use std::collections::{BTreeMap, BTreeSet};
 use wallet::switches::{Function, Stop};
-use wallet::{ContactId, HolderId, Limit, Noun, PersonId, Tier, WalletId, holder, shop, switches, wallet as room};
+use wallet::wallet::Freezer;
+use wallet::{
+    ContactId, FrozenBy, HolderId, Limit, Noun, PersonId, Tier, WalletId, holder, shop, switches, wallet as room,
+};
 
 /// A holder as the model knows them.
 pub struct Known {
@@ -128,14 +131,14 @@ impl Oracle {
                 let other = known.person.is_some_and(|person| self.has_other_wallet(person, None));
                 reasons.add(other, Why::Status(Noun::Person));
             }
-            room::Command::Freeze { wallet, .. } => match self.wallets.get(wallet) {
+            room::Command::Freeze { wallet, by } => match self.asked_of(*wallet, *by) {
                 None => reasons.add(true, Why::Unknown(Noun::Wallet)),
                 Some(holding) => reasons.add(holding.closed, Why::Status(Noun::Wallet)),
             },
-            room::Command::Unfreeze { wallet, by } => match self.wallets.get(wallet) {
+            room::Command::Unfreeze { wallet, by } => match self.asked_of(*wallet, *by) {
                 None => reasons.add(true, Why::Unknown(Noun::Wallet)),
                 Some(holding) => {
-                    reasons.add(holding.closed || !holding.frozen.contains(by), Why::Status(Noun::Wallet));
+                    reasons.add(holding.closed || !holding.frozen.contains(&kind(*by)), Why::Status(Noun::Wallet));
                 }
             },
             room::Command::Close { wallet, holder } => {
@@ -168,13 +171,21 @@ impl Oracle {
                 };
                 self.wallets.insert(*wallet, holding);
             }
-            room::Command::Freeze { wallet, by } => drop(self.holding(*wallet).frozen.insert(*by)),
-            room::Command::Unfreeze { wallet, by } => drop(self.holding(*wallet).frozen.remove(by)),
+            room::Command::Freeze { wallet, by } => drop(self.holding(*wallet).frozen.insert(kind(*by))),
+            room::Command::Unfreeze { wallet, by } => drop(self.holding(*wallet).frozen.remove(&kind(*by))),
             room::Command::Close { wallet, holder } => {
                 self.holding(*wallet).closed = true;
                 self.holders.get_mut(holder).expect("a wallet has a holder").wallet = None;
             }
         }
+    }
+
+    /// A wallet that is there for whoever asks: any for the desk, their own for a holder.
+    fn asked_of(&self, wallet: WalletId, by: Freezer) -> Option<&Holding> {
+        self.wallets.get(&wallet).filter(|holding| match by {
+            Freezer::Holder(holder) => holding.holder == holder,
+            Freezer::Desk(_) => true,
+        })
     }
 
     /// A wallet that a command was carried out on.
@@ -218,5 +229,12 @@ impl Oracle {
             }
             switches::Command::Lift { id } => self.stops.retain(|stop| stop.id != *id),
         }
+    }
+}
+
+const fn kind(by: Freezer) -> FrozenBy {
+    match by {
+        Freezer::Holder(_) => FrozenBy::Holder,
+        Freezer::Desk(_) => FrozenBy::Desk,
     }
 }
