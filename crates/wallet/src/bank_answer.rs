@@ -116,6 +116,8 @@ pub enum Resolution {
     Return,
     /// What is on record stands.
     Keep,
+    /// What was to go back is there already, by the bank's own doing: it must not be asked to give it back once more.
+    AlreadyReturned,
 }
 
 /// What one person of the desk proposed.

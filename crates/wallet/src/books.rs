@@ -229,7 +229,10 @@ impl Books {
             }
             top_up::Status::Settled => self.expect(clearing, row.debit.amount, -1),
             top_up::Status::Returned => {
-                let waits = row.give_back.filter(|back| back.status != GiveBackStatus::Done);
+                let waits = row.give_back.filter(|back| match back.status {
+                    GiveBackStatus::Pending | GiveBackStatus::Failed => true,
+                    GiveBackStatus::Done | GiveBackStatus::TakenBack => false,
+                });
                 self.expect(clearing, waits.map_or(Yen::ZERO, |back| back.amount), -1);
             }
             top_up::Status::Declined | top_up::Status::Cancelled | top_up::Status::Reversed => {}

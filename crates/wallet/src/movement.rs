@@ -264,7 +264,7 @@ fn line_of_top_up(event: &top_up::Event, whose: WalletId) -> Option<Line> {
         Event::Mismatched { debit, at, .. } => (debit, Status::InDoubt, debit.amount, *at),
         Event::Returned { debit, debited, at, .. } => (debit, Status::Returned, *debited, *at),
         Event::Reversed { debit, at, .. } => (debit, Status::Reversed, debit.amount, *at),
-        Event::GivenBack { .. } | Event::GiveBackFailed { .. } => return None,
+        Event::GivenBack { .. } | Event::TakenBack { .. } | Event::GiveBackFailed { .. } => return None,
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => {
             return None;
         }

@@ -23,8 +23,9 @@
 //! | `returned` | silent | contradiction | contradiction | silent |
 //! | `reversed` | silent | contradiction | silent | silent |
 //!
-//! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. Declined,
-//! cancelled and returned free the limits of the date on which the top-up was accepted; reversed frees nothing. A
+//! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. While there is one,
+//! a give-back is neither asked for nor confirmed: the bank may have taken the money back by itself, and would pay twice.
+//! Declined, cancelled and returned free the limits of the date on which the top-up was accepted; reversed frees nothing. A
 //! reversal takes what is left of the lot in the purse; the rest, also where it stands in another movement's hold, is owed.
 //!
 //! From `pending` on a stop, a freeze or a revoked mandate does not end a top-up here, for the bank may have been asked: the
@@ -118,6 +119,8 @@ pub enum GiveBackStatus {
     Done,
     /// The bank could not: the desk must find another way. The money stays in suspense.
     Failed,
+    /// The bank had taken it back by itself: nothing is to be asked.
+    TakenBack,
 }
 
 /// How far a top-up is.
@@ -386,6 +389,15 @@ impl TopUp {
     /// Whether two people of the desk must look at it before it goes on.
     pub const fn is_flagged(&self) -> bool {
         self.claim.is_some() || self.mismatch.is_some()
+    }
+
+    /// What the bank is to be asked to give back. Nothing while the desk must look: it may have taken it back by itself.
+    pub fn give_back_to_ask(&self) -> Option<&GiveBack> {
+        let waits = |given: &&GiveBack| match given.status {
+            GiveBackStatus::Pending | GiveBackStatus::Failed => true,
+            GiveBackStatus::Done | GiveBackStatus::TakenBack => false,
+        };
+        self.give_back.as_ref().filter(waits).filter(|_| !self.is_flagged())
     }
 
     /// What of a wrong debit waits in suspense.

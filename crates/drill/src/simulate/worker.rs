@@ -181,7 +181,7 @@ impl World {
                 Some(self.backoff_ms(count))
             }
             top_up::Status::Returned => {
-                let give_back = row.give_back.filter(|given| given.status != top_up::GiveBackStatus::Done)?;
+                let give_back = *row.give_back_to_ask()?;
                 self.order(bank, Kind::GiveBack(id, give_back.id), give_back.amount.amount());
                 Some(self.chance.between(HOUR_MS, 12 * HOUR_MS))
             }
@@ -284,7 +284,13 @@ impl World {
     /// The desk telephones the bank, one person proposes, another approves.
     fn desk_settles_top_up(&mut self, id: TopUpId, row: &top_up::TopUp) -> i64 {
         let truth = self.truth(row.debit.bank, Kind::TopUp(id));
+        let waits = row.give_back.is_some_and(|given| {
+            let gone = [Some(Claim::NotMoved), Some(Claim::TakenBack(given.amount))].contains(&row.claim);
+            let asked = !matches!(given.status, top_up::GiveBackStatus::Done | top_up::GiveBackStatus::TakenBack);
+            gone && asked
+        });
         let resolution = match row.status {
+            top_up::Status::Returned if waits && truth == 0 => Resolution::AlreadyReturned,
             _ if !row.status.is_open() && row.status != top_up::Status::Settled => match row.claim {
                 Some(Claim::Moved(amount))
                     if truth == amount.amount()

@@ -67,7 +67,8 @@ fn check_resolution(row: &Payout, resolution: Resolution) -> Result<(), Refusal>
         (Status::Held | Status::Pending | Status::InDoubt, Resolution::Return | Resolution::Keep)
         | (Status::Settled, Resolution::Settle | Resolution::Decline)
         | (Status::Declined | Status::Cancelled, Resolution::Decline | Resolution::Return)
-        | (Status::Returned, Resolution::Settle | Resolution::Decline | Resolution::Return) => false,
+        | (Status::Returned, Resolution::Settle | Resolution::Decline | Resolution::Return)
+        | (_, Resolution::AlreadyReturned) => false,
     };
     if row.is_flagged() && fits { Ok(()) } else { Err(row.wrong_status()) }
 }
@@ -83,7 +84,7 @@ pub(super) fn approve(rows: Rows<'_>, row: &Payout, resolution: Resolution, by: 
     }
     let wallet = wallet_of(rows, row)?;
     let moves = match resolution {
-        Resolution::Keep => None,
+        Resolution::Keep | Resolution::AlreadyReturned => None,
         Resolution::Settle if row.status.is_open() => Some((row.settled(None, moment), Status::Settled)),
         Resolution::Settle => Some((paid_after_all(row, wallet, moment), Status::Settled)),
         Resolution::Return => Some((row.returned(wallet, moment), Status::Returned)),

@@ -69,6 +69,7 @@ fn resolution(name: &str) -> Resolution {
         "decline" => Resolution::Decline,
         "return" => Resolution::Return,
         "keep" => Resolution::Keep,
+        "already-returned" => Resolution::AlreadyReturned,
         other => panic!("how does one {other}?"),
     }
 }

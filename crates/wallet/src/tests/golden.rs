@@ -58,6 +58,9 @@ const DEEDS: &[&str] = &[
      B sends C 3000 -> held; desk says no -> given_up; the guard allows
      C freezes -> frozen; desk freezes C -> frozen; C unfreezes -> frozen; desk unfreezes C -> open
      D closes -> closed; T shuts -> done",
+    "B links X; B tops up 5000 from X -> pending; B cancels -> pending; bank moved 5000 -> returned
+     bank takes back 5000 -> returned, flagged; ann proposes already-returned -> returned, flagged
+     bob approves already-returned -> returned",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

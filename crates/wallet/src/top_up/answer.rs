@@ -204,13 +204,20 @@ impl TopUp {
     }
 }
 
-/// The bank's word on money that is given back. Once it is there, it is there.
+/// The bank's word on money that is given back. Once it is there, it is there. Refusals in order: nothing goes back, another
+/// give-back, a contradiction first: the bank is asked again once two people have settled that.
 pub(super) fn answer_give_back(row: &TopUp, id: GiveBackId, done: bool, moment: Moment) -> Decided {
     let Some(give_back) = row.give_back else { return Err(row.wrong_status()) };
     if give_back.id != id {
         return Err(Refusal::Unknown { noun: Noun::GiveBack });
     }
     match (give_back.status, done) {
+        (GiveBackStatus::Done, _) | (GiveBackStatus::TakenBack, false) => row.silent(),
+        // It paid twice after all.
+        (GiveBackStatus::TakenBack, true) => row.contradicted(Claim::TakenBack(give_back.amount), moment),
+        (GiveBackStatus::Pending | GiveBackStatus::Failed, _) if row.is_flagged() => {
+            Err(Refusal::Contradiction { noun: Noun::TopUp })
+        }
         (GiveBackStatus::Pending | GiveBackStatus::Failed, true) => {
             let event = Event::GivenBack { debit: row.debit, amount: give_back.amount, at: moment.now };
             row.done(event, row.status)
@@ -218,6 +225,6 @@ pub(super) fn answer_give_back(row: &TopUp, id: GiveBackId, done: bool, moment: 
         (GiveBackStatus::Pending, false) => {
             row.done(Event::GiveBackFailed { top_up: row.debit.top_up, at: moment.now }, row.status)
         }
-        (GiveBackStatus::Done, _) | (GiveBackStatus::Failed, false) => row.silent(),
+        (GiveBackStatus::Failed, false) => row.silent(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::answer::{credit, returned, wallet_of};
 use super::request::check_usable;
-use super::{Event, Status, TopUp};
+use super::{Event, GiveBackStatus, Status, TopUp};
 use crate::bank_answer::{Claim, Proposal, Resolution};
 use crate::ids::{GiveBackId, StaffId};
 use crate::refusal::{Noun, Refusal};
@@ -73,12 +73,33 @@ fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> 
         | (Status::Settled, Resolution::Decline | Resolution::Keep)
         | (Status::Declined | Status::Cancelled | Status::Returned | Status::Reversed, Resolution::Keep) => true,
         (Status::Declined | Status::Cancelled, Resolution::Return) => matches!(row.claim, Some(Claim::Moved(_))),
-        (Status::Held | Status::Pending | Status::InDoubt, Resolution::Keep)
-        | (Status::Settled, Resolution::Settle | Resolution::Return)
-        | (Status::Declined | Status::Cancelled, Resolution::Settle | Resolution::Decline)
+        (Status::Returned, Resolution::AlreadyReturned) => is_taken_back(row),
+        (Status::Held | Status::Pending | Status::InDoubt, Resolution::Keep | Resolution::AlreadyReturned)
+        | (Status::Settled, Resolution::Settle | Resolution::Return | Resolution::AlreadyReturned)
+        | (
+            Status::Declined | Status::Cancelled,
+            Resolution::Settle | Resolution::Decline | Resolution::AlreadyReturned,
+        )
+        | (Status::Reversed, Resolution::AlreadyReturned)
         | (Status::Returned | Status::Reversed, Resolution::Settle | Resolution::Decline | Resolution::Return) => false,
     };
     if row.is_flagged() && fits { Ok(()) } else { Err(row.wrong_status()) }
+}
+
+/// Whether the bank says that it took back itself what waits to be given back, or that it never had it.
+fn is_taken_back(row: &TopUp) -> bool {
+    row.give_back.is_some_and(|given| {
+        let waits = match given.status {
+            GiveBackStatus::Pending | GiveBackStatus::Failed => true,
+            GiveBackStatus::Done | GiveBackStatus::TakenBack => false,
+        };
+        let is_back = match row.claim {
+            Some(Claim::TakenBack(amount)) => amount == given.amount,
+            Some(Claim::NotMoved) => true,
+            Some(Claim::Moved(_)) | None => false,
+        };
+        waits && is_back
+    })
 }
 
 /// Refusals in order: nothing to settle or not in that way, not what was proposed, the same person.
@@ -99,6 +120,10 @@ pub(super) fn approve(
     }
     let moves = match resolution {
         Resolution::Keep => None,
+        Resolution::AlreadyReturned => row.give_back.map(|given| {
+            let event = Event::TakenBack { debit: row.debit, amount: given.amount, at: moment.now };
+            (event, Status::Returned)
+        }),
         Resolution::Settle => Some(credit(rows, row, None, give_back, moment)?),
         Resolution::Return => Some((returned(row, debited(row), give_back, None, moment.now), Status::Returned)),
         Resolution::Decline if row.status == Status::Settled => {

@@ -177,6 +177,15 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// What was to be given back the bank had taken back by itself.
+    TakenBack {
+        /// The debit.
+        debit: Debit,
+        /// How much.
+        amount: Yen,
+        /// When.
+        at: Time,
+    },
 }
 
 impl Debit {
@@ -245,7 +254,9 @@ impl Event {
                     single(debit.clearing(), debit.suspense(), *debited, each);
                 }
             }
-            Self::GivenBack { debit, amount, .. } => single(debit.suspense(), debit.clearing(), *amount, each),
+            Self::GivenBack { debit, amount, .. } | Self::TakenBack { debit, amount, .. } => {
+                single(debit.suspense(), debit.clearing(), *amount, each);
+            }
             Self::Reversed { debit, held, suspended, taken, owed, .. } => {
                 if *held {
                     each(debit.credit(Step::Release));
@@ -267,6 +278,7 @@ impl Event {
             | Self::Mismatched { debit, .. }
             | Self::Returned { debit, .. }
             | Self::GivenBack { debit, .. }
+            | Self::TakenBack { debit, .. }
             | Self::Reversed { debit, .. } => debit.top_up,
             Self::Released { top_up, .. }
             | Self::Asked { top_up, .. }
@@ -302,6 +314,7 @@ impl Event {
             }
             Self::Requested { .. } | Self::Ended { .. } | Self::Returned { .. } | Self::Settled { .. } => {}
             Self::Mismatched { .. } | Self::GivenBack { .. } | Self::GiveBackFailed { .. } => {}
+            Self::TakenBack { .. } => {}
             Self::Reversed { .. } | Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } => {}
             Self::CancelWished { .. } | Self::Contradicted { .. } => {}
             Self::Proposed { .. } | Self::Resolved { .. } => {}
@@ -345,6 +358,7 @@ impl Event {
                 top_up.pass(if *held { &OPEN } else { &[Status::Declined, Status::Cancelled] }, Status::Returned);
             }
             Self::GivenBack { .. } => top_up.give_back_is(GiveBackStatus::Done),
+            Self::TakenBack { .. } => top_up.give_back_is(GiveBackStatus::TakenBack),
             Self::GiveBackFailed { .. } => top_up.give_back_is(GiveBackStatus::Failed),
             Self::Reversed { held, .. } => {
                 top_up.mismatch = None;

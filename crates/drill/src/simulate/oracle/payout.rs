@@ -323,7 +323,7 @@ impl Oracle {
 
     fn resolve_payout(&mut self, id: PayoutId, row: &mut Payout, how: Resolution) {
         match how {
-            Resolution::Keep => {}
+            Resolution::Keep | Resolution::AlreadyReturned => {}
             Resolution::Settle if row.is_open() => self.settle(row),
             Resolution::Settle => self.pay_after_all(id, row),
             Resolution::Return => self.end_payout(id, row, Status::Returned),
@@ -380,6 +380,7 @@ fn fits(row: &Payout, how: Resolution) -> bool {
         Resolution::Decline => row.is_open(),
         Resolution::Return => row.status == Status::Settled,
         Resolution::Keep => !row.is_open(),
+        Resolution::AlreadyReturned => false,
     };
     row.trouble.any() && way
 }

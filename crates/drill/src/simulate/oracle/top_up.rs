@@ -30,6 +30,8 @@ pub struct TopUp {
     pub trouble: Trouble,
     /// What goes back, and whether it is there.
     pub give_back: Option<(GiveBackId, i64, bool)>,
+    /// It is there because the bank had taken it back by itself.
+    taken_back: bool,
 }
 
 impl TopUp {
@@ -80,6 +82,8 @@ impl Oracle {
                 reasons.add(row.give_back.is_none(), wrong);
                 let other = row.give_back.is_some_and(|(id, _, _)| id != *give_back);
                 reasons.add(other, Why::Unknown(Noun::GiveBack));
+                let waits = row.give_back.is_some_and(|(_, _, is_done)| !is_done);
+                reasons.add(waits && row.trouble.any(), Why::Contradiction(Noun::TopUp));
             }
             Command::Propose { resolution, .. } => reasons.add(!fits(row, *resolution), wrong),
             Command::Approve { resolution, by, .. } => {
@@ -160,6 +164,9 @@ impl Oracle {
             Command::Cancel { .. } => row.cancel_wished |= row.is_asked(),
             Command::Reverse { amount, .. } => self.reverse_top_up(id, &mut row, *amount),
             Command::AnswerGiveBack { done, .. } => {
+                if let Some((_, amount, _)) = row.give_back.filter(|_| *done && row.taken_back) {
+                    row.trouble.claims(Claim::TakenBack(Yen::new(amount)));
+                }
                 if let Some((_, amount, is_done)) = row.give_back.as_mut().filter(|(_, _, is_done)| *done && !is_done) {
                     *is_done = true;
                     self.books.pay(chart::suspense(Some(row.bank)), clearing, *amount);
@@ -204,6 +211,7 @@ impl Oracle {
             answered: false,
             trouble: Trouble::default(),
             give_back: None,
+            taken_back: false,
         };
         self.top_ups.insert(id, row);
     }
@@ -339,6 +347,13 @@ impl Oracle {
         let open = row.is_open();
         match how {
             Resolution::Keep => {}
+            Resolution::AlreadyReturned => {
+                row.taken_back = true;
+                if let Some((_, amount, is_done)) = &mut row.give_back {
+                    *is_done = true;
+                    self.books.pay(chart::suspense(Some(row.bank)), chart::clearing(row.bank), *amount);
+                }
+            }
             Resolution::Settle => self.credit_top_up(id, row, back, now),
             Resolution::Return => self.return_top_up(id, row, debited, back),
             Resolution::Decline if open => self.end_top_up(id, row, row.end_without_debit()),
@@ -402,6 +417,10 @@ fn fits(row: &TopUp, how: Resolution) -> bool {
             row.is_open() || (ended && matches!(row.trouble.claim, Some(Claim::Moved(_))))
         }
         Resolution::Keep => !row.is_open(),
+        Resolution::AlreadyReturned => row.give_back.is_some_and(|(_, amount, is_done)| {
+            let gone = [Some(Claim::NotMoved), Some(Claim::TakenBack(Yen::new(amount)))];
+            row.status == Status::Returned && !is_done && gone.contains(&row.trouble.claim)
+        }),
     };
     row.trouble.any() && way
 }
