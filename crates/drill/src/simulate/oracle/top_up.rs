@@ -30,8 +30,8 @@ pub struct TopUp {
     pub trouble: Trouble,
     /// What goes back, and whether it is there.
     pub give_back: Option<(GiveBackId, i64, bool)>,
-    /// It is there because the bank had taken it back by itself.
-    taken_back: bool,
+    /// What of it the bank had taken back by itself, as two people found.
+    taken_back: Option<i64>,
 }
 
 impl TopUp {
@@ -164,7 +164,7 @@ impl Oracle {
             Command::Cancel { .. } => row.cancel_wished |= row.is_asked(),
             Command::Reverse { amount, .. } => self.reverse_top_up(id, &mut row, *amount),
             Command::AnswerGiveBack { done, .. } => {
-                if let Some((_, amount, _)) = row.give_back.filter(|_| *done && row.taken_back) {
+                if let Some(amount) = row.taken_back.filter(|_| *done) {
                     row.trouble.claims(Claim::TakenBack(Yen::new(amount)));
                 }
                 if let Some((_, amount, is_done)) = row.give_back.as_mut().filter(|(_, _, is_done)| *done && !is_done) {
@@ -211,7 +211,7 @@ impl Oracle {
             answered: false,
             trouble: Trouble::default(),
             give_back: None,
-            taken_back: false,
+            taken_back: None,
         };
         self.top_ups.insert(id, row);
     }
@@ -348,9 +348,9 @@ impl Oracle {
         match how {
             Resolution::Keep => {}
             Resolution::AlreadyReturned => {
-                row.taken_back = true;
                 if let Some((_, amount, is_done)) = &mut row.give_back {
                     *is_done = true;
+                    row.taken_back = Some(*amount);
                     self.books.pay(chart::suspense(Some(row.bank)), chart::clearing(row.bank), *amount);
                 }
             }
