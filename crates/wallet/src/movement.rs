@@ -50,6 +50,8 @@ pub enum Kind {
     Receipt,
     /// Money went to a bank account.
     Payout,
+    /// Money paid what its holder owed.
+    Collection,
 }
 
 impl Kind {
@@ -64,6 +66,7 @@ impl Kind {
             Self::Send => "send",
             Self::Receipt => "receipt",
             Self::Payout => "payout",
+            Self::Collection => "collection",
         }
     }
 }
@@ -108,7 +111,8 @@ pub fn of_wallet(event: &Event, wallet: WalletId) -> Option<Movement> {
         Event::Bonus(event) => line_of_bonus(event, wallet),
         Event::TopUp(event) => line_of_top_up(event, wallet),
         Event::Payout(event) => line_of_payout(event, wallet),
-        Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) => None,
+        Event::Wallet(event) => line_of_collection(event, wallet),
+        Event::Refused(_) | Event::Holder(_) | Event::Shop(_) => None,
         Event::Mandate(_) | Event::Switches(_) => None,
     }?;
     Some(line.with(purses(event, wallet)))
@@ -252,6 +256,22 @@ fn line_of_bonus(event: &bonus::Event, whose: WalletId) -> Option<Line> {
         counterparty: Counterparty::Campaign(campaign),
         at,
     })
+}
+
+/// A collection has no id of its own: it is the wallet's.
+fn line_of_collection(event: &crate::wallet::Event, whose: WalletId) -> Option<Line> {
+    use crate::wallet::Event;
+    match event {
+        Event::Collected { wallet, debts, at, .. } => (*wallet == whose).then(|| Line {
+            kind: Kind::Collection,
+            id: wallet.0,
+            status: "collected",
+            amount: sum(debts.iter().map(|debt| debt.amount)),
+            counterparty: Counterparty::None,
+            at: *at,
+        }),
+        Event::Opened { .. } | Event::Frozen { .. } | Event::Unfrozen { .. } | Event::Closed { .. } => None,
+    }
 }
 
 fn line_of_top_up(event: &top_up::Event, whose: WalletId) -> Option<Line> {

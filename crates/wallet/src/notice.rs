@@ -54,6 +54,7 @@ pub enum Kind {
     WalletFrozen,
     WalletUnfrozen,
     WalletClosed,
+    DebtCollected,
     Paid,
     PaymentHeld,
     PaymentCaptured,
@@ -134,6 +135,10 @@ fn of_wallet(event: &wallet::Event, each: &mut impl FnMut(Notice)) {
         Event::Frozen { wallet, at, .. } => (To::Wallet(*wallet), Kind::WalletFrozen, *wallet, *at),
         Event::Unfrozen { wallet, at, .. } => (To::Wallet(*wallet), Kind::WalletUnfrozen, *wallet, *at),
         Event::Closed { wallet, holder, at, .. } => (To::Holder(*holder), Kind::WalletClosed, *wallet, *at),
+        Event::Collected { wallet, debts, at, .. } => {
+            let paid = Yen::checked_sum(debts.iter().map(|debt| debt.amount)).unwrap_or(Yen::MAX);
+            return each(told(To::Wallet(*wallet), Kind::DebtCollected, wallet.0, paid, *at));
+        }
     };
     each(told(to, kind, wallet.0, Yen::ZERO, at));
 }

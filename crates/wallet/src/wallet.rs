@@ -3,6 +3,8 @@
 //! Opening, freezing and closing live here; every movement lives in the room of its noun and reaches a wallet through
 //! [`Effect`]s alone.
 
+mod collect;
+
 use crate::effect::{Counters, Effect, Whose};
 use crate::holder::check_mail_verified;
 use crate::ids::{HolderId, PersonId, StaffId, WalletId};
@@ -14,7 +16,7 @@ use crate::switches::Function;
 use crate::traits::{Origin, Tier, Traits};
 use crate::{Receipt, Row, chart, switches, table};
 use domain::{Id, Key, Moment, Time};
-use ledger::{Leg, Yen};
+use ledger::{Leg, Step, Yen};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -238,17 +240,17 @@ pub(crate) fn check_limit(limit: Limit, at_most: Yen, used: Yen, requested: Yen)
     Ok(())
 }
 
-/// Who asks for a freeze, or lifts one. A debt freezes by itself.
+/// Who asks something of a wallet itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Freezer {
+pub enum Asker {
     /// The wallet's holder.
     Holder(HolderId),
     /// Somebody of the operator's desk.
     Desk(StaffId),
 }
 
-impl Freezer {
-    /// Whose freeze it is: one of the desk's may be lifted by another one of the desk.
+impl Asker {
+    /// Whose freeze it is that they ask for: one of the desk's may be lifted by another one of the desk.
     pub const fn kind(self) -> FrozenBy {
         match self {
             Self::Holder(_) => FrozenBy::Holder,
@@ -274,14 +276,21 @@ pub enum Command {
         /// Which.
         wallet: WalletId,
         /// Who asks.
-        by: Freezer,
+        by: Asker,
     },
     /// Lift one's own freeze.
     Unfreeze {
         /// Which.
         wallet: WalletId,
         /// Who asks.
-        by: Freezer,
+        by: Asker,
+    },
+    /// Let what lies in `funds` pay what is owed.
+    Collect {
+        /// Whose.
+        wallet: WalletId,
+        /// Who asks.
+        by: Asker,
     },
     /// Close an empty wallet for good.
     Close {
@@ -313,7 +322,7 @@ pub enum Event {
         /// Which.
         wallet: WalletId,
         /// By whom.
-        by: Freezer,
+        by: Asker,
         /// When.
         at: Time,
     },
@@ -322,7 +331,7 @@ pub enum Event {
         /// Which.
         wallet: WalletId,
         /// Whose freeze.
-        by: Freezer,
+        by: Asker,
         /// When.
         at: Time,
     },
@@ -337,6 +346,19 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// What lay in `funds` paid what was owed.
+    Collected {
+        /// Whose.
+        wallet: WalletId,
+        /// Who asked.
+        by: Asker,
+        /// What paid.
+        pieces: Vec<Piece>,
+        /// What of each debt was paid.
+        debts: Vec<Debt>,
+        /// When.
+        at: Time,
+    },
 }
 
 impl Command {
@@ -345,6 +367,7 @@ impl Command {
             Self::Open { .. } => ("wallet.open", None, Yen::ZERO),
             Self::Freeze { wallet, .. } => ("wallet.freeze", Some(*wallet), Yen::ZERO),
             Self::Unfreeze { wallet, .. } => ("wallet.unfreeze", Some(*wallet), Yen::ZERO),
+            Self::Collect { wallet, .. } => ("wallet.collect", Some(*wallet), Yen::ZERO),
             Self::Close { wallet, .. } => ("wallet.close", Some(*wallet), Yen::ZERO),
         }
     }
@@ -358,6 +381,9 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
         Command::Close { wallet, holder } => {
             keys.extend([Key::new(table::WALLET, wallet.0), Key::new(table::HOLDER, holder.0)]);
         }
+        Command::Collect { wallet, .. } => {
+            keys.extend([Key::new(table::WALLET, wallet.0), chart::key(chart::receivable(*wallet))]);
+        }
         Command::Freeze { wallet, .. } | Command::Unfreeze { wallet, .. } => {
             keys.push(Key::new(table::WALLET, wallet.0));
         }
@@ -368,7 +394,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
     let person = match command {
         Command::Open { holder, .. } => rows.holder(*holder).and_then(|holder| holder.person),
         Command::Close { wallet, .. } => rows.wallet(*wallet).and_then(|wallet| wallet.person),
-        Command::Freeze { .. } | Command::Unfreeze { .. } => None,
+        Command::Freeze { .. } | Command::Unfreeze { .. } | Command::Collect { .. } => None,
     };
     keys.extend(person.map(|person| Key::new(table::PERSON, person.0)));
 }
@@ -378,6 +404,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
         Command::Open { wallet, holder, origin } => open(rows, *wallet, *holder, *origin, moment),
         Command::Freeze { wallet, by } => freeze(rows, *wallet, *by, moment),
         Command::Unfreeze { wallet, by } => unfreeze(rows, *wallet, *by, moment),
+        Command::Collect { wallet, by } => collect::collect(rows, *wallet, *by, moment),
         Command::Close { wallet, holder } => close(rows, *wallet, *holder, moment),
     }
 }
@@ -411,15 +438,15 @@ fn open(rows: Rows<'_>, wallet: WalletId, holder: HolderId, origin: Option<Origi
 }
 
 /// The wallet, if whoever asks may know of it: the desk any, a holder their own.
-fn asked_of(rows: Rows<'_>, id: WalletId, by: Freezer) -> Result<&Wallet, Refusal> {
+fn asked_of(rows: Rows<'_>, id: WalletId, by: Asker) -> Result<&Wallet, Refusal> {
     match by {
-        Freezer::Holder(holder) => rows.wallet_of(id, holder),
-        Freezer::Desk(_) => rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet }),
+        Asker::Holder(holder) => rows.wallet_of(id, holder),
+        Asker::Desk(_) => rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet }),
     }
 }
 
 /// Refusals in order: unknown or another's, closed.
-fn freeze(rows: Rows<'_>, id: WalletId, by: Freezer, moment: Moment) -> Decided {
+fn freeze(rows: Rows<'_>, id: WalletId, by: Asker, moment: Moment) -> Decided {
     let wallet = asked_of(rows, id, by)?;
     wallet.check_open()?;
     let events = if wallet.frozen_by.contains(&by.kind()) {
@@ -431,7 +458,7 @@ fn freeze(rows: Rows<'_>, id: WalletId, by: Freezer, moment: Moment) -> Decided 
 }
 
 /// Refusals in order: unknown or another's, closed, not frozen by the like of them.
-fn unfreeze(rows: Rows<'_>, id: WalletId, by: Freezer, moment: Moment) -> Decided {
+fn unfreeze(rows: Rows<'_>, id: WalletId, by: Asker, moment: Moment) -> Decided {
     let wallet = asked_of(rows, id, by)?;
     wallet.check_open()?;
     if !wallet.frozen_by.contains(&by.kind()) {
@@ -467,6 +494,19 @@ fn close(rows: Rows<'_>, id: WalletId, holder: HolderId, moment: Moment) -> Deci
 }
 
 impl Event {
+    /// What this does to balances and lots.
+    pub(crate) fn effects(&self, each: &mut impl FnMut(Effect)) {
+        let Self::Collected { wallet, pieces, debts, .. } = self else { return };
+        for piece in pieces {
+            let (debit, credit) = (chart::purse(*wallet, piece.purse), chart::receivable(*wallet));
+            each(Effect::Take(*wallet, *piece));
+            each(Effect::Leg(Leg { debit, credit, amount: piece.lot.amount, step: Step::Single }));
+        }
+        for debt in debts {
+            each(Effect::Repay(*wallet, *debt));
+        }
+    }
+
     /// The wallet that this is about, and its holder and person where those rows change too.
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
@@ -477,7 +517,7 @@ impl Event {
                     each(Key::new(table::PERSON, person.0));
                 }
             }
-            Self::Frozen { wallet, .. } | Self::Unfrozen { wallet, .. } => {
+            Self::Frozen { wallet, .. } | Self::Unfrozen { wallet, .. } | Self::Collected { wallet, .. } => {
                 each(Key::new(table::WALLET, wallet.0));
             }
         }
@@ -495,6 +535,7 @@ impl Event {
             (Self::Unfrozen { by, .. }, Some(Row::Wallet(wallet))) => {
                 wallet.frozen_by.retain(|frozen_by| *frozen_by != by.kind());
             }
+            (Self::Collected { .. }, Some(Row::Wallet(_))) => {}
             (Self::Closed { .. }, Some(Row::Wallet(wallet))) => {
                 wallet.closed = true;
                 for purse in Purse::ALL {
@@ -505,6 +546,7 @@ impl Event {
                 Self::Opened { wallet, .. }
                 | Self::Frozen { wallet, .. }
                 | Self::Unfrozen { wallet, .. }
+                | Self::Collected { wallet, .. }
                 | Self::Closed { wallet, .. },
                 _,
             ) => wrong_row(Key::new(table::WALLET, wallet.0)),
@@ -517,7 +559,7 @@ impl Event {
         match self {
             Self::Opened { wallet, .. } => row.wallet = Some(*wallet),
             Self::Closed { .. } => row.wallet = None,
-            Self::Frozen { .. } | Self::Unfrozen { .. } => wrong_row(key),
+            Self::Frozen { .. } | Self::Unfrozen { .. } | Self::Collected { .. } => wrong_row(key),
         }
     }
 
@@ -530,6 +572,7 @@ impl Event {
                 Self::Opened { wallet, .. }
                 | Self::Frozen { wallet, .. }
                 | Self::Unfrozen { wallet, .. }
+                | Self::Collected { wallet, .. }
                 | Self::Closed { wallet, .. },
                 _,
             ) => wrong_row(Key::new(table::HOLDER, wallet.0)),

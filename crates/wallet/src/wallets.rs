@@ -176,7 +176,8 @@ impl Event {
             Self::Voucher(event) => event.effects(each),
             Self::Bonus(event) => event.effects(each),
             Self::Refused(Refused { wallet: None, .. }) => {}
-            Self::Holder(_) | Self::Wallet(_) | Self::Shop(_) | Self::Switches(_) => {}
+            Self::Wallet(event) => event.effects(each),
+            Self::Holder(_) | Self::Shop(_) | Self::Switches(_) => {}
         }
     }
 }

@@ -23,7 +23,7 @@ use wallet::shop::Command as Shop;
 use wallet::switches::{Cohort, Command as Switches, Function};
 use wallet::top_up::Command as TopUp;
 use wallet::voucher::Command as Voucher;
-use wallet::wallet::{Command as Wallet, Freezer};
+use wallet::wallet::{Asker, Command as Wallet};
 use wallet::{
     BankAccountId, BankCode, BonusId, CampaignId, Command, ContactId, HolderId, IdentificationMethod, MandateId,
     PaymentCodeId, PaymentId, PayoutId, PersonId, Proof, Purse, Receipt, RefundId, SendId, ShopId, StaffId, SwitchId,
@@ -283,7 +283,7 @@ impl World {
         self.people.everybody[index].mandates.push((mandate, bank_account));
         if !well && self.chance.one_in(8) {
             let after_ms = self.chance.between(SECOND_MS, 4 * MINUTE_MS);
-            let by = Freezer::Desk(StaffId(Id::from_number(1)));
+            let by = Asker::Desk(StaffId(Id::from_number(1)));
             let freeze = Wallet::Freeze { wallet, by };
             self.ask_later(after_ms, ActorKind::Operator, Command::Wallet(freeze));
             let unfreeze = Wallet::Unfreeze { wallet, by };
@@ -483,8 +483,11 @@ impl World {
         if self.chance.one_in(12) {
             holder = self.someone().holder;
         }
-        let desk = Freezer::Desk(StaffId(Id::from_number(1)));
-        let by = if self.chance.one_in(2) { Freezer::Holder(holder) } else { desk };
+        let desk = Asker::Desk(StaffId(Id::from_number(1)));
+        let by = if self.chance.one_in(2) { Asker::Holder(holder) } else { desk };
+        let owes = self.someone_such(|oracle, someone| !oracle.wallets[&someone.wallet].debts.is_empty());
+        let by_them = if self.chance.one_in(2) { Asker::Holder(owes.holder) } else { desk };
+        self.ask(ActorKind::Operator, Command::Wallet(Wallet::Collect { wallet: owes.wallet, by: by_them }));
         if self.chance.one_in(3) {
             self.ask(ActorKind::Operator, Command::Wallet(Wallet::Unfreeze { wallet, by }));
         } else {

@@ -14,6 +14,7 @@ pub fn subject(command: &Command) -> Option<(&'static str, Key)> {
             let (room::Command::Open { wallet, .. }
             | room::Command::Freeze { wallet, .. }
             | room::Command::Unfreeze { wallet, .. }
+            | room::Command::Collect { wallet, .. }
             | room::Command::Close { wallet, .. }) = command;
             ("wallet", Key::new(table::WALLET, wallet.0))
         }

@@ -6,7 +6,7 @@ use domain::Id;
 use engine::StoreError;
 use ledger::Yen;
 use wallet::movement::{self, Change, Movement};
-use wallet::wallet::Freezer;
+use wallet::wallet::Asker;
 use wallet::{Event, Purse, Row, StaffId};
 
 fn walk(world: &World, shown: impl Fn(&Event) -> Option<Movement>) -> Vec<Line> {
@@ -93,7 +93,7 @@ fn a_long_stretch_without_movements_is_read_in_parts() {
     let mut world = World::new();
     let id = wallet(1);
     for _ in 0..LIST_RECORDS_MAX {
-        let (by, wallet) = (Freezer::Desk(StaffId(Id::from_number(1))), id);
+        let (by, wallet) = (Asker::Desk(StaffId(Id::from_number(1))), id);
         world.run(vec![
             ::wallet::Command::Wallet(::wallet::wallet::Command::Freeze { wallet, by }),
             ::wallet::Command::Wallet(::wallet::wallet::Command::Unfreeze { wallet, by }),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 use wallet::holder::{self, Sealed};
 use wallet::payment::{self, Authorise, Payer};
-use wallet::wallet::Freezer;
+use wallet::wallet::Asker;
 use wallet::{
     BonusId, CampaignId, Command, ContactId, Context, HolderId, PaymentId, RefundId, Row, ShopId, VoucherId, WalletId,
     Wallets, bonus, shop, voucher,
@@ -103,12 +103,12 @@ impl World {
             Command::Payment(payment::Command::Void { payment: id(2), shop: at_shop }),
             Command::Wallet(::wallet::wallet::Command::Freeze {
                 wallet: wallet(payer),
-                by: Freezer::Holder(holder(payer)),
+                by: Asker::Holder(holder(payer)),
             }),
             pay(4, 10, true),
             Command::Wallet(::wallet::wallet::Command::Unfreeze {
                 wallet: wallet(payer),
-                by: Freezer::Holder(holder(payer)),
+                by: Asker::Holder(holder(payer)),
             }),
             Command::Payment(refund),
         ]);

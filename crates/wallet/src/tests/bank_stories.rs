@@ -144,6 +144,19 @@ fn a_reversal_takes_what_is_left_and_the_rest_is_owed() {
 }
 
 #[test]
+fn a_debt_is_collected_of_what_came_later() {
+    check(
+        "A links X; first: A tops up 10000 from X -> pending; bank moved 10000 -> settled; 2 days pass
+         desk collects of A -> wallet owes nothing; A pays S 7000 -> captured; bank takes back 10000 of first -> reversed
+         desk collects of A -> insufficient funds, 0 there; A owes 7000; A tops up 4000 from X -> pending
+         bank moved 4000 -> settled; A pays S 1 -> frozen by debt; B collects of A -> unknown wallet
+         A collects of A -> open; A owes 3000; A has 0 funds; A tops up 5000 from X -> pending
+         bank moved 5000 -> settled; desk freezes A -> frozen; desk collects of A -> frozen; A owes 0; A has 2000 funds
+         desk unfreezes A -> open; A pays S 2000 -> captured; bank owes 9000",
+    );
+}
+
+#[test]
 fn a_reversal_finds_money_that_another_movement_holds() {
     let held = "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled; 2 days pass
                 S holds 4000 of A -> authorised; A has 6000 funds, 4000 held

@@ -61,6 +61,9 @@ const DEEDS: &[&str] = &[
     "B links X; B tops up 5000 from X -> pending; B cancels -> pending; bank moved 5000 -> returned
      bank takes back 5000 -> returned, flagged; ann proposes already-returned -> returned, flagged
      bob approves already-returned -> returned",
+    "first: B tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass; B pays S 30000 -> captured
+     bank takes back 9000 of first -> reversed; B tops up 4000 from X -> pending; bank moved 4000 -> settled
+     desk collects of B -> open",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

@@ -11,7 +11,7 @@ use crate::payment::{self, Authorise, Payer};
 use crate::purse::Purse;
 use crate::refusal::Refusal;
 use crate::safeguarding::Outstanding;
-use crate::wallet::Freezer;
+use crate::wallet::Asker;
 use crate::{Command, Receipt, Tier, chart, send, voucher};
 use domain::{Day, Id};
 use ledger::Yen;
@@ -213,12 +213,12 @@ impl Run {
                 }
             }
             Deed::Freeze { wallet: index } => {
-                let (wallet, by) = (wallet(number(index % WALLETS)), Freezer::Desk(StaffId(Id::from_number(1))));
+                let (wallet, by) = (wallet(number(index % WALLETS)), Asker::Desk(StaffId(Id::from_number(1))));
                 let _refused_if_closed =
                     self.world.run(&Command::Wallet(crate::wallet::Command::Freeze { wallet, by }));
             }
             Deed::Unfreeze { wallet: index } => {
-                let (wallet, by) = (wallet(number(index % WALLETS)), Freezer::Desk(StaffId(Id::from_number(1))));
+                let (wallet, by) = (wallet(number(index % WALLETS)), Asker::Desk(StaffId(Id::from_number(1))));
                 let _refused_if_open =
                     self.world.run(&Command::Wallet(crate::wallet::Command::Unfreeze { wallet, by }));
             }

@@ -11,7 +11,7 @@ use crate::ids::{BonusId, CampaignId, PaymentId, RefundId, SendId, ShopId, Staff
 use crate::payment::{Authorise, Payer};
 use crate::purse::Purse;
 use crate::refusal::Refusal;
-use crate::wallet::Freezer;
+use crate::wallet::Asker;
 use crate::{Command, Receipt, Tier, bonus, chart, payment, send, voucher};
 use domain::Id;
 use ledger::Yen;
@@ -249,28 +249,36 @@ fn wallet_deed(words: &[&str], sentence: &str) -> Command {
     match words {
         ["desk", "freezes", who] => Command::Wallet(crate::wallet::Command::Freeze {
             wallet: wallet_of(who),
-            by: Freezer::Desk(StaffId(Id::from_number(1))),
+            by: Asker::Desk(StaffId(Id::from_number(1))),
         }),
         ["desk", "unfreezes", who] => Command::Wallet(crate::wallet::Command::Unfreeze {
             wallet: wallet_of(who),
-            by: Freezer::Desk(StaffId(Id::from_number(1))),
+            by: Asker::Desk(StaffId(Id::from_number(1))),
         }),
         [shop, "shuts"] => Command::Shop(crate::shop::Command::Close { shop: shop_of(shop).expect("a shop") }),
         [who, "freezes"] => Command::Wallet(crate::wallet::Command::Freeze {
             wallet: wallet_of(who),
-            by: Freezer::Holder(holder(number_of(who))),
+            by: Asker::Holder(holder(number_of(who))),
         }),
         [who, "unfreezes"] => Command::Wallet(crate::wallet::Command::Unfreeze {
             wallet: wallet_of(who),
-            by: Freezer::Holder(holder(number_of(who))),
+            by: Asker::Holder(holder(number_of(who))),
         }),
         [whose, "is", "frozen", "by", who] => {
-            let by = Freezer::Holder(holder(number_of(who)));
+            let by = Asker::Holder(holder(number_of(who)));
             Command::Wallet(crate::wallet::Command::Freeze { wallet: wallet_of(whose), by })
         }
         [whose, "is", "unfrozen", "by", who] => {
-            let by = Freezer::Holder(holder(number_of(who)));
+            let by = Asker::Holder(holder(number_of(who)));
             Command::Wallet(crate::wallet::Command::Unfreeze { wallet: wallet_of(whose), by })
+        }
+        ["desk", "collects", "of", who] => {
+            let by = Asker::Desk(StaffId(Id::from_number(1)));
+            Command::Wallet(crate::wallet::Command::Collect { wallet: wallet_of(who), by })
+        }
+        [who, "collects", "of", whose] => {
+            let by = Asker::Holder(holder(number_of(who)));
+            Command::Wallet(crate::wallet::Command::Collect { wallet: wallet_of(whose), by })
         }
         [who, "closes"] => {
             Command::Wallet(crate::wallet::Command::Close { wallet: wallet_of(who), holder: holder(number_of(who)) })

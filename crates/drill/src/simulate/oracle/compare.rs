@@ -29,7 +29,7 @@ impl Oracle {
                 return Err(format!("wallet {id} is {wallet:?}, frozen by {:?} in the model", holding.frozen));
             }
             let owed: i64 = wallet.debts.iter().map(|debt| debt.amount.amount()).sum();
-            let expected: i64 = holding.debts.values().sum();
+            let expected: i64 = holding.debts.iter().map(|(_, owed)| owed).sum();
             if owed != expected {
                 return Err(format!("wallet {id} owes {owed} yen, in the model {expected}"));
             }

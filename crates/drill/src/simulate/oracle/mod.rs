@@ -46,10 +46,17 @@ pub struct Holding {
     pub opened: Time,
     /// By whom it is frozen.
     pub frozen: BTreeSet<FrozenBy>,
-    /// What is owed, by lot.
-    pub debts: BTreeMap<Id, i64>,
+    /// What is owed, by lot, in the order in which it arose.
+    pub debts: Vec<(Id, i64)>,
     /// Closed for good.
     pub closed: bool,
+}
+
+impl Holding {
+    /// What is owed of `lot`.
+    pub fn owed_of(&self, lot: Id) -> i64 {
+        self.debts.iter().find(|(of, _)| *of == lot).map_or(0, |(_, owed)| *owed)
+    }
 }
 
 /// The model.

@@ -263,7 +263,7 @@ impl Oracle {
             let back = coin.amount.min(left);
             left -= back;
             coin.amount -= back;
-            let owed = holding.debts.get(&coin.lot).copied().unwrap_or(0).min(back);
+            let owed = holding.owed_of(coin.lot).min(back);
             pay_debt(holding, coin.lot, owed);
             self.books.pay(shop, chart::receivable(wallet), owed);
             let rest = back - owed;
@@ -290,10 +290,10 @@ pub fn young(coins: &[Coin], now: Time) -> i64 {
 
 /// Takes `amount` off what is owed of `lot`.
 pub fn pay_debt(holding: &mut super::Holding, lot: Id, amount: i64) {
-    if let Some(owed) = holding.debts.get_mut(&lot) {
+    if let Some(owed) = holding.debts.iter_mut().find(|(of, _)| *of == lot).map(|(_, owed)| owed) {
         *owed -= amount;
     }
-    holding.debts.retain(|_, owed| *owed > 0);
+    holding.debts.retain(|(_, owed)| *owed > 0);
 }
 
 /// A receipt must say what the model says.

@@ -288,7 +288,7 @@ impl Oracle {
             self.come_back(row.wallet, coin);
         }
         let holding = self.holding(row.wallet);
-        let owed = holding.debts.get(&id.0).copied().unwrap_or(0).min(spare);
+        let owed = holding.owed_of(id.0).min(spare);
         pay_debt(holding, id.0, owed);
         self.books.pay(purse, chart::receivable(row.wallet), owed);
         self.books.pay(purse, chart::suspense(Some(row.bank)), spare - owed);
@@ -345,7 +345,7 @@ impl Oracle {
         self.books.pay(chart::receivable(row.wallet), clearing, owed);
         let holding = self.holding(row.wallet);
         if owed > 0 {
-            holding.debts.insert(id.0, owed);
+            holding.debts.push((id.0, owed));
         }
         let person = holding.person;
         row.status = Status::Settled;

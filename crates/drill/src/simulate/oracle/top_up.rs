@@ -332,7 +332,7 @@ impl Oracle {
             let owed = row.amount - left;
             self.books.pay(chart::receivable(row.wallet), clearing, owed);
             if owed > 0 {
-                self.holding(row.wallet).debts.insert(id.0, owed);
+                self.holding(row.wallet).debts.push((id.0, owed));
             }
         }
         row.status = Status::Reversed;

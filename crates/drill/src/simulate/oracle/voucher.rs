@@ -250,7 +250,7 @@ impl Oracle {
     /// A coin comes back into its purse; if its bank took it back meanwhile, it pays what is owed of it.
     pub(super) fn come_back(&mut self, wallet: WalletId, coin: Coin) {
         let holding = self.holding(wallet);
-        let owed = holding.debts.get(&coin.lot).copied().unwrap_or(0).min(coin.amount);
+        let owed = holding.owed_of(coin.lot).min(coin.amount);
         super::payment::pay_debt(holding, coin.lot, owed);
         self.books.put(wallet, Coin { amount: coin.amount - owed, ..coin });
         self.books.pay(chart::purse(wallet, coin.purse), chart::receivable(wallet), owed);

@@ -1,12 +1,14 @@
 //! The model of holders, wallets themselves, shops and switches.
 
+use super::books::PIECES_MAX;
 use super::{Holding, Oracle, Reasons, What, Why};
 use domain::Moment;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use wallet::switches::{Function, Stop};
-use wallet::wallet::Freezer;
+use wallet::wallet::Asker;
 use wallet::{
-    ContactId, FrozenBy, HolderId, Limit, Noun, PersonId, Tier, WalletId, holder, shop, switches, wallet as room,
+    ContactId, FrozenBy, HolderId, Limit, Noun, PersonId, Purse, Tier, WalletId, chart, holder, shop, switches,
+    wallet as room,
 };
 
 /// A holder as the model knows them.
@@ -141,6 +143,14 @@ impl Oracle {
                     reasons.add(holding.closed || !holding.frozen.contains(&kind(*by)), Why::Status(Noun::Wallet));
                 }
             },
+            room::Command::Collect { wallet, by } => match self.asked_of(*wallet, *by) {
+                None => reasons.add(true, Why::Unknown(Noun::Wallet)),
+                Some(holding) => {
+                    reasons.add(holding.debts.is_empty(), Why::Status(Noun::Wallet));
+                    let nothing = self.books.in_purse(*wallet, Purse::Funds) == 0;
+                    reasons.add(nothing, Why::Funds { available: 0 });
+                }
+            },
             room::Command::Close { wallet, holder } => {
                 let Some(holding) = self.wallets.get(wallet).filter(|holding| holding.holder == *holder) else {
                     return reasons.add(true, Why::Unknown(Noun::Wallet));
@@ -166,13 +176,14 @@ impl Oracle {
                     tier: known.tier,
                     opened: moment.now,
                     frozen: BTreeSet::new(),
-                    debts: BTreeMap::new(),
+                    debts: Vec::new(),
                     closed: false,
                 };
                 self.wallets.insert(*wallet, holding);
             }
             room::Command::Freeze { wallet, by } => drop(self.holding(*wallet).frozen.insert(kind(*by))),
             room::Command::Unfreeze { wallet, by } => drop(self.holding(*wallet).frozen.remove(&kind(*by))),
+            room::Command::Collect { wallet, .. } => self.collect(*wallet),
             room::Command::Close { wallet, holder } => {
                 self.holding(*wallet).closed = true;
                 self.holders.get_mut(holder).expect("a wallet has a holder").wallet = None;
@@ -180,11 +191,28 @@ impl Oracle {
         }
     }
 
+    /// The oldest coins pay what has been owed for the longest.
+    fn collect(&mut self, wallet: WalletId) {
+        let debts = self.holding(wallet).debts.clone();
+        let mut coins = self.books.oldest(wallet, Purse::Funds, debts.iter().map(|(_, owed)| owed).sum(), |_| true);
+        coins.truncate(PIECES_MAX);
+        let mut left: i64 = coins.iter().map(|coin| coin.amount).sum();
+        self.books.pay(chart::purse(wallet, Purse::Funds), chart::receivable(wallet), left);
+        for coin in &coins {
+            self.books.take(wallet, coin);
+        }
+        for (lot, owed) in debts {
+            let paid = owed.min(left);
+            left -= paid;
+            super::payment::pay_debt(self.holding(wallet), lot, paid);
+        }
+    }
+
     /// A wallet that is there for whoever asks: any for the desk, their own for a holder.
-    fn asked_of(&self, wallet: WalletId, by: Freezer) -> Option<&Holding> {
+    fn asked_of(&self, wallet: WalletId, by: Asker) -> Option<&Holding> {
         self.wallets.get(&wallet).filter(|holding| match by {
-            Freezer::Holder(holder) => holding.holder == holder,
-            Freezer::Desk(_) => true,
+            Asker::Holder(holder) => holding.holder == holder,
+            Asker::Desk(_) => true,
         })
     }
 
@@ -232,9 +260,9 @@ impl Oracle {
     }
 }
 
-const fn kind(by: Freezer) -> FrozenBy {
+const fn kind(by: Asker) -> FrozenBy {
     match by {
-        Freezer::Holder(_) => FrozenBy::Holder,
-        Freezer::Desk(_) => FrozenBy::Desk,
+        Asker::Holder(_) => FrozenBy::Holder,
+        Asker::Desk(_) => FrozenBy::Desk,
     }
 }
