@@ -3,6 +3,7 @@
 use crate::effect::{Counted, Counter};
 use crate::effect::{Effect, Whose};
 use crate::ids::{PersonId, WalletId};
+use crate::refusal::Noun;
 use crate::state::{Rows, wrong_row};
 use crate::wallet::Wallet;
 use crate::{Command, Context, Event, Receipt, Refusal, Refused, Row};
@@ -74,7 +75,7 @@ impl Domain for Wallets {
         };
         match decided {
             Ok((events, receipt)) => Decision { events, reply: Ok(receipt) },
-            Err(refusal) => Decision { events: vec![refused(rows, command, moment)], reply: Err(refusal) },
+            Err(refusal) => Decision { events: vec![refused(rows, command, &refusal, moment)], reply: Err(refusal) },
         }
     }
 
@@ -145,9 +146,11 @@ fn assert_noun(rows: Rows<'_>, event: &Event) {
     }
 }
 
-fn refused(rows: Rows<'_>, command: &Command, moment: Moment) -> Event {
+/// What a stranger asks of a wallet does not count there, or anyone could fill its sums of refused attempts.
+fn refused(rows: Rows<'_>, command: &Command, refusal: &Refusal, moment: Moment) -> Event {
     let (_, wallet, amount) = command.subject();
-    let wallet = wallet.filter(|id| rows.wallet(*id).is_some());
+    let is_strangers = *refusal == Refusal::Unknown { noun: Noun::Wallet };
+    let wallet = wallet.filter(|id| !is_strangers && rows.wallet(*id).is_some());
     Event::Refused(Refused { wallet, amount, at: moment.now })
 }
 

@@ -1,7 +1,8 @@
 //! What a reader should read first: money on its way, in a few words each.
 
 use super::story::{Story, check};
-use super::world::{DAY_MS, T0, wallet};
+use super::world::{DAY_MS, T0, holder, wallet};
+use crate::Command;
 use crate::purse::Purse;
 
 #[test]
@@ -173,6 +174,21 @@ fn nobody_freezes_anothers_wallet() {
         "A is frozen by B -> unknown wallet; A freezes -> frozen; A is unfrozen by B -> unknown wallet
          desk unfreezes A -> wallet frozen; A unfreezes -> open",
     );
+}
+
+#[test]
+fn what_a_stranger_asks_does_not_count() {
+    let mut story = Story::new();
+    story.tell("A has 500 funds");
+    let ask = |by| {
+        Command::Wallet(crate::wallet::Command::Unfreeze { wallet: wallet(1), by: crate::wallet::Asker::Holder(by) })
+    };
+    let today = story.world.now.day();
+    let counted = |story: &Story| story.world.wallet(wallet(1)).counters.refused.count_in_month(today);
+    assert!(story.world.run(&ask(holder(2))).is_err());
+    assert_eq!(counted(&story), 0);
+    assert!(story.world.run(&ask(holder(1))).is_err());
+    assert_eq!(counted(&story), 1);
 }
 
 #[test]
