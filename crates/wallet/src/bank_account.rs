@@ -24,8 +24,10 @@ pub struct BankAccount {
     pub live_mandate: Option<MandateId>,
     /// To whom it is a payout route.
     pub route: Option<Route>,
-    /// What was debited, and not freed, by mandates that the true holder has not confirmed.
+    /// What was debited, and not freed, by mandates that the true holder has not confirmed, since they last confirmed one.
     pub unconfirmed: Yen,
+    /// How often they have confirmed one.
+    pub confirmations: u32,
     /// Sums for limits.
     pub counters: Counters,
 }
@@ -45,7 +47,8 @@ impl BankAccount {
     /// An account that nobody has linked yet.
     pub(crate) fn new(bank: BankCode) -> Self {
         let counters = Counters::default();
-        Self { bank, person: None, live_mandate: None, route: None, unconfirmed: Yen::ZERO, counters }
+        let (unconfirmed, confirmations) = (Yen::ZERO, 0);
+        Self { bank, person: None, live_mandate: None, route: None, unconfirmed, confirmations, counters }
     }
 
     /// Whether `wallet`'s money may be paid out here.

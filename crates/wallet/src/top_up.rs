@@ -68,8 +68,8 @@ pub struct Debit {
     pub amount: Yen,
     /// When it was accepted: its business date counts for limits.
     pub accepted: Time,
-    /// Whether the account's true holder had not confirmed the mandate.
-    pub unconfirmed: bool,
+    /// If the account's true holder had not confirmed the mandate: how often they had confirmed one before.
+    pub unconfirmed: Option<u32>,
 }
 
 /// A top-up.

@@ -243,7 +243,11 @@ impl Event {
                 account.person = person.filter(|_| *matched);
                 account.route = Some(Route { mandate: *mandate, wallet: *wallet, person: *person });
             }
-            Self::ConfirmedByTrueHolder { .. } => bank_account(key, row).unconfirmed = Yen::ZERO,
+            Self::ConfirmedByTrueHolder { .. } => {
+                let account = bank_account(key, row);
+                account.unconfirmed = Yen::ZERO;
+                account.confirmations = account.confirmations.saturating_add(1);
+            }
             Self::Revoked { mandate, by, why, .. } => {
                 let account = bank_account(key, row);
                 assert!(account.live_mandate == Some(*mandate), "only who has the slot leaves it: {self:?}");

@@ -247,6 +247,17 @@ fn limits_are_of_the_wallet_the_account_the_month_and_thirty_dates() {
 }
 
 #[test]
+fn what_counted_before_a_confirmation_frees_nothing_of_what_counts_since() {
+    check(
+        "A links X unconfirmed; old: A tops up 10000 from X -> pending; true holder confirms -> active; A revokes -> revoked
+         A links X unconfirmed; 1 days pass; A tops up 10000 from X -> pending; bank declines of old -> declined
+         1 days pass; A tops up 10000 from X -> pending; 1 days pass; new: A tops up 10000 from X -> pending
+         1 days pass; A tops up 1 from X -> limit unconfirmed total, 0 left; bank declines of new -> declined
+         A tops up 10000 from X -> pending",
+    );
+}
+
+#[test]
 fn an_unconfirmed_mandate_debits_little_and_age_does_not_help() {
     check(
         "A links X unconfirmed; A tops up 10001 from X -> limit unconfirmed per day, 10000 left

@@ -303,13 +303,15 @@ impl Event {
     }
 
     /// What this changes in the bank account beside its effects: what an unconfirmed mandate debited in all. The true
-    /// holder may have confirmed meanwhile, and begun it anew.
+    /// holder may have confirmed meanwhile and begun it anew: what counted before that frees nothing of what counts since.
     pub(crate) fn evolve_bank_account(&self, account: &mut BankAccount) {
         match self {
-            Self::Requested { debit, .. } if debit.unconfirmed => {
+            Self::Requested { debit, .. } if debit.unconfirmed.is_some() => {
                 account.unconfirmed = account.unconfirmed.checked_add(debit.amount).unwrap_or(Yen::MAX);
             }
-            Self::Ended { debit, .. } | Self::Returned { debit, held: true, .. } if debit.unconfirmed => {
+            Self::Ended { debit, .. } | Self::Returned { debit, held: true, .. }
+                if debit.unconfirmed == Some(account.confirmations) =>
+            {
                 account.unconfirmed = account.unconfirmed.saturating_sub(debit.amount);
             }
             Self::Requested { .. } | Self::Ended { .. } | Self::Returned { .. } | Self::Settled { .. } => {}

@@ -58,7 +58,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
             person: wallet.person,
             amount: command.amount,
             accepted: moment.now,
-            unconfirmed: !mandate.confirmed,
+            unconfirmed: (!mandate.confirmed).then_some(account.confirmations),
         },
         mandate: command.mandate,
         review: reason.map(|reason| Review { reason, deadline }),
