@@ -1,6 +1,6 @@
 //! Load: how fast the engine is, with every run audited, so that no figure comes from work that was not done.
 //!
-//! `pay` makes whole payments, `transfer` bare ledger transfers. Start reading at [`pay`].
+//! `pay` makes whole payments, `transfer` bare ledger transfers. Start reading at [`pay()`].
 
 mod audit;
 mod beside;

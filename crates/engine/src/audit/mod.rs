@@ -1,7 +1,7 @@
 //! Audits of a data directory: is the journal what was written, do the rows follow from it, what was known when.
 //!
 //! Every audit reads in short pages beside a running engine and writes nothing. What it finds are values; only a store that
-//! cannot be read at all is an error. Start reading at [`verify`], then [`replay`] and [`as_of`].
+//! cannot be read at all is an error. Start reading at [`verify`], then [`replay()`] and [`as_of()`].
 
 mod anchors;
 mod as_of;
