@@ -485,7 +485,9 @@ impl World {
         }
         let desk = Asker::Desk(StaffId(Id::from_number(1)));
         let by = if self.chance.one_in(2) { Asker::Holder(holder) } else { desk };
-        let owes = self.someone_such(|oracle, someone| !oracle.wallets[&someone.wallet].debts.is_empty());
+        let owes = self.someone_such(|oracle, someone| {
+            oracle.wallets.get(&someone.wallet).is_some_and(|holding| !holding.debts.is_empty())
+        });
         let by_them = if self.chance.one_in(2) { Asker::Holder(owes.holder) } else { desk };
         self.ask(ActorKind::Operator, Command::Wallet(Wallet::Collect { wallet: owes.wallet, by: by_them }));
         if self.chance.one_in(3) {
