@@ -7,9 +7,9 @@ pub const BATCH_COMMANDS_MAX: usize = 512;
 /// Rows that the cache keeps; only dirty rows may push it above.
 pub const CACHE_ROWS_MAX: usize = 2_000_000;
 /// Records after which the current generation is handed to the store.
-pub const GENERATION_EVENTS_MIN: u64 = 131_072;
+pub const GENERATION_EVENTS_MIN: u64 = 98_304;
 /// Records that may be ahead of the stored rows; beyond, the engine waits for the store.
-pub const TAIL_EVENTS_MAX: u64 = 393_216;
+pub const TAIL_EVENTS_MAX: u64 = 262_144;
 /// How long one batch waits at most while the tail grows towards its bound.
 pub const SLOWING_MS_MAX: u64 = 20;
 /// How old the current generation may become, by the lane's time.
