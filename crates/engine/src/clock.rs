@@ -1,6 +1,6 @@
-//! The clock: the one place of the engine that looks at one, and how its drift is seen.
+//! The clock: the one place of the engine that looks at one, and how its drift is seen. Start reading at [`ClockWatch`].
 
-use crate::options::CLOCK_DRIFT_MS_MAX;
+use crate::options::{CLOCK_AGREES_WITHIN_MS, CLOCK_DRIFT_MS_MAX, CLOCK_SETTLED_MS_MIN};
 use domain::Time;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -31,24 +31,119 @@ impl Clock for SystemClock {
     }
 }
 
+/// What can be believed of the clock behind the submissions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Believed {
+    /// Whether the calendar's clock goes as the steady one does; if not, money must not leave.
+    pub is_trusted: bool,
+    /// While trusted, the latest time that a submission may bring; else the time itself, by the steady clock.
+    pub time_max: Time,
+}
+
+impl Believed {
+    /// Whatever a submission says: for whoever drives a core with a time of its own making.
+    pub const ALL: Self = Self { is_trusted: true, time_max: Time::from_milliseconds(i64::MAX) };
+}
+
 /// Compares the calendar's clock with the steady one: a step of either side shows as drift.
+///
+/// What was agreed at the start is the baseline. A calendar that strays from it by more than [`CLOCK_DRIFT_MS_MAX`] is not
+/// believed: the time goes on from the baseline by the steady clock alone. It is believed again as soon as it is back, or
+/// once it has gone with the steady clock for [`CLOCK_SETTLED_MS_MIN`] where it is now: a machine that was suspended wakes
+/// with a steady clock that stood still and a calendar that is right, and nothing would ever bring the two together.
+/// A calendar that is set wrong for longer than that is believed, too; no clock of the same machine can tell.
 #[derive(Debug)]
-pub(crate) struct Drift {
+pub struct ClockWatch {
+    /// By how much the calendar was ahead of the steady clock when they last agreed.
     offset: i64,
+    strayed: Option<Strayed>,
 }
 
-impl Drift {
+/// Where the calendar's clock has been since it strayed.
+#[derive(Clone, Copy, Debug)]
+struct Strayed {
+    offset: i64,
+    since: i64,
+}
+
+impl ClockWatch {
     /// The clocks as they stand now agree.
-    pub fn begin(clock: &dyn Clock) -> Self {
-        Self { offset: offset(clock) }
+    pub const fn begin(now: Time, monotonic_milliseconds: i64) -> Self {
+        Self { offset: now.milliseconds().saturating_sub(monotonic_milliseconds), strayed: None }
     }
 
-    /// Whether the calendar's clock is still within the bound of where the steady clock says it is.
-    pub fn is_trusted(&self, clock: &dyn Clock) -> bool {
-        (offset(clock) - self.offset).abs() <= CLOCK_DRIFT_MS_MAX
+    /// Looks at both clocks: what can be believed of the calendar's now.
+    pub fn look(&mut self, now: Time, monotonic_milliseconds: i64) -> Believed {
+        let offset = now.milliseconds().saturating_sub(monotonic_milliseconds);
+        let is_near = |other: i64, bound: i64| offset.saturating_sub(other).saturating_abs() <= bound;
+        if is_near(self.offset, CLOCK_DRIFT_MS_MAX) {
+            self.strayed = None;
+        } else {
+            let since = self.strayed.filter(|strayed| is_near(strayed.offset, CLOCK_AGREES_WITHIN_MS));
+            let strayed = since.unwrap_or(Strayed { offset, since: monotonic_milliseconds });
+            let has_settled = monotonic_milliseconds.saturating_sub(strayed.since) >= CLOCK_SETTLED_MS_MIN;
+            self.strayed = (!has_settled).then_some(strayed);
+            if has_settled {
+                self.offset = offset;
+            }
+        }
+        let estimate = Time::from_milliseconds(monotonic_milliseconds).plus_milliseconds(self.offset);
+        match self.strayed {
+            None => Believed { is_trusted: true, time_max: estimate.plus_milliseconds(CLOCK_DRIFT_MS_MAX) },
+            Some(_) => Believed { is_trusted: false, time_max: estimate },
+        }
     }
 }
 
-fn offset(clock: &dyn Clock) -> i64 {
-    clock.now().milliseconds() - clock.monotonic_milliseconds()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+    const SETTLED: i64 = CLOCK_SETTLED_MS_MIN;
+
+    /// Looks at (calendar, steady) one after the other; each look must come to trusted or not, and the latest time.
+    fn check(looks: &[(i64, i64, bool, i64)]) {
+        let mut watch = ClockWatch::begin(Time::from_milliseconds(DAY), 0);
+        for &(calendar, steady, is_trusted, time_max) in looks {
+            let believed = watch.look(Time::from_milliseconds(calendar), steady);
+            let expected = Believed { is_trusted, time_max: Time::from_milliseconds(time_max) };
+            assert_eq!(believed, expected, "the calendar at {calendar}, the steady clock at {steady}");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_strays_is_believed_once_it_is_back() {
+        let max = CLOCK_DRIFT_MS_MAX;
+        check(&[
+            (DAY + 7, 7, true, DAY + 7 + max),
+            (DAY + 8 + max, 8, true, DAY + 8 + max),
+            (DAY + 10 + max, 9, false, DAY + 9),
+            (3 * DAY, 20, false, DAY + 20),
+            (0, 30, false, DAY + 30),
+            (DAY + 40 - max, 40, true, DAY + 40 + max),
+        ]);
+    }
+
+    #[test]
+    fn a_clock_that_goes_steadily_elsewhere_is_believed_after_a_while() {
+        let max = CLOCK_DRIFT_MS_MAX;
+        check(&[
+            (2 * DAY, 10, false, DAY + 10),
+            (2 * DAY + SETTLED - 1, 9 + SETTLED, false, DAY + 9 + SETTLED),
+            (2 * DAY + SETTLED, 10 + SETTLED, true, 2 * DAY + SETTLED + max),
+            (DAY + SETTLED, 11 + SETTLED, false, 2 * DAY + SETTLED + 1),
+        ]);
+    }
+
+    #[test]
+    fn a_clock_that_goes_at_another_speed_never_settles() {
+        let looks: Vec<_> = (1..500)
+            .map(|minute: i64| {
+                let steady = minute * 60_000;
+                (3 * DAY + steady + minute * (CLOCK_AGREES_WITHIN_MS + 1), steady, false, DAY + steady)
+            })
+            .collect();
+        check(&looks);
+    }
 }

@@ -30,7 +30,7 @@ mod submission;
 mod tests;
 pub mod vault;
 
-pub use clock::{Clock, SystemClock};
+pub use clock::{Believed, Clock, ClockWatch, SystemClock};
 pub use consumer::{
     CONSUMER_BATCHES_MAX, CONSUMER_PAGE_RECORDS_MAX, CURSOR_RECORDS_MAX, Consumer, ConsumerError, Consumers, EffectId,
     Follower, Progress, Watch,

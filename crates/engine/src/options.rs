@@ -16,6 +16,10 @@ pub const SLOWING_MS_MAX: u64 = 20;
 pub const GENERATION_AGE_MS_MAX: i64 = 5_000;
 /// How far a clock may be off before money must not leave.
 pub const CLOCK_DRIFT_MS_MAX: i64 = 10_000;
+/// How long a clock that strayed must have gone as the steady one does, before it is believed where it is.
+pub const CLOCK_SETTLED_MS_MIN: i64 = 300_000;
+/// How far the two clocks may come apart meanwhile.
+pub const CLOCK_AGREES_WITHIN_MS: i64 = 1_000;
 /// Refusals of one caller that are journaled one by one in an hour.
 pub const REFUSALS_JOURNALED_MAX: u32 = 1_000;
 /// Callers whose refusals are counted one by one in an hour; those beyond share one count for each kind.

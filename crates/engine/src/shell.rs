@@ -4,7 +4,7 @@
 //! before them. A request that is already in flight is joined by its turn: the core answers the second as a repeat.
 //! When the core is dead, or its thread panics, the process ends loudly: nobody knows then what is durable.
 
-use crate::clock::{Clock, Drift};
+use crate::clock::{Clock, ClockWatch};
 use crate::core::{Core, Mode, Status};
 use crate::options::Options;
 use crate::store::{Store, StoreError, Stored};
@@ -233,11 +233,11 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
 
     fn run(mut self) -> Result<(), StoreError> {
         self.waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let drift = Drift::begin(self.clock.as_ref());
+        let mut watch = ClockWatch::begin(self.clock.now(), self.clock.monotonic_milliseconds());
         loop {
             match self.receive() {
                 Received::Some => {
-                    self.core.set_clock_trusted(drift.is_trusted(self.clock.as_ref()));
+                    self.core.believe_clock(watch.look(self.clock.now(), self.clock.monotonic_milliseconds()));
                     self.take_messages();
                     self.clean = false;
                 }

@@ -5,6 +5,7 @@
 
 use super::Core;
 use crate::canary;
+use crate::clock::Believed;
 use crate::encoding::{EntryRef, OutcomeRef};
 use crate::options::CLOCK_DRIFT_MS_MAX;
 use crate::record::{Actor, Place, Record, Request, SealedRecord, Touch, chain};
@@ -133,12 +134,15 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         Ok(())
     }
 
-    /// The command's time: never before the lane's last record. A new hour first journals the old one's counts.
+    /// The command's time: never before the lane's last record, and what a clock that is not believed says never enters
+    /// the lane. A new hour first journals the old one's counts.
     fn begin_turn(&mut self, at: Time) -> Result<Moment, StoreError> {
         let last = self.batch.head.at;
-        let now = if canary::active("time_steps_back") { at } else { at.max(last) };
+        let Believed { is_trusted, time_max } = self.believed;
+        let (believed, is_believed) = if is_trusted { (at.min(time_max), at <= time_max) } else { (time_max, false) };
+        let now = if canary::active("time_steps_back") { at } else { believed.max(last) };
         self.turn_hour(now)?;
-        let clock_drifted = !self.clock_trusted || last.milliseconds_since(at) > CLOCK_DRIFT_MS_MAX;
+        let clock_drifted = !is_believed || last.milliseconds_since(at) > CLOCK_DRIFT_MS_MAX;
         Ok(Moment { now, clock_drifted })
     }
 

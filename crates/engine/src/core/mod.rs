@@ -18,6 +18,7 @@ mod replay;
 mod write_back;
 
 use crate::canary;
+use crate::clock::Believed;
 use crate::encoding::Encoder;
 use crate::options::{GENERATION_AGE_MS_MAX, Options, SLOWING_MS_MAX};
 use crate::record::SealedRecord;
@@ -64,6 +65,10 @@ pub struct Status {
     pub defect_last: Option<String>,
     /// Refusals that were only counted since the start.
     pub refusals_counted: u64,
+    /// Whether the clock behind the submissions is believed; if not, money does not leave.
+    pub clock_trusted: bool,
+    /// Why commands are refused for now, if they are: too much waits to be written, and the disk does not take it.
+    pub held_up: Option<String>,
 }
 
 /// Runs one domain on one store.
@@ -75,7 +80,7 @@ pub struct Core<D: Domain, S: Store<D>> {
     /// Why no more commands are taken for now: the rows that wait are at their bound, and cannot be written.
     held_up: Option<String>,
     head: Head,
-    clock_trusted: bool,
+    believed: Believed,
     cache: Cache<D::Row>,
     write_back: WriteBack<D>,
     refusals: Refusals,
@@ -103,7 +108,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             mode: Mode::Running,
             held_up: None,
             head: recovered.head,
-            clock_trusted: true,
+            believed: Believed::ALL,
             cache: Cache::new(options.cache_rows_max),
             write_back: WriteBack::new(recovered.watermark),
             refusals: Refusals::new(options.refusals_journaled_max, options.refusal_actors_max),
@@ -197,9 +202,9 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         self.context = context;
     }
 
-    /// Says whether the clock behind the submissions can be believed; if not, money must not leave.
-    pub fn set_clock_trusted(&mut self, trusted: bool) {
-        self.clock_trusted = trusted;
+    /// Says what can be believed of the clock behind the submissions: for every batch until it is said anew.
+    pub fn believe_clock(&mut self, believed: Believed) {
+        self.believed = believed;
     }
 
     /// From now on `observer` is told of every commit.
@@ -217,6 +222,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             defects: self.defects,
             defect_last: self.defect_last.clone(),
             refusals_counted: self.refusals_counted,
+            clock_trusted: self.believed.is_trusted,
+            held_up: self.held_up.clone(),
         }
     }
 

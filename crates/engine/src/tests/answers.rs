@@ -1,14 +1,17 @@
 //! What the core answers: repeats, defects, failed commits, bounded refusals, time, and damage found at a restart.
 
 use super::counter::{Command, Counter, Receipt, Refusal, Row, Stage, counter_key, submission, with_request};
+use crate::clock::Believed;
 use crate::core::{Core, Mode};
 use crate::encoding::ENTRY_BYTES_MAX;
 use crate::memory::{Disk, Fault, MemoryStore};
 use crate::options::Options;
-use crate::record::{Outcome, Record};
-use crate::store::Stored;
+use crate::record::{Outcome, Record, SealedRecord};
+use crate::store::{Commit, Generation, Recovered, Store, StoreError, Stored};
 use crate::submission::{Answered, EngineError, Submission};
+use domain::{Key, Time};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 type MemoryCore = Core<Counter, MemoryStore<Counter>>;
 
@@ -207,10 +210,80 @@ fn time_never_steps_back() {
     assert_eq!(look(50_001), (50_001, false));
     drop(core);
     let mut core = open(&disk);
-    core.set_clock_trusted(false);
-    let answers = step(&mut core, &[submission(ADD, 1, 1)]);
-    let receipt = answers[0].clone().expect("answered").reply.expect("done");
-    assert_eq!((receipt.now.milliseconds(), receipt.clock_drifted), (50_001, true));
+    let mut believe = |is_trusted, time_max, at| {
+        core.believe_clock(Believed { is_trusted, time_max: Time::from_milliseconds(time_max) });
+        assert_eq!(core.status().clock_trusted, is_trusted);
+        let answers = step(&mut core, &[submission(ADD, at, 1)]);
+        let receipt = answers[0].clone().expect("answered").reply.expect("done");
+        (receipt.now.milliseconds(), receipt.clock_drifted)
+    };
+    assert_eq!(believe(false, 50_000, 1), (50_001, true));
+    assert_eq!(believe(false, 50_007, 9_000_000), (50_007, true), "the estimate, not what the clock says");
+    assert_eq!(believe(false, 50_009, 50_000), (50_009, true));
+    assert_eq!(believe(true, 60_000, 60_000), (60_000, false));
+    assert_eq!(believe(true, 60_001, 60_002), (60_001, true), "sent before the clock was set right");
+}
+
+/// A store whose disk takes batches and no rows, until it is told to.
+struct Clogged(MemoryStore<Counter>, Arc<AtomicBool>);
+
+impl Store<Counter> for Clogged {
+    fn recovered(&self) -> Recovered {
+        self.0.recovered()
+    }
+
+    fn load(&mut self, keys: &[Key]) -> Result<Vec<Option<Stored<Row>>>, StoreError> {
+        self.0.load(keys)
+    }
+
+    fn commit(&mut self, commit: &Commit<'_, Counter>) -> Result<(), StoreError> {
+        self.0.commit(commit)
+    }
+
+    fn read(&mut self, from: u64, limit: usize) -> Result<Vec<SealedRecord>, StoreError> {
+        self.0.read(from, limit)
+    }
+
+    fn find_request(&mut self, key: &[u8; 16]) -> Result<Option<u64>, StoreError> {
+        self.0.find_request(key)
+    }
+
+    fn write_back(
+        &mut self,
+        generation: Generation<Counter>,
+        wait: bool,
+    ) -> Result<Option<Generation<Counter>>, StoreError> {
+        self.0.write_back(generation, wait)
+    }
+
+    fn written_back(&mut self, wait: bool) -> Result<u64, StoreError> {
+        if self.1.load(Ordering::Relaxed) && wait {
+            return Err(StoreError::Unavailable("no row can be written".into()));
+        }
+        if self.1.load(Ordering::Relaxed) { Ok(0) } else { self.0.written_back(wait) }
+    }
+
+    fn wait_for_write_back(&mut self, _milliseconds_max: u64) {}
+}
+
+#[test]
+fn the_status_says_that_rows_wait_for_the_disk() {
+    let disk = Disk::new();
+    let clogged = Arc::new(AtomicBool::new(true));
+    let store = Clogged(MemoryStore::open(&disk).expect("the disk is sound"), Arc::clone(&clogged));
+    let options = Options { generation_events_min: 1, tail_events_max: 2, ..Options::default() };
+    let mut core = Core::open(store, Arc::new(()), options).expect("opened");
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        core.step(&[submission(ADD, 0, 1)], &mut answers);
+        assert!(answers[0].is_ok(), "{answers:?}");
+    }
+    assert!(core.status().held_up.is_some_and(|what| what.contains("no row can be written")));
+    core.step(&[submission(ADD, 0, 1)], &mut answers);
+    assert!(matches!(answers[0], Err(EngineError::Unavailable(_))), "{answers:?}");
+    clogged.store(false, Ordering::Relaxed);
+    core.step(&[submission(ADD, 0, 1)], &mut answers);
+    assert!(answers[0].is_ok() && core.status().held_up.is_none(), "{answers:?}");
 }
 
 #[test]
