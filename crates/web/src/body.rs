@@ -1,0 +1,114 @@
+//! Bodies: JSON that is exactly what the path takes, or a problem. And the key that makes a request repeatable.
+
+use crate::problem::Problem;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{StatusCode, header};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The largest body that a request may have, in bytes; a service may allow more where it takes files.
+pub const BODY_BYTES_MAX: usize = 64 * 1_024;
+/// The longest `Idempotency-Key`, in bytes.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
+/// A JSON body, both ways. A request's is strict: its type says `deny_unknown_fields`, amounts are whole numbers.
+#[derive(Clone, Copy, Debug)]
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported-media-type",
+                "The body must be JSON.",
+                "本文は JSON で送ってください。",
+            )
+            .detail("Send `Content-Type: application/json`."));
+        }
+        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| too_large(rejection.status()))?;
+        parse(&bytes).map(Self)
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+fn too_large(status: StatusCode) -> Problem {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        return Problem::new(status, "too-large", "The body is too large.", "本文が大きすぎます。")
+            .with("bytes_max", BODY_BYTES_MAX);
+    }
+    Problem::malformed("The body did not arrive whole.")
+}
+
+/// Reads `bytes` as a `T`; the problem names the member that does not fit, and never repeats a value.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let member = error.path().to_string();
+        let error = error.into_inner();
+        let problem = Problem::malformed(describe(&error));
+        if error.is_data() && member != "." { problem.with("member", member) } else { problem }
+    })?;
+    json.end().map_err(|error| Problem::malformed(describe(&error)))?;
+    Ok(value)
+}
+
+/// What is wrong, without the value that is: it may be somebody's name.
+fn describe(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let Some(at) = ["invalid type: string ", "invalid value: string "].iter().find(|start| text.starts_with(**start))
+    else {
+        return if text.starts_with("invalid") || text.starts_with("unknown variant") {
+            text.split(", expected")
+                .nth(1)
+                .map_or_else(|| "a value does not fit".into(), |rest| format!("expected{rest}"))
+        } else {
+            text
+        };
+    };
+    let expected = text.rsplit(", expected ").next().unwrap_or_default();
+    format!("{at}given, expected {expected}")
+}
+
+/// The caller's name for this request: the same one means the same request (IETF draft `Idempotency-Key`).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut keys = parts.headers.get_all("idempotency-key").iter();
+        let (Some(key), None) = (keys.next(), keys.next()) else {
+            return Err(key_problem(
+                "Send one `Idempotency-Key` header with a value that you make up for this request.",
+            ));
+        };
+        let key = key.to_str().unwrap_or_default();
+        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_BYTES_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(key_problem("An `Idempotency-Key` is 1 to 255 visible ASCII characters."));
+        }
+        Ok(Self(key.to_owned()))
+    }
+}
+
+fn key_problem(detail: &'static str) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "idempotency-key",
+        "The request needs one Idempotency-Key.",
+        "Idempotency-Key が必要です。",
+    )
+    .detail(detail)
+}

@@ -1,0 +1,109 @@
+//! The transport: how one service calls another. Over sockets in service; through the same routers, in process, in a drill.
+//!
+//! No redirect is followed, no answer is larger or later than the caller's bounds, no name is trusted beyond what
+//! configuration says.
+
+use crate::armour::Source;
+use axum::Router;
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Limited};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr};
+use std::pin::Pin;
+use std::sync::{PoisonError, RwLock};
+use tower::ServiceExt;
+
+/// How long a caller waits, and how much it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// The longest wait for the whole answer, in milliseconds of the machine's clock.
+    pub time_ms: u64,
+    /// The largest answer, in bytes.
+    pub body_bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { time_ms: 10_000, body_bytes: 1 << 20 }
+    }
+}
+
+/// Why there is no answer. Whether the other side has done what was asked is not known, unless it was never reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TransportError {
+    /// The address is none that this transport may call.
+    Forbidden(String),
+    /// Nobody is there: nothing was sent.
+    Unreachable(String),
+    /// No answer in time.
+    TimedOut,
+    /// The answer broke off, or is none.
+    Broken(String),
+    /// The answer is larger than the bound.
+    TooLarge,
+}
+
+impl fmt::Display for TransportError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Forbidden(host) => write!(f, "{host} must not be called from here"),
+            Self::Unreachable(host) => write!(f, "{host} cannot be reached"),
+            Self::TimedOut => f.write_str("no answer in time"),
+            Self::Broken(what) => write!(f, "the answer broke off: {what}"),
+            Self::TooLarge => f.write_str("the answer is too large"),
+        }
+    }
+}
+
+impl std::error::Error for TransportError {}
+
+/// An answer to come.
+pub type Call<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, TransportError>> + Send + 'a>>;
+
+/// Calls other services.
+pub trait Transport: Send + Sync + 'static {
+    /// Sends `request`, whose URI is absolute, and waits for the answer within `bounds`.
+    fn call(&self, request: Request<Bytes>, bounds: Bounds) -> Call<'_>;
+}
+
+/// The routers of this process, by host: no socket, no thread, no time of its own.
+#[derive(Default)]
+pub struct Routers(RwLock<BTreeMap<String, Router>>);
+
+impl Routers {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on `host` is answered by `router`. Services are opened before their routers exist, so this comes later.
+    pub fn add(&self, host: impl Into<String>, router: Router) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(host.into(), router);
+    }
+}
+
+impl Transport for Routers {
+    fn call(&self, request: Request<Bytes>, bounds: Bounds) -> Call<'_> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        let router = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&host).cloned();
+        Box::pin(async move {
+            let router = router.ok_or_else(|| TransportError::Unreachable(host.clone()))?;
+            let (mut parts, body) = request.into_parts();
+            // As over a socket: the authority goes into the Host header, and the request line keeps path and query alone.
+            if let Some(authority) = parts.uri.authority().and_then(|authority| authority.as_str().parse().ok()) {
+                parts.headers.entry(http::header::HOST).or_insert(authority);
+            }
+            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+            parts.uri = path.parse().map_err(|_| TransportError::Forbidden(host))?;
+            parts.extensions.get_or_insert_with(|| Source(IpAddr::V4(Ipv4Addr::LOCALHOST)));
+            let Ok(response) = router.oneshot(Request::from_parts(parts, Body::from(body))).await;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, bounds.body_bytes).collect().await.map_err(|_| TransportError::TooLarge)?;
+            Ok(Response::from_parts(parts, body.to_bytes()))
+        })
+    }
+}
