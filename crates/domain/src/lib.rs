@@ -71,6 +71,17 @@ pub trait Domain: Debug + Sized + Send + Sync + 'static {
     /// Asserts the invariants across the rows that one command's `events` changed; `after` has them applied.
     fn assert_decided(events: &[Self::Event], after: &dyn State<Self::Row>);
 
+    /// The row of the operation that `events` began and did not end, if there is one: the key of the request behind them
+    /// stays known until that row is final, and for the retention after that.
+    fn operation_begun(_events: &[Self::Event]) -> Option<Key> {
+        None
+    }
+
+    /// Whether the operation that `row` stands for has come to its end.
+    fn is_final(_row: &Self::Row) -> bool {
+        true
+    }
+
     /// The values of the typed columns of `row`'s table, in the order of its [`TableSpec::columns`].
     fn columns(row: &Self::Row, values: &mut Vec<Value>);
 

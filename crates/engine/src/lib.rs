@@ -43,5 +43,5 @@ pub use options::Options;
 pub use outbox::{Outbox, OutboxReader, Page};
 pub use record::{Actor, ActorKind, Entry, Outcome, Place, Record, Request, SealedRecord, Touch, chain};
 pub use shell::{EXIT_ENGINE_DEAD, Engine, Fatal};
-pub use store::{Changed, Commit, Generation, Head, Recovered, Store, StoreError, Stored};
+pub use store::{Changed, Commit, Generation, Head, KnownRequest, Recovered, Store, StoreError, Stored};
 pub use submission::{Answer, Answered, EngineError, Submission};

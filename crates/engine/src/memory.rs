@@ -402,7 +402,7 @@ impl<D: Domain> Store<D> for MemoryStore<D> {
         }
         state.append(commit.records, usize::MAX);
         state.head = Head { place: last.place, at: last.at, hash: last.hash, ..commit.expected };
-        state.requests.extend(commit.requests.iter().copied());
+        state.requests.extend(commit.requests.iter().map(|known| (known.key, known.n)));
         if fault.is_some() {
             state.crashed = true;
             return crashed();

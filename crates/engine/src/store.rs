@@ -49,6 +49,18 @@ pub struct Recovered {
     pub watermark: u64,
 }
 
+/// An idempotency key, and the record that it is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KnownRequest {
+    /// The key.
+    pub key: [u8; 16],
+    /// The record's number.
+    pub n: u64,
+    /// Whether the record may have begun an operation that it did not end: before the key is forgotten, the store looks
+    /// whether that has ended.
+    pub begins_operation: bool,
+}
+
 /// One batch on its way to disk.
 #[derive(Debug)]
 pub struct Commit<'a, D: Domain> {
@@ -56,8 +68,8 @@ pub struct Commit<'a, D: Domain> {
     pub expected: Head,
     /// The records, in order, without gaps.
     pub records: &'a [SealedRecord],
-    /// The idempotency keys among them, with the number of their record.
-    pub requests: &'a [([u8; 16], u64)],
+    /// The idempotency keys among them.
+    pub requests: &'a [KnownRequest],
     /// The rows as they are after the batch, each once. A store that writes rows late may leave them.
     pub changed: &'a [Changed<D::Row>],
 }

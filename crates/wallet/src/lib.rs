@@ -28,6 +28,7 @@ mod limits;
 pub mod mandate;
 pub mod movement;
 pub mod notice;
+mod operation;
 pub mod payment;
 pub mod payout;
 pub mod person;

@@ -196,7 +196,7 @@ impl Command {
     }
 }
 
-fn payment_key(id: PaymentId) -> Key {
+pub(crate) fn payment_key(id: PaymentId) -> Key {
     Key::new(table::PAYMENT, id.0)
 }
 

@@ -9,6 +9,7 @@ mod decoders;
 mod golden;
 mod holders;
 mod lists;
+mod operations;
 mod payment_matrix;
 mod precedence;
 mod properties;

@@ -8,7 +8,8 @@ use crate::state::{Rows, wrong_row};
 use crate::wallet::Wallet;
 use crate::{Command, Context, Event, Receipt, Refusal, Refused, Row};
 use crate::{
-    bank_account, bonus, chart, holder, mandate, payment, payout, send, shop, switches, table, top_up, voucher, wallet,
+    bank_account, bonus, chart, holder, mandate, operation, payment, payout, send, shop, switches, table, top_up,
+    voucher, wallet,
 };
 use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
 use ledger::{Account, AccountId, Yen};
@@ -124,6 +125,14 @@ impl Domain for Wallets {
             });
             assert_noun(rows, event);
         }
+    }
+
+    fn operation_begun(events: &[Event]) -> Option<Key> {
+        operation::begun(events)
+    }
+
+    fn is_final(row: &Row) -> bool {
+        operation::is_final(row)
     }
 
     fn columns(row: &Row, values: &mut Vec<Value>) {

@@ -9,7 +9,7 @@ use crate::clock::Believed;
 use crate::encoding::{EntryRef, OutcomeRef};
 use crate::options::CLOCK_DRIFT_MS_MAX;
 use crate::record::{Actor, Place, Record, Request, SealedRecord, Touch, chain};
-use crate::store::{Head, Store, StoreError};
+use crate::store::{Head, KnownRequest, Store, StoreError};
 use crate::submission::{Answer, Answered, EngineError, Submission, recorded_answer};
 use domain::{Domain, Key, Moment, Time};
 use hashbrown::HashMap;
@@ -28,7 +28,7 @@ pub(super) struct Batch {
     pub sealed: Vec<SealedRecord>,
     /// Buffers of the batch before, to be used again.
     spare: Vec<Vec<u8>>,
-    pub requests: Vec<([u8; 16], u64)>,
+    pub requests: Vec<KnownRequest>,
     /// The request keys of this batch: the body's MAC, and the index of the answer.
     seen: HashMap<[u8; 16], ([u8; 16], usize)>,
     /// Refusals that were counted instead of journaled.
@@ -215,7 +215,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             Err(refusal) => OutcomeRef::Refused(refusal),
         };
         let place = self.seal(at, &asked, &decision.events, outcome).map_err(Interrupted::Defect)?;
-        self.remember(submission.request, index);
+        let begins_operation = submission.request.is_some() && D::operation_begun(&decision.events).is_some();
+        self.remember(submission.request, index, begins_operation);
         Ok(Ok(Answer { place: Some(place), at, repeated: false, reply: decision.reply }))
     }
 
@@ -271,16 +272,16 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let asked = Asked::of(submission);
         let asked = Asked { reason: asked.reason.map(beginning), ..asked };
         let place = self.seal(moment.now, &asked, &[], OutcomeRef::Defect(what)).map_err(StoreError::Damaged)?;
-        self.remember(submission.request, index);
+        self.remember(submission.request, index, false);
         self.defects += 1;
         self.defect_last = Some(format!("record {}: {what}", place.n));
         Ok(EngineError::Defect { place })
     }
 
-    fn remember(&mut self, request: Option<Request>, index: usize) {
+    fn remember(&mut self, request: Option<Request>, index: usize, begins_operation: bool) {
         if let Some(Request { key, body }) = request {
             self.batch.seen.insert(key, (body, index));
-            self.batch.requests.push((key, self.batch.head.place.n));
+            self.batch.requests.push(KnownRequest { key, n: self.batch.head.place.n, begins_operation });
         }
     }
 }

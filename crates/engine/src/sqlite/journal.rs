@@ -253,7 +253,7 @@ fn read_lane(connection: &Connection) -> rusqlite::Result<Option<(String, Head)>
         .optional()
 }
 
-fn read_records(connection: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<SealedRecord>> {
+pub(super) fn read_records(connection: &Connection, from: u64, limit: usize) -> rusqlite::Result<Vec<SealedRecord>> {
     let mut records = Vec::with_capacity(limit.min(READ_RECORDS_MAX));
     let mut from = signed(from);
     while records.len() < limit {

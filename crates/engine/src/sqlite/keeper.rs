@@ -7,6 +7,7 @@
 
 use super::directory::{LOG_PAGE_BYTES, checkpoint};
 use super::error::classify;
+use super::expiry::is_needed;
 use super::journal::signed;
 use super::requests::{Frozen, RequestKey, write_run};
 use super::rows::{Largest, Tables};
@@ -78,6 +79,8 @@ pub(super) struct Tools<D: Domain> {
     pub(super) tables: Arc<Tables<D>>,
     pub(super) largest: Arc<Largest>,
     pub(super) segments: Segments,
+    /// Reads the journal, for what the request index must know of old records.
+    pub(super) journal: Connection,
     pub(super) checkpoint_log_bytes_min: u64,
     pub(super) gauges: Arc<Gauges>,
 }
@@ -212,7 +215,7 @@ fn run<D: Domain>(mut tools: Tools<D>, shared: &Shared<D>) {
         let steps = if number.is_some() { INDEX_STEPS_A_GENERATION } else { 1 };
         if !until_it_works(shared, || {
             for _ in 0..steps {
-                more_to_index = tools.segments.work(&tools.connection)?;
+                more_to_index = tools.index()?;
             }
             tools.checkpoint()
         }) {
@@ -247,6 +250,12 @@ fn until_it_works<D: Domain>(shared: &Shared<D>, mut work: impl FnMut() -> Resul
 }
 
 impl<D: Domain> Tools<D> {
+    /// Does a piece of work on the request index; true if there was one.
+    fn index(&mut self) -> Result<bool, StoreError> {
+        let Self { connection, tables, segments, journal, .. } = self;
+        segments.work(connection, &|n, before| is_needed(journal, connection, tables, (n, before)))
+    }
+
     /// Writes a generation. Doing it again after a failure writes the same rows over.
     fn write(&self, job: &Job<D>, shared: &Shared<D>) -> Result<(), StoreError> {
         let failed = |error: rusqlite::Error| classify("writing rows", &error);

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod directory;
 mod error;
+mod expiry;
 mod filter;
 mod journal;
 mod keeper;
@@ -33,7 +34,7 @@ pub(crate) use {
 use crate::anchor::{AnchorOptions, Anchorer};
 use crate::prefix::Prefix;
 use crate::record::SealedRecord;
-use crate::store::{Commit, Generation, Head, Recovered, Store, StoreError, Stored};
+use crate::store::{Commit, Generation, Head, KnownRequest, Recovered, Store, StoreError, Stored};
 use checkpoint::{Checkpointer, Gate};
 use directory::{Directory, JOURNAL, JOURNAL_FILE, open_for_write};
 use domain::{Domain, Key};
@@ -138,6 +139,7 @@ impl<D: Domain> SqliteStore<D> {
             tables,
             largest,
             segments,
+            journal: open_for_read(&journal_file).map_err(|error| classify("opening the journal", &error))?,
             checkpoint_log_bytes_min: options.state_checkpoint_log_bytes_min,
             gauges: Arc::clone(&gauges),
         };
@@ -285,7 +287,8 @@ fn index_tail<D: Domain>(
         from = journal.scan(first, &mut |n, at, bytes| {
             // A record that cannot be read is the core's to report: it replays the same records and opens read-only.
             let request = Prefix::decode(bytes).ok().and_then(|prefix| prefix.request);
-            keys.extend(request.map(|request| (request.key, n)));
+            // What the record began only its events say, and they are not read here: it is looked at when the key is old.
+            keys.extend(request.map(|request| KnownRequest { key: request.key, n, begins_operation: true }));
             last = Some((n, at));
         })?;
         let Some((last_n, last_at)) = last else { break };

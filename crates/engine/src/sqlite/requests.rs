@@ -2,13 +2,14 @@
 //!
 //! Recent keys are in memory. When there are enough of them they are frozen and the keeper sorts them into a segment on
 //! disk; until that is done they are found in the frozen map. A usual miss looks at the maps and at one cache line of each
-//! segment's filter, and reads nothing. What the keeper does is in `segments`. Start reading at [`Requests::find`].
+//! segment's filter, and reads nothing. A record's number carries a mark if the record may have begun an operation: `expiry`
+//! asks about those alone. What the keeper does is in `segments`. Start reading at [`Requests::find`].
 
 use super::error::classify;
 use super::filter::Filter;
 use super::journal::{signed, unsigned};
 use super::lock;
-use crate::store::StoreError;
+use crate::store::{KnownRequest, StoreError};
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -21,6 +22,9 @@ pub(super) const SEGMENT_BITS_MAX: u32 = 24;
 pub(super) const ENTRY_BYTES: usize = 24;
 /// Frozen maps that may wait for the keeper.
 const FROZEN_MAX: usize = 4;
+
+/// Marks the number of a record that may have begun an operation; records' own numbers stay far below.
+const BEGINS_OPERATION: u64 = 1 << 63;
 
 /// A request key, as the index holds it.
 pub(crate) type RequestKey = [u8; 16];
@@ -150,9 +154,9 @@ impl Requests {
     }
 
     /// Takes note of a committed batch's keys; gives a map to freeze when there are enough.
-    pub(super) fn add(&mut self, keys: &[(RequestKey, u64)], last_n: u64, last_at: i64) -> Option<Arc<Frozen>> {
-        self.recent.extend(keys.iter().copied());
-        self.unwritten.extend_from_slice(keys);
+    pub(super) fn add(&mut self, requests: &[KnownRequest], last_n: u64, last_at: i64) -> Option<Arc<Frozen>> {
+        self.recent.extend(requests.iter().map(entry));
+        self.unwritten.extend(requests.iter().map(entry));
         if self.recent.len() < self.segment_max || self.published.now().frozen.len() >= FROZEN_MAX {
             return None;
         }
@@ -171,6 +175,10 @@ impl Requests {
 
     /// The record that `key` is known from.
     pub(super) fn find(&mut self, key: &RequestKey, connection: &Connection) -> Result<Option<u64>, StoreError> {
+        self.find_entry(key, connection).map(|found| found.map(record_of))
+    }
+
+    fn find_entry(&mut self, key: &RequestKey, connection: &Connection) -> Result<Option<u64>, StoreError> {
         if let Some(n) = self.recent.get(key) {
             return Ok(Some(*n));
         }
@@ -204,6 +212,21 @@ impl Requests {
             return Ok(None);
         }
     }
+}
+
+/// A key with its record's number, marked if the record may have begun an operation.
+fn entry(known: &KnownRequest) -> (RequestKey, u64) {
+    (known.key, known.n | if known.begins_operation { BEGINS_OPERATION } else { 0 })
+}
+
+/// The number of the record, of an entry's second half.
+pub(super) const fn record_of(marked: u64) -> u64 {
+    marked & !BEGINS_OPERATION
+}
+
+/// Whether an entry's record may have begun an operation.
+pub(super) const fn begins_operation(marked: u64) -> bool {
+    marked & BEGINS_OPERATION != 0
 }
 
 enum InBlock {

@@ -1,10 +1,13 @@
 //! What the keeper does for the request index: writes frozen maps as segments, merges segments, drops old ones.
 //!
 //! Eight segments of one tier become one of the next, so that a miss asks few filters. A merge goes slice by slice through
-//! the space of keys, each slice a short transaction, between the generations of rows. A segment without a filter is one
-//! that is being made or taken away: at the next start it is taken away. Start reading at [`Segments::work`].
+//! the space of keys, each slice a short transaction, between the generations of rows. A segment whose newest key is older
+//! than the retention is taken away, but for the keys of operations that have not ended for so long (`expiry`). A segment
+//! without a filter is one that is being made or taken away: at the next start it is taken away.
+//! Start reading at [`Segments::work`].
 
 use super::error::classify;
+use super::expiry::{Expiry, IsNeeded, KEPT_KEYS_MAX};
 use super::filter::Filter;
 use super::journal::{signed, unsigned};
 use super::requests::{
@@ -34,6 +37,9 @@ const DAY_MILLISECONDS: i64 = 86_400_000;
 pub(super) struct Segments {
     published: Arc<Published>,
     merge: Option<Merge>,
+    expiry: Option<Expiry>,
+    /// What is older than this may be forgotten.
+    expire_before: i64,
     dropping: VecDeque<u64>,
     next_number: u64,
 }
@@ -61,12 +67,25 @@ impl Segments {
         let last: i64 = connection
             .query_row("SELECT coalesce(max(segment), 0) FROM request_segment", [], |row| row.get(0))
             .map_err(failed)?;
-        Ok(Self { published, merge: None, dropping, next_number: unsigned(last) + 1 })
+        Ok(Self {
+            published,
+            merge: None,
+            expiry: None,
+            expire_before: i64::MIN,
+            dropping,
+            next_number: unsigned(last) + 1,
+        })
     }
 
     /// Does one short piece of work, if there is any; true if there was.
-    pub(super) fn work(&mut self, connection: &Connection) -> Result<bool, StoreError> {
+    pub(super) fn work(&mut self, connection: &Connection, is_needed: IsNeeded<'_>) -> Result<bool, StoreError> {
         let failed = |error: rusqlite::Error| classify("writing the request index", &error);
+        if self.merge.is_none() && self.expiry.is_none() {
+            self.begin_expiry();
+        }
+        if self.expiry.is_some() {
+            return self.go_on_with_expiry(connection, is_needed).map(|()| true);
+        }
         if self.merge.is_none() {
             self.begin_merge(connection).map_err(failed)?;
         }
@@ -83,23 +102,12 @@ impl Segments {
         Ok(true)
     }
 
-    /// Writes a frozen map as a segment of tier 0 in one transaction, and drops what is older than the retention.
+    /// Writes a frozen map as a segment of tier 0 in one transaction; what is now older than the retention may go.
     pub(super) fn write_frozen(&mut self, connection: &Connection, frozen: &Arc<Frozen>) -> Result<(), StoreError> {
         let failed = |error: rusqlite::Error| classify("writing the request index", &error);
         let mut entries: Vec<(RequestKey, u64)> = frozen.keys.iter().map(|(key, n)| (*key, *n)).collect();
         entries.sort_unstable();
-        let mut filter = Filter::new(entries.len());
-        for (key, _) in &entries {
-            filter.add(key);
-        }
-        let segment = Arc::new(Segment {
-            number: self.next_number,
-            tier: 0,
-            last_n: frozen.last_n,
-            last_at: frozen.last_at,
-            bits: bits_for(entries.len()),
-            filter,
-        });
+        let segment = self.first_tier(&entries, frozen.last_n, frozen.last_at);
         let write = || -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
             write_blocks(&transaction, &segment, 0..1 << segment.bits, &entries)?;
@@ -115,25 +123,58 @@ impl Segments {
             index.segments.push(Arc::clone(&segment));
             index.frozen.retain(|other| !Arc::ptr_eq(other, frozen));
         });
-        self.expire(connection, frozen.last_at.saturating_sub(REQUEST_DAYS_MAX * DAY_MILLISECONDS)).map_err(failed)
+        let before = frozen.last_at.saturating_sub(REQUEST_DAYS_MAX * DAY_MILLISECONDS);
+        self.expire_before = self.expire_before.max(before);
+        Ok(())
     }
 
-    /// Takes segments away whose newest key is older than `before`.
-    fn expire(&mut self, connection: &Connection, before: i64) -> rusqlite::Result<()> {
-        let index = self.published.now();
-        let merging = |segment: &Segment| {
-            self.merge.as_ref().is_some_and(|merge| merge.sources.iter().any(|source| source.number == segment.number))
-        };
-        let old: Vec<u64> = index
-            .segments
-            .iter()
-            .filter(|segment| segment.last_at < before && !merging(segment))
-            .map(|segment| segment.number)
-            .collect();
-        if old.is_empty() {
-            return Ok(());
+    /// A segment of tier 0 with these entries, which are sorted.
+    fn first_tier(&self, entries: &[(RequestKey, u64)], last_n: u64, last_at: i64) -> Arc<Segment> {
+        let mut filter = Filter::new(entries.len());
+        for (key, _) in entries {
+            filter.add(key);
         }
-        self.retire(connection, &old, None)
+        Arc::new(Segment { number: self.next_number, tier: 0, last_n, last_at, bits: bits_for(entries.len()), filter })
+    }
+
+    /// Begins with a segment whose newest key is older than the retention, if there is one.
+    fn begin_expiry(&mut self) {
+        let index = self.published.now();
+        let old = index.segments.iter().find(|segment| segment.last_at < self.expire_before);
+        self.expiry = old.map(|segment| Expiry::new(Arc::clone(segment), self.expire_before));
+    }
+
+    /// Looks through the next blocks of the old segment. At its end what must stay is a segment of its own, to be looked at
+    /// again later, and the old one goes.
+    fn go_on_with_expiry(&mut self, connection: &Connection, is_needed: IsNeeded<'_>) -> Result<(), StoreError> {
+        let failed = |error: rusqlite::Error| classify("writing the request index", &error);
+        let Some(mut expiry) = self.expiry.take() else { return Ok(()) };
+        let looked = expiry.look(connection, is_needed);
+        if looked.is_ok() && (expiry.is_done() || expiry.kept.len() >= KEPT_KEYS_MAX) {
+            let kept = self.keep(connection, &mut expiry).map_err(failed)?;
+            let old = if expiry.is_done() { vec![expiry.segment.number] } else { Vec::new() };
+            self.retire(connection, &old, kept.as_ref()).map_err(failed)?;
+        }
+        if !expiry.is_done() {
+            self.expiry = Some(expiry);
+        }
+        looked
+    }
+
+    /// Writes what stays of an old segment, to be published once it is whole.
+    fn keep(&mut self, connection: &Connection, expiry: &mut Expiry) -> rusqlite::Result<Option<Arc<Segment>>> {
+        let mut entries = std::mem::take(&mut expiry.kept);
+        if entries.is_empty() {
+            return Ok(None);
+        }
+        entries.sort_unstable();
+        let segment = self.first_tier(&entries, expiry.segment.last_n, expiry.look_again_at());
+        let transaction = connection.unchecked_transaction()?;
+        write_blocks(&transaction, &segment, 0..1 << segment.bits, &entries)?;
+        insert_segment(&transaction, &segment, false)?;
+        transaction.commit()?;
+        self.next_number += 1;
+        Ok(Some(segment))
     }
 
     fn begin_merge(&mut self, connection: &Connection) -> rusqlite::Result<()> {

@@ -44,6 +44,14 @@ impl Domain for Tally {
 
     fn assert_decided(_: &[Self::Event], _: &dyn State<i64>) {}
 
+    fn operation_begun(events: &[Self::Event]) -> Option<Key> {
+        events.iter().map(|(key, _)| *key).find(|key| begins(key.id.number()))
+    }
+
+    fn is_final(row: &i64) -> bool {
+        *row > 1
+    }
+
     fn columns(row: &i64, values: &mut Vec<Value>) {
         // The table is not named here, so the tests keep to the one with columns.
         values.extend([Value::Integer(*row), Value::Text("plain")]);
@@ -52,6 +60,11 @@ impl Domain for Tally {
     fn command_name(_: &Self::Command) -> &'static str {
         "add"
     }
+}
+
+/// Whether the first event of that counter begins an operation, which the second one ends.
+fn begins(number: u128) -> bool {
+    number >= 1_000
 }
 
 pub(crate) fn counter(number: u128) -> Key {
@@ -112,7 +125,7 @@ impl Bench {
             let at = head.at.max(Time::from_milliseconds(self.now_milliseconds)).plus_milliseconds(10);
             let hash = chain(Tally::NAME, head.epoch, &head.hash, place, at, &bytes);
             records.push(SealedRecord { place, at, bytes, hash });
-            requests.push((request.key, place.n));
+            requests.push(KnownRequest { key: request.key, n: place.n, begins_operation: begins(*number) });
             rows.insert(key, Stored { version, place, row: Some(Arc::new(total)) });
             head = Head { epoch: head.epoch, place, at, hash };
         }
@@ -152,6 +165,20 @@ impl Bench {
 
     fn refusal(&mut self) -> StoreError {
         self.reopen().expect_err("the directory is refused")
+    }
+
+    /// Days pass, and enough is committed that the index looks for what is old.
+    fn pass_days(&mut self, days: i64) {
+        self.now_milliseconds = self.head.at.milliseconds() + days * 86_400_000;
+        self.commit(&[1; 100]).expect("the commit is taken");
+        self.write_back();
+    }
+
+    /// The keeper forgets beside the test, which only needs it to get there.
+    fn wait_until_forgotten(&mut self, n: u64) {
+        while self.store().find_request(&request_key(n)) != Ok(None) {
+            std::thread::yield_now();
+        }
     }
 
     fn check_rows(&mut self) {
@@ -469,11 +496,36 @@ fn old_segments_are_dropped() {
     bench.commit(&[1; 100]).expect("the commit is taken");
     bench.store().written_back(true).expect("the keeper works");
     assert_eq!(bench.store().find_request(&request_key(1)), Ok(Some(1)));
-    bench.now_milliseconds += 401 * 86_400_000;
-    bench.commit(&[1; 100]).expect("the commit is taken");
-    bench.store().written_back(true).expect("the keeper works");
-    assert_eq!(bench.store().find_request(&request_key(1)), Ok(None));
+    bench.pass_days(401);
+    bench.wait_until_forgotten(1);
     assert_eq!(bench.store().find_request(&request_key(101)), Ok(Some(101)));
+}
+
+#[test]
+fn keys_of_operations_that_are_open_outlive_the_retention() {
+    let mut bench = Bench::new(SqliteOptions { requests_segment_max: 100, ..SqliteOptions::default() });
+    let open = [[1_000, 1_001, 1_002].as_slice(), &[1; 97]].concat();
+    bench.commit(&open).expect("the commit is taken");
+    // Record 101 ends the first of the operations at once, and record 201 the second 399 days later.
+    bench.commit(&[[1_000].as_slice(), &[1; 99]].concat()).expect("the commit is taken");
+    bench.write_back();
+    bench.pass_days(399);
+    bench.commit(&[[1_001].as_slice(), &[1; 99]].concat()).expect("the commit is taken");
+    bench.write_back();
+    bench.pass_days(2);
+    bench.wait_until_forgotten(1);
+    bench.reopen().expect("the directory opens");
+    for (days, known) in [(0, [false, true, true]), (500, [false, false, true]), (900, [false, false, true])] {
+        bench.pass_days(days);
+        for (n, known) in (1..).zip(known) {
+            if known {
+                assert_eq!(bench.store().find_request(&request_key(n)), Ok(Some(n)), "after {days} days");
+            } else {
+                bench.wait_until_forgotten(n);
+            }
+        }
+        bench.wait_until_forgotten(4);
+    }
 }
 
 #[test]
