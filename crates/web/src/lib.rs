@@ -11,6 +11,7 @@ pub mod chance;
 pub mod cookie;
 pub mod csrf;
 mod hosts;
+pub mod jose;
 mod outside;
 pub mod page;
 mod problem;
