@@ -19,6 +19,7 @@ mod rate;
 mod secret;
 mod sockets;
 mod transport;
+pub mod webhook;
 
 #[cfg(test)]
 mod tests;
