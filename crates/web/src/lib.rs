@@ -18,6 +18,7 @@ mod problem;
 mod rate;
 mod secret;
 mod sockets;
+pub mod strangers;
 mod transport;
 pub mod webhook;
 

@@ -4,10 +4,11 @@
 //! configuration says.
 
 use crate::armour::Source;
+use crate::strangers::may_be_public;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::{BodyExt, Limited};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -68,6 +69,13 @@ pub type Call<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Transpor
 pub trait Transport: Send + Sync + 'static {
     /// Sends `request`, whose URI is absolute, and waits for the answer within `bounds`.
     fn call(&self, request: Request<Bytes>, bounds: Bounds) -> Call<'_>;
+
+    /// The same for an address that a stranger named: HTTPS alone, to the public internet alone. A name is resolved for
+    /// this one call, and what was looked at is what is connected to. A transport that cannot promise that calls nobody.
+    fn call_stranger(&self, request: Request<Bytes>, _: Bounds) -> Call<'_> {
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        Box::pin(async move { Err(TransportError::Forbidden(host)) })
+    }
 }
 
 /// The routers of this process, by host: no socket, no thread, no time of its own.
@@ -106,4 +114,17 @@ impl Transport for Routers {
             Ok(Response::from_parts(parts, body.to_bytes()))
         })
     }
+
+    fn call_stranger(&self, request: Request<Bytes>, bounds: Bounds) -> Call<'_> {
+        if is_strangers(request.uri()) {
+            return self.call(request, bounds);
+        }
+        let host = request.uri().host().unwrap_or_default().to_owned();
+        Box::pin(async move { Err(TransportError::Forbidden(host)) })
+    }
+}
+
+/// Whether `uri` may be called for a stranger, as far as it tells by itself.
+pub(crate) fn is_strangers(uri: &Uri) -> bool {
+    uri.scheme_str() == Some("https") && uri.host().is_some_and(may_be_public)
 }
