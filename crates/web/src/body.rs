@@ -22,6 +22,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        JsonBytes::from_request(request, state).await.map(|JsonBytes(value, _)| Self(value))
+    }
+}
+
+/// A JSON body with the bytes that it came as: for whoever must know a repeated request again.
+#[derive(Clone, Debug)]
+pub struct JsonBytes<T>(pub T, pub Bytes);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBytes<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
             return Err(Problem::new(
@@ -33,7 +45,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
             .detail("Send `Content-Type: application/json`."));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| too_large(rejection.status()))?;
-        parse(&bytes).map(Self)
+        parse(&bytes).map(|value| Self(value, bytes))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Notices and lists on the embedded store, with a real engine in front of it.
 
+mod http;
 mod lists;
 mod notices;
 mod world;

@@ -1,0 +1,253 @@
+//! Opening: somebody becomes a holder, and shows that they read the addresses they gave.
+//!
+//! Nobody learns here whether an address has a wallet already: the answer is the same, and the address is told.
+
+use crate::accounts::{Credential, Login};
+use crate::asked::Asked;
+use crate::codes::{CODE_MS, Purpose};
+use crate::contacts::{Address, Channel, Contact};
+use crate::entrance::{ANYONE, From, Holder};
+use crate::letters::LETTER_MS;
+use crate::password::{PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN};
+use crate::profile::Profile;
+use crate::refusals;
+use crate::service::Service;
+use crate::words;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::post;
+use domain::{Id, Time};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wallet::{Command, ContactId, HolderId, Noun, Receipt, Refusal, holder};
+use web::{Json, Problem, Secret};
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/v1/holders", post(open))
+        .route("/v1/holders/{holder}/email-verification", post(verify_mail))
+        .route("/v1/holders/{holder}/email-verification/codes", post(ask_mail))
+        .route("/v1/holders/{holder}/phone-verification", post(ask_phone))
+        .route("/v1/holders/{holder}/phone-verification/confirm", post(verify_phone))
+}
+
+/// Somebody who wants to be a holder.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Open {
+    email: String,
+    password: Secret<String>,
+    family_name: String,
+    given_name: String,
+    family_kana: String,
+    given_kana: String,
+    birth_date: String,
+    phone: Option<String>,
+}
+
+/// A holder's id.
+#[derive(Serialize)]
+pub struct Opened {
+    id: String,
+}
+
+/// A body without members.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// A code that somebody read at an address.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Code {
+    code: String,
+}
+
+/// A telephone number that is to answer.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phone {
+    phone: String,
+}
+
+async fn open(
+    State(service): State<Arc<Service>>,
+    From(source): From,
+    Asked { body, repeat }: Asked<Open>,
+) -> Result<(StatusCode, Json<Opened>), Problem> {
+    service.count_entrance(source)?;
+    let address = Address::mail(&body.email)?;
+    let phone = body.phone.as_deref().map(Address::phone).transpose()?;
+    check_password(&body.password)?;
+    let profile = Profile {
+        family_name: body.family_name,
+        given_name: body.given_name,
+        family_kana: body.family_kana,
+        given_kana: body.given_kana,
+        birth_date: body.birth_date,
+    }
+    .parse(service.now().day().date())?;
+    let profile = serde_json::to_vec(&profile).map_err(|_| Problem::internal())?;
+
+    let (holder, mail) = (HolderId(service.id()), service.contact_id(&address));
+    // The password stays out of what is kept of the request.
+    let request = repeat.over(&service, &[address.expose().as_bytes(), &profile].concat()).by(&service, ANYONE);
+    let credential = service.new_credential(holder, body.password).await?;
+    let command = holder::Command::Open {
+        holder,
+        mail,
+        mail_domain: service.mail_domain(&address),
+        profile: service.seal(holder, &profile)?,
+    };
+    let answer = service.ask(ANYONE, Some(request), Command::Holder(command)).await?;
+    let (id, is_decoy) = match answer.reply {
+        Ok(Receipt::Holder { id, .. }) => (id, false),
+        Err(Refusal::IdTaken { noun: Noun::Contact }) => {
+            let nobody = decoy(request.key, answer.at);
+            service.send_letter(nobody.0, nobody, &address, words::joined_already(), LETTER_MS).await?;
+            (nobody, true)
+        }
+        Ok(_) => return Err(Problem::internal()),
+        Err(refusal) => return Err(refusals::problem(&refusal)),
+    };
+    if !is_decoy {
+        // A repeat finds all of this done, or does what a crash left undone.
+        service.keep_contact(id, &address)?;
+        if let Some(phone) = phone {
+            service.keep_contact(id, &phone)?;
+        }
+        if service.doors.insert(&Credential { holder: id, ..credential })? {
+            service.send_code(Purpose::VerifyMail, id, mail, &address).await?;
+        }
+    }
+    Ok((StatusCode::CREATED, Json(Opened { id: id.to_string() })))
+}
+
+/// The id of nobody, for whoever asks with an address that is taken: the same at each repeat, and like any other.
+fn decoy(request: [u8; 16], at: Time) -> HolderId {
+    let mut bytes = request;
+    bytes[..6].copy_from_slice(&at.milliseconds().to_be_bytes()[2..]);
+    bytes[6] = (bytes[6] & 0x0f) | 0x70;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    HolderId(Id(bytes))
+}
+
+/// Refuses a password that is too short to be one, or too long to be hashed.
+pub fn check_password(password: &Secret<String>) -> Result<(), Problem> {
+    let password = password.expose();
+    if password.chars().count() < PASSWORD_CHARACTERS_MIN || password.len() > PASSWORD_BYTES_MAX {
+        return Err(refusals::new(
+            422,
+            "password-refused",
+            "The password is too short or too long.",
+            "パスワードの長さが不適切です。",
+        )
+        .with("characters_min", PASSWORD_CHARACTERS_MIN)
+        .with("bytes_max", PASSWORD_BYTES_MAX));
+    }
+    Ok(())
+}
+
+async fn verify_mail(
+    State(service): State<Arc<Service>>,
+    From(source): From,
+    Path(holder): Path<String>,
+    Asked { body, repeat }: Asked<Code>,
+) -> Result<StatusCode, Problem> {
+    service.count_entrance(source)?;
+    let id = parse_id(&holder)?;
+    let request = repeat.by(&service, ANYONE);
+    let mail = service.use_code(Purpose::VerifyMail, id.0, body.code.trim(), Id(request.key))?;
+    service.verified_mail(id, mail, request).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Sends another code. Whether there is anybody to send one to is not told.
+async fn ask_mail(
+    State(service): State<Arc<Service>>,
+    From(source): From,
+    Path(holder): Path<String>,
+    Asked { body: Nothing {}, repeat: _ }: Asked<Nothing>,
+) -> Result<StatusCode, Problem> {
+    service.count_entrance(source)?;
+    let id = parse_id(&holder)?;
+    let contacts: Vec<Contact> = service.doors.of(id.0)?;
+    let is_known = service.doors.get::<Credential>(id.0)?.is_some();
+    let mail = contacts.into_iter().find(|contact| contact.channel == Channel::Mail).filter(|_| is_known);
+    if let Some(mail) = mail
+        && let Some(address) = service.address(id, mail.known_as)?
+    {
+        service.send_code(Purpose::VerifyMail, id, mail.known_as, &address).await?;
+    }
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn ask_phone(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(holder): Path<String>,
+    Asked { body, repeat: _ }: Asked<Phone>,
+) -> Result<StatusCode, Problem> {
+    let id = parse_id(&holder)?;
+    caller.check(id)?;
+    let address = Address::phone(&body.phone)?;
+    let phone = service.keep_contact(id, &address)?;
+    service.send_code(Purpose::VerifyPhone, id, phone, &address).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn verify_phone(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(holder): Path<String>,
+    Asked { body, repeat }: Asked<Code>,
+) -> Result<StatusCode, Problem> {
+    let id = parse_id(&holder)?;
+    caller.check(id)?;
+    let request = repeat.by(&service, caller.actor());
+    let phone = service.use_code(Purpose::VerifyPhone, id.0, body.code.trim(), Id(request.key))?;
+    let command = Command::Holder(holder::Command::VerifyPhone { holder: id, phone });
+    service.submit(caller.actor(), Some(request), command).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The holder's id in a path; one that is none is nobody's.
+pub fn parse_id(text: &str) -> Result<HolderId, Problem> {
+    text.parse().map_err(|_| Problem::not_found().with("noun", "holder"))
+}
+
+impl Service {
+    /// What is kept of a holder's new password.
+    pub async fn new_credential(&self, holder: HolderId, password: Secret<String>) -> Result<Credential, Problem> {
+        let mut salt = [0; 16];
+        self.outside.chance.fill(&mut salt);
+        let password = self.passwords.hash(password, salt).await.map_err(|_| Problem::busy())?;
+        Ok(Credential { holder, password })
+    }
+
+    /// Sends a code to an address of `holder`.
+    pub async fn send_code(
+        &self,
+        purpose: Purpose,
+        holder: HolderId,
+        contact: ContactId,
+        address: &Address,
+    ) -> Result<(), Problem> {
+        let code = self.make_code(purpose, holder.0, contact)?;
+        self.send_letter(self.id(), holder, address, words::code(code.expose()), CODE_MS).await
+    }
+
+    /// A mail address answered: it logs its holder in from now on, and the one before does no more.
+    pub async fn verified_mail(&self, id: HolderId, mail: ContactId, request: engine::Request) -> Result<(), Problem> {
+        let command = Command::Holder(holder::Command::VerifyMail { holder: id, mail });
+        self.submit(ANYONE, Some(request), command).await?;
+        self.doors.change(|doors| {
+            for login in doors.of::<Login>(id.0)? {
+                doors.remove::<Login>(login.mail.0)?;
+            }
+            doors.put(&Login { mail, holder: id }).map_err(Problem::from)
+        })
+    }
+}

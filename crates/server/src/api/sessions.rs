@@ -1,0 +1,122 @@
+//! Sessions: logging in, seeing where one is logged in, logging out.
+//!
+//! A wrong password and an unknown address answer alike, after the same work.
+
+use crate::accounts::{Credential, Login};
+use crate::contacts::Address;
+use crate::entrance::{From, Holder};
+use crate::refusals;
+use crate::service::Service;
+use crate::sessions::Session;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{delete, get};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wallet::HolderId;
+use web::{Json, Problem, Secret};
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new().route("/v1/sessions", get(list).post(open)).route("/v1/sessions/{session}", delete(end))
+}
+
+/// Somebody who wants to come in.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogIn {
+    email: String,
+    password: Secret<String>,
+}
+
+/// A session that was opened.
+#[derive(Serialize)]
+pub struct Opened {
+    id: String,
+    holder_id: String,
+    token: String,
+    expires_at: String,
+}
+
+/// A session in a list.
+#[derive(Serialize)]
+pub struct Listed {
+    id: String,
+    kind: &'static str,
+    current: bool,
+    opened_at: String,
+    expires_at: String,
+}
+
+/// A list.
+#[derive(Serialize)]
+pub struct List {
+    data: Vec<Listed>,
+    next_cursor: Option<String>,
+}
+
+async fn open(
+    State(service): State<Arc<Service>>,
+    From(source): From,
+    Json(body): Json<LogIn>,
+) -> Result<(StatusCode, Json<Opened>), Problem> {
+    service.count_entrance(source)?;
+    let holder = service.log_in(&body.email, body.password).await?;
+    let (token, session) = service.open_session(holder, false, None)?;
+    let opened = Opened {
+        id: session.shown(),
+        holder_id: holder.to_string(),
+        token: token.expose().clone(),
+        expires_at: session.expires.to_string(),
+    };
+    Ok((StatusCode::CREATED, Json(opened)))
+}
+
+async fn list(State(service): State<Arc<Service>>, caller: Holder) -> Result<Json<List>, Problem> {
+    let listed = |session: Session| Listed {
+        id: session.shown(),
+        kind: if session.is_browser { "browser" } else { "api" },
+        current: session.token == caller.session.token,
+        opened_at: session.opened.to_string(),
+        expires_at: session.expires.to_string(),
+    };
+    let data = service.sessions_of(caller.id)?.into_iter().map(listed).collect();
+    Ok(Json(List { data, next_cursor: None }))
+}
+
+async fn end(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(name): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let session = match name.as_str() {
+        "current" => Some((*caller.session).clone()),
+        _ => service.sessions_of(caller.id)?.into_iter().find(|session| session.shown() == name),
+    };
+    service.end_session(&session.ok_or_else(|| Problem::not_found().with("noun", "session"))?)?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl Service {
+    /// The holder whose address and password these are.
+    pub async fn log_in(&self, email: &str, password: Secret<String>) -> Result<HolderId, Problem> {
+        let address = Address::mail(email)?;
+        let mail = self.contact_id(&address);
+        self.count_login(mail.0)?;
+        let login = self.doors.get::<Login>(mail.0)?;
+        let credential = login.map(|login| self.doors.get::<Credential>(login.holder.0)).transpose()?.flatten();
+        let kept = credential.map(|credential| credential.password);
+        let is_right = self.passwords.verify(password, kept).await.map_err(|_| Problem::busy())?;
+        login.filter(|_| is_right).map(|login| login.holder).ok_or_else(log_in_refused)
+    }
+}
+
+fn log_in_refused() -> Problem {
+    refusals::new(
+        401,
+        "log-in-refused",
+        "Address and password do not fit.",
+        "メールアドレスまたはパスワードが違います。",
+    )
+}

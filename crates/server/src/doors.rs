@@ -1,0 +1,315 @@
+//! Doors: what the service keeps that is not money. Who may come in, and what is under way with the outside.
+//!
+//! Credentials, sessions, codes, challenges, links, addresses to write to: each is a small [`Door`] in a table of its noun,
+//! its body readable JSON, beside it whose it is and when it ends or is due. No amount is ever decided here, and nothing
+//! here is needed to know who has how much. Personal data comes in sealed, secrets come in as keyed hashes.
+//! A second file of the same shape holds work that can be made again from the journal.
+//! Start reading at [`Door`], then [`Doors::change`].
+
+use domain::{Id, Time};
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// How long a statement waits for another program that reads the file.
+const BUSY_MS_MAX: u64 = 2_000;
+/// The most that one list gives.
+pub const DOORS_LISTED_MAX: usize = 1_000;
+
+/// One thing that is kept: a session, a code, a link.
+pub trait Door: Serialize + DeserializeOwned {
+    /// The noun, and the table.
+    const TABLE: &'static str;
+
+    /// Its id in the table.
+    fn id(&self) -> Id;
+
+    /// Whose it is, where it is listed by that.
+    fn owner(&self) -> Option<Id> {
+        None
+    }
+
+    /// When it ends, or when something is due with it.
+    fn at(&self) -> Option<Time> {
+        None
+    }
+}
+
+/// The file.
+pub struct Doors {
+    connection: Mutex<Connection>,
+}
+
+/// The file inside of one transaction.
+pub struct Transaction<'a>(&'a Connection);
+
+/// Why the file could not be used: for the operator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DoorsError(pub String);
+
+impl fmt::Display for DoorsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the service's own file cannot be used: {}", self.0)
+    }
+}
+
+impl std::error::Error for DoorsError {}
+
+impl From<rusqlite::Error> for DoorsError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<serde_json::Error> for DoorsError {
+    fn from(error: serde_json::Error) -> Self {
+        // The words of the parser may quote what it read.
+        Self(format!("a row cannot be read at column {}", error.column()))
+    }
+}
+
+/// How soon a write must be safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Safety {
+    /// With its commit: nobody else has it.
+    Durable,
+    /// Some time later: it can be made again.
+    Rebuildable,
+}
+
+impl Doors {
+    /// Opens the file at `path`, and makes it if it is not there.
+    pub fn open(path: &Path, safety: Safety) -> Result<Self, DoorsError> {
+        let connection = Connection::open(path)?;
+        connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+        let synchronous = match safety {
+            Safety::Durable => "FULL",
+            Safety::Rebuildable => "NORMAL",
+        };
+        connection.execute_batch(&format!(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON;"
+        ))?;
+        connection.set_prepared_statement_cache_capacity(128);
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// Makes the table of `T` if it is not there.
+    pub fn prepare<T: Door>(&self) -> Result<(), DoorsError> {
+        let table = T::TABLE;
+        assert!(table.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "a table is named by a noun");
+        self.connection().execute_batch(&format!(
+            "CREATE TABLE IF NOT EXISTS {table} (id BLOB PRIMARY KEY, owner BLOB, at INTEGER, body TEXT NOT NULL) STRICT;
+             CREATE INDEX IF NOT EXISTS {table}_owner ON {table} (owner, id) WHERE owner IS NOT NULL;
+             CREATE INDEX IF NOT EXISTS {table}_at ON {table} (at) WHERE at IS NOT NULL;"
+        ))?;
+        Ok(())
+    }
+
+    /// Runs `change` as one transaction: all of it is kept, or none.
+    pub fn change<R, E: From<DoorsError>>(
+        &self,
+        change: impl FnOnce(&Transaction<'_>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let mut connection = self.connection();
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(DoorsError::from)?;
+        let result = change(&Transaction(&transaction))?;
+        transaction.commit().map_err(DoorsError::from)?;
+        Ok(result)
+    }
+
+    /// The `T` with `id`.
+    pub fn get<T: Door>(&self, id: Id) -> Result<Option<T>, DoorsError> {
+        Transaction(&self.connection()).get(id)
+    }
+
+    /// Keeps `door`, in place of the one with its id.
+    pub fn put<T: Door>(&self, door: &T) -> Result<(), DoorsError> {
+        self.change(|transaction| transaction.put(door))
+    }
+
+    /// Keeps `door` unless there is one with its id. Whether it is kept now.
+    pub fn insert<T: Door>(&self, door: &T) -> Result<bool, DoorsError> {
+        self.change(|transaction| transaction.insert(door))
+    }
+
+    /// Removes the `T` with `id`. Whether there was one.
+    pub fn remove<T: Door>(&self, id: Id) -> Result<bool, DoorsError> {
+        self.change(|transaction| transaction.remove::<T>(id))
+    }
+
+    /// What is `owner`'s, by id: newest last, where ids are ordered by time.
+    pub fn of<T: Door>(&self, owner: Id) -> Result<Vec<T>, DoorsError> {
+        Transaction(&self.connection()).of(owner)
+    }
+
+    /// All, by id, after the one with the id `after`.
+    pub fn all<T: Door>(&self, after: Id, limit: usize) -> Result<Vec<T>, DoorsError> {
+        let sql = format!("SELECT body FROM {} WHERE id > ? ORDER BY id LIMIT ?", T::TABLE);
+        let connection = self.connection();
+        let mut select = connection.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit.min(DOORS_LISTED_MAX)).unwrap_or(0);
+        let rows = select.query_map(params![after.0, limit], |row| row.get::<_, String>(0))?;
+        rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
+    }
+
+    /// What is due at `now`, the longest due first.
+    pub fn due<T: Door>(&self, now: Time, limit: usize) -> Result<Vec<T>, DoorsError> {
+        let sql = format!("SELECT body FROM {} WHERE at <= ? ORDER BY at, id LIMIT ?", T::TABLE);
+        let connection = self.connection();
+        let mut select = connection.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit.min(DOORS_LISTED_MAX)).unwrap_or(0);
+        let rows = select.query_map(params![now.milliseconds(), limit], |row| row.get::<_, String>(0))?;
+        rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
+    }
+
+    /// When the next `T` is due.
+    pub fn next<T: Door>(&self) -> Result<Option<Time>, DoorsError> {
+        let sql = format!("SELECT min(at) FROM {}", T::TABLE);
+        let connection = self.connection();
+        let at: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        Ok(at.map(Time::from_milliseconds))
+    }
+
+    /// Drops what ended before `before`.
+    pub fn drop_ended<T: Door>(&self, before: Time) -> Result<usize, DoorsError> {
+        let sql = format!("DELETE FROM {} WHERE at < ?", T::TABLE);
+        Ok(self.connection().prepare_cached(&sql)?.execute([before.milliseconds()])?)
+    }
+
+    /// How many there are.
+    pub fn count<T: Door>(&self) -> Result<u64, DoorsError> {
+        let sql = format!("SELECT count(*) FROM {}", T::TABLE);
+        let count: i64 = self.connection().prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        // Whoever panicked inside of a transaction left it rolled back.
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Transaction<'_> {
+    /// The `T` with `id`.
+    pub fn get<T: Door>(&self, id: Id) -> Result<Option<T>, DoorsError> {
+        let sql = format!("SELECT body FROM {} WHERE id = ?", T::TABLE);
+        let body: Option<String> = self.0.prepare_cached(&sql)?.query_row([id.0], |row| row.get(0)).optional()?;
+        Ok(body.map(|body| serde_json::from_str(&body)).transpose()?)
+    }
+
+    /// What is `owner`'s, by id.
+    pub fn of<T: Door>(&self, owner: Id) -> Result<Vec<T>, DoorsError> {
+        let sql = format!("SELECT body FROM {} WHERE owner = ? ORDER BY id LIMIT {DOORS_LISTED_MAX}", T::TABLE);
+        let mut select = self.0.prepare_cached(&sql)?;
+        let rows = select.query_map([owner.0], |row| row.get::<_, String>(0))?;
+        rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
+    }
+
+    /// Keeps `door`, in place of the one with its id.
+    pub fn put<T: Door>(&self, door: &T) -> Result<(), DoorsError> {
+        self.write("INSERT OR REPLACE", door).map(drop)
+    }
+
+    /// Keeps `door` unless there is one with its id. Whether it is kept now.
+    pub fn insert<T: Door>(&self, door: &T) -> Result<bool, DoorsError> {
+        self.write("INSERT OR IGNORE", door)
+    }
+
+    fn write<T: Door>(&self, verb: &str, door: &T) -> Result<bool, DoorsError> {
+        let sql = format!("{verb} INTO {} (id, owner, at, body) VALUES (?, ?, ?, ?)", T::TABLE);
+        let (owner, at) = (door.owner().map(|owner| owner.0), door.at().map(Time::milliseconds));
+        let body = serde_json::to_string(door)?;
+        Ok(self.0.prepare_cached(&sql)?.execute(params![door.id().0, owner, at, body])? > 0)
+    }
+
+    /// Removes the `T` with `id`. Whether there was one.
+    pub fn remove<T: Door>(&self, id: Id) -> Result<bool, DoorsError> {
+        let sql = format!("DELETE FROM {} WHERE id = ?", T::TABLE);
+        Ok(self.0.prepare_cached(&sql)?.execute([id.0])? > 0)
+    }
+
+    /// Removes the `T` with `id`, and gives it: who takes a single-use thing has it alone.
+    pub fn take<T: Door>(&self, id: Id) -> Result<Option<T>, DoorsError> {
+        let door = self.get(id)?;
+        self.remove::<T>(id)?;
+        Ok(door)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Key {
+        id: Id,
+        owner: Id,
+        ends: Time,
+    }
+
+    impl Door for Key {
+        const TABLE: &'static str = "key";
+
+        fn id(&self) -> Id {
+            self.id
+        }
+
+        fn owner(&self) -> Option<Id> {
+            Some(self.owner)
+        }
+
+        fn at(&self) -> Option<Time> {
+            Some(self.ends)
+        }
+    }
+
+    fn key(id: u128, owner: u128, ends: i64) -> Key {
+        Key { id: Id::from_number(id), owner: Id::from_number(owner), ends: Time::from_milliseconds(ends) }
+    }
+
+    fn open(directory: &Path) -> Doors {
+        let doors = Doors::open(&directory.join("doors.sqlite"), Safety::Durable).expect("the file opens");
+        doors.prepare::<Key>().expect("the table is made");
+        doors
+    }
+
+    #[test]
+    fn what_is_kept_is_found_by_id_by_owner_and_by_time() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let doors = open(directory.path());
+        for door in [key(1, 7, 100), key(2, 8, 50), key(3, 7, 200)] {
+            assert_eq!(doors.insert(&door), Ok(true));
+        }
+        assert_eq!(doors.insert(&key(1, 9, 1)), Ok(false), "an id is taken once");
+        drop(doors);
+        let doors = open(directory.path());
+        assert_eq!(doors.get(Id::from_number(1)), Ok(Some(key(1, 7, 100))));
+        assert_eq!(doors.of(Id::from_number(7)), Ok(vec![key(1, 7, 100), key(3, 7, 200)]));
+        assert_eq!(doors.due(Time::from_milliseconds(100), 9), Ok(vec![key(2, 8, 50), key(1, 7, 100)]));
+        assert_eq!(doors.next::<Key>(), Ok(Some(Time::from_milliseconds(50))));
+        doors.put(&key(2, 8, 300)).expect("it is kept");
+        assert_eq!(doors.drop_ended::<Key>(Time::from_milliseconds(200)), Ok(1));
+        assert_eq!(doors.all::<Key>(Id::default(), 9), Ok(vec![key(2, 8, 300), key(3, 7, 200)]));
+    }
+
+    #[test]
+    fn a_transaction_that_fails_keeps_nothing_and_a_thing_is_taken_once() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let doors = open(directory.path());
+        let failed: Result<(), DoorsError> = doors.change(|transaction| {
+            transaction.put(&key(1, 1, 1))?;
+            Err(DoorsError("on purpose".into()))
+        });
+        assert!(failed.is_err());
+        assert_eq!(doors.get::<Key>(Id::from_number(1)), Ok(None));
+        doors.put(&key(1, 1, 1)).expect("it is kept");
+        let take = || doors.change(|transaction| transaction.take::<Key>(Id::from_number(1)));
+        assert_eq!((take(), take()), (Ok(Some(key(1, 1, 1))), Ok(None)));
+    }
+}

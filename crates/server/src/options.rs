@@ -1,0 +1,109 @@
+//! How the wallet's service is configured. Where the values come from (files, environment) is the program's affair.
+
+use crate::password::Cost;
+use std::path::PathBuf;
+use std::sync::Arc;
+use wallet::{Context, StaffId};
+use web::Secret;
+use web::cookie::Secure;
+
+/// What the service is opened with.
+pub struct Options {
+    /// The data directory of this service.
+    pub directory: PathBuf,
+    /// The file of the master key, outside of the data directory where that is backed up.
+    pub master_key: PathBuf,
+    /// Where holders meet the pages and programs the API: `http://localhost:8080`.
+    pub origin: String,
+    /// The host name of that origin.
+    pub host: String,
+    /// The host name of the operator's desk.
+    pub desk_host: String,
+    /// This is the sandbox: every page says so.
+    pub is_sandbox: bool,
+    /// The gateway, towards which this service is a client.
+    pub gateway: GatewayOptions,
+    /// Who delivers mails and messages.
+    pub messages: Provider,
+    /// Who says who people are.
+    pub identity: IdentityOptions,
+    /// Who works at the desk.
+    pub staff: Vec<Staff>,
+    /// What hashing a password costs.
+    pub password_cost: Cost,
+    /// Requests a minute.
+    pub rates: Rates,
+    /// Figures and guard.
+    pub context: Arc<Context>,
+    /// The engine's bounds.
+    pub engine: engine::Options,
+    /// The store's bounds, and where its anchors go.
+    pub store: engine::sqlite::SqliteOptions,
+    /// How long a top-up or payout may make its caller wait for the bank, in milliseconds.
+    pub bank_wait_ms: u64,
+}
+
+/// The gateway as its client sees it.
+pub struct GatewayOptions {
+    /// Where it is: `http://gateway.localhost:8080`.
+    pub origin: String,
+    /// Its issuer, as it must stand in `iss`.
+    pub issuer: String,
+    /// This client's id there.
+    pub client_id: String,
+    /// The id of this client's key there.
+    pub key_id: String,
+    /// The Ed25519 key that signs client assertions and `DPoP` proofs.
+    pub key: Secret<[u8; 32]>,
+}
+
+/// A service of the outside that takes a bearer token.
+pub struct Provider {
+    /// Where it is.
+    pub origin: String,
+    /// What it is asked with.
+    pub token: Secret<String>,
+}
+
+/// The identity vendor.
+pub struct IdentityOptions {
+    /// Where it is, and what it is asked with.
+    pub provider: Provider,
+    /// The secret under which its callbacks are signed (Standard Webhooks: `whsec_…`).
+    pub callback_secret: Secret<String>,
+}
+
+/// Somebody of the operator's desk.
+#[derive(Clone, Debug)]
+pub struct Staff {
+    /// Who.
+    pub id: StaffId,
+    /// What they show.
+    pub token: Secret<String>,
+}
+
+/// Requests a minute, each counted for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// From one source address.
+    pub source_max: u32,
+    /// By one token.
+    pub caller_max: u32,
+    /// Attempts to log in, to open, to verify or to recover, from one source address.
+    pub entrance_max: u32,
+    /// Attempts to log in with one mail address.
+    pub login_max: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        Self { source_max: 1_200, caller_max: 6_000, entrance_max: 60, login_max: 10 }
+    }
+}
+
+impl Options {
+    /// Whether cookies can be `Secure`.
+    pub fn secure(&self) -> Secure {
+        Secure(self.origin.starts_with("https://"))
+    }
+}

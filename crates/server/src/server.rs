@@ -1,0 +1,62 @@
+//! The server: the service as the program sees it. Opened, asked for its routers, stepped when work is due, stopped.
+
+use crate::options::Options;
+use crate::service::{OpenError, Service};
+use crate::{api, entrance};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use domain::Time;
+use engine::StoreError;
+use std::sync::Arc;
+use web::{Armour, Due, Outside, Problem, armour, page};
+
+/// The longest that a request may take, in milliseconds.
+const REQUEST_MS_MAX: u64 = 30_000;
+
+/// The running service. Clones share it.
+#[derive(Clone)]
+pub struct Server(Arc<Service>);
+
+impl Server {
+    /// Opens the data directory and starts the engine.
+    pub fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
+        Service::open(options, outside).map(|service| Self(Arc::new(service)))
+    }
+
+    /// The routers, each with its host.
+    pub fn routers(&self) -> Vec<(String, Router)> {
+        let service = &self.0;
+        let guard = || from_fn_with_state(Arc::clone(service), entrance::guard);
+        let wallet = api::router().layer(guard()).with_state(Arc::clone(service)).merge(page::assets());
+        vec![(service.options.host.clone(), self.armoured(wallet, "wallet"))]
+    }
+
+    fn armoured(&self, router: Router, service: &'static str) -> Router {
+        let outside = &self.0.outside;
+        let (clock, chance) = (Arc::clone(&outside.clock), Arc::clone(&outside.chance));
+        armour(router, Armour { clock, chance, time_ms_max: REQUEST_MS_MAX, service })
+    }
+
+    /// Does what is due at `now`, at most about `budget` things.
+    pub async fn run_due(&self, now: Time, budget: usize) -> Due {
+        settled(self.0.deliver_due(now, budget).await)
+    }
+
+    /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.
+    pub async fn dispatch(&self) {
+        self.0.engine.dispatch().await;
+    }
+
+    /// Stops: what was accepted is answered, everything is written.
+    pub fn stop(&self) -> Result<(), StoreError> {
+        self.0.engine.stop()
+    }
+}
+
+/// A step that failed has done nothing; it comes again.
+fn settled(step: Result<Due, Problem>) -> Due {
+    step.unwrap_or_else(|problem| {
+        tracing::error!(%problem, "due work");
+        Due::default()
+    })
+}

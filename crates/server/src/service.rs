@@ -1,0 +1,218 @@
+//! The running service: what every handler and worker shares, and the few ways in which they use it.
+//!
+//! A handler parses, submits, presents; [`Service::submit`] is the only way to the engine, and turns whatever it says into a
+//! receipt or a problem.
+
+use crate::doors::{Doors, DoorsError, Safety};
+use crate::entrance::Entrance;
+use crate::keys::Keys;
+use crate::options::Options;
+use crate::password::Passwords;
+use crate::refusals;
+use crate::{accounts, codes, contacts, letters, sessions};
+use domain::{Id, Key, Time};
+use engine::sqlite::{SqliteJournal, SqliteStore};
+use engine::vault::{Vault, VaultError};
+use engine::{Actor, Answer, Core, Engine, Request, StoreError, Stored, Submission};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wallet::holder::Sealed;
+use wallet::{Command, HolderId, Receipt, Refusal, Row, Wallets, table};
+use web::{Outside, Problem};
+
+/// The service's own file in its data directory.
+pub const DOORS_FILE: &str = "server.sqlite";
+/// The file of due work, which can be made again from the journal.
+pub const WORK_FILE: &str = "work.sqlite";
+
+/// What is shared.
+pub struct Service {
+    /// The books.
+    pub engine: Engine<Wallets>,
+    /// Credentials, sessions, codes, links.
+    pub doors: Doors,
+    /// Due work.
+    pub work: Doors,
+    /// Keyed hashes.
+    pub keys: Keys,
+    /// Password hashing.
+    pub passwords: Passwords,
+    /// Clock, chance, transport.
+    pub outside: Outside,
+    /// The configuration.
+    pub options: Options,
+    /// Tokens that were seen, and limits on requests.
+    pub entrance: Entrance,
+    vault: Mutex<Vault>,
+}
+
+/// Why the service could not be opened: for the operator.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The books.
+    Store(StoreError),
+    /// The vault.
+    Vault(VaultError),
+    /// The service's own files.
+    Doors(DoorsError),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Vault(error) => error.fmt(f),
+            Self::Doors(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<VaultError> for OpenError {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error)
+    }
+}
+
+impl From<DoorsError> for OpenError {
+    fn from(error: DoorsError) -> Self {
+        Self::Doors(error)
+    }
+}
+
+/// What a command came to.
+pub type Answered = Result<Answer<Wallets>, Problem>;
+
+impl Service {
+    /// Opens books, vault and doors.
+    pub fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
+        let store = SqliteStore::open(&options.directory, &options.store)?;
+        let core = Core::open(store, Arc::clone(&options.context), options.engine)?;
+        let chance = Arc::clone(&outside.chance);
+        let vault =
+            Vault::open(&options.directory, &options.master_key, Box::new(move |bytes: &mut [u8]| chance.fill(bytes)))?;
+        let doors = Doors::open(&options.directory.join(DOORS_FILE), Safety::Durable)?;
+        let work = Doors::open(&options.directory.join(WORK_FILE), Safety::Rebuildable)?;
+        prepare(&doors)?;
+        let engine = Engine::start(core, Arc::clone(&outside.clock));
+        Ok(Self {
+            engine,
+            doors,
+            work,
+            keys: Keys::new(&vault),
+            passwords: Passwords::new(options.password_cost),
+            entrance: Entrance::new(options.rates),
+            vault: Mutex::new(vault),
+            outside,
+            options,
+        })
+    }
+
+    /// The time now.
+    pub fn now(&self) -> Time {
+        self.outside.now()
+    }
+
+    /// A new id.
+    pub fn id(&self) -> Id {
+        self.outside.id()
+    }
+
+    /// Hands `command` to the engine; the answer's reply is a receipt or the domain's own refusal.
+    pub async fn ask(&self, actor: Actor, request: Option<Request>, command: Command) -> Answered {
+        let submission = Submission { command, actor, reason: None, request, at: self.engine.now() };
+        self.engine.submit(submission).await.map_err(|error| {
+            tracing::warn!(kind = ?actor.kind, %error, "a command got no reply");
+            refusals::engine_problem(&error)
+        })
+    }
+
+    /// The same, where a refusal is the end of it.
+    pub async fn submit(&self, actor: Actor, request: Option<Request>, command: Command) -> Result<Receipt, Problem> {
+        self.ask(actor, request, command).await?.reply.map_err(|refusal| refusals::problem(&refusal))
+    }
+
+    /// The row at `key` with its place, after everything that was answered before.
+    pub async fn stored(&self, key: Key) -> Result<Option<Stored<Row>>, Problem> {
+        self.engine.read(key).await.map_err(|error| refusals::engine_problem(&error))
+    }
+
+    /// The row at `key`.
+    pub async fn row(&self, key: Key) -> Result<Option<Arc<Row>>, Problem> {
+        Ok(self.stored(key).await?.and_then(|stored| stored.row))
+    }
+
+    /// The wallet `id`, if it is `holder`'s: another's looks like none.
+    pub async fn wallet_of(&self, id: wallet::WalletId, holder: HolderId) -> Result<wallet::wallet::Wallet, Problem> {
+        match self.row(Key::new(table::WALLET, id.0)).await?.as_deref() {
+            Some(Row::Wallet(wallet)) if wallet.holder == holder => Ok((**wallet).clone()),
+            Some(_) | None => Err(refusals::problem(&Refusal::Unknown { noun: wallet::Noun::Wallet })),
+        }
+    }
+
+    /// The holder `id`.
+    pub async fn holder(&self, id: HolderId) -> Result<wallet::holder::Holder, Problem> {
+        match self.row(Key::new(table::HOLDER, id.0)).await?.as_deref() {
+            Some(Row::Holder(holder)) => Ok((**holder).clone()),
+            Some(_) | None => Err(refusals::problem(&Refusal::Unknown { noun: wallet::Noun::Holder })),
+        }
+    }
+
+    /// The journal, to be read beside the engine.
+    pub fn journal(&self) -> Result<SqliteJournal, StoreError> {
+        SqliteJournal::open(&self.options.directory)
+    }
+
+    /// Seals `plaintext` for `holder`.
+    pub fn seal(&self, holder: HolderId, plaintext: &[u8]) -> Result<Sealed, Problem> {
+        self.vault().seal(holder.0, plaintext).map(Sealed).map_err(|error| vault_problem(&error))
+    }
+
+    /// Opens what was sealed for `holder`.
+    pub fn unseal(&self, holder: HolderId, sealed: &[u8]) -> Result<Vec<u8>, Problem> {
+        self.vault().unseal(holder.0, sealed).map_err(|error| vault_problem(&error))
+    }
+
+    /// The keyed hash by which `value` is found again.
+    pub fn look_up(&self, purpose: &str, value: &[u8]) -> Id {
+        self.vault().look_up(purpose, value)
+    }
+
+    fn vault(&self) -> MutexGuard<'_, Vault> {
+        self.vault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn vault_problem(error: &VaultError) -> Problem {
+    tracing::error!(%error, "the vault");
+    match error {
+        VaultError::Erased => Problem::not_found(),
+        VaultError::TooLong => Problem::malformed("A text is too long."),
+        VaultError::Unknown | VaultError::Sealed | VaultError::Store(_) => refusals::unavailable(),
+    }
+}
+
+impl From<DoorsError> for Problem {
+    fn from(error: DoorsError) -> Self {
+        tracing::error!(%error, "the doors");
+        refusals::unavailable()
+    }
+}
+
+/// Makes every table that the people's side keeps.
+fn prepare(doors: &Doors) -> Result<(), DoorsError> {
+    doors.prepare::<accounts::Credential>()?;
+    doors.prepare::<accounts::Login>()?;
+    doors.prepare::<contacts::Contact>()?;
+    doors.prepare::<codes::Code>()?;
+    doors.prepare::<letters::Letter>()?;
+    doors.prepare::<sessions::Session>()?;
+    Ok(())
+}

@@ -1,0 +1,119 @@
+//! Sessions: a holder who has logged in, with a token for a program or a cookie for a browser.
+//!
+//! Kept on this side, by the token's hash: ending one ends it. A browser's session is a new one at each login, so that a
+//! cookie that was put there before is worth nothing after.
+
+use crate::doors::Door;
+use crate::service::Service;
+use domain::{Id, Time};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wallet::{Fingerprint, HolderId};
+use web::{Problem, Secret, chance};
+
+/// The plain name of the cookie.
+pub const COOKIE: &str = "session";
+/// What the token's hash is for.
+pub const PURPOSE: &str = "session";
+/// How long a program's session lasts, in milliseconds.
+pub const SESSION_API_MS: i64 = 12 * 60 * 60 * 1_000;
+/// How long a browser's session lasts, in milliseconds.
+pub const SESSION_BROWSER_MS: i64 = 60 * 60 * 1_000;
+
+/// A session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The token's hash.
+    pub token: Id,
+    /// What it is called where it is listed.
+    pub name: Id,
+    /// Whose.
+    pub holder: HolderId,
+    /// A browser's, or a program's.
+    pub is_browser: bool,
+    /// The device whose key was proven at the login.
+    pub device: Option<Fingerprint>,
+    /// Since when.
+    pub opened: Time,
+    /// Until when.
+    pub expires: Time,
+}
+
+impl Door for Session {
+    const TABLE: &'static str = "session";
+
+    fn id(&self) -> Id {
+        self.token
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(self.holder.0)
+    }
+
+    fn at(&self) -> Option<Time> {
+        Some(self.expires)
+    }
+}
+
+impl Session {
+    /// What it is called where it is listed.
+    pub fn shown(&self) -> String {
+        format!("ses_{}", self.name)
+    }
+}
+
+impl Service {
+    /// Opens a session of `holder`; the token is shown once.
+    pub fn open_session(
+        &self,
+        holder: HolderId,
+        is_browser: bool,
+        device: Option<Fingerprint>,
+    ) -> Result<(Secret<String>, Session), Problem> {
+        let (token, now) = (chance::token(self.outside.chance.as_ref()), self.now());
+        let lasts_ms = if is_browser { SESSION_BROWSER_MS } else { SESSION_API_MS };
+        let session = Session {
+            token: self.keys.secret(PURPOSE, token.expose()),
+            name: self.id(),
+            holder,
+            is_browser,
+            device,
+            opened: now,
+            expires: now.plus_milliseconds(lasts_ms),
+        };
+        self.doors.put(&session)?;
+        Ok((token, session))
+    }
+
+    /// Ends a session.
+    pub fn end_session(&self, session: &Session) -> Result<(), Problem> {
+        self.doors.remove::<Session>(session.token)?;
+        self.entrance.forget(session.token);
+        Ok(())
+    }
+
+    /// Ends every session of `holder` but `kept`.
+    pub fn end_sessions(&self, holder: HolderId, kept: Option<Id>) -> Result<(), Problem> {
+        for session in self.sessions_of(holder)? {
+            if Some(session.token) != kept {
+                self.end_session(&session)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The live sessions of `holder`, the newest first.
+    pub fn sessions_of(&self, holder: HolderId) -> Result<Vec<Session>, Problem> {
+        let now = self.now();
+        let mut sessions: Vec<Session> = self.doors.of(holder.0)?;
+        sessions.retain(|session| now < session.expires);
+        sessions.sort_by_key(|session| std::cmp::Reverse(session.name));
+        Ok(sessions)
+    }
+
+    /// The session that a browser's cookie opens.
+    pub fn browser_session(&self, headers: &http::HeaderMap) -> Result<Option<Arc<Session>>, Problem> {
+        let Some(token) = web::cookie::get(headers, COOKIE, self.options.secure()) else { return Ok(None) };
+        Ok(self.session(token)?.filter(|session| session.is_browser))
+    }
+}

@@ -1,0 +1,47 @@
+//! What the service keeps of a shop beside the books: its name, and the hashes of its tokens.
+
+use crate::doors::Door;
+use domain::Id;
+use serde::{Deserialize, Serialize};
+use wallet::ShopId;
+
+/// What a token's hash is for.
+pub const PURPOSE: &str = "shop";
+
+/// A token of a shop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShopToken {
+    /// The token's hash.
+    pub token: Id,
+    /// Whose.
+    pub shop: ShopId,
+}
+
+impl Door for ShopToken {
+    const TABLE: &'static str = "shop_token";
+
+    fn id(&self) -> Id {
+        self.token
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(self.shop.0)
+    }
+}
+
+/// What people are told of a shop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShopName {
+    /// Which.
+    pub shop: ShopId,
+    /// Its name.
+    pub name: String,
+}
+
+impl Door for ShopName {
+    const TABLE: &'static str = "shop_name";
+
+    fn id(&self) -> Id {
+        self.shop.0
+    }
+}

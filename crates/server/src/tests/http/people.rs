@@ -1,0 +1,99 @@
+//! People come in: opening, verifying, logging in; and what they must not learn of one another.
+
+use super::world::{World, mail, password, somebody};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn somebody_joins_reads_the_code_and_logs_in() {
+    let world = World::new();
+    let opened = world.post("/v1/holders", None, somebody("sakura")).await;
+    assert_eq!(opened.status, 201, "{}", opened.text);
+    let (id, verification) = (opened.text("id"), format!("/v1/holders/{}/email-verification", opened.text("id")));
+
+    let session = json!({ "email": mail("sakura"), "password": password("sakura") });
+    let early = world.post("/v1/sessions", None, session.clone()).await;
+    assert_eq!(early.problem(), (401, "log-in-refused"), "an address that did not answer opens nothing");
+
+    let (key, code) = (world.key(), json!({ "code": world.inbox.code(&mail("sakura")) }));
+    for _ in 0..2 {
+        assert_eq!(
+            world.post_with(&verification, None, &key, &code).await.status,
+            204,
+            "a repeat is answered the same"
+        );
+    }
+    assert_eq!(world.post(&verification, None, code).await.problem(), (422, "code-refused"), "a code is used once");
+
+    let opened = world.post("/v1/sessions", None, session).await;
+    assert_eq!((opened.status.as_u16(), opened.text("holder_id")), (201, id));
+    let token = opened.text("token");
+    let listed = world.get("/v1/sessions", Some(&token)).await;
+    assert_eq!(listed.body["data"][0]["current"], true, "{}", listed.text);
+    assert_eq!(world.delete("/v1/sessions/current", Some(&token)).await.status, 204);
+    assert_eq!(world.get("/v1/sessions", Some(&token)).await.problem(), (401, "unauthenticated"));
+}
+
+#[tokio::test]
+async fn nobody_learns_whether_an_address_has_a_wallet() {
+    let world = World::new();
+    let id = world.join("sakura").await;
+    let (key, again) = (world.key(), somebody("sakura"));
+    let first = world.post_with("/v1/holders", None, &key, &again).await;
+    let second = world.post_with("/v1/holders", None, &key, &again).await;
+    assert_eq!((first.status.as_u16(), first.text("id")), (201, second.text("id")));
+    assert_ne!(first.text("id"), id);
+    let told = world.inbox.texts(&mail("sakura"));
+    assert_eq!(told.iter().filter(|text| text.contains("It has one already")).count(), 1, "{told:?}");
+    let code = json!({ "code": "00000000" });
+    let path = format!("/v1/holders/{}/email-verification", first.text("id"));
+    assert_eq!(world.post(&path, None, code).await.problem(), (422, "code-refused"));
+    for (email, word) in [(mail("sakura"), "wrong word"), (mail("nobody"), "wrong word")] {
+        let session = world.post("/v1/sessions", None, json!({ "email": email, "password": word })).await;
+        assert_eq!(session.problem(), (401, "log-in-refused"));
+    }
+}
+
+#[tokio::test]
+async fn a_code_is_worth_nothing_after_five_wrong_tries_or_ten_minutes() {
+    let world = World::new();
+    let opened = world.post("/v1/holders", None, somebody("sakura")).await;
+    let path = format!("/v1/holders/{}/email-verification", opened.text("id"));
+    let right = json!({ "code": world.inbox.code(&mail("sakura")) });
+    for _ in 0..5 {
+        assert_eq!(world.post(&path, None, json!({ "code": "1" })).await.status, 422);
+    }
+    assert_eq!(world.post(&path, None, right).await.problem(), (422, "code-refused"));
+
+    let opened = world.post("/v1/holders", None, somebody("haru")).await;
+    let path = format!("/v1/holders/{}/email-verification", opened.text("id"));
+    world.advance(10 * 60_000);
+    let late = json!({ "code": world.inbox.code(&mail("haru")) });
+    assert_eq!(world.post(&path, None, late).await.problem(), (422, "code-refused"));
+}
+
+#[tokio::test]
+async fn what_does_not_fit_is_a_problem_that_repeats_no_value() {
+    let world = World::new();
+    let with = |member: &str, value: Value| {
+        let mut body = somebody("sakura");
+        body[member] = value;
+        body
+    };
+    for (body, status, name) in [
+        (with("email", json!("sakura")), 400, "malformed"),
+        (with("email", json!(5)), 400, "malformed"),
+        (with("password", json!("short")), 422, "password-refused"),
+        (with("birth_date", json!("1990-13-01")), 400, "malformed"),
+        (with("family_kana", json!("Secret-Name")), 400, "malformed"),
+        (with("admin", json!(true)), 400, "malformed"),
+        (with("phone", json!("Secret-Name")), 400, "malformed"),
+    ] {
+        let answer = world.post("/v1/holders", None, body).await;
+        assert_eq!(answer.problem(), (status, name), "{}", answer.text);
+        assert!(!answer.text.contains("Secret-Name"), "{}", answer.text);
+    }
+    let (key, body) = (world.key(), somebody("haru"));
+    assert_eq!(world.post_with("/v1/holders", None, &key, &body).await.status, 201);
+    let reused = world.post_with("/v1/holders", None, &key, &somebody("natsu")).await;
+    assert_eq!(reused.problem(), (422, "idempotency-key-reused"));
+}

@@ -1,0 +1,205 @@
+//! A service on a directory of its own, and a caller that speaks HTTP with it.
+
+use super::outside::{Inbox, SeededChance, StandingClock};
+use crate::{Cost, GatewayOptions, IdentityOptions, Options, Provider, Rates, Server, Staff};
+use axum::Router;
+use bytes::Bytes;
+use domain::Id;
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+use wallet::StaffId;
+use web::{Bounds, Outside, Routers, Secret, Transport};
+
+pub const ORIGIN: &str = "http://localhost:8080";
+const BEGIN_MS: i64 = 1_767_193_200_000;
+
+pub struct World {
+    pub server: Server,
+    pub inbox: Inbox,
+    pub routers: Arc<Routers>,
+    pub clock: Arc<StandingClock>,
+    keys: Mutex<u64>,
+    _directory: TempDir,
+}
+
+/// What came back.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: http::HeaderMap,
+    pub body: Value,
+    pub text: String,
+}
+
+impl Answer {
+    pub fn text(&self, member: &str) -> String {
+        self.body[member].as_str().unwrap_or_else(|| panic!("{member} in {}", self.body)).to_owned()
+    }
+
+    pub fn problem(&self) -> (u16, &str) {
+        let name = self.body["type"].as_str().unwrap_or_default();
+        (self.status.as_u16(), name.strip_prefix("/problems/").unwrap_or(name))
+    }
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// A world with more hosts in it.
+    pub fn with(hosts: &[(&str, Router)]) -> Self {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (inbox, routers) = (Inbox::default(), Arc::new(Routers::new()));
+        let clock = Arc::new(StandingClock(AtomicI64::new(BEGIN_MS)));
+        let outside = Outside {
+            clock: Arc::clone(&clock) as _,
+            transport: Arc::clone(&routers) as _,
+            chance: Arc::new(SeededChance::new(1)),
+        };
+        let server = Server::open(options(&directory), outside).expect("the server opens");
+        for (host, router) in server.routers() {
+            routers.add(host, router);
+        }
+        routers.add("sandbox.localhost", inbox.router());
+        for (host, router) in hosts {
+            routers.add(*host, router.clone());
+        }
+        Self { server, inbox, routers, clock, keys: Mutex::new(0), _directory: directory }
+    }
+
+    /// A key for a request that was never made before.
+    pub fn key(&self) -> String {
+        let mut keys = self.keys.lock().expect("nobody panicked");
+        *keys += 1;
+        format!("key-{keys}")
+    }
+
+    pub fn advance(&self, milliseconds: i64) {
+        self.clock.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Does everything that is due.
+    pub async fn run_due(&self) {
+        let now = self.clock.0.load(Ordering::SeqCst);
+        while self.server.run_due(domain::Time::from_milliseconds(now), 100).await.done > 0 {}
+    }
+
+    pub async fn send(&self, request: Request<Bytes>) -> Answer {
+        let answer = self.routers.call(request, Bounds::default()).await.expect("an answer");
+        let text = String::from_utf8_lossy(answer.body()).into_owned();
+        let body = serde_json::from_str(&text).unwrap_or(Value::Null);
+        Answer { status: answer.status(), headers: answer.headers().clone(), body, text }
+    }
+
+    pub async fn post_with(&self, path: &str, token: Option<&str>, key: &str, body: &Value) -> Answer {
+        let mut request = Request::post(format!("{ORIGIN}{path}"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", key);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Bytes::from(body.to_string())).expect("a request")).await
+    }
+
+    pub async fn post(&self, path: &str, token: Option<&str>, body: Value) -> Answer {
+        self.post_with(path, token, &self.key(), &body).await
+    }
+
+    pub async fn get(&self, path: &str, token: Option<&str>) -> Answer {
+        self.bare("GET", path, token).await
+    }
+
+    pub async fn delete(&self, path: &str, token: Option<&str>) -> Answer {
+        self.bare("DELETE", path, token).await
+    }
+
+    async fn bare(&self, method: &str, path: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::builder().method(method).uri(format!("{ORIGIN}{path}"));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Bytes::new()).expect("a request")).await
+    }
+
+    /// Somebody joins, and reads the code that comes to their mail. Their id.
+    pub async fn join(&self, name: &str) -> String {
+        let opened = self.post("/v1/holders", None, somebody(name)).await;
+        assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.text);
+        let (id, code) = (opened.text("id"), self.inbox.code(&mail(name)));
+        let verified = self.post(&format!("/v1/holders/{id}/email-verification"), None, json!({ "code": code })).await;
+        assert_eq!(verified.status, StatusCode::NO_CONTENT, "{}", verified.text);
+        id
+    }
+
+    /// Logs in. The token.
+    pub async fn log_in(&self, name: &str) -> String {
+        let body = json!({ "email": mail(name), "password": password(name) });
+        let session = self.post("/v1/sessions", None, body).await;
+        assert_eq!(session.status, StatusCode::CREATED, "{}", session.text);
+        session.text("token")
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.server.stop().expect("the engine stops");
+    }
+}
+
+pub fn mail(name: &str) -> String {
+    format!("{name}@example.jp")
+}
+
+pub fn password(name: &str) -> String {
+    format!("{name} の合言葉 7")
+}
+
+pub fn somebody(name: &str) -> Value {
+    json!({
+        "email": mail(name),
+        "password": password(name),
+        "family_name": "青木",
+        "given_name": "さくら",
+        "family_kana": "アオキ",
+        "given_kana": "サクラ",
+        "birth_date": "1990-04-01",
+    })
+}
+
+fn options(directory: &TempDir) -> Options {
+    let secret = |text: &str| Secret::new(text.to_owned());
+    let provider = || Provider { origin: "http://sandbox.localhost:8080".into(), token: secret("provider") };
+    Options {
+        directory: directory.path().join("wallet"),
+        master_key: directory.path().join("master.key"),
+        origin: ORIGIN.into(),
+        host: "localhost".into(),
+        desk_host: "desk.localhost".into(),
+        is_sandbox: true,
+        gateway: GatewayOptions {
+            origin: "http://gateway.localhost:8080".into(),
+            issuer: "http://gateway.localhost:8080".into(),
+            client_id: "kinchaku".into(),
+            key_id: "kinchaku-1".into(),
+            key: Secret::new([7; 32]),
+        },
+        messages: provider(),
+        identity: IdentityOptions {
+            provider: provider(),
+            callback_secret: secret("whsec_c2VjcmV0IG9mIHRoZSB2ZW5kb3I="),
+        },
+        staff: [1, 2]
+            .map(|n: u8| Staff { id: StaffId(Id::from_number(n.into())), token: secret(&format!("desk-{n}")) })
+            .into(),
+        password_cost: Cost { memory_kib: 64, passes: 1 },
+        rates: Rates { source_max: 100_000, caller_max: 100_000, entrance_max: 100_000, login_max: 1_000 },
+        context: Arc::default(),
+        engine: engine::Options::default(),
+        store: engine::sqlite::SqliteOptions::default(),
+        bank_wait_ms: 2_000,
+    }
+}
