@@ -192,7 +192,7 @@ fn line_of_payment(event: &payment::Event) -> Option<(Line, WalletId, ShopId)> {
         (Kind::Payment, payment.0, wallet, shop, status.name(), authorised.amount(), at)
     };
     let (kind, id, wallet, shop, status, amount, at) = match event {
-        Event::CodeIssued { .. } => return None,
+        Event::CodeIssued { .. } | Event::Referenced { .. } => return None,
         Event::Paid(paid) => authorised(paid, Status::Captured),
         Event::Authorised { authorised: held, .. } => authorised(held, Status::Authorised),
         Event::Captured { payment, wallet, shop, parts, at, .. } => {

@@ -146,7 +146,7 @@ fn of_wallet(event: &wallet::Event, each: &mut impl FnMut(Notice)) {
 fn of_payment(event: &payment::Event, each: &mut impl FnMut(Notice)) {
     use payment::Event;
     let (wallet, kind, about, amount, at) = match event {
-        Event::CodeIssued { .. } => return,
+        Event::CodeIssued { .. } | Event::Referenced { .. } => return,
         Event::Paid(paid) => (paid.wallet, Kind::Paid, paid.payment.0, paid.amount(), paid.at),
         Event::Authorised { authorised: held, .. } => {
             (held.wallet, Kind::PaymentHeld, held.payment.0, held.amount(), held.at)

@@ -61,6 +61,28 @@ pub struct Payment {
     pub pieces: Vec<Piece>,
     /// Its refunds.
     pub refunds: Vec<(RefundId, Yen)>,
+    /// What the shop calls it.
+    pub reference: Option<Reference>,
+}
+
+/// What a shop calls a payment: the number of an order, say. It is never about a person, and need not be unique.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reference(Box<str>);
+
+impl Reference {
+    /// The longest, in bytes.
+    pub const BYTES_MAX: usize = 64;
+
+    /// `text`, if it is 1 to 64 visible ASCII characters.
+    pub fn new(text: &str) -> Option<Self> {
+        let is_one = (1..=Self::BYTES_MAX).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
+        is_one.then(|| Self(text.into()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 /// How far a payment is.
@@ -171,6 +193,8 @@ pub struct Authorise {
     pub amount: Yen,
     /// Whether the shop takes it at once.
     pub capture: bool,
+    /// What the shop calls it.
+    pub reference: Option<Reference>,
     /// Where from.
     pub origin: Option<Origin>,
     /// The proof that was given.

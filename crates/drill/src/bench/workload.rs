@@ -125,6 +125,7 @@ impl Workload {
             shop,
             amount,
             capture: true,
+            reference: None,
             origin: None,
             proof: None,
         }));

@@ -215,6 +215,7 @@ impl Load {
             shop: self.shop(deal.shop),
             amount: Yen::checked(deal.amount).unwrap_or(Yen::ZERO),
             capture,
+            reference: None,
             origin: None,
             proof: None,
         }))

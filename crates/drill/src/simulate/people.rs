@@ -369,7 +369,7 @@ impl World {
         let amount = if self.chance.one_in(6) { Yen::new(available) } else { self.amount(available.min(30_000)) };
         let (capture, proof) = (self.chance.percent(60), self.proof());
         self.people.payments.push((payment, shop));
-        let command = Authorise { payment, payer, shop, amount, capture, origin: None, proof };
+        let command = Authorise { payment, payer, shop, amount, capture, reference: None, origin: None, proof };
         self.ask(ActorKind::Shop, Command::Payment(Payment::Authorise(command)));
         if !capture {
             // Some shops come in the very second in which it runs out.
@@ -510,7 +510,8 @@ impl World {
             let proof = Some(Proof::SecondFactor);
             let amount = Yen::new(left);
             self.people.payments.push((payment, shop));
-            let command = Authorise { payment, payer, shop, amount, capture: true, origin: None, proof };
+            let command =
+                Authorise { payment, payer, shop, amount, capture: true, reference: None, origin: None, proof };
             self.ask(ActorKind::Shop, Command::Payment(Payment::Authorise(command)));
         }
         let close = Command::Wallet(Wallet::Close { wallet, holder });

@@ -103,6 +103,7 @@ fn commands() -> Vec<Command> {
             shop,
             amount: Yen::new(10),
             capture: true,
+            reference: None,
             origin: None,
             proof: None,
         }))

@@ -90,6 +90,7 @@ impl World {
                 shop: at_shop,
                 amount: Yen::new(amount),
                 capture,
+                reference: None,
                 origin: None,
                 proof: None,
             }))

@@ -58,7 +58,12 @@ pub(super) fn authorise(rows: Rows<'_>, command: &Authorise, moment: Moment, con
     };
     let receipt =
         Receipt::Payment { id: command.payment, status, amount: command.amount, captured, refunded: Yen::ZERO };
-    Ok((vec![crate::Event::Payment(event)], receipt))
+    let mut events = vec![crate::Event::Payment(event)];
+    if let Some(reference) = &command.reference {
+        let event = Event::Referenced { payment: command.payment, reference: reference.clone() };
+        events.push(crate::Event::Payment(event));
+    }
+    Ok((events, receipt))
 }
 
 type Payers<'a> = (WalletId, &'a Wallet, Option<(PaymentCodeId, &'a PaymentCode)>);

@@ -1,6 +1,6 @@
 //! What happens to payments, and what each event does to balances, lots and limits.
 
-use super::{Payment, PaymentCode, Status, payment_key};
+use super::{Payment, PaymentCode, Reference, Status, payment_key};
 use crate::canary;
 use crate::effect::{Counted, Counter, Effect, Whose, repay};
 use crate::ids::{PaymentCodeId, PaymentId, RefundId, ShopId, WalletId};
@@ -93,6 +93,13 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// The shop gave it a name.
+    Referenced {
+        /// Which.
+        payment: PaymentId,
+        /// What the shop calls it.
+        reference: Reference,
+    },
 }
 
 /// What was taken from a wallet for a shop.
@@ -165,7 +172,7 @@ impl Event {
     /// What this does to balances, lots and limits.
     pub(crate) fn effects(&self, each: &mut impl FnMut(Effect)) {
         match self {
-            Self::CodeIssued { .. } => {}
+            Self::CodeIssued { .. } | Self::Referenced { .. } => {}
             Self::Paid(authorised) => authorised.effects(Step::Single, each),
             Self::Authorised { authorised, .. } => authorised.effects(Step::Hold, each),
             Self::Captured { wallet, shop, parts, released, young, day, .. } => {
@@ -203,9 +210,10 @@ impl Event {
                     each(Key::new(table::PAYMENT_CODE, code.0));
                 }
             }
-            Self::Captured { payment, .. } | Self::Released { payment, .. } | Self::Refunded { payment, .. } => {
-                each(payment_key(*payment));
-            }
+            Self::Captured { payment, .. }
+            | Self::Released { payment, .. }
+            | Self::Refunded { payment, .. }
+            | Self::Referenced { payment, .. } => each(payment_key(*payment)),
         }
     }
 
@@ -217,7 +225,7 @@ impl Event {
                 wallet.traits_mut().used_from(*origin);
             }
             Self::Paid(_) | Self::Authorised { .. } | Self::CodeIssued { .. } => {}
-            Self::Captured { .. } | Self::Released { .. } | Self::Refunded { .. } => {}
+            Self::Captured { .. } | Self::Released { .. } | Self::Refunded { .. } | Self::Referenced { .. } => {}
         }
     }
 
@@ -234,9 +242,13 @@ impl Event {
             (Self::Paid(authorised) | Self::Authorised { authorised, .. }, _) => {
                 wrong_row(payment_key(authorised.payment))
             }
-            (Self::Captured { payment, .. } | Self::Released { payment, .. } | Self::Refunded { payment, .. }, _) => {
-                wrong_row(payment_key(*payment))
-            }
+            (
+                Self::Captured { payment, .. }
+                | Self::Released { payment, .. }
+                | Self::Refunded { payment, .. }
+                | Self::Referenced { payment, .. },
+                _,
+            ) => wrong_row(payment_key(*payment)),
         }
     }
 
@@ -268,12 +280,19 @@ impl Event {
                 payment.refunds.push((*refund, amount));
                 assert!(payment.refunded <= payment.captured, "refunded more than captured: {payment:?}");
             }
+            (Self::Referenced { reference, .. }, Some(Row::Payment(payment))) => {
+                payment.reference = Some(reference.clone());
+            }
             (Self::Paid(authorised) | Self::Authorised { authorised, .. }, _) => {
                 wrong_row(payment_key(authorised.payment))
             }
-            (Self::Captured { payment, .. } | Self::Released { payment, .. } | Self::Refunded { payment, .. }, _) => {
-                wrong_row(payment_key(*payment))
-            }
+            (
+                Self::Captured { payment, .. }
+                | Self::Released { payment, .. }
+                | Self::Refunded { payment, .. }
+                | Self::Referenced { payment, .. },
+                _,
+            ) => wrong_row(payment_key(*payment)),
             (Self::CodeIssued { code, .. }, _) => wrong_row(Key::new(table::PAYMENT_CODE, code.0)),
         }
     }
@@ -311,6 +330,7 @@ impl Authorised {
             young: self.young,
             pieces: self.pieces.clone(),
             refunds: Vec::new(),
+            reference: None,
         }
     }
 }

@@ -64,6 +64,7 @@ const DEEDS: &[&str] = &[
     "first: B tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass; B pays S 30000 -> captured
      bank takes back 9000 of first -> reversed; B tops up 4000 from X -> pending; bank moved 4000 -> settled
      desk collects of B -> open",
+    "C shows 8 -> done; S takes 90 by 8 as order-17 -> captured",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

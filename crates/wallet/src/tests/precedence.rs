@@ -79,6 +79,7 @@ fn payment_by(payer: Payer) -> Scene<Authorise> {
         shop: shop(1),
         amount: Yen::new(20_000),
         capture: true,
+        reference: None,
         origin: None,
         proof: None,
     };
@@ -103,6 +104,7 @@ fn take_the_id(scene: &mut Scene<Authorise>) {
         young: Yen::ZERO,
         pieces: Vec::new(),
         refunds: Vec::new(),
+        reference: None,
     };
     scene.world.give_row(Key::new(table::PAYMENT, scene.command.payment.0), Row::Payment(payment));
 }

@@ -241,6 +241,7 @@ impl Run {
             shop: shop(number(shop_index)),
             amount: Yen::new(amount),
             capture,
+            reference: None,
             origin: None,
             proof: None,
         }));

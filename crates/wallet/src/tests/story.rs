@@ -158,6 +158,14 @@ impl Story {
                 let code = Payer::Code(payment_code(code.parse().expect("a code's number")));
                 self.authorise(code, shop, amount, true)
             }
+            [shop, "takes", amount, "by", code, "as", reference] => {
+                let code = Payer::Code(payment_code(code.parse().expect("a code's number")));
+                let mut command = self.authorise(code, shop, amount, true);
+                if let Command::Payment(payment::Command::Authorise(authorise)) = &mut command {
+                    authorise.reference = payment::Reference::new(reference);
+                }
+                command
+            }
             [payer, "shows", code] => Command::Payment(payment::Command::IssueCode {
                 code: payment_code(code.parse().expect("a code's number")),
                 wallet: wallet_of(payer),
@@ -222,6 +230,7 @@ impl Story {
             shop: shop_of(shop).expect("a shop"),
             amount: yen(amount),
             capture,
+            reference: None,
             origin: None,
             proof: None,
         }))

@@ -98,8 +98,17 @@ impl World {
         let shop = *self.chance.pick(&self.people.shops);
         let amount = Yen::new(self.chance.between(1, 3_000));
         let authorise = |payment, payer, shop| {
-            let (capture, origin, proof) = (true, None, None);
-            Command::Payment(Payment::Authorise(Authorise { payment, payer, shop, amount, capture, origin, proof }))
+            let (capture, reference, origin, proof) = (true, None, None, None);
+            Command::Payment(Payment::Authorise(Authorise {
+                payment,
+                payer,
+                shop,
+                amount,
+                capture,
+                reference,
+                origin,
+                proof,
+            }))
         };
         let fresh = PaymentId(unknown);
         let command = match self.chance.below(9) {
