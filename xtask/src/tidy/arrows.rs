@@ -24,7 +24,7 @@ pub const CRATES: &[Crate] = &[
     Crate { name: "engine", pure: false, uses: &["domain"], uses_in_tests: &["ledger", "wallet"] },
     Crate { name: "web", pure: false, uses: &["domain", "engine"], uses_in_tests: &[] },
     Crate { name: "server", pure: false, uses: &["domain", "ledger", "wallet", "engine", "web"], uses_in_tests: &[] },
-    Crate { name: "gateway", pure: false, uses: &["domain", "engine", "web"], uses_in_tests: &[] },
+    Crate { name: "gateway", pure: false, uses: &["domain", "ledger", "engine", "web"], uses_in_tests: &[] },
     Crate { name: "sandbox", pure: false, uses: &["domain", "engine", "web"], uses_in_tests: &[] },
     Crate {
         name: "drill",

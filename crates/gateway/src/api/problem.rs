@@ -1,0 +1,100 @@
+//! Problems: what the rules refuse, as a caller is told. One exhaustive match, so that no refusal goes without a type.
+
+use crate::domain::{Noun, Refusal};
+use crate::gateway::NotDone;
+use engine::EngineError;
+use http::StatusCode;
+use web::Problem;
+
+impl From<NotDone> for Problem {
+    fn from(not_done: NotDone) -> Self {
+        match not_done {
+            NotDone::Refused(refusal) => refused(&refusal),
+            NotDone::Engine(error) => engine_error(&error),
+        }
+    }
+}
+
+/// What became of a command that the engine could not answer.
+pub fn engine_error(error: &EngineError) -> Problem {
+    match error {
+        EngineError::Busy | EngineError::Stopped | EngineError::Unavailable(_) => Problem::busy(),
+        EngineError::KeyReused => refused(&Refusal::ReferenceTaken { noun: Noun::Mandate }),
+        EngineError::Defect { .. } | EngineError::Halted(_) => {
+            tracing::error!(%error, "a command met a defect");
+            Problem::internal()
+        }
+    }
+}
+
+/// What the rules refuse.
+pub fn refused(refusal: &Refusal) -> Problem {
+    match refusal {
+        Refusal::AmountZero => problem(422, "amount-zero", "The amount is zero.", "金額が 0 円です。"),
+        Refusal::Unknown { noun } => unknown(*noun),
+        Refusal::ReferenceTaken { .. } => problem(
+            409,
+            "reference-taken",
+            "The reference was used for something else before.",
+            "この参照番号は別の内容で使われています。",
+        ),
+        Refusal::ClockDrifted => problem(
+            503,
+            "clock-drifted",
+            "The time cannot be believed now.",
+            "時刻を確認できないため受け付けられません。",
+        )
+        .retry_after(60),
+        Refusal::Stopped { function, bank, since } => {
+            problem(409, "stopped", "This function is stopped at this bank.", "この銀行ではこの機能を停止しています。")
+                .with("function", function.name())
+                .with("bank", bank.to_string())
+                .with("since", since.to_string())
+        }
+        Refusal::WrongStatus { status, .. } => {
+            problem(409, "wrong-status", "Its status does not allow this.", "現在の状態ではこの操作はできません。")
+                .with("status", status)
+        }
+        Refusal::Expired { at, .. } => {
+            problem(409, "expired", "Its time has run out.", "期限が過ぎています。").with("expired_at", at.to_string())
+        }
+        Refusal::SameChannel => problem(
+            409,
+            "same-channel",
+            "The channel that granted it cannot confirm it.",
+            "登録に使った手段では確認できません。",
+        ),
+        Refusal::OverLimit { limit, allowed, used, asked } => {
+            problem(422, "over-limit", "It is over a limit.", "限度額を超えています。")
+                .with("limit", limit.name())
+                .with("allowed", allowed.amount())
+                .with("used", used.amount())
+                .with("asked", asked.amount())
+        }
+        Refusal::AlreadyTold => {
+            problem(409, "already-told", "The holder was told today already.", "本日はすでに通知済みです。")
+        }
+        Refusal::Full { .. } => {
+            problem(503, "full", "Too much is open already.", "処理待ちが多すぎます。").retry_after(30)
+        }
+    }
+}
+
+/// There is no such thing, or it is another operator's: nobody learns which.
+pub fn unknown(noun: Noun) -> Problem {
+    let name = match noun {
+        Noun::Operator => "operator",
+        Noun::Bank => "bank",
+        Noun::Account => "account",
+        Noun::Mandate => "mandate",
+        Noun::Debit => "debit",
+        Noun::Credit => "credit",
+        Noun::Return => "return",
+        Noun::Code => "code",
+    };
+    problem(404, "unknown", "There is no such thing here.", "見つかりません。").with("noun", name)
+}
+
+fn problem(status: u16, name: &'static str, title: &'static str, title_ja: &'static str) -> Problem {
+    Problem::new(StatusCode::from_u16(status).unwrap_or(StatusCode::CONFLICT), name, title, title_ja)
+}

@@ -1,0 +1,334 @@
+//! Accounts at banks: who may debit them, what their true holders were told, and what those answered.
+//!
+//! The account's number is here only sealed; its id is a keyed hash of it. Several operators may have a live mandate each.
+
+use super::ids::{AccountId, AccountRefId, BankCode, MandateId, NotMeId, OperatorId};
+use super::mandate::{self, RevokedBy, Why};
+use super::refusal::{Noun, Refusal};
+use super::state::{Decided, Rows, account_key, account_ref_key, mandate_key, not_me_key, operator_key, wrong_row};
+use super::sums::DailySums;
+use super::{Context, Receipt, Row, open, table};
+use domain::{Day, Key, Moment, Time, Value};
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Personal data that was sealed before it came here.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sealed(pub Vec<u8>);
+
+impl fmt::Debug for Sealed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} sealed bytes", self.0.len())
+    }
+}
+
+/// What an account is: what may be seen of it, and the rest sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Details {
+    /// At which bank.
+    pub bank: BankCode,
+    /// At which branch: three digits.
+    pub branch: String,
+    /// What kind.
+    pub kind: AccountKind,
+    /// The number as it may be shown: its last three digits.
+    pub masked: String,
+    /// Branch, kind, number and the bank's name of the holder, sealed.
+    pub sealed: Sealed,
+}
+
+/// Kinds of accounts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccountKind {
+    /// 普通預金.
+    Ordinary,
+    /// 当座預金.
+    Current,
+}
+
+impl AccountKind {
+    /// The kind as banks and the API name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ordinary => "ordinary",
+            Self::Current => "current",
+        }
+    }
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// What it is.
+    pub details: Details,
+    /// The live mandate of each operator that has one.
+    pub live: Vec<(OperatorId, MandateId)>,
+    /// How often its true holder confirmed a mandate.
+    pub confirmations: u32,
+    /// What was debited for unconfirmed mandates, by date.
+    pub unconfirmed: DailySums,
+    /// The same in all, since the last confirmation.
+    pub unconfirmed_total: Yen,
+    /// How often its true holder said "not me". From then on static factors do not suffice here.
+    pub disowned: u32,
+    /// Notices to its true holder.
+    pub notices: u32,
+    /// When its true holder was last told of plain failures.
+    pub failures_told: Option<Day>,
+}
+
+/// What one operator calls an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRef {
+    /// Which operator.
+    pub operator: OperatorId,
+    /// Which account.
+    pub account: AccountId,
+    /// At which bank.
+    pub bank: BankCode,
+    /// Whether money may be paid out there. Revoking a mandate oneself keeps it; "not me" ends it.
+    pub is_open: bool,
+}
+
+/// A code that says "not me".
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NotMe {
+    /// Whose account.
+    pub account: AccountId,
+    /// At which bank.
+    pub bank: BankCode,
+    /// The mandate that its notice was about.
+    pub mandate: MandateId,
+    /// Of which operator.
+    pub operator: OperatorId,
+    /// What that operator calls the account.
+    pub account_ref: AccountRefId,
+    /// Until when it is good.
+    pub expires: Time,
+    /// When it was typed.
+    pub used: Option<Time>,
+}
+
+/// Why an account's true holder is told something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum NoticeKind {
+    /// Somebody knew a first factor.
+    FirstFactor,
+    /// A wallet was linked.
+    Linked,
+    /// Somebody tried, and knew nothing: once a day.
+    Failures,
+}
+
+/// What is asked of accounts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// The true holder is about to be told; the code in the notice is good from now on.
+    Notice {
+        /// Whose account.
+        account: AccountId,
+        /// What it is.
+        details: Details,
+        /// Why.
+        kind: NoticeKind,
+        /// The mandate that it is about.
+        mandate: MandateId,
+        /// Of which operator.
+        operator: OperatorId,
+        /// What that operator calls the account.
+        account_ref: AccountRefId,
+        /// The code's hash.
+        code: NotMeId,
+    },
+    /// Somebody typed a code: it was not them.
+    NotMe {
+        /// The code's hash.
+        code: NotMeId,
+    },
+}
+
+/// What happened to accounts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// It was seen for the first time.
+    Seen {
+        /// Which.
+        account: AccountId,
+        /// What it is.
+        details: Details,
+    },
+    /// Its true holder is told.
+    Noticed {
+        /// Which.
+        account: AccountId,
+        /// Why.
+        kind: NoticeKind,
+        /// The code's hash.
+        code: NotMeId,
+        /// What the code says.
+        not_me: NotMe,
+        /// When.
+        at: Time,
+    },
+    /// Its true holder said "not me".
+    Disowned {
+        /// Which.
+        account: AccountId,
+        /// The code's hash.
+        code: NotMeId,
+        /// When.
+        at: Time,
+    },
+}
+
+impl Account {
+    pub(crate) fn new(details: Details) -> Self {
+        Self {
+            details,
+            live: Vec::new(),
+            confirmations: 0,
+            unconfirmed: DailySums::default(),
+            unconfirmed_total: Yen::ZERO,
+            disowned: 0,
+            notices: 0,
+            failures_told: None,
+        }
+    }
+
+    /// The live mandate of `operator`.
+    pub fn live_mandate(&self, operator: OperatorId) -> Option<MandateId> {
+        self.live.iter().find(|(whose, _)| *whose == operator).map(|(_, mandate)| *mandate)
+    }
+
+    pub(crate) fn columns(&self) -> [Value; 3] {
+        [
+            Value::Integer(i64::from(self.details.bank.number())),
+            Value::Integer(i64::try_from(self.live.len()).unwrap_or(i64::MAX)),
+            Value::Integer(i64::from(self.confirmations)),
+        ]
+    }
+}
+
+pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
+    match command {
+        Command::Notice { account, code, .. } => keys.extend([account_key(*account), not_me_key(*code)]),
+        Command::NotMe { code } => keys.push(not_me_key(*code)),
+    }
+}
+
+pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
+    match command {
+        Command::Notice { .. } => {}
+        Command::NotMe { code } => {
+            let Some(row) = rows.not_me(*code) else { return };
+            keys.extend([
+                account_key(row.account),
+                account_ref_key(row.account_ref),
+                mandate_key(row.mandate),
+                operator_key(row.operator),
+                open::Thing::Mandate(row.mandate).page_key(row.bank),
+            ]);
+        }
+    }
+}
+
+pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
+    match command {
+        Command::Notice { account, details, kind, mandate, operator, account_ref, code } => {
+            let row = rows.account(*account);
+            let day = moment.now.day();
+            if *kind == NoticeKind::Failures && row.is_some_and(|row| row.failures_told == Some(day)) {
+                return Err(Refusal::AlreadyTold);
+            }
+            let mut events = Vec::new();
+            if row.is_none() {
+                events.push(super::Event::Account(Event::Seen { account: *account, details: details.clone() }));
+            }
+            let not_me = NotMe {
+                account: *account,
+                bank: details.bank,
+                mandate: *mandate,
+                operator: *operator,
+                account_ref: *account_ref,
+                expires: moment.now.plus_milliseconds(context.policy.not_me_ms),
+                used: None,
+            };
+            let event = Event::Noticed { account: *account, kind: *kind, code: *code, not_me, at: moment.now };
+            events.push(super::Event::Account(event));
+            Ok((events, Receipt::Done))
+        }
+        Command::NotMe { code } => not_me(rows, *code, moment),
+    }
+}
+
+/// Refusals in order: unknown code, its time ran out. A second time changes nothing.
+fn not_me(rows: Rows<'_>, code: NotMeId, moment: Moment) -> Decided {
+    let row = rows.not_me(code).ok_or(Refusal::Unknown { noun: Noun::Code })?;
+    if row.used.is_some() {
+        return Ok((Vec::new(), Receipt::Done));
+    }
+    if moment.now >= row.expires {
+        return Err(Refusal::Expired { noun: Noun::Code, at: row.expires });
+    }
+    let disowned = Event::Disowned { account: row.account, code, at: moment.now };
+    let mut events = vec![super::Event::Account(disowned)];
+    if let Some(mandate) = rows.mandate(row.mandate) {
+        mandate::end_by(rows, &mut events, row.mandate, mandate, (RevokedBy::AccountHolder, Why::NotMine), moment.now);
+    }
+    Ok((events, Receipt::Done))
+}
+
+impl Event {
+    pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
+        match self {
+            Self::Seen { account, .. } => each(account_key(*account)),
+            Self::Noticed { account, code, .. } | Self::Disowned { account, code, .. } => {
+                each(account_key(*account));
+                each(not_me_key(*code));
+            }
+        }
+    }
+
+    pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
+        match self {
+            Self::Seen { details, .. } => *row = Some(Row::Account(Box::new(Account::new(details.clone())))),
+            Self::Noticed { not_me, .. } if key.table == table::NOT_ME => *row = Some(Row::NotMe(*not_me)),
+            Self::Noticed { kind, at, .. } => {
+                let account = account_of(key, row);
+                account.notices = account.notices.saturating_add(1);
+                if *kind == NoticeKind::Failures {
+                    account.failures_told = Some(at.day());
+                }
+            }
+            Self::Disowned { at, .. } if key.table == table::NOT_ME => {
+                let Some(Row::NotMe(not_me)) = row else { wrong_row(key) };
+                not_me.used = Some(*at);
+            }
+            Self::Disowned { .. } => {
+                let account = account_of(key, row);
+                account.disowned = account.disowned.saturating_add(1);
+            }
+        }
+    }
+}
+
+pub(crate) fn account_of(key: Key, row: &mut Option<Row>) -> &mut Account {
+    let Some(Row::Account(account)) = row else { wrong_row(key) };
+    account
+}
+
+impl Account {
+    /// Counts a debit for an unconfirmed mandate.
+    pub(crate) fn count_unconfirmed(&mut self, amount: Yen, accepted: Time) {
+        self.unconfirmed.count(accepted.day(), amount);
+        self.unconfirmed_total = self.unconfirmed_total.checked_add(amount).unwrap_or(Yen::MAX);
+    }
+
+    /// Takes that back: it was declined.
+    pub(crate) fn uncount_unconfirmed(&mut self, amount: Yen, accepted: Time) {
+        self.unconfirmed.uncount(accepted.day(), amount);
+        self.unconfirmed_total = self.unconfirmed_total.saturating_sub(amount);
+    }
+}

@@ -1,0 +1,134 @@
+//! The gateway as a [`Domain`]: routes commands, events and rows to the rooms of their nouns. No rule lives here.
+
+use super::state::{Rows, wrong_row};
+use super::{Command, Context, Event, Receipt, Refusal, Row, account, bank, mandate, movement, operator, table};
+use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
+
+/// The domain of the gateway.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gateway;
+
+impl Domain for Gateway {
+    type Command = Command;
+    type Context = Context;
+    type Row = Row;
+    type Event = Event;
+    type Receipt = Receipt;
+    type Refusal = Refusal;
+
+    const NAME: &'static str = "gateway";
+    const TABLES: &'static [TableSpec] = table::SPECS;
+
+    fn keys(command: &Command, keys: &mut Vec<Key>) {
+        match command {
+            Command::Operator(command) => operator::keys(command, keys),
+            Command::Bank(command) => bank::keys(command, keys),
+            Command::Account(command) => account::keys(command, keys),
+            Command::Mandate(command) => mandate::keys(command, keys),
+            Command::Movement(command) => movement::keys(command, keys),
+        }
+    }
+
+    fn keys_further(command: &Command, state: &dyn State<Row>, keys: &mut Vec<Key>) {
+        let rows = Rows(state);
+        match command {
+            Command::Operator(_) => {}
+            Command::Bank(_) => bank::keys_further(rows, keys),
+            Command::Account(command) => account::keys_further(command, rows, keys),
+            Command::Mandate(command) => mandate::keys_further(command, rows, keys),
+            Command::Movement(command) => movement::keys_further(command, rows, keys),
+        }
+    }
+
+    fn decide(state: &dyn State<Row>, command: &Command, moment: Moment, context: &Context) -> Decision<Self> {
+        let rows = Rows(state);
+        let decided = match command {
+            Command::Operator(command) => operator::decide(rows, command, moment),
+            Command::Bank(command) => bank::decide(rows, command, moment),
+            Command::Account(command) => account::decide(rows, command, moment, context),
+            Command::Mandate(command) => mandate::decide(rows, command, moment, context),
+            Command::Movement(command) => movement::decide(rows, command, moment, context),
+        };
+        match decided {
+            Ok((events, receipt)) => Decision { events, reply: Ok(receipt) },
+            Err(refusal) => Decision { events: vec![Event::Refused { at: moment.now }], reply: Err(refusal) },
+        }
+    }
+
+    fn touches(event: &Event, keys: &mut Vec<Key>) {
+        let mut each = |key| {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        };
+        match event {
+            Event::Refused { .. } => {}
+            Event::Operator(event) => event.touches(&mut each),
+            Event::Bank(event) => event.touches(&mut each),
+            Event::Account(event) => event.touches(&mut each),
+            Event::Mandate(event) => event.touches(&mut each),
+            Event::Movement(event) => event.touches(&mut each),
+            Event::Told(told) => told.touches(&mut each),
+        }
+    }
+
+    fn evolve(key: Key, row: &mut Option<Row>, event: &Event) {
+        match event {
+            Event::Refused { .. } => wrong_row(key),
+            Event::Operator(event) => event.evolve(key, row),
+            Event::Bank(event) => event.evolve(key, row),
+            Event::Account(event) => event.evolve(key, row),
+            Event::Mandate(event) => event.evolve(key, row),
+            Event::Movement(event) => event.evolve(key, row),
+            Event::Told(told) => told.evolve(key, row),
+        }
+    }
+
+    fn assert_decided(events: &[Event], after: &dyn State<Row>) {
+        let rows = Rows(after);
+        for event in events {
+            match event {
+                Event::Mandate(event) => event.assert_decided(rows),
+                Event::Movement(event) => event.assert_decided(rows),
+                Event::Refused { .. } | Event::Operator(_) | Event::Bank(_) | Event::Account(_) | Event::Told(_) => {}
+            }
+        }
+    }
+
+    fn columns(row: &Row, values: &mut Vec<Value>) {
+        let count = |count: usize| Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
+        match row {
+            Row::Operators(row) => values.push(count(row.ids.len())),
+            Row::Operator(row) => values.push(Value::Integer(i64::try_from(row.told).unwrap_or(i64::MAX))),
+            Row::Told(row) => values.extend(row.columns()),
+            Row::Bank(row) => values.push(count(row.stops.len())),
+            Row::Account(row) => values.extend(row.columns()),
+            Row::AccountRef(row) => values.extend([
+                Value::Id(row.operator.id()),
+                Value::Id(row.account.0),
+                Value::Text(if row.is_open { "open" } else { "closed" }),
+            ]),
+            Row::NotMe(row) => values.extend([
+                Value::Id(row.account.0),
+                Value::Id(row.mandate.0),
+                row.used.map_or(Value::Null, |used| Value::Integer(used.milliseconds())),
+            ]),
+            Row::Mandate(row) => values.extend(row.columns()),
+            Row::Movement(row) => values.extend(row.columns()),
+            Row::Open(row) => values.push(count(row.things.len())),
+        }
+    }
+
+    fn command_name(command: &Command) -> &'static str {
+        match command {
+            Command::Operator(operator::Command::Register { .. }) => "operator.register",
+            Command::Bank(bank::Command::Switch { .. }) => "bank.switch",
+            Command::Bank(bank::Command::SetFactors { .. }) => "bank.set_factors",
+            Command::Bank(bank::Command::Report(_)) => "bank.report",
+            Command::Account(account::Command::Notice { .. }) => "account.notice",
+            Command::Account(account::Command::NotMe { .. }) => "account.not_me",
+            Command::Mandate(command) => command.name(),
+            Command::Movement(command) => command.name(),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Operators: who may use the gateway, and what each of them is told, in a gapless sequence of its own.
+
+use super::ids::{BankCode, MandateId, MovementId, OperatorId, Reference};
+use super::refusal::{Noun, Refusal};
+use super::state::{Decided, Rows, operator_key, wrong_row};
+use super::{Receipt, Row, bank, mandate, movement, table};
+use domain::{Id, Key, Moment, Time, Value};
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+
+/// Operators at one gateway, at most: each stop and incident is told to all of them in one commit.
+pub const OPERATORS_MAX: usize = 64;
+/// The key of the list of operators.
+pub const OPERATORS_KEY: Key = Key::new(table::OPERATORS, Id([0; 16]));
+
+/// The operators that were ever registered, in that order.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Operators {
+    /// Their ids.
+    pub ids: Vec<OperatorId>,
+}
+
+/// An operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Operator {
+    /// The number of what it was told last.
+    pub told: u64,
+    /// When it was registered.
+    pub registered: Time,
+}
+
+/// Something that an operator is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Told {
+    /// Who.
+    pub operator: OperatorId,
+    /// The number in its own sequence, from 1 without gaps.
+    pub n: u64,
+    /// What.
+    pub what: What,
+    /// When.
+    pub at: Time,
+}
+
+/// What operators are told of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum What {
+    /// Its mandate changed.
+    Mandate {
+        /// Which.
+        mandate: MandateId,
+        /// What the operator calls it.
+        reference: Reference,
+        /// How.
+        change: mandate::Change,
+    },
+    /// Its movement ended, or the bank says something against what is on record.
+    Movement {
+        /// Which.
+        movement: MovementId,
+        /// A debit, a credit, or a return.
+        kind: movement::Kind,
+        /// What the operator calls it.
+        reference: Reference,
+        /// What was asked for.
+        amount: Yen,
+        /// How.
+        change: movement::Change,
+    },
+    /// A function is stopped at a bank, or goes on.
+    Switch {
+        /// Which bank.
+        bank: BankCode,
+        /// Which function.
+        function: bank::Function,
+        /// Whether it is stopped now.
+        is_stopped: bool,
+        /// Why.
+        reason: String,
+    },
+    /// A bank confirmed a fraud: every partner looks at its own.
+    Incident(bank::Incident),
+}
+
+/// What is asked of operators.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// One is registered. Again changes nothing.
+    Register {
+        /// Who.
+        operator: OperatorId,
+    },
+}
+
+/// What happened to operators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Event {
+    /// One was registered.
+    Registered {
+        /// Who.
+        operator: OperatorId,
+        /// When.
+        at: Time,
+    },
+}
+
+/// The key of the `n`th thing that `operator` is told.
+pub fn told_key(operator: OperatorId, n: u64) -> Key {
+    Key::new(table::TOLD, operator.told_id(n))
+}
+
+pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
+    match command {
+        Command::Register { operator } => keys.extend([OPERATORS_KEY, operator_key(*operator)]),
+    }
+}
+
+pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
+    match command {
+        Command::Register { operator } if rows.operator(*operator).is_some() => Ok((Vec::new(), Receipt::Done)),
+        Command::Register { operator } => {
+            if rows.operators().is_some_and(|operators| operators.ids.len() >= OPERATORS_MAX) {
+                return Err(Refusal::Full { noun: Noun::Operator });
+            }
+            let event = Event::Registered { operator: *operator, at: moment.now };
+            Ok((vec![super::Event::Operator(event)], Receipt::Done))
+        }
+    }
+}
+
+/// Adds to `events` that `operator` is told of `what`.
+pub(crate) fn tell(rows: Rows<'_>, events: &mut Vec<super::Event>, operator: OperatorId, what: What, at: Time) {
+    let Some(row) = rows.operator(operator) else { return };
+    let is_told = |event: &&super::Event| matches!(event, super::Event::Told(told) if told.operator == operator);
+    let before = u64::try_from(events.iter().filter(is_told).count()).unwrap_or(u64::MAX);
+    let n = row.told.saturating_add(before).saturating_add(1);
+    events.push(super::Event::Told(Told { operator, n, what, at }));
+}
+
+/// Adds to `events` that every operator is told of `what`.
+pub(crate) fn tell_all(rows: Rows<'_>, events: &mut Vec<super::Event>, what: &What, at: Time) {
+    for operator in rows.operators().into_iter().flat_map(|operators| &operators.ids) {
+        tell(rows, events, *operator, what.clone(), at);
+    }
+}
+
+/// The rows that telling everybody needs, beside [`OPERATORS_KEY`].
+pub(crate) fn keys_of_all(rows: Rows<'_>, keys: &mut Vec<Key>) {
+    keys.extend(rows.operators().into_iter().flat_map(|operators| &operators.ids).copied().map(operator_key));
+}
+
+impl Event {
+    pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
+        match self {
+            Self::Registered { operator, .. } => {
+                each(OPERATORS_KEY);
+                each(operator_key(*operator));
+            }
+        }
+    }
+
+    pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
+        match self {
+            Self::Registered { operator, .. } if key == OPERATORS_KEY => {
+                let Row::Operators(row) = row.get_or_insert_with(|| Row::Operators(Operators::default())) else {
+                    wrong_row(key)
+                };
+                row.ids.push(*operator);
+            }
+            Self::Registered { at, .. } => *row = Some(Row::Operator(Operator { told: 0, registered: *at })),
+        }
+    }
+}
+
+impl Told {
+    pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
+        each(operator_key(self.operator));
+        each(told_key(self.operator, self.n));
+    }
+
+    pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
+        if key.table == table::TOLD {
+            *row = Some(Row::Told(self.clone()));
+            return;
+        }
+        let Some(Row::Operator(operator)) = row else { wrong_row(key) };
+        assert_eq!(operator.told.checked_add(1), Some(self.n), "what an operator is told is numbered without gaps");
+        operator.told = self.n;
+    }
+
+    pub(crate) fn columns(&self) -> [Value; 3] {
+        [
+            Value::Id(self.operator.id()),
+            Value::Integer(i64::try_from(self.n).unwrap_or(i64::MAX)),
+            Value::Integer(self.at.milliseconds()),
+        ]
+    }
+}
+
+impl What {
+    /// The type under which the operator gets it: `"mandate.revoked"`, `"debit.settled"`.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Mandate { change, .. } => format!("mandate.{}", change.name()),
+            Self::Movement { kind, change, .. } => format!("{}.{}", kind.name(), change.name()),
+            Self::Switch { .. } => "bank.switch".into(),
+            Self::Incident(_) => "bank.incident".into(),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! The figures in force. All are policy: an operator of the gateway may change them.
+
+use ledger::Yen;
+
+/// The gateway's figures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    /// How long a mandate may take from its request to its grant, and from its grant to its collection, in milliseconds.
+    pub mandate_ms: i64,
+    /// How long a mandate may wait for the desk to compare names, in milliseconds.
+    pub review_ms: i64,
+    /// The most yen of one movement.
+    pub amount_max: Yen,
+    /// What an account may be debited for mandates that its true holder has not confirmed.
+    pub unconfirmed: UnconfirmedPolicy,
+    /// How long after the first question the second one waits, in milliseconds; twice as long after each further one.
+    pub retry_ms_min: i64,
+    /// The longest wait between two questions, in milliseconds.
+    pub retry_ms_max: i64,
+    /// How long a code that says "not me" is good, in milliseconds.
+    pub not_me_ms: i64,
+}
+
+/// What an account may be debited for mandates that its true holder has not confirmed by a channel that did not grant them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnconfirmedPolicy {
+    /// Yen a business date, over all operators.
+    pub per_day: Yen,
+    /// Yen in all, over all operators.
+    pub total: Yen,
+}
+
+const MINUTE_MS: i64 = 60_000;
+const DAY_MS: i64 = 86_400_000;
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            mandate_ms: 10 * MINUTE_MS,
+            review_ms: 3 * DAY_MS,
+            amount_max: Yen::new(1_000_000),
+            unconfirmed: UnconfirmedPolicy { per_day: Yen::new(10_000), total: Yen::new(30_000) },
+            retry_ms_min: 5_000,
+            retry_ms_max: 30 * MINUTE_MS,
+            not_me_ms: 180 * DAY_MS,
+        }
+    }
+}
+
+impl Policy {
+    /// How long to wait after question number `asked` before the next one.
+    pub fn retry_ms(&self, asked: u32) -> i64 {
+        let doubled = asked.saturating_sub(1).min(30);
+        self.retry_ms_min.saturating_mul(1_i64.wrapping_shl(doubled)).clamp(self.retry_ms_min, self.retry_ms_max)
+    }
+}

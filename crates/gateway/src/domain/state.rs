@@ -1,0 +1,81 @@
+//! The rows that a command named, as nouns.
+
+use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, NotMeId, OperatorId};
+use super::refusal::{Noun, Refusal};
+use super::{Event, Receipt, Row, account, bank, mandate, movement, open, operator, table};
+use domain::{Key, State};
+
+/// What a room decides: the facts and the receipt, or why not.
+pub(crate) type Decided = Result<(Vec<Event>, Receipt), Refusal>;
+
+/// The rows that a command named.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a>(pub(crate) &'a dyn State<Row>);
+
+macro_rules! noun {
+    ($(#[doc = $doc:literal] $name:ident, $key:ident, $id:ty, $raw:expr, $table:ident, $variant:ident, $row:ty;)+) => {
+        impl<'a> Rows<'a> {$(
+            #[doc = $doc]
+            pub(crate) fn $name(self, id: $id) -> Option<&'a $row> {
+                let key = $key(id);
+                match self.0.row(key) {
+                    None => None,
+                    Some(Row::$variant(row)) => Some(row),
+                    Some(_) => wrong_row(key),
+                }
+            }
+        )+}
+
+        $(
+            #[doc = "The key of that row."]
+            pub(crate) fn $key(id: $id) -> Key {
+                let raw: fn($id) -> domain::Id = $raw;
+                Key::new(table::$table, raw(id))
+            }
+        )+
+    };
+}
+
+noun! {
+    /// The operator with `id`.
+    operator, operator_key, OperatorId, OperatorId::id, OPERATOR, Operator, operator::Operator;
+    /// The bank with `id`.
+    bank, bank_key, BankCode, BankCode::id, BANK, Bank, bank::Bank;
+    /// The account with `id`.
+    account, account_key, AccountId, |id| id.0, ACCOUNT, Account, account::Account;
+    /// What an operator calls `id`.
+    account_ref, account_ref_key, AccountRefId, |id| id.0, ACCOUNT_REF, AccountRef, account::AccountRef;
+    /// The code with `id`.
+    not_me, not_me_key, NotMeId, |id| id.0, NOT_ME, NotMe, account::NotMe;
+    /// The mandate with `id`.
+    mandate, mandate_key, MandateId, |id| id.0, MANDATE, Mandate, mandate::Mandate;
+    /// The movement with `id`.
+    movement, movement_key, MovementId, |id| id.0, MOVEMENT, Movement, movement::Movement;
+}
+
+impl<'a> Rows<'a> {
+    /// The list of operators, if there was ever one.
+    pub(crate) fn operators(self) -> Option<&'a operator::Operators> {
+        match self.0.row(operator::OPERATORS_KEY) {
+            None => None,
+            Some(Row::Operators(row)) => Some(row),
+            Some(_) => wrong_row(operator::OPERATORS_KEY),
+        }
+    }
+
+    /// Refuses if `bank` has no room for one more open thing.
+    pub(crate) fn check_room(self, thing: open::Thing, bank: BankCode) -> Result<(), Refusal> {
+        let key = thing.page_key(bank);
+        match self.0.row(key) {
+            None => Ok(()),
+            Some(Row::Open(page)) if page.has_room() => Ok(()),
+            Some(Row::Open(_)) => Err(Refusal::Full { noun: Noun::Bank }),
+            Some(_) => wrong_row(key),
+        }
+    }
+}
+
+#[expect(clippy::panic, reason = "a row of another noun under a key is our own bug")]
+pub(crate) fn wrong_row(key: Key) -> ! {
+    panic!("the row at {key:?} is of another noun")
+}

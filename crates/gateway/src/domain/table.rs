@@ -1,0 +1,41 @@
+//! The tables, one a noun, in the fixed order in which they are loaded and saved.
+
+use domain::{Table, TableSpec};
+
+/// The list of operators: one row.
+pub const OPERATORS: Table = Table(0);
+/// Operators, each with the number of what it was told last.
+pub const OPERATOR: Table = Table(1);
+/// What operators were told, by number.
+pub const TOLD: Table = Table(2);
+/// Banks: switches and factors.
+pub const BANK: Table = Table(3);
+/// Accounts at banks, by keyed hash.
+pub const ACCOUNT: Table = Table(4);
+/// What operators call accounts.
+pub const ACCOUNT_REF: Table = Table(5);
+/// Codes that say "not me", by keyed hash.
+pub const NOT_ME: Table = Table(6);
+/// Mandates.
+pub const MANDATE: Table = Table(7);
+/// Debits, credits and returns.
+pub const MOVEMENT: Table = Table(8);
+/// Pages of what is still to be done.
+pub const OPEN: Table = Table(9);
+
+/// What somebody sees of each table in SQL, in the order of the constants above.
+pub const SPECS: &[TableSpec] = &[
+    TableSpec { name: "operators", columns: &["count"] },
+    TableSpec { name: "operator", columns: &["told"] },
+    TableSpec { name: "told", columns: &["operator", "n", "told_at"] },
+    TableSpec { name: "bank", columns: &["stops"] },
+    TableSpec { name: "account", columns: &["bank", "live_mandates", "confirmations"] },
+    TableSpec { name: "account_ref", columns: &["operator", "account", "is_open"] },
+    TableSpec { name: "not_me", columns: &["account", "mandate", "used_at"] },
+    TableSpec { name: "mandate", columns: &["operator", "bank", "account", "status", "requested_at"] },
+    TableSpec {
+        name: "movement",
+        columns: &["operator", "bank", "account", "kind", "status", "amount", "accepted_at", "due_at"],
+    },
+    TableSpec { name: "open", columns: &["count"] },
+];

@@ -1,0 +1,321 @@
+//! The gateway as a service: what it holds, how it is opened, what it shows, and its due work.
+
+use crate::api;
+use crate::connector::{AccountNumber, BankConnector, HttpConnector};
+use crate::domain::account::{AccountKind, Details, Sealed};
+use crate::domain::{
+    self as rules, AccountId, AccountRefId, BankCode, Command, Context, MandateId, MovementId, NotMeId, OperatorId,
+    Receipt, Refusal, Row, movement, operator,
+};
+use crate::options::{BankOptions, Options};
+use crate::windows::Windows;
+use crate::work::Work;
+use axum::Router;
+use domain::{Id, Key, Time};
+use engine::sqlite::{SqliteOptions, SqliteStore};
+use engine::vault::{Vault, VaultError};
+use engine::{Actor, ActorKind, Core, Engine, EngineError, StoreError, Submission};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use web::{Due, Outside};
+
+/// A gateway. Clones share it.
+#[derive(Clone)]
+pub struct Gateway(Arc<Parts>);
+
+/// What a gateway is made of.
+struct Parts {
+    options: Options,
+    outside: Outside,
+    engine: Engine<rules::Gateway>,
+    vault: Mutex<Vault>,
+    connectors: BTreeMap<BankCode, Arc<dyn BankConnector>>,
+    windows: Windows,
+    work: Work,
+}
+
+/// Why a gateway could not be opened. It says who must act.
+#[derive(Debug)]
+pub enum OpenError {
+    /// The data directory cannot be used.
+    Store(StoreError),
+    /// The vault or its key file cannot be used.
+    Vault(VaultError),
+    /// The engine did not take its first commands.
+    Engine(EngineError),
+    /// Something in the configuration cannot be.
+    Options(String),
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => write!(f, "the gateway's data cannot be used: {error}"),
+            Self::Vault(error) => write!(f, "the gateway's vault cannot be used: {error}"),
+            Self::Engine(error) => write!(f, "the gateway's engine does not start: {error}"),
+            Self::Options(what) => write!(f, "the gateway's configuration cannot be: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+impl From<StoreError> for OpenError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<VaultError> for OpenError {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error)
+    }
+}
+
+impl From<EngineError> for OpenError {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// Why a command has no receipt: the rules say no, or the engine could not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotDone {
+    /// The rules.
+    Refused(Refusal),
+    /// The engine.
+    Engine(EngineError),
+}
+
+impl From<EngineError> for NotDone {
+    fn from(error: EngineError) -> Self {
+        Self::Engine(error)
+    }
+}
+
+/// An account as it is sealed: what a bank must be told to find it, and what its files call its holder.
+#[derive(Serialize, Deserialize)]
+struct SealedAccount {
+    branch: String,
+    kind: AccountKind,
+    number: String,
+    name_kana: String,
+}
+
+impl Gateway {
+    /// Opens the gateway with its data, and registers the operators that it knows from the start.
+    pub async fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
+        let store = SqliteStore::open(&options.directory, &SqliteOptions::default())?;
+        let chance = Arc::clone(&outside.chance);
+        let fill: engine::vault::Chance = Box::new(move |bytes: &mut [u8]| chance.fill(bytes));
+        let vault = Vault::open(&options.directory, &options.master_key, fill)?;
+        let context = Arc::new(Context { policy: options.policy.clone() });
+        let core = Core::open(store, context, engine::Options::default())?;
+        let engine = Engine::start(core, Arc::clone(&outside.clock));
+        let mut connectors: BTreeMap<BankCode, Arc<dyn BankConnector>> = BTreeMap::new();
+        for bank in &options.banks {
+            let transport = Arc::clone(&outside.transport);
+            let connector =
+                HttpConnector::new(transport, bank.origin.clone(), bank.secret.clone(), options.inline_ms_max);
+            if connectors.insert(bank.code, Arc::new(connector)).is_some() {
+                return Err(OpenError::Options(format!("the bank {} is there twice", bank.code)));
+            }
+        }
+        let windows = Windows::new(options.windows.clone(), Arc::clone(&outside.chance));
+        let work = Work::new(connectors.keys().copied());
+        let vault = Mutex::new(vault);
+        let this = Self(Arc::new(Parts { options, outside, engine, vault, connectors, windows, work }));
+        for operator in &this.0.options.operators {
+            this.register(&operator.client_id).await?;
+        }
+        this.0.work.load(&this).await?;
+        Ok(this)
+    }
+
+    /// The operator whose client id is `client_id` may use the gateway from now on.
+    pub async fn register(&self, client_id: &str) -> Result<OperatorId, EngineError> {
+        let operator = self.operator_id(client_id);
+        let command = Command::Operator(operator::Command::Register { operator });
+        match self.submit(command, self.system(), None).await {
+            Ok(_) => Ok(operator),
+            Err(NotDone::Engine(error)) => Err(error),
+            Err(NotDone::Refused(refusal)) => {
+                tracing::error!(?refusal, "an operator could not be registered");
+                Err(EngineError::Busy)
+            }
+        }
+    }
+
+    /// The routers by host.
+    pub fn routers(&self) -> Vec<(String, Router)> {
+        let armour = web::Armour {
+            clock: Arc::clone(&self.0.outside.clock),
+            chance: Arc::clone(&self.0.outside.chance),
+            time_ms_max: self.0.options.request_ms_max,
+            service: "gateway",
+        };
+        let router = api::router().with_state(self.clone());
+        vec![(self.0.options.host().to_owned(), web::armour(router, armour))]
+    }
+
+    /// Does what is due at `now`, at most `budget` things.
+    pub async fn run_due(&self, now: Time, budget: usize) -> Due {
+        self.0.windows.forget(now);
+        self.0.work.run_due(self, now, budget).await
+    }
+
+    /// Stops: what was accepted is answered, every row is written.
+    pub fn stop(&self) -> Result<(), StoreError> {
+        self.0.engine.stop()
+    }
+
+    /// What it was opened with.
+    pub fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// The world as it sees it.
+    pub fn outside(&self) -> &Outside {
+        &self.0.outside
+    }
+
+    /// The engine that runs its rules.
+    pub fn engine(&self) -> &Engine<rules::Gateway> {
+        &self.0.engine
+    }
+
+    /// The windows.
+    pub fn windows(&self) -> &Windows {
+        &self.0.windows
+    }
+
+    /// The bank with `code`, if the gateway has it.
+    pub fn bank(&self, code: BankCode) -> Option<&BankOptions> {
+        self.0.options.bank(code)
+    }
+
+    /// The connector of the bank with `code`.
+    pub fn connector(&self, code: BankCode) -> Option<&Arc<dyn BankConnector>> {
+        self.0.connectors.get(&code)
+    }
+
+    /// The gateway itself, as who asks.
+    pub const fn system(&self) -> Actor {
+        Actor { kind: ActorKind::System, id: Id([0; 16]) }
+    }
+
+    /// Runs a command. What it leaves to be done is in the worker's schedule when this returns.
+    pub async fn submit(&self, command: Command, actor: Actor, reason: Option<String>) -> Result<Receipt, NotDone> {
+        let at = self.0.outside.now();
+        let submission = Submission { command, actor, reason, request: None, at };
+        let answer = self.0.engine.submit(submission).await?;
+        let receipt = answer.reply.map_err(NotDone::Refused)?;
+        self.0.work.note(&receipt);
+        Ok(receipt)
+    }
+
+    /// The row at `key`, after everything that was answered before.
+    pub async fn row(&self, key: Key) -> Result<Option<Arc<Row>>, EngineError> {
+        Ok(self.0.engine.read(key).await?.and_then(|stored| stored.row))
+    }
+
+    /// The mandate with `id`.
+    pub async fn mandate(&self, id: MandateId) -> Result<Option<rules::mandate::Mandate>, EngineError> {
+        let row = self.row(Key::new(rules::table::MANDATE, id.0)).await?;
+        Ok(row.and_then(|row| if let Row::Mandate(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None }))
+    }
+
+    /// The movement with `id`.
+    pub async fn movement(&self, id: MovementId) -> Result<Option<movement::Movement>, EngineError> {
+        let row = self.row(Key::new(rules::table::MOVEMENT, id.0)).await?;
+        Ok(row.and_then(|row| if let Row::Movement(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None }))
+    }
+
+    /// The account with `id`.
+    pub async fn account(&self, id: AccountId) -> Result<Option<rules::account::Account>, EngineError> {
+        let row = self.row(Key::new(rules::table::ACCOUNT, id.0)).await?;
+        Ok(row.and_then(|row| if let Row::Account(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None }))
+    }
+
+    /// The switches and factors of the bank with `code`.
+    pub async fn bank_row(&self, code: BankCode) -> Result<rules::bank::Bank, EngineError> {
+        let row = self.row(Key::new(rules::table::BANK, code.id())).await?;
+        let bank =
+            row.and_then(|row| if let Row::Bank(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None });
+        Ok(bank.unwrap_or_default())
+    }
+
+    /// The work that is due, and how each bank does.
+    pub(crate) fn work(&self) -> &Work {
+        &self.0.work
+    }
+
+    /// A new id, ordered by time.
+    pub fn new_id(&self) -> Id {
+        self.0.outside.id()
+    }
+
+    /// The id of the operator with this client id.
+    pub fn operator_id(&self, client_id: &str) -> OperatorId {
+        OperatorId::new(self.vault().look_up("operator", client_id.as_bytes()))
+    }
+
+    /// The id of an account at a bank.
+    pub fn account_id(&self, bank: BankCode, account: &AccountNumber) -> AccountId {
+        let text = format!("{bank}-{}-{}-{}", account.branch, account.kind.name(), account.number);
+        AccountId(self.vault().look_up("account", text.as_bytes()))
+    }
+
+    /// What `operator` calls `account`.
+    pub fn account_ref(&self, operator: OperatorId, account: AccountId) -> AccountRefId {
+        let both = [operator.id().0, account.0.0].concat();
+        AccountRefId(self.vault().look_up("account_ref", &both))
+    }
+
+    /// The id of the movement that `operator` calls `reference`.
+    pub fn movement_id(&self, operator: OperatorId, kind: movement::Kind, reference: &str) -> MovementId {
+        let whole = [operator.id().0.as_slice(), kind.name().as_bytes(), b":", reference.as_bytes()].concat();
+        MovementId::of_hash(self.vault().look_up("movement", &whole))
+    }
+
+    /// The id of a code that says "not me".
+    pub fn not_me_id(&self, code: &str) -> NotMeId {
+        NotMeId(self.vault().look_up("not_me", code.as_bytes()))
+    }
+
+    /// What may be seen of an account, and the rest sealed.
+    pub fn details(&self, bank: BankCode, account: &AccountNumber, name_kana: &str) -> Result<Details, VaultError> {
+        let sealed = SealedAccount {
+            branch: account.branch.clone(),
+            kind: account.kind,
+            number: account.number.clone(),
+            name_kana: name_kana.to_owned(),
+        };
+        let plain = serde_json::to_vec(&sealed).map_err(|_| VaultError::TooLong)?;
+        let id = self.account_id(bank, account);
+        let sealed = Sealed(self.vault().seal(id.0, &plain)?);
+        let shown = account.number.len().saturating_sub(3);
+        let masked = format!("{}{}", "*".repeat(shown), account.number.get(shown..).unwrap_or_default());
+        Ok(Details { bank, branch: account.branch.clone(), kind: account.kind, masked, sealed })
+    }
+
+    /// The number of an account, and the name that its bank has, from what was sealed.
+    pub fn unseal(&self, id: AccountId, details: &Details) -> Result<(AccountNumber, String), VaultError> {
+        let plain = self.vault().unseal(id.0, &details.sealed.0)?;
+        let sealed: SealedAccount = serde_json::from_slice(&plain).map_err(|_| VaultError::Sealed)?;
+        let account = AccountNumber { branch: sealed.branch, kind: sealed.kind, number: sealed.number };
+        Ok((account, sealed.name_kana))
+    }
+
+    fn vault(&self) -> MutexGuard<'_, Vault> {
+        self.0.vault.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Gateway({})", self.0.options.origin)
+    }
+}

@@ -1,0 +1,126 @@
+//! What a gateway is opened with: its place, its banks, its operators, and the figures that it goes by.
+
+use crate::domain::{BankCode, Factors, Policy};
+use crate::windows::WindowPolicy;
+use std::path::PathBuf;
+use web::Secret;
+
+/// The longest that the API waits for a bank before it answers `pending`, in milliseconds.
+pub const INLINE_MS_MAX: u64 = 3_000;
+
+/// What a gateway is opened with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Its data directory.
+    pub directory: PathBuf,
+    /// The file with its master key, outside of the data directory in earnest use.
+    pub master_key: PathBuf,
+    /// Where browsers and operators reach it, without a slash at the end; also its issuer: `http://gateway.localhost:8080`.
+    pub origin: String,
+    /// The banks.
+    pub banks: Vec<BankOptions>,
+    /// The operators that are known from the start.
+    pub operators: Vec<OperatorOptions>,
+    /// Bearer tokens of the gateway's own desk.
+    pub desk_tokens: Vec<Secret<String>>,
+    /// The figures of the rules.
+    pub policy: Policy,
+    /// The figures of the windows.
+    pub windows: WindowPolicy,
+    /// The longest a request may take, in milliseconds.
+    pub request_ms_max: u64,
+    /// The longest that a debit waits for its bank before it is answered as pending, in milliseconds.
+    pub inline_ms_max: u64,
+}
+
+impl Options {
+    /// Options with the default figures, no bank and no operator.
+    pub fn new(directory: PathBuf, origin: String) -> Self {
+        let master_key = directory.join("master.key");
+        Self {
+            directory,
+            master_key,
+            origin,
+            banks: Vec::new(),
+            operators: Vec::new(),
+            desk_tokens: Vec::new(),
+            policy: Policy::default(),
+            windows: WindowPolicy::default(),
+            request_ms_max: 15_000,
+            inline_ms_max: INLINE_MS_MAX,
+        }
+    }
+
+    /// The host of the origin, without scheme and port.
+    pub fn host(&self) -> &str {
+        let authority = self.origin.split_once("://").map_or(self.origin.as_str(), |(_, rest)| rest);
+        let authority = authority.split('/').next().unwrap_or_default();
+        authority.rsplit_once(':').map_or(authority, |(host, _)| host)
+    }
+
+    /// The bank with `code`.
+    pub fn bank(&self, code: BankCode) -> Option<&BankOptions> {
+        self.banks.iter().find(|bank| bank.code == code)
+    }
+}
+
+/// A bank.
+#[derive(Clone, Debug)]
+pub struct BankOptions {
+    /// Its code.
+    pub code: BankCode,
+    /// Its name: 七十七銀行.
+    pub name: String,
+    /// Its name in Latin letters.
+    pub name_en: String,
+    /// Where its connector is, without a slash at the end: `http://bank-0125.localhost:8080`.
+    pub origin: String,
+    /// The secret that both sides have: the bearer token of calls to the bank, and (`whsec_…`) the key of its callbacks.
+    pub secret: Secret<String>,
+    /// The bearer token of the bank's desk, if it has one.
+    pub desk_token: Option<Secret<String>>,
+    /// The issuer of the bank's own authentication page; none where the gateway hosts it.
+    pub own_page: Option<String>,
+    /// The sets of factors that suffice, until the bank's desk or the bank itself says otherwise.
+    pub factors: Vec<Factors>,
+    /// How the bank's statements name a debit.
+    pub descriptor: String,
+    /// Debits go by nightly files instead of one by one.
+    pub files: Option<FileOptions>,
+}
+
+/// How debits go to a bank by files (預金口座振替, kind 91).
+#[derive(Clone, Debug)]
+pub struct FileOptions {
+    /// The collector's code that the bank gave: ten digits.
+    pub collector_code: String,
+    /// The collector's name in half-width kana.
+    pub collector_name: String,
+    /// The bank's name in half-width kana, as its files have it.
+    pub bank_name: String,
+    /// The branch of the account that collects: three digits.
+    pub branch: String,
+    /// That account's number: seven digits.
+    pub number: String,
+    /// When the day's request file is made, in minutes after midnight in Tokyo.
+    pub cut_off_minute: u16,
+    /// When the result file of the day before is there, in minutes after midnight in Tokyo.
+    pub result_minute: u16,
+}
+
+/// An operator of wallets.
+#[derive(Clone, Debug)]
+pub struct OperatorOptions {
+    /// Its client id.
+    pub client_id: String,
+    /// Its name.
+    pub name: String,
+    /// Its name in Latin letters.
+    pub name_en: String,
+    /// Where browsers may be sent back to, to the letter.
+    pub redirect_uris: Vec<String>,
+    /// Its public keys: a JWK set.
+    pub jwks: serde_json::Value,
+    /// Where it takes events, if it does.
+    pub events_url: Option<String>,
+}

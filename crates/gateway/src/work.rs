@@ -1,0 +1,192 @@
+//! Work: asks banks what is due, and lets mandates expire. A lane a bank, so that a slow or dead one delays nobody else.
+//!
+//! What is open stands in rows; the schedule here is made from them and only says when. Each question is a command before
+//! the bank hears it, and each answer is another; either may be lost with the process, and is asked anew. A bank that does
+//! not answer is left alone for a while, twice as long each time, and then tried with one question.
+//! Start reading at [`Work::run_due`].
+
+mod lane;
+
+use crate::connector::BankOrder;
+use crate::domain::movement::{self, Next, Outcome, Source};
+use crate::domain::open::{self, Thing};
+use crate::domain::{BankCode, Command, MovementId, Receipt, Row, mandate};
+use crate::gateway::{Gateway, NotDone};
+use domain::Time;
+use engine::EngineError;
+use futures_util::future::join_all;
+use lane::Lane;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use web::Due;
+
+/// Questions to one bank in one step, at most.
+pub const LANE_QUESTIONS_MAX: usize = 32;
+
+/// The schedule of every bank.
+pub struct Work {
+    lanes: BTreeMap<BankCode, Mutex<Lane>>,
+}
+
+impl Work {
+    /// Empty schedules of `banks`.
+    pub fn new(banks: impl Iterator<Item = BankCode>) -> Self {
+        Self { lanes: banks.map(|bank| (bank, Mutex::default())).collect() }
+    }
+
+    /// Reads what is open from the rows.
+    pub async fn load(&self, gateway: &Gateway) -> Result<(), EngineError> {
+        for (bank, lane) in &self.lanes {
+            for page in 0..open::PAGES {
+                let row = gateway.row(open::key(*bank, page)).await?;
+                let Some(Row::Open(page)) = row.as_deref() else { continue };
+                for thing in &page.things {
+                    let due = match thing {
+                        Thing::Movement(id) => gateway.movement(*id).await?.map(|row| row.due),
+                        Thing::Mandate(id) => gateway.mandate(*id).await?.map(|row| row.deadline),
+                    };
+                    if let Some(due) = due {
+                        locked(lane).set(*thing, due);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts into the schedule what a command left to be done, and takes out what it ended.
+    pub fn note(&self, receipt: &Receipt) {
+        let (bank, thing, due) = match *receipt {
+            Receipt::Done => return,
+            Receipt::Mandate { id, bank, status, deadline, .. } => {
+                (bank, Thing::Mandate(id), status.is_open().then_some(deadline))
+            }
+            Receipt::Movement { id, bank, status, due, .. } => {
+                (bank, Thing::Movement(id), status.is_open().then_some(due))
+            }
+        };
+        let Some(lane) = self.lanes.get(&bank) else { return };
+        match due {
+            Some(due) => locked(lane).set(thing, due),
+            None => locked(lane).remove(thing),
+        }
+    }
+
+    /// Does what is due at `now`, at most `budget` things, every bank beside the others.
+    pub async fn run_due(&self, gateway: &Gateway, now: Time, budget: usize) -> Due {
+        let mut left = budget;
+        let mut steps = Vec::new();
+        for (bank, lane) in &self.lanes {
+            let taken = locked(lane).take_due(now, left.min(LANE_QUESTIONS_MAX));
+            left = left.saturating_sub(taken.len());
+            if !taken.is_empty() {
+                steps.push(self.step(gateway, *bank, lane, taken));
+            }
+        }
+        let done = join_all(steps).await.into_iter().sum();
+        let next = self.lanes.values().filter_map(|lane| locked(lane).next()).min();
+        Due { done, next }
+    }
+
+    /// One bank's turn. It ends early when the bank does not answer: what is left stays due.
+    async fn step(&self, gateway: &Gateway, bank: BankCode, lane: &Mutex<Lane>, things: Vec<Thing>) -> usize {
+        let _taken = Taken(lane);
+        let mut done = 0;
+        for thing in things {
+            let result = match thing {
+                Thing::Mandate(mandate) => {
+                    let command = Command::Mandate(mandate::Command::Expire { mandate });
+                    gateway.submit(command, gateway.system(), None).await.map(drop)
+                }
+                Thing::Movement(_) if locked(lane).is_shut(gateway.outside().now()) => continue,
+                Thing::Movement(movement) => self.ask(gateway, bank, movement).await.map(drop),
+            };
+            done += 1;
+            match result {
+                Ok(()) => {}
+                // It ended meanwhile, or its row was changed: the row says what is due.
+                Err(NotDone::Refused(refusal)) => {
+                    tracing::debug!(?refusal, "nothing was due any more");
+                    locked(lane).remove(thing);
+                }
+                Err(NotDone::Engine(error)) => tracing::warn!(%error, %bank, "due work waits for the engine"),
+            }
+        }
+        done
+    }
+
+    /// Asks the bank about one movement, and tells the rules what it answered.
+    async fn ask(&self, gateway: &Gateway, bank: BankCode, movement: MovementId) -> Result<Receipt, NotDone> {
+        let take = Command::Movement(movement::Command::Take { movement });
+        let receipt = gateway.submit(take, gateway.system(), None).await?;
+        match receipt {
+            Receipt::Movement { next: Some(next), .. } => self.exchange(gateway, bank, movement, next).await,
+            Receipt::Movement { next: None, .. } | Receipt::Mandate { .. } | Receipt::Done => Ok(receipt),
+        }
+    }
+
+    /// One question to the bank, and its answer to the rules.
+    pub async fn exchange(
+        &self,
+        gateway: &Gateway,
+        bank: BankCode,
+        id: MovementId,
+        next: Next,
+    ) -> Result<Receipt, NotDone> {
+        let outcome = question(gateway, bank, id, next).await?;
+        if let Some(lane) = self.lanes.get(&bank) {
+            locked(lane).heard(outcome != Outcome::Unknown, gateway.outside().now());
+        }
+        let source = match next {
+            Next::Send => Source::Request,
+            Next::Inquire => Source::Inquiry,
+        };
+        let command = Command::Movement(movement::Command::Answer { movement: id, bank, outcome, source });
+        gateway.submit(command, gateway.system(), None).await
+    }
+
+    /// Whether the bank may be asked at once, beside the worker; whoever may says so with the guard that it gets.
+    pub fn enter(&self, bank: BankCode) -> Option<Inside<'_>> {
+        let lane = self.lanes.get(&bank)?;
+        locked(lane).enter().then_some(Inside(lane))
+    }
+}
+
+/// A question to a bank that is under way.
+pub struct Inside<'a>(&'a Mutex<Lane>);
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        locked(self.0).leave();
+    }
+}
+
+/// A lane that is being worked on.
+struct Taken<'a>(&'a Mutex<Lane>);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        locked(self.0).give_back();
+    }
+}
+
+async fn question(gateway: &Gateway, bank: BankCode, id: MovementId, next: Next) -> Result<Outcome, NotDone> {
+    let Some(connector) = gateway.connector(bank) else { return Ok(Outcome::Unknown) };
+    let Some(row) = gateway.movement(id).await? else { return Ok(Outcome::Unknown) };
+    let reference = id.bank_reference();
+    if next == Next::Inquire {
+        return Ok(connector.inquire(row.order.kind, &reference).await);
+    }
+    let Some(account) = gateway.account(row.order.account).await? else { return Ok(Outcome::Unknown) };
+    let Ok((account, _)) = gateway.unseal(row.order.account, &account.details) else {
+        tracing::error!("an account's number cannot be read: its movements wait");
+        return Ok(Outcome::Unknown);
+    };
+    let descriptor = gateway.bank(bank).map(|bank| bank.descriptor.clone()).unwrap_or_default();
+    let order = BankOrder { kind: row.order.kind, reference, account, amount: row.order.amount, descriptor };
+    Ok(connector.send(&order).await)
+}
+
+fn locked(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
+    lane.lock().unwrap_or_else(PoisonError::into_inner)
+}
