@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wallet::{Context, StaffId};
 use web::Secret;
 use web::cookie::Secure;
+use web::jose::SigningKey;
 
 /// What the service is opened with.
 pub struct Options {
@@ -51,10 +52,8 @@ pub struct GatewayOptions {
     pub issuer: String,
     /// This client's id there.
     pub client_id: String,
-    /// The id of this client's key there.
-    pub key_id: String,
-    /// The Ed25519 key that signs client assertions and `DPoP` proofs.
-    pub key: Secret<[u8; 32]>,
+    /// The key that signs client assertions and DPoP proofs.
+    pub key: SigningKey,
 }
 
 /// A service of the outside that takes a bearer token.

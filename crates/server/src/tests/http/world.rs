@@ -184,8 +184,7 @@ fn options(directory: &TempDir) -> Options {
             origin: "http://gateway.localhost:8080".into(),
             issuer: "http://gateway.localhost:8080".into(),
             client_id: "kinchaku".into(),
-            key_id: "kinchaku-1".into(),
-            key: Secret::new([7; 32]),
+            key: web::jose::SigningKey::eddsa(&[7; 32]),
         },
         messages: provider(),
         identity: IdentityOptions {
