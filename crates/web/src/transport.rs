@@ -9,13 +9,14 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use http::{Request, Response, Uri};
-use http_body_util::{BodyExt, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 use tower::ServiceExt;
 
 /// How long a caller waits, and how much it takes.
@@ -62,6 +63,15 @@ impl fmt::Display for TransportError {
 
 impl std::error::Error for TransportError {}
 
+/// Put on an answer that comes so many milliseconds later, where the time is simulated and nobody can wait for it: a
+/// caller in process whose bound is shorter gets none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Delay(pub u64);
+
+/// Put on a request that came through [`Routers`]: its answer may carry a [`Delay`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InProcess;
+
 /// An answer to come.
 pub type Call<'a> = Pin<Box<dyn Future<Output = Result<Response<Bytes>, TransportError>> + Send + 'a>>;
 
@@ -78,7 +88,7 @@ pub trait Transport: Send + Sync + 'static {
     }
 }
 
-/// The routers of this process, by host: no socket, no thread, no time of its own.
+/// The routers of this process, by host: no socket and no thread of its own.
 #[derive(Default)]
 pub struct Routers(RwLock<BTreeMap<String, Router>>);
 
@@ -92,6 +102,10 @@ impl Routers {
     pub fn add(&self, host: impl Into<String>, router: Router) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(host.into(), router);
     }
+}
+
+fn broken(error: &(dyn std::error::Error + 'static)) -> TransportError {
+    if error.is::<LengthLimitError>() { TransportError::TooLarge } else { TransportError::Broken(error.to_string()) }
 }
 
 impl Transport for Routers {
@@ -108,10 +122,19 @@ impl Transport for Routers {
             let path = parts.uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
             parts.uri = path.parse().map_err(|_| TransportError::Forbidden(host))?;
             parts.extensions.get_or_insert_with(|| Source(IpAddr::V4(Ipv4Addr::LOCALHOST)));
-            let Ok(response) = router.oneshot(Request::from_parts(parts, Body::from(body))).await;
-            let (parts, body) = response.into_parts();
-            let body = Limited::new(body, bounds.body_bytes).collect().await.map_err(|_| TransportError::TooLarge)?;
-            Ok(Response::from_parts(parts, body.to_bytes()))
+            parts.extensions.insert(InProcess);
+            let exchange = async {
+                let Ok(response) = router.oneshot(Request::from_parts(parts, Body::from(body))).await;
+                let (parts, body) = response.into_parts();
+                if parts.extensions.get::<Delay>().is_some_and(|delay| delay.0 > bounds.time_ms) {
+                    return Err(TransportError::TimedOut);
+                }
+                let body = Limited::new(body, bounds.body_bytes).collect().await.map_err(|error| broken(&*error))?;
+                Ok(Response::from_parts(parts, body.to_bytes()))
+            };
+            tokio::time::timeout(Duration::from_millis(bounds.time_ms), exchange)
+                .await
+                .unwrap_or(Err(TransportError::TimedOut))
         })
     }
 

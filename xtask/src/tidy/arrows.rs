@@ -25,7 +25,7 @@ pub const CRATES: &[Crate] = &[
     Crate { name: "web", pure: false, uses: &["domain", "engine"], uses_in_tests: &[] },
     Crate { name: "server", pure: false, uses: &["domain", "ledger", "wallet", "engine", "web"], uses_in_tests: &[] },
     Crate { name: "gateway", pure: false, uses: &["domain", "ledger", "engine", "web"], uses_in_tests: &[] },
-    Crate { name: "sandbox", pure: false, uses: &["domain", "engine", "web"], uses_in_tests: &[] },
+    Crate { name: "sandbox", pure: false, uses: &["domain", "ledger", "engine", "web"], uses_in_tests: &[] },
     Crate {
         name: "drill",
         pure: false,

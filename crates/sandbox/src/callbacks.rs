@@ -1,0 +1,97 @@
+//! Callbacks: what the sandbox tells the others by itself. Banks tell the gateway how a movement ended or that it was taken
+//! back; the identity vendor tells the wallet that it has decided.
+//!
+//! A callback is tried again with a growing pause until it is taken, and then it is written down that it was. What is
+//! told is never to be trusted by itself: it is signed, and the receiver may ask back. Start reading at [`run_due`].
+
+use crate::connector::WireMovement;
+use crate::domain::Command;
+use crate::domain::Row;
+use crate::domain::movement::{self, Movement};
+use crate::state::State;
+use crate::world::{CallbackKey, Undone};
+use ::domain::Time;
+use bytes::Bytes;
+use http::{Request, header};
+use serde_json::{Value, json};
+use web::{Bounds, Due, Secret, webhook};
+
+/// How long the receiver may take.
+const BOUNDS: Bounds = Bounds { time_ms: 5_000, body_bytes: 16_384 };
+/// The first pause after a callback that was not taken, in milliseconds; twice as long after each further one.
+const PAUSE_MS: i64 = 5_000;
+/// Attempts, at most: after the last the receiver must ask.
+const ATTEMPTS_MAX: u32 = 12;
+
+/// Sends what is due at `now`, at most `budget`.
+pub(crate) async fn run_due(state: &State, now: Time, budget: usize) -> Due {
+    let due: Vec<(Time, CallbackKey)> = {
+        let index = state.world.index();
+        index.callbacks.iter().take_while(|(at, _)| *at <= now).take(budget).cloned().collect()
+    };
+    let done = due.len();
+    for (at, key) in due {
+        state.world.index().callbacks.remove(&(at, key.clone()));
+        if let Err(error) = tell(state, now, &key).await {
+            tracing::warn!(?error, bank = %key.bank, "sandbox: a callback could not be made");
+        }
+    }
+    let next = state.world.index().callbacks.first().map(|(at, _)| *at);
+    Due { done, next }
+}
+
+async fn tell(state: &State, now: Time, key: &CallbackKey) -> Result<(), Undone> {
+    let reference = key.reference();
+    let row = state.world.read(reference.key()).await?;
+    let Some(movement) = row.as_deref().map(Row::movement).filter(|movement| !movement.told) else { return Ok(()) };
+    let faults = state.world.faults(key.bank);
+    let secret = state.options.secrets.banks.get(&key.bank.to_string());
+    let url = format!("{}/gateway/v1/bank-callbacks/{}", state.options.origins.gateway, key.bank);
+    let id = format!("{}-{}-{}", key.bank, reference.key().id, u8::from(movement.reversed_at.is_some()));
+    let is_taken = if faults.down || faults.silent {
+        false
+    } else {
+        let body = body(movement);
+        if faults.duplicate {
+            // The first of two: whatever comes of it, the second follows.
+            send(state, &url, &id, &body, secret).await;
+        }
+        send(state, &url, &id, &body, secret).await
+    };
+    if is_taken {
+        state.world.submit(Command::Movement(movement::Command::Tell { reference })).await?;
+    } else if key.attempt + 1 < ATTEMPTS_MAX {
+        let later = now.plus_milliseconds(PAUSE_MS << key.attempt);
+        state.world.index().callbacks.insert((later, CallbackKey { attempt: key.attempt + 1, ..key.clone() }));
+    }
+    Ok(())
+}
+
+fn body(movement: &Movement) -> Value {
+    let kind = match movement.reversed_at {
+        Some(_) => "reversal",
+        None => movement.reference.direction.name(),
+    };
+    let wire = WireMovement::of(movement);
+    json!({
+        "kind": kind,
+        "reference": wire.reference,
+        "outcome": wire.outcome,
+        "code": wire.code,
+        "amount": wire.amount,
+        "at": movement.reversed_at.map_or(wire.at, |at| at.to_string()),
+    })
+}
+
+/// Sends `body` as the message `id`; whether it was taken. Without a key nothing is sent: nobody would believe it.
+pub(crate) async fn send(state: &State, url: &str, id: &str, body: &Value, secret: Option<&Secret<String>>) -> bool {
+    let Some(key) = secret.and_then(|secret| webhook::Key::parse(secret.expose()).ok()) else { return false };
+    let body = Bytes::from(body.to_string());
+    let mut request = Request::post(url).header(header::CONTENT_TYPE, "application/json");
+    for (name, value) in webhook::headers(&[key], id, state.outside.now(), &body) {
+        request = request.header(name, value);
+    }
+    let Ok(request) = request.body(body) else { return false };
+    let answer = state.outside.transport.call(request, BOUNDS).await;
+    answer.is_ok_and(|answer| answer.status().is_success())
+}

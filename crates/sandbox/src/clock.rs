@@ -1,0 +1,284 @@
+//! The sandbox's clock: real time plus an offset that only grows, or frozen. Everything timed in the sandbox uses it.
+//!
+//! The steady clock moves with the calendar's, so that whoever compares the two sees no drift when time is advanced. The
+//! offset is kept in a file, so that a restart does not step back. Advancing never skips work: it stops at each moment at
+//! which something falls due and lets every service do it. Start reading at [`SandboxClock::advance`].
+
+use domain::Time;
+use engine::{Clock, SystemClock};
+use serde::{Deserialize, Serialize};
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::{fs, io};
+use tokio::sync::watch;
+use web::Due;
+
+/// The furthest that one call may advance the clock: ten years, in seconds.
+pub const ADVANCE_SECONDS_MAX: i64 = 10 * 366 * 86_400;
+/// Moments at which one call may stop; more is a worker that makes work for ever.
+pub const ADVANCE_STEPS_MAX: usize = 100_000;
+/// Rounds of due work at one moment, for the same reason.
+pub const ROUNDS_MAX: usize = 10_000;
+/// The file beside the data.
+const FILE: &str = "clock.json";
+
+/// What does the due work of every service once: whoever runs them gives it. It answers what was done, and what is next.
+pub type DueHook = Arc<dyn Fn(Time) -> Pin<Box<dyn Future<Output = Due> + Send>> + Send + Sync>;
+
+/// The clock.
+pub struct SandboxClock {
+    base: Arc<dyn Clock>,
+    setting: Mutex<Setting>,
+    changes: watch::Sender<u64>,
+    file: Option<PathBuf>,
+    due: OnceLock<DueHook>,
+    advancing: tokio::sync::Mutex<()>,
+}
+
+/// How the clock is set; what the file has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(clippy::struct_field_names, reason = "each name ends in its unit")]
+struct Setting {
+    /// Ahead of real time by so much, while it is not frozen.
+    offset_ms: i64,
+    /// Stands still here.
+    frozen_at_ms: Option<i64>,
+    /// No time was told after this: it never steps back behind it, whatever the machine's clock does.
+    latest_ms: i64,
+}
+
+/// What advancing came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Advanced {
+    /// The time now.
+    pub now: Time,
+    /// How many things were done on the way.
+    pub done: usize,
+    /// When the next thing falls due, if that is known.
+    pub next: Option<Time>,
+}
+
+impl SandboxClock {
+    /// The clock as the file in `directory` left it; real time if there is none. Without a directory nothing is kept.
+    pub fn open(directory: Option<&Path>) -> io::Result<Self> {
+        Self::over(Arc::new(SystemClock), directory)
+    }
+
+    /// A clock that stands still at `now` and moves only when it is advanced: for simulation.
+    pub fn frozen(now: Time) -> Self {
+        let frozen_at_ms = Some(now.milliseconds());
+        let setting = Setting { offset_ms: 0, frozen_at_ms, latest_ms: now.milliseconds() };
+        Self::with(Arc::new(SystemClock), setting, None)
+    }
+
+    fn over(base: Arc<dyn Clock>, directory: Option<&Path>) -> io::Result<Self> {
+        let file = directory.map(|directory| directory.join(FILE));
+        let start = Setting { offset_ms: 0, frozen_at_ms: None, latest_ms: 0 };
+        let setting = match file.as_deref().map(fs::read) {
+            None => start,
+            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => start,
+            Some(Err(error)) => return Err(error),
+            Some(Ok(bytes)) => serde_json::from_slice(&bytes)?,
+        };
+        Ok(Self::with(base, setting, file))
+    }
+
+    fn with(base: Arc<dyn Clock>, setting: Setting, file: Option<PathBuf>) -> Self {
+        let changes = watch::Sender::new(0);
+        Self {
+            base,
+            setting: Mutex::new(setting),
+            changes,
+            file,
+            due: OnceLock::new(),
+            advancing: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Who does the due work while the clock is advanced; the first call counts.
+    pub fn on_advance(&self, due: DueHook) {
+        // A second hook would be a second set of services in one process: the first stays.
+        drop(self.due.set(due));
+    }
+
+    /// Whether it stands still.
+    pub fn is_frozen(&self) -> bool {
+        self.setting().frozen_at_ms.is_some()
+    }
+
+    /// Lets it stand still where it is, or go on from there.
+    pub fn freeze(&self, frozen: bool) -> io::Result<()> {
+        let now = self.now().milliseconds();
+        self.change(|setting, base| {
+            setting.frozen_at_ms = frozen.then_some(now);
+            setting.offset_ms = now.saturating_sub(base);
+        })
+    }
+
+    /// Goes on by `seconds`, stopping wherever something falls due; answers when all that was due is done.
+    pub async fn advance(&self, seconds: i64) -> io::Result<Advanced> {
+        let _one_at_a_time = self.advancing.lock().await;
+        let target = self.now().plus_milliseconds(seconds.clamp(0, ADVANCE_SECONDS_MAX).saturating_mul(1_000));
+        let mut done = 0_usize;
+        for _ in 0..ADVANCE_STEPS_MAX {
+            let due = self.settle().await;
+            done = done.saturating_add(due.done);
+            let now = self.now();
+            match due.next.filter(|next| *next <= target) {
+                // What is late already and still not done waits for somebody else: time must go on all the same.
+                Some(next) if next <= now => self.move_to(now.plus_milliseconds(1_000).min(target))?,
+                Some(next) => self.move_to(next)?,
+                None if now < target => self.move_to(target)?,
+                None => return Ok(Advanced { now, done, next: due.next }),
+            }
+            if self.now() >= target && due.next.is_none_or(|next| next > target) {
+                let last = self.settle().await;
+                return Ok(Advanced { now: self.now(), done: done.saturating_add(last.done), next: last.next });
+            }
+        }
+        Ok(Advanced { now: self.now(), done, next: None })
+    }
+
+    /// Does everything that is due now, until nothing is.
+    async fn settle(&self) -> Due {
+        let Some(hook) = self.due.get() else { return Due::default() };
+        let mut total = Due::default();
+        for _ in 0..ROUNDS_MAX {
+            let due = hook(self.now()).await;
+            total = Due { done: total.done.saturating_add(due.done), next: due.next };
+            if due.done == 0 {
+                break;
+            }
+        }
+        total
+    }
+
+    /// Waits until the clock shows `time`. A frozen clock lets wait until somebody advances it.
+    pub async fn reach(&self, time: Time) {
+        let mut changes = self.changes.subscribe();
+        loop {
+            let left = time.milliseconds_since(self.now());
+            let Ok(left) = u64::try_from(left) else { return };
+            if left == 0 {
+                return;
+            }
+            if self.is_frozen() {
+                if changes.changed().await.is_err() {
+                    return;
+                }
+            } else {
+                // A change wakes the wait early, and the loop looks again.
+                drop(tokio::time::timeout(std::time::Duration::from_millis(left), changes.changed()).await);
+            }
+        }
+    }
+
+    fn move_to(&self, time: Time) -> io::Result<()> {
+        let to = time.milliseconds();
+        self.change(|setting, base| {
+            if setting.frozen_at_ms.is_some() {
+                setting.frozen_at_ms = Some(to);
+            }
+            setting.offset_ms = to.saturating_sub(base).max(setting.offset_ms);
+        })
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Setting, i64)) -> io::Result<()> {
+        let base = self.base.now().milliseconds();
+        let setting = {
+            let mut setting = self.setting();
+            change(&mut setting, base);
+            *setting
+        };
+        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+        let Some(file) = &self.file else { return Ok(()) };
+        // Written beside and renamed: a file that is half written would be a clock that stepped back.
+        let beside = file.with_extension("json.new");
+        fs::write(&beside, serde_json::to_vec(&setting)?)?;
+        fs::rename(&beside, file)
+    }
+
+    fn setting(&self) -> MutexGuard<'_, Setting> {
+        self.setting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clock for SandboxClock {
+    fn now(&self) -> Time {
+        let base = self.base.now().milliseconds();
+        let mut setting = self.setting();
+        let shown = setting.frozen_at_ms.unwrap_or_else(|| base.saturating_add(setting.offset_ms));
+        setting.latest_ms = setting.latest_ms.max(shown);
+        Time::from_milliseconds(setting.latest_ms)
+    }
+
+    fn monotonic_milliseconds(&self) -> i64 {
+        // The steady clock shows what the calendar's does, so the two never drift apart.
+        self.now().milliseconds()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const START: Time = Time::from_milliseconds(1_600_000_000_000);
+
+    #[tokio::test]
+    async fn advancing_stops_wherever_something_falls_due_and_ends_where_it_was_told_to() {
+        let clock = Arc::new(SandboxClock::frozen(START));
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let (watched, left) = (Arc::clone(&seen), Arc::new(AtomicUsize::new(3)));
+        clock.on_advance(Arc::new(move |now| {
+            let (seen, left) = (Arc::clone(&watched), Arc::clone(&left));
+            Box::pin(async move {
+                let due_in = |count: usize| START.plus_milliseconds(60_000 * (4 - i64::try_from(count).unwrap_or(0)));
+                let count = left.load(Ordering::Relaxed);
+                if count > 0 && now >= due_in(count) {
+                    seen.lock().expect("no panic").push(now.milliseconds_since(START));
+                    left.fetch_sub(1, Ordering::Relaxed);
+                    return Due { done: 1, next: None };
+                }
+                Due { done: 0, next: (count > 0).then(|| due_in(count)) }
+            })
+        }));
+        let advanced = clock.advance(150).await.expect("there is no file to write");
+        assert_eq!(advanced.now, START.plus_milliseconds(150_000));
+        assert_eq!((advanced.done, advanced.next), (2, Some(START.plus_milliseconds(180_000))));
+        assert_eq!(*seen.lock().expect("no panic"), [60_000, 120_000]);
+    }
+
+    #[tokio::test]
+    async fn a_restart_does_not_step_back_and_a_frozen_clock_stands() {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let clock = SandboxClock::open(Some(directory.path())).expect("it opens");
+        let before = clock.now();
+        clock.advance(86_400).await.expect("it advances");
+        let clock = SandboxClock::open(Some(directory.path())).expect("it opens again");
+        assert!(clock.now().milliseconds_since(before) >= 86_400_000);
+        assert!(!clock.is_frozen());
+        clock.freeze(true).expect("it freezes");
+        let stands = clock.now();
+        let clock = SandboxClock::open(Some(directory.path())).expect("it opens a third time");
+        assert_eq!((clock.now(), clock.is_frozen()), (stands, true));
+        assert_eq!(clock.advance(5).await.expect("it advances").now, stands.plus_milliseconds(5_000));
+        clock.freeze(false).expect("it goes on");
+        assert!(clock.now() >= stands.plus_milliseconds(5_000));
+    }
+
+    #[tokio::test]
+    async fn waiting_ends_when_somebody_advances_a_frozen_clock() {
+        let clock = Arc::new(SandboxClock::frozen(START));
+        let waiter = {
+            let clock = Arc::clone(&clock);
+            tokio::spawn(async move { clock.reach(START.plus_milliseconds(10_000)).await })
+        };
+        tokio::task::yield_now().await;
+        assert!(!waiter.is_finished());
+        clock.advance(10).await.expect("it advances");
+        waiter.await.expect("the wait ends");
+    }
+}

@@ -1,0 +1,136 @@
+//! A bank's connector: what it says to the gateway, at its own host, over HTTP and JSON.
+//!
+//! What is asked is done first and answered afterwards; what a fault does to the answer is done here, once for every path:
+//! nobody is there, nothing comes, it comes late, it breaks off. Start reading at [`router`].
+
+mod about;
+mod authentications;
+mod movements;
+mod notices;
+mod wire;
+
+pub(crate) use authentications::attempt_id;
+pub(crate) use wire::{WireAccount, WireKind, WireMovement, day};
+
+use crate::domain::bank::BankCode;
+use crate::state::{State, bearer};
+use ::domain::Time;
+use axum::Router;
+use axum::body::{Body, HttpBody};
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use http::{StatusCode, header};
+use http_body::Frame;
+use http_body_util::BodyExt;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use web::{Delay, InProcess, Problem};
+
+/// One bank, as its handlers see it.
+#[derive(Clone)]
+pub(crate) struct BankDesk {
+    pub state: Arc<State>,
+    pub bank: BankCode,
+}
+
+/// Put on an answer that is not ready before this time.
+#[derive(Clone, Copy, Debug)]
+struct ReadyAt(Time);
+
+/// Put on the answer to a debit that was booked.
+#[derive(Clone, Copy, Debug)]
+struct Debited;
+
+/// Everything that `bank` answers at its host.
+pub(crate) fn router(state: &Arc<State>, bank: BankCode) -> Router {
+    let desk = BankDesk { state: Arc::clone(state), bank };
+    let guarded = desk.clone();
+    Router::new()
+        .route("/connector/v1/about", get(about::about))
+        .route("/connector/v1/authentications", post(authentications::attempt))
+        .route("/connector/v1/notices", post(notices::notify))
+        .route("/connector/v1/debits", post(movements::debit))
+        .route("/connector/v1/debits/{reference}", get(movements::find_debit))
+        .route("/connector/v1/credits", post(movements::credit))
+        .route("/connector/v1/credits/{reference}", get(movements::find_credit))
+        .layer(from_fn(move |request, next| guard(guarded.clone(), request, next)))
+        .with_state(desk)
+}
+
+/// Checks who asks, and lets the bank misbehave as it was told to.
+async fn guard(desk: BankDesk, request: Request<Body>, next: Next) -> Response {
+    let BankDesk { state, bank } = desk;
+    let faults = state.world.faults(bank);
+    if faults.down || is_drawn(&state, faults.errors_per_mille) {
+        return down().into_response();
+    }
+    if let Err(problem) = bearer(request.headers(), state.options.secrets.banks.get(&bank.to_string())) {
+        return problem.into_response();
+    }
+    let in_process = request.extensions().get::<InProcess>().is_some();
+    let began = state.outside.now();
+    let mut response = next.run(request).await;
+    let ready_at = response.extensions().get::<ReadyAt>().map_or(began, |ready_at| ready_at.0);
+    let ready_at = ready_at.max(began.plus_milliseconds(faults.latency_ms.into()));
+    let ready_at = if faults.silent { Time::from_milliseconds(i64::MAX) } else { ready_at };
+    if in_process && state.options.clock.is_frozen() {
+        // Nobody could advance the clock while the caller waits: the answer says itself how late it is.
+        let delay = ready_at.milliseconds_since(state.outside.now());
+        response.extensions_mut().insert(Delay(u64::try_from(delay).unwrap_or(0)));
+    } else {
+        state.options.clock.reach(ready_at).await;
+    }
+    if faults.lose_answer_after_debit && response.extensions().get::<Debited>().is_some() {
+        return cut(response).await;
+    }
+    response
+}
+
+fn is_drawn(state: &State, per_mille: u16) -> bool {
+    let mut bytes = [0; 4];
+    if per_mille > 0 {
+        state.outside.chance.fill(&mut bytes);
+    }
+    per_mille > 0 && u32::from_be_bytes(bytes) % 1_000 < per_mille.into()
+}
+
+fn down() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "bank-down",
+        "The bank cannot be reached now.",
+        "銀行のシステムに接続できません。",
+    )
+    .retry_after(30)
+}
+
+/// The same answer, whose connection breaks in the middle of the body.
+async fn cut(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    parts.headers.insert(header::CONTENT_LENGTH, whole.len().into());
+    let half = whole.slice(..whole.len() / 2);
+    Response::from_parts(parts, Body::new(Cut { half: Some(half) }))
+}
+
+/// A body that breaks off.
+struct Cut {
+    half: Option<Bytes>,
+}
+
+impl HttpBody for Cut {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
+        Poll::Ready(Some(match self.half.take() {
+            Some(half) => Ok(Frame::data(half)),
+            None => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
+        }))
+    }
+}

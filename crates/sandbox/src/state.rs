@@ -1,0 +1,96 @@
+//! What every part of the sandbox shares, and the mark that every answer of it carries.
+
+use crate::domain::bank::BankCode;
+use crate::options::Options;
+use crate::registry::Registry;
+use crate::world::WorldEngine;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use std::net::IpAddr;
+use web::page::Words;
+use web::{Outside, Problem, Secret, Source};
+
+/// What every answer of the sandbox carries.
+pub(crate) const MARK: HeaderName = HeaderName::from_static("x-kinchaku-sandbox");
+/// What every page of the sandbox shows above everything.
+pub(crate) const BANNER: Words = Words {
+    ja: "これはシミュレーションです。実在の銀行・お金・人とは関係ありません。",
+    en: "This is a simulation: no real bank, no real money, no real people.",
+};
+
+/// What every part shares.
+pub(crate) struct State {
+    pub options: Options,
+    pub outside: Outside,
+    pub registry: Registry,
+    pub world: WorldEngine,
+}
+
+impl State {
+    pub(crate) fn new(options: Options, outside: Outside, registry: Registry, world: WorldEngine) -> Self {
+        Self { options, outside, registry, world }
+    }
+
+    /// The bank with this code in a path, if it is one of the registry's.
+    pub(crate) fn bank(&self, code: &str) -> Result<BankCode, Problem> {
+        let code = BankCode::parse(code).filter(|code| self.registry.find(*code).is_some());
+        code.ok_or_else(Problem::not_found)
+    }
+}
+
+/// `router`, each of whose answers says that it is simulated.
+pub(crate) fn marked(router: Router) -> Router {
+    router.layer(from_fn(|request: Request<Body>, next: Next| async move {
+        let mut response = next.run(request).await;
+        response.headers_mut().insert(MARK, HeaderValue::from_static("simulated"));
+        response
+    }))
+}
+
+/// Lets through whoever shows `expected`; nobody, where there is no secret.
+pub(crate) fn bearer(headers: &HeaderMap, expected: Option<&Secret<String>>) -> Result<(), Problem> {
+    let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    let token = sent.and_then(|sent| sent.strip_prefix("Bearer ")).unwrap_or_default();
+    let is_known = expected.is_some_and(|expected| !token.is_empty() && expected.is(token));
+    if is_known { Ok(()) } else { Err(Problem::unauthenticated()) }
+}
+
+/// Lets through what comes from this machine, and from no page of a foreign origin.
+pub(crate) async fn local_only(request: Request<Body>, next: Next) -> Response {
+    // Without a source the request came in process.
+    let is_local = request.extensions().get::<Source>().is_none_or(|Source(ip)| is_loopback(*ip));
+    if is_local && is_own_origin(request.headers()) {
+        return next.run(request).await;
+    }
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "sandbox-is-local",
+        "The sandbox answers this machine alone, and no page of another origin.",
+        "サンドボックスは、このコンピューター以外や他のサイトからは使えません。",
+    )
+    .into_response()
+}
+
+fn is_loopback(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => ip.is_loopback(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+    }
+}
+
+/// A browser names the origin of the page that a request comes from: it must be the very host that is asked.
+fn is_own_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        // Browsers that send no Origin send this one; programs send neither.
+        let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+        return matches!(site, None | Some("same-origin" | "none"));
+    };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let origin = origin.to_str().unwrap_or_default();
+    let named = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    named.is_some_and(|named| !named.is_empty() && named.eq_ignore_ascii_case(host))
+}

@@ -1,0 +1,7 @@
+//! The sandbox as its callers meet it: over HTTP, through its routers.
+
+mod authentications;
+mod faults;
+mod movements;
+mod outside;
+mod world;

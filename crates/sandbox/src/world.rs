@@ -1,0 +1,286 @@
+//! The world's engine as the rest of the sandbox uses it: submit a command, read a row, read a list.
+//!
+//! Lists are chains: an account's statement, an inbox, a bank's day. What has no chain (the accounts of a bank, what waits
+//! for its time) is kept in memory and read back from the journal at the start. Start reading at [`WorldEngine::open`].
+
+use crate::domain::account::{self, AccountNumber};
+use crate::domain::bank::{self, BankCode, Faults};
+use crate::domain::identification::{self, Identity, Verdict};
+use crate::domain::movement::{self, Reference};
+use crate::domain::{Command, Event, Receipt, Refusal, Row, World};
+use crate::people;
+use domain::{Id, Key, Time};
+use engine::memory::{Disk, MemoryStore};
+use engine::sqlite::{SqliteJournal, SqliteOptions, SqliteStore};
+use engine::{Actor, ActorKind, Clock, Core, Engine, EngineError, JournalReader, Place, Record, Request, StoreError};
+use engine::{Submission, history};
+use http::StatusCode;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use web::Problem;
+
+/// Records in one read of the journal.
+const SCAN_RECORDS: usize = 4_096;
+
+/// The running world.
+pub(crate) struct WorldEngine {
+    engine: Engine<World>,
+    journal: Mutex<Journal>,
+    index: Mutex<Index>,
+}
+
+/// What is kept in memory.
+#[derive(Default)]
+pub(crate) struct Index {
+    /// The accounts of all banks, in order.
+    pub accounts: BTreeSet<AccountNumber>,
+    /// Whose document has which number.
+    pub documents: BTreeMap<String, Identity>,
+    /// How each bank misbehaves.
+    pub faults: BTreeMap<BankCode, Faults>,
+    /// Callbacks that wait for their time, and what they are about.
+    pub callbacks: BTreeSet<(Time, CallbackKey)>,
+    /// Identifications that wait for their time.
+    pub identifications: BTreeSet<(Time, Id)>,
+}
+
+/// Which movement a callback is about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct CallbackKey {
+    pub bank: BankCode,
+    pub direction: movement::Direction,
+    pub text: String,
+    /// How often it was tried.
+    pub attempt: u32,
+}
+
+impl CallbackKey {
+    pub(crate) fn reference(&self) -> Reference {
+        Reference { bank: self.bank, direction: self.direction, text: self.text.clone() }
+    }
+}
+
+impl Index {
+    fn take(&mut self, event: &Event) {
+        match event {
+            Event::Account(account::Event::Opened { number, customer, .. }) => {
+                self.accounts.insert(*number);
+                let identity = people::identity(customer);
+                self.documents.insert(people::document_number(&identity), identity);
+            }
+            Event::Bank(bank::Event::FaultsSet { bank, faults }) => {
+                self.faults.insert(*bank, *faults);
+            }
+            Event::Movement(movement::Event::Decided(movement)) => {
+                self.callbacks.insert((movement.final_at, callback(&movement.reference)));
+            }
+            Event::Movement(movement::Event::Reversed { reference, at, .. }) => {
+                self.callbacks.insert((*at, callback(reference)));
+            }
+            Event::Movement(movement::Event::Told { reference }) => {
+                let told = callback(reference);
+                self.callbacks.retain(|(_, waiting)| waiting.reference() != told.reference());
+            }
+            Event::Identification(identification::Event::Begun(begun)) if begun.verdict == Verdict::Pending => {
+                self.identifications.extend(begun.due_at.map(|due_at| (due_at, begun.id)));
+            }
+            Event::Identification(identification::Event::Concluded { id, .. }) => {
+                self.identifications.retain(|(_, waiting)| waiting != id);
+            }
+            Event::Account(account::Event::Unlocked { .. } | account::Event::DebitsStopped { .. })
+            | Event::Bank(bank::Event::FactorsSet { .. })
+            | Event::Movement(movement::Event::Missed { .. })
+            | Event::Authentication(_)
+            | Event::Message(_)
+            | Event::Identification(identification::Event::Begun(_) | identification::Event::ScriptSet(_)) => {}
+        }
+    }
+}
+
+fn callback(reference: &Reference) -> CallbackKey {
+    let Reference { bank, direction, text } = reference.clone();
+    CallbackKey { bank, direction, text, attempt: 0 }
+}
+
+/// Why the world did not do it.
+#[derive(Debug)]
+pub(crate) enum Undone {
+    /// Its own rules.
+    Refused(Refusal),
+    /// Its engine.
+    Engine(EngineError),
+}
+
+impl WorldEngine {
+    /// Opens the world in `directory`; in memory without one.
+    pub(crate) fn open(directory: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let options = engine::Options::default();
+        let (engine, journal): (_, Box<dyn JournalReader>) = if let Some(directory) = directory {
+            let store = SqliteStore::<World>::open(directory, &SqliteOptions::default())?;
+            let core = Core::open(store, Arc::new(()), options)?;
+            (Engine::start(core, clock), Box::new(SqliteJournal::open(directory)?))
+        } else {
+            let disk = Disk::<World>::default();
+            let core = Core::open(MemoryStore::open(&disk)?, Arc::new(()), options)?;
+            (Engine::start(core, clock), Box::new(disk))
+        };
+        let mut index = Index::default();
+        let mut from = 1;
+        loop {
+            let sealed = journal.read(from, SCAN_RECORDS)?;
+            let Some(last) = sealed.last() else { break };
+            from = last.place.n + 1;
+            for sealed in &sealed {
+                for event in &Record::<World>::decode(sealed)?.entry.events {
+                    index.take(event);
+                }
+            }
+        }
+        Ok(Self { engine, journal: Mutex::new(Journal(journal)), index: Mutex::new(index) })
+    }
+
+    /// Stops the engine; everything that was answered is on disk.
+    pub(crate) fn stop(&self) -> Result<(), StoreError> {
+        self.engine.stop()
+    }
+
+    /// Does `command`.
+    pub(crate) async fn submit(&self, command: Command) -> Result<Receipt, Undone> {
+        self.submit_as(command, None).await
+    }
+
+    /// Does `command` once for this `request`.
+    pub(crate) async fn submit_as(&self, command: Command, request: Option<Request>) -> Result<Receipt, Undone> {
+        let actor = Actor { kind: ActorKind::Anyone, id: Id::default() };
+        let submission = Submission { command, actor, reason: None, request, at: self.engine.now() };
+        let answer = self.engine.submit(submission).await.map_err(Undone::Engine)?;
+        if let Some(place) = answer.place.filter(|_| !answer.repeated) {
+            self.take(place);
+        }
+        answer.reply.map_err(Undone::Refused)
+    }
+
+    /// Does all `commands`, which may share batches. An account that is there already is as good as one that was opened.
+    pub(crate) async fn submit_all(&self, commands: impl Iterator<Item = Command>) -> Result<(), Undone> {
+        let actor = Actor { kind: ActorKind::System, id: Id::default() };
+        let at = self.engine.now();
+        let submission = |command| Submission { command, actor, reason: None, request: None, at };
+        let answers: Vec<_> = commands.map(|command| self.engine.submit(submission(command))).collect();
+        for answer in answers {
+            let answer = answer.await.map_err(Undone::Engine)?;
+            match answer.reply {
+                Ok(_) => answer.place.into_iter().for_each(|place| self.take(place)),
+                Err(Refusal::AccountExists) => {}
+                Err(refusal) => return Err(Undone::Refused(refusal)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes into the index what the record at `place` holds.
+    fn take(&self, place: Place) {
+        let sealed = self.journal.lock().unwrap_or_else(PoisonError::into_inner).get(place.n);
+        let record = sealed.ok().flatten().and_then(|sealed| Record::<World>::decode(&sealed).ok());
+        for event in record.iter().flat_map(|record| &record.entry.events) {
+            self.index().take(event);
+        }
+    }
+
+    /// The row at `key`.
+    pub(crate) async fn read(&self, key: Key) -> Result<Option<Arc<Row>>, Undone> {
+        Ok(self.engine.read(key).await.map_err(Undone::Engine)?.and_then(|stored| stored.row))
+    }
+
+    /// The last `limit` records that changed the row at `key`, newest first.
+    pub(crate) async fn chain(&self, key: Key, limit: usize) -> Result<Vec<Record<World>>, Undone> {
+        let stored = self.engine.read(key).await.map_err(Undone::Engine)?;
+        let Some(stored) = stored else { return Ok(Vec::new()) };
+        let journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        let lost = |error: StoreError| Undone::Engine(EngineError::Unavailable(error.to_string()));
+        let mut records = Vec::new();
+        let mut next = Some(stored.place);
+        while let Some(place) = next.filter(|_| records.len() < limit) {
+            let left = limit.saturating_sub(records.len()).min(engine::HISTORY_RECORDS_MAX);
+            let (mut page, further) = history::<World>(&*journal, key, place, left).map_err(lost)?;
+            records.append(&mut page);
+            next = further;
+        }
+        Ok(records)
+    }
+
+    /// What is kept in memory.
+    pub(crate) fn index(&self) -> MutexGuard<'_, Index> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How `bank` misbehaves now.
+    pub(crate) fn faults(&self, bank: BankCode) -> Faults {
+        self.index().faults.get(&bank).copied().unwrap_or_default()
+    }
+}
+
+/// A journal of either store.
+struct Journal(Box<dyn JournalReader>);
+
+impl JournalReader for Journal {
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<engine::SealedRecord>, StoreError> {
+        self.0.read(from, limit)
+    }
+}
+
+impl From<Undone> for Problem {
+    fn from(undone: Undone) -> Self {
+        match undone {
+            Undone::Refused(refusal) => refused(refusal),
+            Undone::Engine(EngineError::Busy) => Self::busy(),
+            Undone::Engine(EngineError::KeyReused) => {
+                Self::new(StatusCode::CONFLICT, "key-reused", "The key was used before.", "キーが再利用されました。")
+            }
+            Undone::Engine(
+                EngineError::Unavailable(_)
+                | EngineError::Defect { .. }
+                | EngineError::Halted(_)
+                | EngineError::Stopped,
+            ) => Self::internal(),
+        }
+    }
+}
+
+fn refused(refusal: Refusal) -> Problem {
+    let (status, name, title, title_ja) = match refusal {
+        Refusal::BankUnknown
+        | Refusal::AccountUnknown
+        | Refusal::MovementUnknown
+        | Refusal::AttemptUnknown
+        | Refusal::IdentificationUnknown => return Problem::not_found(),
+        Refusal::AccountExists => {
+            (StatusCode::CONFLICT, "account-exists", "The bank has this account already.", "口座は既にあります。")
+        }
+        Refusal::ReferenceReused => (
+            StatusCode::CONFLICT,
+            "reference-reused",
+            "The reference was used for something else.",
+            "この参照番号は別の依頼に使われています。",
+        ),
+        Refusal::AmountZero => {
+            (StatusCode::UNPROCESSABLE_ENTITY, "amount", "The amount must be at least one yen.", "金額が不正です。")
+        }
+        Refusal::NotSettled => {
+            (StatusCode::CONFLICT, "not-settled", "Nothing was booked under it.", "処理済みの取引ではありません。")
+        }
+        Refusal::FactorsUnusable => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "factors",
+            "A bank cannot ask for such sets of factors.",
+            "認証要素の組合せが不正です。",
+        ),
+        Refusal::FaultsBeyondBound | Refusal::CustomerBeyondBound | Refusal::MessageBeyondBound => (
+            StatusCode::UNPROCESSABLE_ENTITY,
+            "beyond-bound",
+            "A value is missing, or beyond its bound.",
+            "値が上限を超えているか、足りません。",
+        ),
+    };
+    Problem::new(status, name, title, title_ja)
+}
