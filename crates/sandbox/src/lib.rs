@@ -12,6 +12,7 @@ mod callbacks;
 pub mod clock;
 mod connector;
 pub mod domain;
+mod grants;
 mod identity;
 mod kana;
 mod messages;

@@ -1,6 +1,7 @@
 //! What every part of the sandbox shares, and the mark that every answer of it carries.
 
 use crate::domain::bank::BankCode;
+use crate::grants::Grants;
 use crate::options::Options;
 use crate::registry::Registry;
 use crate::world::WorldEngine;
@@ -28,11 +29,17 @@ pub(crate) struct State {
     pub outside: Outside,
     pub registry: Registry,
     pub world: WorldEngine,
+    /// For the tokens of forms.
+    pub csrf_key: [u8; 32],
+    /// What is under way on the banks' own pages.
+    pub grants: Grants,
 }
 
 impl State {
     pub(crate) fn new(options: Options, outside: Outside, registry: Registry, world: WorldEngine) -> Self {
-        Self { options, outside, registry, world }
+        let mut csrf_key = [0; 32];
+        outside.chance.fill(&mut csrf_key);
+        Self { options, outside, registry, world, csrf_key, grants: Grants::default() }
     }
 
     /// The bank with this code in a path, if it is one of the registry's.

@@ -7,12 +7,17 @@ mod about;
 mod authentications;
 mod movements;
 mod notices;
+mod own_page;
+mod reports;
 mod wire;
 
-pub(crate) use authentications::attempt_id;
+pub(crate) use authentications::{Factors, attempt_id, try_factors};
+pub(crate) use own_page::redirect_uri;
+pub(crate) use reports::gateway_attempt;
 pub(crate) use wire::{WireAccount, WireKind, WireMovement, day};
 
 use crate::domain::bank::BankCode;
+use crate::pages;
 use crate::state::{State, bearer};
 use ::domain::Time;
 use axum::Router;
@@ -50,16 +55,19 @@ struct Debited;
 pub(crate) fn router(state: &Arc<State>, bank: BankCode) -> Router {
     let desk = BankDesk { state: Arc::clone(state), bank };
     let guarded = desk.clone();
-    Router::new()
+    let connector = Router::new()
         .route("/connector/v1/about", get(about::about))
         .route("/connector/v1/authentications", post(authentications::attempt))
+        .route("/connector/v1/par", post(own_page::push))
+        .route("/connector/v1/token", post(own_page::exchange))
         .route("/connector/v1/notices", post(notices::notify))
         .route("/connector/v1/debits", post(movements::debit))
         .route("/connector/v1/debits/{reference}", get(movements::find_debit))
         .route("/connector/v1/credits", post(movements::credit))
         .route("/connector/v1/credits/{reference}", get(movements::find_credit))
         .layer(from_fn(move |request, next| guard(guarded.clone(), request, next)))
-        .with_state(desk)
+        .with_state(desk);
+    if state.registry.bank(bank).own_page { connector.merge(pages::bank::router(state, bank)) } else { connector }
 }
 
 /// Checks who asks, and lets the bank misbehave as it was told to.

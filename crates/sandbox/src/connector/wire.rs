@@ -44,6 +44,17 @@ impl WireAccount {
     }
 }
 
+impl WireAccount {
+    /// `number` on the wire.
+    pub(crate) fn of(number: AccountNumber) -> Self {
+        let kind = match number.kind {
+            AccountKind::Ordinary => WireKind::Ordinary,
+            AccountKind::Current => WireKind::Current,
+        };
+        Self { branch: number.branch_text(), kind, number: number.number_text() }
+    }
+}
+
 /// A movement on the wire.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct WireMovement {

@@ -4,4 +4,5 @@ mod authentications;
 mod faults;
 mod movements;
 mod outside;
+mod own_page;
 mod world;

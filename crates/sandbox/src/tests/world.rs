@@ -3,7 +3,7 @@
 use crate::{Options, Origins, Policies, Sandbox, SandboxClock, Secrets};
 use axum::Router;
 use axum::extract::State;
-use axum::routing::post;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use domain::Time;
 use engine::Clock;
@@ -159,6 +159,8 @@ fn ear(heard: &Heard, clock: &Arc<SandboxClock>) -> Router {
     };
     Router::new()
         .route("/gateway/v1/bank-callbacks/{code}", post(hear))
+        .route("/gateway/v1/bank-attempts/{code}", post(hear))
+        .route("/gateway/v1/bank-attempts/{code}/key", get(|| async { r#"{"key":"window"}"# }))
         .route("/v1/callbacks/identity", post(hear))
         .with_state((Arc::clone(heard), Arc::clone(clock)))
 }

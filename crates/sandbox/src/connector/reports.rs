@@ -1,0 +1,67 @@
+//! What a bank with a page of its own tells the gateway of each try: how it ended, and tokens of the account and of the
+//! value that was tried. The value's token is made under a key that the gateway hands out for a short time and then
+//! forgets, so that many accounts tried with one value can be seen, and the value cannot.
+
+use super::BankDesk;
+use crate::callbacks;
+use crate::domain::authentication::{Attempt, Standing};
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{Request, header};
+use serde::Deserialize;
+use serde_json::json;
+use sha2::Sha256;
+use web::{Bounds, Secret};
+
+/// How long the gateway may take to hand out the key.
+const BOUNDS: Bounds = Bounds { time_ms: 2_000, body_bytes: 4_096 };
+
+#[derive(Deserialize)]
+struct WindowKey {
+    key: Secret<String>,
+}
+
+/// Tells the gateway of one try. A gateway that does not listen does not keep the person waiting for long.
+pub(crate) async fn gateway_attempt(desk: &BankDesk, name: &str, tried: &Attempt, value: Option<Secret<String>>) {
+    let BankDesk { state, bank } = desk;
+    let Some(secret) = state.options.secrets.banks.get(&bank.to_string()) else { return };
+    let path = format!("{}/gateway/v1/bank-attempts/{bank}", state.options.origins.gateway);
+    let value_token = match value {
+        Some(value) => window_key(desk, &path, secret).await.and_then(|key| token(&key, value.expose().as_bytes())),
+        None => None,
+    };
+    let outcome = match tried.standing {
+        Standing::Succeeded => "succeeded",
+        Standing::ChallengeRequired if tried.first_factor_right => "challenge_required",
+        // The page asks for the second step after a wrong first one too; the gateway is to know that it was wrong.
+        Standing::Failed | Standing::ChallengeRequired => "failed",
+    };
+    let mut body = json!({
+        "attempt": name,
+        "outcome": outcome,
+        "account_token": token(secret.expose(), &tried.account.key().id.0),
+    });
+    if let (Some(members), Some(token)) = (body.as_object_mut(), value_token) {
+        members.insert("value_token".into(), token.into());
+    }
+    if !callbacks::send(state, &path, &format!("{bank}-{name}-{}", tried.tries), &body, Some(secret)).await {
+        tracing::debug!(%bank, "sandbox: the gateway did not take a report of a try");
+    }
+}
+
+async fn window_key(desk: &BankDesk, path: &str, secret: &Secret<String>) -> Option<String> {
+    let request = Request::get(format!("{path}/key"))
+        .header(header::AUTHORIZATION, format!("Bearer {}", secret.expose()))
+        .body(Bytes::new())
+        .ok()?;
+    let answer = desk.state.outside.transport.call(request, BOUNDS).await.ok()?;
+    let key: WindowKey = serde_json::from_slice(answer.body()).ok()?;
+    Some(key.key.expose().clone())
+}
+
+/// The token of `value` under `key`: HMAC-SHA-256, base64url.
+fn token(key: &str, value: &[u8]) -> Option<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).ok()?;
+    mac.update(value);
+    Some(web::jose::encode(&mac.finalize().into_bytes()))
+}
