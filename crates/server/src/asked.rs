@@ -5,8 +5,11 @@
 
 use crate::service::Service;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
+use bytes::Bytes;
+use domain::Id;
 use engine::Actor;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::sync::Arc;
 use web::{IdempotencyKey, JsonBytes, Problem};
 
@@ -15,8 +18,8 @@ use web::{IdempotencyKey, JsonBytes, Problem};
 pub struct Repeat {
     key: String,
     route: String,
-    /// The MAC of path and body: what a challenge is bound to.
-    pub body: [u8; 16],
+    path: String,
+    body: Bytes,
 }
 
 /// A JSON body with its `Idempotency-Key`.
@@ -33,19 +36,33 @@ impl Repeat {
     pub fn by(&self, service: &Service, actor: Actor) -> engine::Request {
         let mut caller = actor.id.0.to_vec();
         caller.extend_from_slice(format!("{:?}", actor.kind).as_bytes());
-        service.keys.request(&caller, &self.route, &self.key, self.body)
+        service.keys.request(&caller, &self.route, &self.key, service.keys.body(&self.path, &self.body))
     }
 
     /// The same, over another body: where a part of it must not count, such as a password.
     #[must_use]
-    pub fn over(&self, service: &Service, body: &[u8]) -> Self {
-        Self { body: service.keys.body(&self.route, body), ..self.clone() }
+    pub fn over(&self, body: Vec<u8>) -> Self {
+        Self { body: body.into(), ..self.clone() }
     }
 
     /// The same with a proof that was asked for: another request than the one that was refused for want of it.
     #[must_use]
     pub fn proven(&self) -> Self {
-        Self { route: format!("{} proven", self.route), ..self.clone() }
+        Self { route: format!("{} proven", self.route), ..self.over(self.without_challenge()) }
+    }
+
+    /// What a challenge is bound to: the path and everything in the body but the challenge itself.
+    pub fn payload(&self, service: &Service) -> Id {
+        Id(service.keys.body(&self.path, &self.without_challenge()))
+    }
+
+    /// The body without its challenge, members in order.
+    fn without_challenge(&self) -> Vec<u8> {
+        let mut body: Value = serde_json::from_slice(&self.body).unwrap_or(Value::Null);
+        if let Some(members) = body.as_object_mut() {
+            members.remove("challenge_id");
+        }
+        body.to_string().into_bytes()
     }
 }
 
@@ -60,7 +77,6 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<Service>> for Asked<T> {
         let path = parts.uri.path().to_owned();
         let request = Request::from_parts(parts, body);
         let JsonBytes(value, bytes) = JsonBytes::from_request(request, service).await?;
-        let body = service.keys.body(&path, &bytes);
-        Ok(Self { body: value, repeat: Repeat { key, route, body } })
+        Ok(Self { body: value, repeat: Repeat { key, route, path, body: bytes } })
     }
 }

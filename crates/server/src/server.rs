@@ -2,7 +2,7 @@
 
 use crate::options::Options;
 use crate::service::{OpenError, Service};
-use crate::{api, entrance};
+use crate::{api, entrance, pages};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use domain::Time;
@@ -27,7 +27,8 @@ impl Server {
     pub fn routers(&self) -> Vec<(String, Router)> {
         let service = &self.0;
         let guard = || from_fn_with_state(Arc::clone(service), entrance::guard);
-        let wallet = api::router().layer(guard()).with_state(Arc::clone(service)).merge(page::assets());
+        let wallet =
+            api::router().merge(pages::router()).layer(guard()).with_state(Arc::clone(service)).merge(page::assets());
         vec![(service.options.host.clone(), self.armoured(wallet, "wallet"))]
     }
 

@@ -3,13 +3,16 @@
 //! A handler parses, submits, presents; [`Service::submit`] is the only way to the engine, and turns whatever it says into a
 //! receipt or a problem.
 
+use crate::banking::Asking;
+use crate::banks::Banks;
 use crate::doors::{Doors, DoorsError, Safety};
 use crate::entrance::Entrance;
+use crate::gateway::GatewayToken;
 use crate::keys::Keys;
 use crate::options::Options;
 use crate::password::Passwords;
 use crate::refusals;
-use crate::{accounts, codes, contacts, letters, sessions};
+use crate::{accounts, codes, contacts, identity, letters, links, proofs, sessions, shops};
 use domain::{Id, Key, Time};
 use engine::sqlite::{SqliteJournal, SqliteStore};
 use engine::vault::{Vault, VaultError};
@@ -43,6 +46,12 @@ pub struct Service {
     pub options: Options,
     /// Tokens that were seen, and limits on requests.
     pub entrance: Entrance,
+    /// Our token at the gateway.
+    pub gateway_token: GatewayToken,
+    /// The references that are being asked for.
+    pub asking: Asking,
+    /// The banks, as the gateway last showed them.
+    pub banks: Banks,
     vault: Mutex<Vault>,
 }
 
@@ -109,6 +118,9 @@ impl Service {
             keys: Keys::new(&vault),
             passwords: Passwords::new(options.password_cost),
             entrance: Entrance::new(options.rates),
+            gateway_token: GatewayToken::default(),
+            asking: Asking::default(),
+            banks: Banks::default(),
             vault: Mutex::new(vault),
             outside,
             options,
@@ -214,5 +226,15 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<codes::Code>()?;
     doors.prepare::<letters::Letter>()?;
     doors.prepare::<sessions::Session>()?;
+    doors.prepare::<shops::ShopToken>()?;
+    doors.prepare::<shops::ShopName>()?;
+    doors.prepare::<identity::Identification>()?;
+    doors.prepare::<proofs::Challenge>()?;
+    doors.prepare::<proofs::KnownDevice>()?;
+    doors.prepare::<links::Link>()?;
+    doors.prepare::<links::LinkState>()?;
+    doors.prepare::<links::LinkedAccount>()?;
+    doors.prepare::<links::GatewayMandate>()?;
+    doors.prepare::<links::Ending>()?;
     Ok(())
 }

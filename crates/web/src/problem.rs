@@ -72,6 +72,11 @@ impl Problem {
         self.0.name
     }
 
+    /// What it says to a person, in Japanese and in English.
+    pub fn titles(&self) -> (&'static str, &'static str) {
+        (self.0.title_ja, self.0.title)
+    }
+
     /// There is no such thing, or it is another's: nobody learns which.
     pub fn not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not-found", "There is no such thing here.", "見つかりません。")

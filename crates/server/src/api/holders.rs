@@ -93,7 +93,7 @@ async fn open(
 
     let (holder, mail) = (HolderId(service.id()), service.contact_id(&address));
     // The password stays out of what is kept of the request.
-    let request = repeat.over(&service, &[address.expose().as_bytes(), &profile].concat()).by(&service, ANYONE);
+    let request = repeat.over([address.expose().as_bytes(), &profile].concat()).by(&service, ANYONE);
     let credential = service.new_credential(holder, body.password).await?;
     let command = holder::Command::Open {
         holder,

@@ -1,12 +1,13 @@
 //! Stand-ins for the outside: a clock that stands, chance from a seed, and an inbox that keeps what is delivered.
 
 use axum::Router;
-use axum::extract::State;
-use axum::routing::post;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
 use domain::Time;
 use engine::Clock;
 use http::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use web::{Chance, Json};
@@ -36,6 +37,53 @@ impl SeededChance {
 impl Chance for SeededChance {
     fn fill(&self, bytes: &mut [u8]) {
         self.0.lock().expect("nobody panicked").fill(bytes);
+    }
+}
+
+/// A stand-in for the identity vendor, by script.
+#[derive(Clone)]
+pub struct Vendor(pub Arc<Mutex<&'static str>>);
+
+impl Default for Vendor {
+    fn default() -> Self {
+        Self(Arc::new(Mutex::new("approved")))
+    }
+}
+
+impl Vendor {
+    pub fn says(&self, status: &'static str) {
+        *self.0.lock().expect("nobody panicked") = status;
+    }
+
+    /// The reference is the id; a person is known by what was claimed.
+    pub fn router(&self) -> Router {
+        type Claims = Arc<Mutex<BTreeMap<String, Value>>>;
+        type At = State<(Vendor, Claims)>;
+        fn verdict(vendor: &Vendor, reference: &str, claimed: &Value) -> Value {
+            let status = *vendor.0.lock().expect("nobody panicked");
+            let mut verdict = json!({ "id": reference, "reference": reference, "status": status, "url": null });
+            if status == "approved" && claimed.is_object() {
+                verdict["subject"] = claimed["birth_date"].clone();
+                verdict["verified"] = claimed.clone();
+            }
+            verdict
+        }
+        async fn begin(State((vendor, claims)): At, Json(body): Json<Value>) -> (StatusCode, Json<Value>) {
+            let reference = body["reference"].as_str().expect("a reference").to_owned();
+            let verdict = verdict(&vendor, &reference, &body["claimed"]);
+            claims.lock().expect("nobody panicked").insert(reference, body["claimed"].clone());
+            (StatusCode::CREATED, Json(verdict))
+        }
+        async fn show(State((vendor, claims)): At, Path(id): Path<String>) -> Json<Value> {
+            let claimed = claims.lock().expect("nobody panicked").get(&id).cloned().unwrap_or(Value::Null);
+            Json(verdict(&vendor, &id, &claimed))
+        }
+        Router::new()
+            .route("/identity/v1/identifications", post(begin))
+            .route("/identity/v1/identifications/{id}", get(show))
+            .route("/identity/v1/rechecks", post(begin))
+            .route("/identity/v1/rechecks/{id}", get(show))
+            .with_state((self.clone(), Claims::default()))
     }
 }
 

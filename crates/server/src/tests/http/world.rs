@@ -1,8 +1,9 @@
 //! A service on a directory of its own, and a caller that speaks HTTP with it.
 
-use super::outside::{Inbox, SeededChance, StandingClock};
+use super::browser::Browser;
+use super::gateway::Gateway;
+use super::outside::{Inbox, SeededChance, StandingClock, Vendor};
 use crate::{Cost, GatewayOptions, IdentityOptions, Options, Provider, Rates, Server, Staff};
-use axum::Router;
 use bytes::Bytes;
 use domain::Id;
 use http::{Request, StatusCode};
@@ -19,6 +20,8 @@ const BEGIN_MS: i64 = 1_767_193_200_000;
 pub struct World {
     pub server: Server,
     pub inbox: Inbox,
+    pub vendor: Vendor,
+    pub gateway: Gateway,
     pub routers: Arc<Routers>,
     pub clock: Arc<StandingClock>,
     keys: Mutex<u64>,
@@ -47,11 +50,6 @@ impl Answer {
 
 impl World {
     pub fn new() -> Self {
-        Self::with(&[])
-    }
-
-    /// A world with more hosts in it.
-    pub fn with(hosts: &[(&str, Router)]) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let (inbox, routers) = (Inbox::default(), Arc::new(Routers::new()));
         let clock = Arc::new(StandingClock(AtomicI64::new(BEGIN_MS)));
@@ -64,11 +62,10 @@ impl World {
         for (host, router) in server.routers() {
             routers.add(host, router);
         }
-        routers.add("sandbox.localhost", inbox.router());
-        for (host, router) in hosts {
-            routers.add(*host, router.clone());
-        }
-        Self { server, inbox, routers, clock, keys: Mutex::new(0), _directory: directory }
+        let (vendor, gateway) = (Vendor::default(), Gateway::new(Arc::clone(&clock) as _));
+        routers.add("sandbox.localhost", inbox.router().merge(vendor.router()));
+        routers.add("gateway.localhost", gateway.router());
+        Self { server, inbox, vendor, gateway, routers, clock, keys: Mutex::new(0), _directory: directory }
     }
 
     /// A key for a request that was never made before.
@@ -144,6 +141,52 @@ impl World {
     }
 }
 
+impl World {
+    /// Somebody with a wallet, identified. The token and the wallet's path.
+    pub async fn identified(&self, name: &str) -> (String, String) {
+        let id = self.join(name).await;
+        let token = self.log_in(name).await;
+        let body = json!({ "method": "chip_and_face" });
+        let identified = self.post(&format!("/v1/holders/{id}/identifications"), Some(&token), body).await;
+        assert_eq!((identified.status.as_u16(), identified.text("status").as_str()), (202, "approved"));
+        let wallet = self.post("/v1/wallets", Some(&token), json!({})).await;
+        assert_eq!(wallet.status, StatusCode::CREATED, "{}", wallet.text);
+        (token, format!("/v1/wallets/{}", wallet.text("id")))
+    }
+
+    /// Asks for a mandate. Its id.
+    pub async fn ask_mandate(&self, token: &str, wallet: &str) -> String {
+        let body = json!({ "bank_code": "0125" });
+        let asked = self.post(&format!("{wallet}/mandates"), Some(token), body).await;
+        assert_eq!(asked.status, StatusCode::CREATED, "{}", asked.text);
+        let id = asked.text("id");
+        assert_eq!(asked.text("authorize_url"), format!("{ORIGIN}/link/{id}"));
+        id
+    }
+
+    /// Links a bank account, through pages and bank. The mandate's id.
+    pub async fn link(&self, name: &str, token: &str, wallet: &str) -> String {
+        let id = self.ask_mandate(token, wallet).await;
+        let browser = Browser::new(self);
+        browser.go_to_bank(name, &id).await;
+        let back = browser.get(&self.gateway.authenticate()).await;
+        assert_eq!(back.status, StatusCode::OK, "{}", back.text);
+        id
+    }
+
+    pub async fn top_up(&self, token: &str, wallet: &str, mandate: &str, amount: i64) -> Answer {
+        let body = json!({ "mandate_id": mandate, "amount": amount });
+        self.post(&format!("{wallet}/top-ups"), Some(token), body).await
+    }
+
+    pub async fn funds(&self, token: &str, wallet: &str) -> i64 {
+        let shown = self.get(wallet, Some(token)).await;
+        shown.body["balances"]["funds"].as_i64().unwrap_or_else(|| panic!("{}", shown.text))
+    }
+}
+
+pub use crate::gateway::percent;
+
 impl Drop for World {
     fn drop(&mut self) {
         self.server.stop().expect("the engine stops");
@@ -158,6 +201,11 @@ pub fn password(name: &str) -> String {
     format!("{name} の合言葉 7")
 }
 
+/// A birth date of their own: the vendor's stand-in knows people by it.
+fn birth_date(name: &str) -> String {
+    format!("{}-04-01", 1950 + name.bytes().map(u32::from).sum::<u32>() % 50)
+}
+
 pub fn somebody(name: &str) -> Value {
     json!({
         "email": mail(name),
@@ -166,7 +214,7 @@ pub fn somebody(name: &str) -> Value {
         "given_name": "さくら",
         "family_kana": "アオキ",
         "given_kana": "サクラ",
-        "birth_date": "1990-04-01",
+        "birth_date": birth_date(name),
     })
 }
 

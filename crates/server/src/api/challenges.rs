@@ -1,0 +1,67 @@
+//! Challenges: where a proof that was asked for is given.
+
+use crate::entrance::Holder;
+use crate::proofs::Challenge;
+use crate::service::Service;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::get;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use web::{Json, Problem};
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new().route("/v1/challenges/{challenge}", get(show).post(answer))
+}
+
+/// What the holder answers; nothing, where the way takes nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    code: Option<String>,
+}
+
+/// A challenge.
+#[derive(Serialize)]
+pub struct Shown {
+    id: String,
+    status: &'static str,
+    way: &'static str,
+    url: Option<String>,
+    expires_at: String,
+}
+
+impl From<Challenge> for Shown {
+    fn from(challenge: Challenge) -> Self {
+        Self {
+            id: challenge.shown(),
+            status: challenge.status.name(),
+            way: challenge.way.name(),
+            expires_at: challenge.expires.to_string(),
+            url: challenge.url,
+        }
+    }
+}
+
+async fn answer(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(challenge): Path<String>,
+    Json(body): Json<Proof>,
+) -> Result<Json<Shown>, Problem> {
+    let challenge = service.challenge_of(caller.id, &challenge)?;
+    Ok(Json(service.answer_challenge(challenge, body.code.as_deref()).await?.into()))
+}
+
+async fn show(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(challenge): Path<String>,
+) -> Result<Json<Shown>, Problem> {
+    let mut challenge = service.challenge_of(caller.id, &challenge)?;
+    if challenge.vendor_id.is_some() {
+        challenge = service.answer_challenge(challenge, None).await?;
+    }
+    Ok(Json(challenge.into()))
+}

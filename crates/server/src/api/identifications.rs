@@ -1,0 +1,115 @@
+//! Identifications: a holder is proven to be a person, by the vendor.
+
+use crate::api::holders::parse_id;
+use crate::asked::Asked;
+use crate::entrance::Holder;
+use crate::identity::{Identification, Status, method_of};
+use crate::refusals;
+use crate::service::Service;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use bytes::Bytes;
+use domain::Id;
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use web::webhook;
+use web::{Json, Problem};
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/v1/holders/{holder}/identifications", post(begin))
+        .route("/v1/holders/{holder}/identifications/{identification}", get(show))
+        .route("/v1/callbacks/identity", post(told))
+}
+
+/// How the holder wants to be identified.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Begin {
+    method: String,
+}
+
+/// An identification.
+#[derive(Serialize)]
+pub struct Shown {
+    id: String,
+    status: &'static str,
+    url: Option<String>,
+    reason: Option<String>,
+}
+
+impl From<Identification> for Shown {
+    fn from(row: Identification) -> Self {
+        Self { id: row.shown(), status: row.status.name(), url: row.url, reason: row.reason }
+    }
+}
+
+async fn begin(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(holder): Path<String>,
+    Asked { body, repeat }: Asked<Begin>,
+) -> Result<(StatusCode, Json<Shown>), Problem> {
+    caller.check(parse_id(&holder)?)?;
+    let unknown = || Problem::malformed("signing_certificate, chip_and_face, picture_and_face or registered_letter.");
+    let method = method_of(&body.method).ok_or_else(|| unknown().with("member", "method"))?;
+    let request = repeat.by(&service, caller.actor());
+    let fresh = Identification {
+        key: Id(request.key),
+        body: Id(request.body),
+        holder: caller.id,
+        method,
+        status: Status::Pending,
+        vendor_id: None,
+        url: None,
+        reason: None,
+        subject: None,
+        asked: service.now(),
+        due: None,
+    };
+    let row = if service.doors.insert(&fresh)? { Some(fresh) } else { service.doors.get(Id(request.key))? };
+    let row: Identification = row.ok_or_else(refusals::unavailable)?;
+    if row.body != Id(request.body) {
+        return Err(refusals::engine_problem(&engine::EngineError::KeyReused));
+    }
+    let row = service.refresh_identification(row).await?;
+    if row.status == Status::Approved {
+        // Who was just proven to be themselves has proven the device they hold.
+        service.know_device(&caller)?;
+    }
+    Ok((StatusCode::ACCEPTED, Json(row.into())))
+}
+
+async fn show(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path((holder, identification)): Path<(String, String)>,
+) -> Result<Json<Shown>, Problem> {
+    caller.check(parse_id(&holder)?)?;
+    let rows: Vec<Identification> = service.doors.of(caller.id.0)?;
+    let row = rows.into_iter().find(|row| row.shown() == identification);
+    let row = row.ok_or_else(|| Problem::not_found().with("noun", "identification"))?;
+    Ok(Json(service.refresh_identification(row).await?.into()))
+}
+
+/// The vendor says that there is news. What it is, the vendor is asked: the body names the identification and no more.
+async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
+    #[derive(Deserialize)]
+    struct News {
+        reference: String,
+    }
+    let key =
+        webhook::Key::parse(service.options.identity.callback_secret.expose()).map_err(|_| Problem::internal())?;
+    webhook::verify(&[key], &headers, &body, service.now()).map_err(|_| Problem::unauthenticated())?;
+    let news: News = serde_json::from_slice(&body).map_err(|_| Problem::malformed("No news can be read in it."))?;
+    let key = news.reference.strip_prefix("idn_").and_then(|digits| u128::from_str_radix(digits, 16).ok());
+    let row = key.map(|key| service.doors.get::<Identification>(Id::from_number(key))).transpose()?.flatten();
+    if let Some(row) = row {
+        service.refresh_identification(row).await?;
+    }
+    // What is not ours is taken all the same: the vendor need not say it again.
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,256 @@
+//! Mandates: asking for one, seeing them, ending one. And the bank accounts that they hang on.
+//!
+//! What is answered here grants nothing: the link goes on at a page of ours, in the holder's own browser.
+
+use crate::api::wallets::parse_id;
+use crate::asked::Asked;
+use crate::entrance::Holder;
+use crate::links::{Link, LinkedAccount};
+use crate::refusals;
+use crate::service::Service;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::get;
+use domain::Key;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wallet::mandate::{Mandate, Request, RevokedBy, Why};
+use wallet::{BankCode, Command, MandateId, Noun, Receipt, Refusal, Row, mandate, table};
+use web::{Json, Problem};
+
+/// The longest `return_url`, in bytes.
+const RETURN_URL_BYTES_MAX: usize = 512;
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/v1/wallets/{wallet}/mandates", get(list).post(ask))
+        .route("/v1/wallets/{wallet}/mandates/{mandate}", get(show).delete(revoke))
+        .route("/v1/wallets/{wallet}/bank-accounts", get(accounts))
+}
+
+/// A mandate that is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    bank_code: String,
+    return_url: Option<String>,
+    challenge_id: Option<String>,
+}
+
+/// A mandate.
+#[derive(Serialize)]
+pub struct Shown {
+    id: String,
+    status: &'static str,
+    bank_code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    branch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    masked_number: Option<String>,
+    /// Whether the account's true holder has confirmed it: until then it debits little.
+    confirmed: bool,
+    requested_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorize_url: Option<String>,
+}
+
+/// A list.
+#[derive(Serialize)]
+pub struct List<T> {
+    data: Vec<T>,
+    next_cursor: Option<String>,
+}
+
+/// A bank account.
+#[derive(Serialize)]
+pub struct BankAccount {
+    id: String,
+    bank_code: String,
+    branch: String,
+    masked_number: String,
+    mandate: Option<String>,
+    can_pay_out: bool,
+}
+
+async fn ask(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(wallet): Path<String>,
+    Asked { body, repeat }: Asked<Ask>,
+) -> Result<(StatusCode, Json<Shown>), Problem> {
+    let wallet = parse_id(&wallet)?;
+    let bank = parse_bank(&body.bank_code)?;
+    let return_url = body.return_url.map(|url| check_return_url(&url, &service.options.origin)).transpose()?;
+    let mandate = MandateId(service.id());
+    let command = |proof| {
+        let origin = Some(caller.origin);
+        Command::Mandate(mandate::Command::Request(Request { mandate, wallet, holder: caller.id, bank, origin, proof }))
+    };
+    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), false, command).await?;
+    let Receipt::Mandate { id, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
+        return Err(Problem::internal());
+    };
+    let link = Link {
+        mandate: id,
+        wallet,
+        holder: caller.id,
+        bank,
+        return_url,
+        gateway_id: None,
+        bank_account: None,
+        account: None,
+    };
+    service.doors.insert(&link)?;
+    Ok((StatusCode::CREATED, Json(service.present_mandate(&caller, id).await?)))
+}
+
+async fn list(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(wallet): Path<String>,
+) -> Result<Json<List<Shown>>, Problem> {
+    let wallet = parse_id(&wallet)?;
+    service.wallet_of(wallet, caller.id).await?;
+    let mut data = Vec::new();
+    for link in service.doors.of::<Link>(wallet.0)?.into_iter().rev() {
+        data.push(service.present_mandate(&caller, link.mandate).await?);
+    }
+    Ok(Json(List { data, next_cursor: None }))
+}
+
+async fn show(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path((wallet, mandate)): Path<(String, String)>,
+) -> Result<Json<Shown>, Problem> {
+    let mandate = own_mandate(&service, &caller, &wallet, &mandate).await?;
+    Ok(Json(service.present_mandate(&caller, mandate).await?))
+}
+
+async fn revoke(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path((wallet, mandate)): Path<(String, String)>,
+) -> Result<StatusCode, Problem> {
+    let mandate = own_mandate(&service, &caller, &wallet, &mandate).await?;
+    let by = RevokedBy::Holder(caller.id);
+    let command = Command::Mandate(mandate::Command::Revoke { mandate, by, why: Why::Unneeded });
+    match service.ask(caller.actor(), None, command).await?.reply {
+        // What never came to be is as good as ended.
+        Ok(_) | Err(Refusal::WrongStatus { .. }) => {}
+        Err(refusal) => return Err(refusals::problem(&refusal)),
+    }
+    service.end_at_gateway(mandate).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn accounts(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(wallet): Path<String>,
+) -> Result<Json<List<BankAccount>>, Problem> {
+    let id = parse_id(&wallet)?;
+    let wallet = service.wallet_of(id, caller.id).await?;
+    let mut data = Vec::new();
+    for linked in service.doors.of::<LinkedAccount>(id.0)? {
+        let row = service.row(Key::new(table::BANK_ACCOUNT, linked.bank_account.0)).await?;
+        // The bank granted it, and it never became a link.
+        let Some(Row::BankAccount(row)) = row.as_deref() else { continue };
+        let can_pay_out = row.is_route_of(id, &wallet);
+        let mandate = service.live_mandate_of(id, row.live_mandate).await?;
+        if !can_pay_out && mandate.is_none() {
+            continue;
+        }
+        let account = service.account_shown(caller.id, &linked.account)?;
+        data.push(BankAccount {
+            id: linked.bank_account.to_string(),
+            bank_code: account.bank_code,
+            branch: account.branch,
+            masked_number: account.masked_number,
+            mandate: mandate.map(|mandate| mandate.to_string()),
+            can_pay_out,
+        });
+    }
+    Ok(Json(List { data, next_cursor: None }))
+}
+
+/// The bank code in a body.
+pub fn parse_bank(text: &str) -> Result<BankCode, Problem> {
+    let is_code = text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let code = text.parse().ok().filter(|_| is_code).and_then(BankCode::new);
+    code.ok_or_else(|| Problem::malformed("A bank code has four digits.").with("member", "bank_code"))
+}
+
+/// A browser is sent back to our own pages alone: whoever names another place wants it to look like ours.
+fn check_return_url(url: &str, own: &str) -> Result<String, Problem> {
+    let path = url.strip_prefix(own).unwrap_or(url);
+    let is_own = path.starts_with('/') && !path.starts_with("//") && !path.starts_with("/\\");
+    let is_plain = url.len() <= RETURN_URL_BYTES_MAX && url.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_own && is_plain {
+        return Ok(path.to_owned());
+    }
+    Err(Problem::malformed("A return_url is a path of this service.").with("member", "return_url"))
+}
+
+async fn own_mandate(service: &Service, caller: &Holder, wallet: &str, mandate: &str) -> Result<MandateId, Problem> {
+    let unknown = || refusals::problem(&Refusal::Unknown { noun: Noun::Mandate });
+    let wallet = parse_id(wallet)?;
+    let id: MandateId = mandate.parse().map_err(|_| unknown())?;
+    let mandate = service.mandate(id).await?;
+    if mandate.holder == caller.id && mandate.wallet == wallet { Ok(id) } else { Err(unknown()) }
+}
+
+impl Service {
+    /// The mandate `id`.
+    pub async fn mandate(&self, id: MandateId) -> Result<Mandate, Problem> {
+        match self.row(Key::new(table::MANDATE, id.0)).await?.as_deref() {
+            Some(Row::Mandate(mandate)) => Ok(mandate.clone()),
+            Some(_) | None => Err(refusals::problem(&Refusal::Unknown { noun: Noun::Mandate })),
+        }
+    }
+
+    /// The live mandate of an account, if it is this wallet's.
+    async fn live_mandate_of(
+        &self,
+        wallet: wallet::WalletId,
+        live: Option<MandateId>,
+    ) -> Result<Option<MandateId>, Problem> {
+        let Some(live) = live else { return Ok(None) };
+        let mandate = self.mandate(live).await?;
+        Ok(Some(live).filter(|_| mandate.wallet == wallet))
+    }
+
+    async fn present_mandate(&self, caller: &Holder, id: MandateId) -> Result<Shown, Problem> {
+        let mandate = self.mandate(id).await?;
+        let link = self.doors.get::<Link>(id.0)?;
+        let sealed = link.as_ref().and_then(|link| link.account.as_ref());
+        let account = sealed.map(|sealed| self.account_shown(caller.id, sealed)).transpose()?;
+        let waits = mandate.status == mandate::Status::Requested;
+        Ok(Shown {
+            id: id.to_string(),
+            status: mandate.status.name(),
+            bank_code: mandate.bank.to_string(),
+            branch: account.as_ref().map(|account| account.branch.clone()),
+            masked_number: account.map(|account| account.masked_number),
+            confirmed: mandate.confirmed,
+            requested_at: mandate.requested.to_string(),
+            authorize_url: waits.then(|| format!("{}/link/{id}", self.options.origin)),
+        })
+    }
+
+    /// Tells the gateway that a mandate of ours is ended, if it ever was one there. What cannot be told now is told later.
+    pub async fn end_at_gateway(&self, mandate: MandateId) -> Result<(), Problem> {
+        let Some(gateway_id) = self.doors.get::<Link>(mandate.0)?.and_then(|link| link.gateway_id) else {
+            return Ok(());
+        };
+        let path = format!("/gateway/v1/mandates/{gateway_id}/revoke");
+        let body = serde_json::json!({ "reason": "unneeded", "reference": format!("revoke-{mandate}") });
+        if let Err(error) = self.gateway_call(http::Method::POST, &path, Some(&body)).await {
+            tracing::warn!(%error, "a revocation waits");
+            self.doors.put(&crate::links::Ending::new(mandate, self.now()))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,124 @@
+//! Top-ups: money into a wallet from a linked bank account. The books first, then the bank, then the answer: for as long as
+//! the caller may be made to wait, and no longer.
+
+use crate::api::holders::Nothing;
+use crate::api::wallets::parse_id;
+use crate::asked::Asked;
+use crate::entrance::Holder;
+use crate::refusals;
+use crate::service::Service;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use http::StatusCode;
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wallet::top_up::{self, Request, Status, TopUp};
+use wallet::{Command, MandateId, Noun, Receipt, Refusal, TopUpId};
+use web::{Json, Problem};
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/v1/wallets/{wallet}/top-ups", post(ask))
+        .route("/v1/wallets/{wallet}/top-ups/{top_up}", get(show))
+        .route("/v1/wallets/{wallet}/top-ups/{top_up}/cancel", post(cancel))
+}
+
+/// A top-up that is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    mandate_id: String,
+    amount: Yen,
+    challenge_id: Option<String>,
+}
+
+/// A top-up.
+#[derive(Serialize)]
+pub struct Shown {
+    id: String,
+    status: &'static str,
+    amount: Yen,
+    mandate_id: String,
+    bank_code: String,
+    cancel_wished: bool,
+    accepted_at: String,
+}
+
+async fn ask(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(wallet): Path<String>,
+    Asked { body, repeat }: Asked<Ask>,
+) -> Result<(StatusCode, Json<Shown>), Problem> {
+    let wallet = parse_id(&wallet)?;
+    let unknown = || refusals::problem(&Refusal::Unknown { noun: Noun::Mandate });
+    let mandate: MandateId = body.mandate_id.parse().map_err(|_| unknown())?;
+    let (top_up, amount) = (TopUpId(service.id()), body.amount);
+    let command = |proof| {
+        let origin = Some(caller.origin);
+        let request = Request { top_up, wallet, holder: caller.id, mandate, amount, origin, proof };
+        Command::TopUp(top_up::Command::Request(request))
+    };
+    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), false, command).await?;
+    let Receipt::TopUp { id, status, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
+        return Err(Problem::internal());
+    };
+    if status == Status::Pending && !answer.repeated {
+        service.ask_top_up(id, service.options.bank_wait_ms).await?;
+    }
+    present(&service, id, StatusCode::CREATED).await
+}
+
+async fn show(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path((wallet, top_up)): Path<(String, String)>,
+) -> Result<Json<Shown>, Problem> {
+    let (_, row) = own(&service, &caller, &wallet, &top_up).await?;
+    Ok(Json(shown(&row)))
+}
+
+async fn cancel(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path((wallet, top_up)): Path<(String, String)>,
+    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+) -> Result<(StatusCode, Json<Shown>), Problem> {
+    let (id, _) = own(&service, &caller, &wallet, &top_up).await?;
+    let request = repeat.by(&service, caller.actor());
+    let command = Command::TopUp(top_up::Command::Cancel { top_up: id, holder: caller.id });
+    service.submit(caller.actor(), Some(request), command).await?;
+    present(&service, id, StatusCode::OK).await
+}
+
+/// The top-up, if it is of this wallet and the wallet is the caller's.
+async fn own(service: &Service, caller: &Holder, wallet: &str, top_up: &str) -> Result<(TopUpId, TopUp), Problem> {
+    let unknown = || refusals::problem(&Refusal::Unknown { noun: Noun::TopUp });
+    let wallet = parse_id(wallet)?;
+    let id: TopUpId = top_up.parse().map_err(|_| unknown())?;
+    service.wallet_of(wallet, caller.id).await?;
+    let row = service.top_up(id).await?;
+    if row.debit.wallet == wallet { Ok((id, row)) } else { Err(unknown()) }
+}
+
+/// The top-up as it stands; with `done` if it has come to its end, else with 202.
+async fn present(service: &Service, id: TopUpId, done: StatusCode) -> Result<(StatusCode, Json<Shown>), Problem> {
+    let row = service.top_up(id).await?;
+    let status = if row.status.is_open() { StatusCode::ACCEPTED } else { done };
+    Ok((status, Json(shown(&row))))
+}
+
+fn shown(row: &TopUp) -> Shown {
+    Shown {
+        id: row.debit.top_up.to_string(),
+        status: row.status.name(),
+        amount: row.debit.amount,
+        mandate_id: row.mandate.to_string(),
+        bank_code: row.debit.bank.to_string(),
+        cancel_wished: row.cancel_wished.is_some(),
+        accepted_at: row.debit.accepted.to_string(),
+    }
+}

@@ -1,0 +1,216 @@
+//! The wallet itself: opening it, what is in it and what it may, freezing, closing.
+
+use crate::api::holders::Nothing;
+use crate::asked::Asked;
+use crate::entrance::Holder;
+use crate::service::Service;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::routing::{get, post};
+use domain::Day;
+use http::StatusCode;
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use wallet::wallet::{Asker, Command as OfWallet, Wallet};
+use wallet::{Command, Policy, Receipt, WalletId, holder};
+use web::{Json, Problem};
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/v1/wallets", post(open))
+        .route("/v1/wallets/{wallet}", get(show))
+        .route("/v1/wallets/{wallet}/freeze", post(freeze))
+        .route("/v1/wallets/{wallet}/unfreeze", post(unfreeze))
+        .route("/v1/wallets/{wallet}/closure", post(close))
+}
+
+/// A wallet.
+#[derive(Serialize)]
+pub struct Shown {
+    id: String,
+    status: &'static str,
+    tier: &'static str,
+    balances: Balances,
+    owed: Yen,
+    limits: Limits,
+    opened_at: String,
+}
+
+/// What is in it, in yen.
+#[derive(Serialize)]
+pub struct Balances {
+    funds: Yen,
+    prepaid: Yen,
+    bonus: Yen,
+    held: Yen,
+    arriving: Yen,
+}
+
+/// What it may, in yen; what is left is what the wallet's own sums leave: the person's and the account's may leave less.
+#[derive(Serialize)]
+pub struct Limits {
+    top_up: TopUpLimits,
+    payment: DayLimits,
+    send: DayLimits,
+    payout: PayoutLimits,
+    balance_max: Yen,
+}
+
+/// Of top-ups.
+#[derive(Serialize)]
+pub struct TopUpLimits {
+    per_time: Yen,
+    month_left: Yen,
+    rolling_left: Yen,
+}
+
+/// Of what is counted by day.
+#[derive(Serialize)]
+pub struct DayLimits {
+    per_time: Yen,
+    day_left: Yen,
+}
+
+/// Of payouts.
+#[derive(Serialize)]
+pub struct PayoutLimits {
+    per_time: Yen,
+    month_count_left: u32,
+}
+
+/// A body that may carry a challenge.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provable {
+    challenge_id: Option<String>,
+}
+
+/// What became of the wallet.
+#[derive(Serialize)]
+pub struct Changed {
+    id: String,
+    status: String,
+}
+
+async fn open(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+) -> Result<(StatusCode, Json<Shown>), Problem> {
+    let wallet = WalletId(service.id());
+    let command = OfWallet::Open { wallet, holder: caller.id, origin: Some(caller.origin) };
+    let request = repeat.by(&service, caller.actor());
+    match service.submit(caller.actor(), Some(request), Command::Wallet(command)).await? {
+        Receipt::Wallet { id, .. } => {
+            // Whoever opens a wallet holds the first device that is the wallet's own.
+            service.know_device(&caller)?;
+            Ok((StatusCode::CREATED, Json(present(&service, &caller, id).await?)))
+        }
+        _ => Err(Problem::internal()),
+    }
+}
+
+async fn show(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(wallet): Path<String>,
+) -> Result<Json<Shown>, Problem> {
+    Ok(Json(present(&service, &caller, parse_id(&wallet)?).await?))
+}
+
+async fn freeze(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(wallet): Path<String>,
+    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+) -> Result<Json<Changed>, Problem> {
+    let command = OfWallet::Freeze { wallet: parse_id(&wallet)?, by: Asker::Holder(caller.id) };
+    let request = repeat.by(&service, caller.actor());
+    changed(service.submit(caller.actor(), Some(request), Command::Wallet(command)).await?)
+}
+
+async fn unfreeze(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(wallet): Path<String>,
+    Asked { body, repeat }: Asked<Provable>,
+) -> Result<Json<Changed>, Problem> {
+    let command = OfWallet::Unfreeze { wallet: parse_id(&wallet)?, by: Asker::Holder(caller.id) };
+    let command = |_| Command::Wallet(command);
+    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
+    changed(answer.reply.map_err(|refusal| crate::refusals::problem(&refusal))?)
+}
+
+async fn close(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(wallet): Path<String>,
+    Asked { body, repeat }: Asked<Provable>,
+) -> Result<Json<Changed>, Problem> {
+    let command = OfWallet::Close { wallet: parse_id(&wallet)?, holder: caller.id };
+    let command = |_| Command::Wallet(command);
+    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
+    changed(answer.reply.map_err(|refusal| crate::refusals::problem(&refusal))?)
+}
+
+fn changed(receipt: Receipt) -> Result<Json<Changed>, Problem> {
+    match receipt {
+        Receipt::Wallet { id, status } => Ok(Json(Changed { id: id.to_string(), status })),
+        _ => Err(Problem::internal()),
+    }
+}
+
+/// The wallet's id in a path; one that is none is nobody's.
+pub fn parse_id(text: &str) -> Result<WalletId, Problem> {
+    text.parse().map_err(|_| Problem::not_found().with("noun", "wallet"))
+}
+
+async fn present(service: &Service, caller: &Holder, id: WalletId) -> Result<Shown, Problem> {
+    let wallet = service.wallet_of(id, caller.id).await?;
+    let today = service.now().day();
+    let balances = Balances {
+        funds: wallet.funds.account.available(),
+        prepaid: wallet.prepaid.account.available(),
+        bonus: wallet.bonus.account.available(),
+        held: wallet.held(),
+        arriving: wallet.arriving(),
+    };
+    Ok(Shown {
+        id: id.to_string(),
+        status: wallet.status(),
+        tier: wallet.tier.name(),
+        balances,
+        owed: Yen::checked_sum(wallet.debts.iter().map(|debt| debt.amount)).unwrap_or(Yen::MAX),
+        limits: limits(&wallet, service.options.context.policies.on(today), today),
+        opened_at: wallet.traits.opened.to_string(),
+    })
+}
+
+fn limits(wallet: &Wallet, policy: &Policy, today: Day) -> Limits {
+    let sums = &wallet.counters;
+    let day = |per_time, per_day: Yen, used| DayLimits { per_time, day_left: per_day.saturating_sub(used) };
+    Limits {
+        top_up: TopUpLimits {
+            per_time: policy.top_up.per_time_max,
+            month_left: policy.top_up.per_month_max.saturating_sub(sums.top_up.in_month(today)),
+            rolling_left: policy.top_up.rolling_max.saturating_sub(sums.top_up.rolling(today)),
+        },
+        payment: day(policy.payment.per_time_max, policy.payment.per_day_max, sums.payment.on(today)),
+        send: day(policy.send.per_time_max, policy.send.per_day_max, sums.send.on(today)),
+        payout: PayoutLimits {
+            per_time: policy.payout.per_time_max,
+            month_count_left: policy.payout.count_per_month_max.saturating_sub(sums.payout.count_in_month(today)),
+        },
+        balance_max: policy.balance.max(wallet.tier),
+    }
+}
+
+impl Service {
+    /// The holder's own wallet, where a page speaks of it.
+    pub async fn wallet_id_of(&self, holder: wallet::HolderId) -> Result<Option<WalletId>, Problem> {
+        let holder: holder::Holder = self.holder(holder).await?;
+        Ok(holder.wallet)
+    }
+}

@@ -1,0 +1,281 @@
+//! Asking banks, through the gateway: debits of top-ups, credits of payouts, and what is given back.
+//!
+//! A reference is in the books before anybody hears of it. The first time it is sent; whenever nobody knows what became of it,
+//! the gateway is asked by the reference before it is sent again, and absence is no answer before the bank's cut-off.
+//! What comes back goes into the books as it is said; whether that is final is for the rules.
+//! Start reading at [`Service::ask_top_up`].
+
+use crate::gateway::{GatewayAnswer, GatewayError};
+use crate::links::{Link, LinkedAccount};
+use crate::refusals;
+use crate::service::Service;
+use domain::{Id, Key};
+use engine::{Actor, ActorKind};
+use http::{Method, StatusCode};
+use ledger::Yen;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+use wallet::bank_answer::{Answer, AnswerSource, Outcome};
+use wallet::payout::{self, Payout};
+use wallet::top_up::{self, TopUp};
+use wallet::{BankCode, Command, GiveBackId, Noun, PayoutId, Refusal, Row, TopUpId, table};
+use web::Problem;
+
+/// The code under which a debit counts that the gateway itself does not take: 8, stopped by the collector.
+const CODE_NOT_TAKEN: u16 = 8;
+
+/// References that are being asked for at this moment: a handler and a worker never ask for the same one at once.
+#[derive(Default)]
+pub struct Asking(Mutex<BTreeSet<Id>>);
+
+/// Holds a reference while it is asked for.
+struct Turn<'a>(&'a Asking, Id);
+
+impl Asking {
+    fn begin(&self, reference: Id) -> Option<Turn<'_>> {
+        let mut asking = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        asking.insert(reference).then_some(Turn(self, reference))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.1);
+    }
+}
+
+/// What asking came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Nothing is to be asked any more.
+    Over,
+    /// The bank has not said yet.
+    Open,
+    /// Somebody else is asking.
+    Elsewhere,
+    /// The gateway gave no answer.
+    NoAnswer,
+}
+
+/// What the gateway says of a reference.
+enum Said {
+    Answer(Outcome),
+    Reversed(Yen),
+    /// It has the reference, and no answer yet.
+    Waits,
+    /// It does not know the reference; whether it ever may.
+    Unknown {
+        last: bool,
+    },
+    NoAnswer,
+    /// Nothing was sent.
+    Unsent,
+}
+
+impl Service {
+    /// The top-up `id`.
+    pub async fn top_up(&self, id: TopUpId) -> Result<TopUp, Problem> {
+        match self.row(Key::new(table::TOP_UP, id.0)).await?.as_deref() {
+            Some(Row::TopUp(row)) => Ok((**row).clone()),
+            Some(_) | None => Err(refusals::problem(&Refusal::Unknown { noun: Noun::TopUp })),
+        }
+    }
+
+    /// The payout `id`.
+    pub async fn payout(&self, id: PayoutId) -> Result<Payout, Problem> {
+        match self.row(Key::new(table::PAYOUT, id.0)).await?.as_deref() {
+            Some(Row::Payout(row)) => Ok((**row).clone()),
+            Some(_) | None => Err(refusals::problem(&Refusal::Unknown { noun: Noun::Payout })),
+        }
+    }
+
+    /// Asks the bank for the debit of a top-up, or what became of it.
+    pub async fn ask_top_up(&self, id: TopUpId, time_ms: u64) -> Result<Asked, Problem> {
+        let Some(_turn) = self.asking.begin(id.0) else { return Ok(Asked::Elsewhere) };
+        let row = self.top_up(id).await?;
+        if !matches!(row.status, top_up::Status::Pending | top_up::Status::InDoubt) {
+            return Ok(Asked::Over);
+        }
+        let Some(gateway_id) = self.doors.get::<Link>(row.mandate.0)?.and_then(|link| link.gateway_id) else {
+            tracing::error!(top_up = %id, "a mandate has no name at the gateway");
+            return Ok(Asked::NoAnswer);
+        };
+        let body =
+            json!({ "reference": id.to_string(), "mandate_id": gateway_id, "amount": row.debit.amount.amount() });
+        let (said, source) = self.ask_gateway("debits", &id.to_string(), &body, row.attempts > 0, time_ms).await;
+        self.take_top_up(id, row.debit.bank, said, source).await
+    }
+
+    async fn take_top_up(
+        &self,
+        id: TopUpId,
+        bank: BankCode,
+        said: Said,
+        source: AnswerSource,
+    ) -> Result<Asked, Problem> {
+        let answer = |outcome| top_up::Command::Answer {
+            top_up: id,
+            answer: Answer { outcome, source },
+            give_back: GiveBackId(self.id()),
+        };
+        let (command, asked) = match said {
+            Said::Answer(outcome) => (answer(outcome), Asked::Over),
+            Said::Reversed(amount) => (top_up::Command::Reverse { top_up: id, amount }, Asked::Over),
+            Said::Waits => (top_up::Command::Asked { top_up: id }, Asked::Open),
+            Said::NoAnswer => (top_up::Command::Asked { top_up: id }, Asked::NoAnswer),
+            Said::Unknown { last } => {
+                (answer(Outcome::NotFound { last }), if last { Asked::Over } else { Asked::Open })
+            }
+            Said::Unsent => return Ok(Asked::NoAnswer),
+        };
+        self.told_by_bank(bank, Command::TopUp(command)).await?;
+        Ok(asked)
+    }
+
+    /// Asks the bank for the credit of a payout, or what became of it.
+    pub async fn ask_payout(&self, id: PayoutId, time_ms: u64) -> Result<Asked, Problem> {
+        let Some(_turn) = self.asking.begin(id.0) else { return Ok(Asked::Elsewhere) };
+        let row = self.payout(id).await?;
+        if !matches!(row.status, payout::Status::Pending | payout::Status::InDoubt) {
+            return Ok(Asked::Over);
+        }
+        let credit = &row.credit;
+        let Some(linked) = self.route_of(credit.wallet, credit.bank_account).await? else {
+            tracing::error!(payout = %id, "an account has no name at the gateway");
+            return Ok(Asked::NoAnswer);
+        };
+        let body = json!({
+            "reference": id.to_string(),
+            "mandate_id": linked.gateway_id,
+            "amount": credit.amount.amount(),
+        });
+        let (said, source) = self.ask_gateway("credits", &id.to_string(), &body, row.attempts > 0, time_ms).await;
+        let answer = |outcome| payout::Command::Answer { payout: id, answer: Answer { outcome, source } };
+        let (command, asked) = match said {
+            Said::Answer(outcome) => (answer(outcome), Asked::Over),
+            Said::Reversed(amount) => (payout::Command::Return { payout: id, amount }, Asked::Over),
+            Said::Waits => (payout::Command::Asked { payout: id }, Asked::Open),
+            Said::NoAnswer => (payout::Command::Asked { payout: id }, Asked::NoAnswer),
+            Said::Unknown { last } => {
+                (answer(Outcome::NotFound { last }), if last { Asked::Over } else { Asked::Open })
+            }
+            Said::Unsent => return Ok(Asked::NoAnswer),
+        };
+        self.told_by_bank(credit.bank, Command::Payout(command)).await?;
+        Ok(asked)
+    }
+
+    /// The wallet's own entry for an account, or that of the person's other wallet which is the account's route.
+    async fn route_of(
+        &self,
+        wallet: wallet::WalletId,
+        bank_account: wallet::BankAccountId,
+    ) -> Result<Option<LinkedAccount>, Problem> {
+        if let Some(own) = self.doors.get::<LinkedAccount>(self.linked_key(wallet, bank_account))? {
+            return Ok(Some(own));
+        }
+        let row = self.row(Key::new(table::BANK_ACCOUNT, bank_account.0)).await?;
+        let Some(Row::BankAccount(row)) = row.as_deref() else { return Ok(None) };
+        let Some(route) = row.route else { return Ok(None) };
+        Ok(self.doors.get::<LinkedAccount>(self.linked_key(route.wallet, bank_account))?)
+    }
+
+    /// Asks the gateway to give back what was debited for a top-up and must not stay.
+    pub async fn ask_give_back(&self, id: TopUpId, time_ms: u64) -> Result<Asked, Problem> {
+        let row = self.top_up(id).await?;
+        let Some(give_back) = row.give_back_to_ask().copied() else { return Ok(Asked::Over) };
+        let Some(_turn) = self.asking.begin(give_back.id.0) else { return Ok(Asked::Elsewhere) };
+        let path = format!("/gateway/v1/debits/{id}/return");
+        let body = json!({ "reference": give_back.id.to_string(), "amount": give_back.amount.amount() });
+        let answer = self.gateway_call_within(Method::POST, &path, Some(&body), time_ms).await;
+        let done = match answer {
+            Ok(answer) => match answer.body["status"].as_str() {
+                Some("settled" | "returned") => true,
+                Some("declined") => false,
+                Some(_) | None => return Ok(Asked::Open),
+            },
+            Err(_) => return Ok(Asked::NoAnswer),
+        };
+        let command = top_up::Command::AnswerGiveBack { top_up: id, give_back: give_back.id, done };
+        self.told_by_bank(row.debit.bank, Command::TopUp(command)).await?;
+        Ok(if done { Asked::Over } else { Asked::Open })
+    }
+
+    /// Sends a reference for the first time, or asks what became of it and sends it again where it never arrived.
+    async fn ask_gateway(
+        &self,
+        kind: &str,
+        reference: &str,
+        body: &Value,
+        was_sent: bool,
+        time_ms: u64,
+    ) -> (Said, AnswerSource) {
+        let collection = format!("/gateway/v1/{kind}");
+        if was_sent {
+            let path = format!("{collection}/{reference}");
+            let answer = self.gateway_call_within(Method::GET, &path, None, time_ms).await;
+            match read(answer, false) {
+                Said::Unknown { last: false } => {}
+                said => return (said, AnswerSource::Inquiry),
+            }
+        }
+        let answer = self.gateway_call_within(Method::POST, &collection, Some(body), time_ms).await;
+        (read(answer, true), AnswerSource::Request)
+    }
+
+    /// A bank's word goes into the books. What the rules refuse of it was said before, or is a case for the desk.
+    pub async fn told_by_bank(&self, bank: BankCode, command: Command) -> Result<(), Problem> {
+        let actor = Actor { kind: ActorKind::Bank, id: bank.id() };
+        if let Err(refusal) = self.ask(actor, None, command).await?.reply {
+            tracing::warn!(%bank, refusal = refusals::problem(&refusal).name(), "a bank's word was not taken");
+        }
+        Ok(())
+    }
+}
+
+/// What an answer says of a reference. `sent` is whether the answer is to the sending itself.
+fn read(answer: Result<GatewayAnswer, GatewayError>, sent: bool) -> Said {
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(GatewayError::Unreachable | GatewayError::Denied) => return Said::Unsent,
+        Err(GatewayError::NoAnswer) => return Said::NoAnswer,
+    };
+    if answer.status == StatusCode::NOT_FOUND && !sent {
+        return Said::Unknown { last: answer.body["final"].as_bool().unwrap_or(false) };
+    }
+    if answer.status.is_success() {
+        return said(&answer.body).unwrap_or(Said::NoAnswer);
+    }
+    let is_later = matches!(
+        answer.status,
+        StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
+    );
+    if is_later {
+        return Said::Unsent;
+    }
+    // The gateway checks mandate and switches in the commit of the debit: what it does not take never reaches the bank.
+    if sent { Said::Answer(Outcome::Declined { code: CODE_NOT_TAKEN }) } else { Said::NoAnswer }
+}
+
+fn said(body: &Value) -> Option<Said> {
+    let yen = |member: &str| body[member].as_i64().and_then(Yen::checked);
+    let code = || body["code"].as_u64().and_then(|code| u16::try_from(code).ok());
+    Some(match body["status"].as_str()? {
+        "settled" => Said::Answer(Outcome::Settled { amount: yen("settled_amount").or_else(|| yen("amount"))? }),
+        "declined" => Said::Answer(Outcome::Declined { code: code().unwrap_or(9) }),
+        "reversed" | "returned" => Said::Reversed(yen("settled_amount").or_else(|| yen("amount"))?),
+        "pending" | "in_doubt" => Said::Waits,
+        _ => Said::Answer(Outcome::Unknown { code: code() }),
+    })
+}
+
+/// What an event of the gateway says of a movement.
+pub fn outcome_of(body: &Value, status: &str) -> Option<Outcome> {
+    let mut body = body.clone();
+    body["status"] = status.into();
+    match said(&body)? {
+        Said::Answer(outcome) => Some(outcome),
+        Said::Reversed(_) | Said::Waits | Said::Unknown { .. } | Said::NoAnswer | Said::Unsent => None,
+    }
+}

@@ -1,0 +1,303 @@
+//! Second proofs: what is asked of a holder before money leaves, or before who can move it changes.
+//!
+//! A refusal for want of a proof names a challenge. The challenge is bound to the holder and to what was asked, to the byte;
+//! once proven it opens that one request, and its repeats. Which proofs there are is behind one trait: today the vendor's
+//! re-check, or a code for those whom the vendor does not know; passkeys come in beside them.
+//! Start reading at [`Service::submit_provable`].
+
+use crate::asked::Repeat;
+use crate::codes::Purpose;
+use crate::doors::Door;
+use crate::entrance::Holder;
+use crate::identity::Status;
+use crate::refusals;
+use crate::service::{Answered, Service};
+use domain::{Id, Time};
+use http::Method;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::future::Future;
+use std::pin::Pin;
+use wallet::{Command, HolderId, Proof, Refusal};
+use web::Problem;
+
+/// How long a challenge may be answered and used, in milliseconds.
+pub const CHALLENGE_MS: i64 = 10 * 60 * 1_000;
+
+/// A proof that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Challenge {
+    /// Its id.
+    pub key: Id,
+    /// Of whom.
+    pub holder: HolderId,
+    /// For what: the MAC of path and body.
+    pub payload: Id,
+    /// Which proof.
+    pub proof: Proof,
+    /// By which way it is given.
+    pub way: Way,
+    /// How far it is.
+    pub status: Status,
+    /// Whether somebody began to answer it.
+    pub begun: bool,
+    /// What the vendor calls it.
+    pub vendor_id: Option<String>,
+    /// Where the person goes on.
+    pub url: Option<String>,
+    /// Until when.
+    pub expires: Time,
+    /// By which request it was used.
+    pub used_by: Option<Id>,
+}
+
+/// By which way a proof is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// The identity vendor looks again at whoever holds the device.
+    Recheck,
+    /// A code to the telephone, or to the mail of who has none: restricted, and only for those whom the vendor does not know.
+    Code,
+}
+
+impl Way {
+    /// The way as the API shows it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Recheck => "identity_recheck",
+            Self::Code => "code",
+        }
+    }
+}
+
+impl Door for Challenge {
+    const TABLE: &'static str = "challenge";
+
+    fn id(&self) -> Id {
+        self.key
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(self.holder.0)
+    }
+
+    fn at(&self) -> Option<Time> {
+        Some(self.expires)
+    }
+}
+
+impl Challenge {
+    /// Its id as the API shows it.
+    pub fn shown(&self) -> String {
+        format!("chl_{}", self.key)
+    }
+}
+
+/// A device, or a session without one, that its holder has proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KnownDevice {
+    key: Id,
+    holder: HolderId,
+}
+
+impl Door for KnownDevice {
+    const TABLE: &'static str = "known_device";
+
+    fn id(&self) -> Id {
+        self.key
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(self.holder.0)
+    }
+}
+
+/// What a proof's answer comes to.
+pub type Answering<'a> = Pin<Box<dyn Future<Output = Result<Challenge, Problem>> + Send + 'a>>;
+
+/// A way to prove that it is the holder who asks.
+pub trait SecondProof: Send + Sync {
+    /// Begins, or goes on with what was begun; `answer` is what the holder typed, if anything.
+    fn answer<'a>(&'a self, service: &'a Service, challenge: Challenge, answer: Option<&'a str>) -> Answering<'a>;
+}
+
+/// The vendor's re-check.
+struct Recheck;
+
+impl SecondProof for Recheck {
+    fn answer<'a>(&'a self, service: &'a Service, mut challenge: Challenge, _: Option<&'a str>) -> Answering<'a> {
+        Box::pin(async move {
+            let verdict = if let Some(vendor_id) = &challenge.vendor_id {
+                service.ask_vendor(Method::GET, &format!("rechecks/{vendor_id}"), None).await
+            } else {
+                let subject = service.subject_of(challenge.holder)?.ok_or_else(Problem::not_found)?;
+                let body = json!({ "reference": challenge.shown(), "subject": subject });
+                service.ask_vendor(Method::POST, "rechecks", Some(body)).await
+            };
+            let verdict = verdict.ok_or_else(refusals::unavailable)?;
+            challenge.status = verdict.status();
+            let (vendor_id, url) = verdict.place();
+            challenge.vendor_id = Some(vendor_id);
+            challenge.url = url.or(challenge.url);
+            Ok(challenge)
+        })
+    }
+}
+
+/// A code to an address that answered before.
+struct Code;
+
+impl SecondProof for Code {
+    fn answer<'a>(&'a self, service: &'a Service, mut challenge: Challenge, answer: Option<&'a str>) -> Answering<'a> {
+        Box::pin(async move {
+            if let Some(code) = answer {
+                service.use_code(Purpose::Prove, challenge.key, code.trim(), challenge.key)?;
+                challenge.status = Status::Approved;
+                return Ok(challenge);
+            }
+            let holder = service.holder(challenge.holder).await?;
+            let contact = holder.phone.unwrap_or(holder.mail);
+            let address = service.address(challenge.holder, contact)?.ok_or_else(Problem::not_found)?;
+            let code = service.make_code(Purpose::Prove, challenge.key, contact)?;
+            let text = crate::words::code(code.expose());
+            service.send_letter(service.id(), challenge.holder, &address, text, CHALLENGE_MS).await?;
+            Ok(challenge)
+        })
+    }
+}
+
+const fn ways(way: Way) -> &'static dyn SecondProof {
+    match way {
+        Way::Recheck => &Recheck,
+        Way::Code => &Code,
+    }
+}
+
+impl Service {
+    /// Submits a command that may take a proof. Without one that is good where `needs_proof` or the guard asks for it, the
+    /// problem names a challenge for exactly this request.
+    pub async fn submit_provable(
+        &self,
+        caller: &Holder,
+        repeat: &Repeat,
+        challenge_id: Option<&str>,
+        needs_proof: bool,
+        command: impl FnOnce(Option<Proof>) -> Command,
+    ) -> Answered {
+        let proof = challenge_id.map(|challenge| self.use_challenge(caller, repeat, challenge)).transpose()?;
+        if needs_proof && proof.is_none() {
+            return Err(self.challenge(caller, repeat, Proof::SecondFactor)?);
+        }
+        let request = match proof {
+            None => repeat.by(self, caller.actor()),
+            Some(_) => repeat.proven().by(self, caller.actor()),
+        };
+        let answer = self.ask(caller.actor(), Some(request), command(proof)).await?;
+        if let Err(Refusal::StepUpRequired { proof }) = answer.reply {
+            return Err(self.challenge(caller, repeat, proof)?);
+        }
+        if proof.is_some() && answer.reply.is_ok() {
+            self.know_device(caller)?;
+        }
+        Ok(answer)
+    }
+
+    /// The proof that a challenge gives to this very request.
+    fn use_challenge(&self, caller: &Holder, repeat: &Repeat, challenge_id: &str) -> Result<Proof, Problem> {
+        let key = parse(challenge_id)?;
+        let (payload, used_by) = (repeat.payload(self), Id(repeat.proven().by(self, caller.actor()).key));
+        self.doors.change(|doors| {
+            let challenge = doors.get::<Challenge>(key)?.filter(|challenge| challenge.holder == caller.id);
+            let mut challenge = challenge.ok_or_else(|| Problem::not_found().with("noun", "challenge"))?;
+            let is_repeat = challenge.used_by == Some(used_by);
+            let fits = challenge.payload == payload && challenge.status == Status::Approved;
+            let is_free = challenge.used_by.is_none() && self.now() < challenge.expires;
+            if !fits || !(is_repeat || is_free) {
+                return Err(refusals::new(
+                    403,
+                    "challenge-refused",
+                    "The challenge was not proven for this request.",
+                    "この操作の確認が完了していません。",
+                )
+                .with("challenge_id", challenge_id)
+                .with("challenge_status", challenge.status.name()));
+            }
+            challenge.used_by = Some(used_by);
+            doors.put(&challenge)?;
+            Ok(challenge.proof)
+        })
+    }
+
+    /// The problem that asks `caller` for a proof of this request, with a new challenge.
+    pub fn challenge(&self, caller: &Holder, repeat: &Repeat, proof: Proof) -> Result<Problem, Problem> {
+        let way = if self.subject_of(caller.id)?.is_some() { Way::Recheck } else { Way::Code };
+        let challenge = Challenge {
+            key: self.id(),
+            holder: caller.id,
+            payload: repeat.payload(self),
+            proof,
+            way,
+            status: Status::Pending,
+            begun: false,
+            vendor_id: None,
+            url: None,
+            expires: self.now().plus_milliseconds(CHALLENGE_MS),
+            used_by: None,
+        };
+        self.doors.put(&challenge)?;
+        Ok(refusals::step_up(proof)
+            .with("challenge_id", challenge.shown())
+            .with("way", way.name())
+            .with("expires_at", challenge.expires.to_string()))
+    }
+
+    /// Begins to answer a challenge, or goes on: what came of it is kept.
+    pub async fn answer_challenge(&self, challenge: Challenge, answer: Option<&str>) -> Result<Challenge, Problem> {
+        if challenge.status != Status::Pending || self.now() >= challenge.expires {
+            return Ok(challenge);
+        }
+        let mut answered = ways(challenge.way).answer(self, challenge, answer).await?;
+        answered.begun = true;
+        self.doors.change(|doors| {
+            // Somebody may have answered beside us: a verdict that was given stays.
+            let kept = doors.get::<Challenge>(answered.key)?;
+            match kept {
+                Some(kept) if kept.status != Status::Pending => Ok(kept),
+                Some(_) | None => {
+                    doors.put(&answered)?;
+                    Ok(answered)
+                }
+            }
+        })
+    }
+
+    /// The challenge of that id, if it is `holder`'s.
+    pub fn challenge_of(&self, holder: HolderId, id: &str) -> Result<Challenge, Problem> {
+        let challenge = self.doors.get::<Challenge>(parse(id)?)?.filter(|challenge| challenge.holder == holder);
+        challenge.ok_or_else(|| Problem::not_found().with("noun", "challenge"))
+    }
+
+    /// Whether the holder has never proven the device, or the session without one, that asks.
+    pub fn is_new_device(&self, caller: &Holder) -> Result<bool, Problem> {
+        Ok(self.doors.get::<KnownDevice>(self.device_key(caller))?.is_none())
+    }
+
+    /// From now on that device is the holder's.
+    pub fn know_device(&self, caller: &Holder) -> Result<(), Problem> {
+        self.doors.insert(&KnownDevice { key: self.device_key(caller), holder: caller.id })?;
+        Ok(())
+    }
+
+    fn device_key(&self, caller: &Holder) -> Id {
+        let session = &caller.session;
+        let device = session.device.map_or_else(|| session.token.to_string(), |device| format!("{:016x}", device.0));
+        self.keys.secret("known device", &format!("{} {device}", caller.id))
+    }
+}
+
+fn parse(id: &str) -> Result<Id, Problem> {
+    let digits = id.strip_prefix("chl_").filter(|digits| digits.len() == 32);
+    let number = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok());
+    number.map(Id::from_number).ok_or_else(|| Problem::not_found().with("noun", "challenge"))
+}

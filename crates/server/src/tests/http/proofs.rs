@@ -1,0 +1,59 @@
+//! Second proofs: bound to one holder and one request, to the byte.
+
+use super::world::{World, mail};
+use serde_json::json;
+
+#[tokio::test]
+async fn an_unfreeze_takes_the_vendors_second_look() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let frozen = world.post(&format!("{wallet}/freeze"), Some(&token), json!({})).await;
+    assert_eq!((frozen.status.as_u16(), frozen.text("status").as_str()), (200, "frozen"));
+    let path = format!("{wallet}/unfreeze");
+    let asked = world.post(&path, Some(&token), json!({})).await;
+    assert_eq!(asked.problem(), (403, "step-up-required"), "{}", asked.text);
+    let challenge = asked.text("challenge_id");
+    let with = json!({ "challenge_id": challenge });
+    let early = world.post(&path, Some(&token), with.clone()).await;
+    assert_eq!(early.problem(), (403, "challenge-refused"), "nothing was proven yet");
+
+    world.vendor.says("refused");
+    let other = world.post(&path, Some(&token), json!({})).await.text("challenge_id");
+    let refused = world.post(&format!("/v1/challenges/{other}"), Some(&token), json!({})).await;
+    assert_eq!(refused.text("status"), "refused");
+    let used = world.post(&path, Some(&token), json!({ "challenge_id": other })).await;
+    assert_eq!(used.problem(), (403, "challenge-refused"));
+
+    world.vendor.says("approved");
+    let proven = world.post(&format!("/v1/challenges/{challenge}"), Some(&token), json!({})).await;
+    assert_eq!(proven.text("status"), "approved", "{}", proven.text);
+    let closure = world.post(&format!("{wallet}/closure"), Some(&token), with.clone()).await;
+    assert_eq!(closure.problem(), (403, "challenge-refused"), "it is another request");
+    let key = world.key();
+    for _ in 0..2 {
+        let unfrozen = world.post_with(&path, Some(&token), &key, &with).await;
+        assert_eq!((unfrozen.status.as_u16(), unfrozen.text("status").as_str()), (200, "open"), "{}", unfrozen.text);
+    }
+    let again = world.post(&path, Some(&token), with).await;
+    assert_eq!(again.problem(), (403, "challenge-refused"), "it opens one request");
+}
+
+#[tokio::test]
+async fn who_is_not_identified_proves_by_a_code_and_nobody_answers_for_another() {
+    let world = World::new();
+    world.join("natsu").await;
+    let token = world.log_in("natsu").await;
+    let wallet = world.post("/v1/wallets", Some(&token), json!({})).await;
+    let path = format!("/v1/wallets/{}/closure", wallet.text("id"));
+    let challenge = world.post(&path, Some(&token), json!({})).await.text("challenge_id");
+    let answers = format!("/v1/challenges/{challenge}");
+    let (stranger, _) = world.identified("sakura").await;
+    assert_eq!(world.post(&answers, Some(&stranger), json!({})).await.problem(), (404, "not-found"));
+    assert_eq!(world.post(&answers, Some(&token), json!({})).await.text("status"), "pending");
+    let wrong = world.post(&answers, Some(&token), json!({ "code": "1" })).await;
+    assert_eq!(wrong.problem(), (422, "code-refused"));
+    let code = json!({ "code": world.inbox.code(&mail("natsu")) });
+    assert_eq!(world.post(&answers, Some(&token), code).await.text("status"), "approved");
+    let closed = world.post(&path, Some(&token), json!({ "challenge_id": challenge })).await;
+    assert_eq!(closed.text("status"), "closed", "{}", closed.text);
+}
