@@ -204,6 +204,11 @@ impl Population {
     }
 }
 
+/// The accounts that are there whatever the seed is.
+pub(crate) fn fixed_numbers(registry: &Registry) -> Vec<AccountNumber> {
+    FIXED.iter().map(|person| fixed(person, 0, registry).number).collect()
+}
+
 fn fixed(person: &Fixed, number: u64, registry: &Registry) -> Opening {
     let Fixed(bank, branch, account, family, given, (year, month, day), pin, balance) = *person;
     let bank = BankCode::parse(bank).expect("a fixed person's bank");

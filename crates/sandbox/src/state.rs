@@ -10,7 +10,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::net::IpAddr;
 use web::page::Words;
 use web::{Outside, Problem, Secret, Source};
@@ -70,7 +70,7 @@ pub(crate) fn bearer(headers: &HeaderMap, expected: Option<&Secret<String>>) -> 
 pub(crate) async fn local_only(request: Request<Body>, next: Next) -> Response {
     // Without a source the request came in process.
     let is_local = request.extensions().get::<Source>().is_none_or(|Source(ip)| is_loopback(*ip));
-    if is_local && is_own_origin(request.headers()) {
+    if is_local && is_own_origin(request.method(), request.headers()) {
         return next.run(request).await;
     }
     Problem::new(
@@ -89,12 +89,14 @@ fn is_loopback(ip: IpAddr) -> bool {
     }
 }
 
-/// A browser names the origin of the page that a request comes from: it must be the very host that is asked.
-fn is_own_origin(headers: &HeaderMap) -> bool {
+/// A browser names the origin of the page that a request comes from: it must be the very host that is asked. A link may be
+/// followed from anywhere, because the page that has it cannot read what it leads to.
+fn is_own_origin(method: &Method, headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else {
-        // Browsers that send no Origin send this one; programs send neither.
-        let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-        return matches!(site, None | Some("same-origin" | "none"));
+        // Browsers that send no Origin send these; programs send neither.
+        let sent = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let is_link = *method == Method::GET && sent("sec-fetch-mode") == Some("navigate");
+        return is_link || matches!(sent("sec-fetch-site"), None | Some("same-origin" | "none"));
     };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let origin = origin.to_str().unwrap_or_default();

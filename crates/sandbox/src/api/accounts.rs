@@ -53,20 +53,9 @@ pub(super) async fn list(
     Ok(Json(accounts(&state, bank, after, limit).await?))
 }
 
-/// A page of the accounts of `bank`. The fixed people come first, so that the first account is one that instructions name.
-pub(crate) async fn accounts(
-    state: &State,
-    bank: BankCode,
-    after: Option<AccountNumber>,
-    limit: usize,
-) -> Result<List, Problem> {
-    let first = AccountNumber { bank, branch: 0, kind: AccountKind::Ordinary, number: 0 };
-    let start = after.map_or(Bound::Included(first), Bound::Excluded);
-    let numbers: Vec<AccountNumber> = {
-        let index = state.world.index();
-        let of_bank = index.accounts.range((start, Bound::Unbounded)).take_while(|number| number.bank == bank);
-        of_bank.take(limit + 1).copied().collect()
-    };
+/// A page of the accounts of `bank`, in order.
+async fn accounts(state: &State, bank: BankCode, after: Option<AccountNumber>, limit: usize) -> Result<List, Problem> {
+    let numbers = numbers(state, bank, after, limit + 1);
     let mut data = Vec::new();
     for number in numbers.iter().take(limit) {
         if let Some(row) = state.world.read(number.key()).await? {
@@ -77,6 +66,15 @@ pub(crate) async fn accounts(
     let last = numbers.get(limit.saturating_sub(1)).filter(|_| goes_on);
     let next_cursor = last.map(|last| format!("{}-{}-{}", last.branch_text(), last.kind.name(), last.number_text()));
     Ok(List { data, next_cursor })
+}
+
+/// At most `limit` accounts of `bank` behind `after`, in order.
+pub(crate) fn numbers(state: &State, bank: BankCode, after: Option<AccountNumber>, limit: usize) -> Vec<AccountNumber> {
+    let first = AccountNumber { bank, branch: 0, kind: AccountKind::Ordinary, number: 0 };
+    let start = after.map_or(Bound::Included(first), Bound::Excluded);
+    let index = state.world.index();
+    let of_bank = index.accounts.range((start, Bound::Unbounded)).take_while(|number| number.bank == bank);
+    of_bank.take(limit).copied().collect()
 }
 
 /// Everything that is known of an account.

@@ -1,6 +1,6 @@
 //! `/sandbox/v1`: what a test, a drill or a curious person says to the sandbox. For this machine alone.
 
-mod accounts;
+pub(crate) mod accounts;
 mod banks;
 mod clock;
 mod identity;

@@ -135,6 +135,7 @@ async fn only_this_machine_and_no_foreign_page_uses_the_sandboxs_api() {
         ("127.0.0.1", Some(("origin", "null")), 403),
         ("127.0.0.1", Some(("sec-fetch-site", "cross-site")), 403),
         ("127.0.0.1", Some(("sec-fetch-site", "none")), 200),
+        ("127.0.0.1", Some(("sec-fetch-mode", "navigate")), 200),
     ] {
         let mut request = Request::get("http://sandbox.localhost:8080/sandbox/v1/clock");
         if let Some((name, value)) = header {
@@ -145,4 +146,37 @@ async fn only_this_machine_and_no_foreign_page_uses_the_sandboxs_api() {
         let answer = world.routers.call(request, Bounds::default()).await.expect("an answer");
         assert_eq!(answer.status(), status, "{source} {header:?}");
     }
+}
+
+#[tokio::test]
+async fn the_pages_show_who_and_what_is_there_and_say_that_it_is_simulated() {
+    let world = World::new(Policies::AsOf2020).await;
+    let credit = json!({ "reference": "in", "account": super::world::account(), "amount": 1_000 });
+    world.bank("0125", "credits", credit).await;
+    let notice = json!({
+        "notice": "n", "account": super::world::account(), "text": { "ja": "<b>お知らせ</b>", "en": "A notice" },
+    });
+    world.bank("0125", "notices", notice).await;
+    for (path, expected) in [
+        ("/", "七海 花子"),
+        ("/inbox", "&lt;b&gt;お知らせ"),
+        ("/inbox?to=person0@people.example", "A notice"),
+        ("/banks", "琉球銀行"),
+        ("/banks/0125", "/banks/0125/accounts/100-ordinary-1234567"),
+        ("/banks/0125/accounts/100-ordinary-1234567", "501,000"),
+        ("/banks/0125?after=100-ordinary-1234567", "口座"),
+        ("/clock", "2020-09-01T12:00:00+09:00"),
+    ] {
+        let request = Request::get(format!("http://sandbox.localhost:8080{path}")).body(Bytes::new());
+        let answer = world.routers.call(request.expect("a request"), Bounds::default()).await.expect("an answer");
+        let text = String::from_utf8(answer.body().to_vec()).expect("a page");
+        assert_eq!((answer.status().as_u16(), text.contains(expected)), (200, true), "{path}: {text}");
+        assert!(text.contains("This is a simulation"), "{path}");
+    }
+    let post = Request::post("http://sandbox.localhost:8080/clock")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Bytes::from_static(b"advance_seconds=3600"))
+        .expect("a request");
+    assert_eq!(world.routers.call(post, Bounds::default()).await.expect("an answer").status(), 303);
+    assert_eq!(world.sandbox(Method::GET, "clock", Value::Null).await.body["now"], "2020-09-01T13:00:00+09:00");
 }
