@@ -12,7 +12,7 @@ use crate::state::State;
 use crate::world::{CallbackKey, Undone};
 use ::domain::Time;
 use bytes::Bytes;
-use http::{Request, header};
+use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use web::{Bounds, Due, Secret, webhook};
 
@@ -81,6 +81,30 @@ fn body(movement: &Movement) -> Value {
         "amount": wire.amount,
         "at": movement.reversed_at.map_or(wire.at, |at| at.to_string()),
     })
+}
+
+/// Asks for `url` as a program does that makes each of its requests once; the answer, or what the transport said.
+pub(crate) async fn request_json(
+    state: &State,
+    method: Method,
+    url: &str,
+    token: Option<&str>,
+    body: Value,
+) -> (StatusCode, Value) {
+    let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+    let mut request = Request::builder()
+        .method(method)
+        .uri(url)
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("idempotency-key", state.outside.id().to_string());
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let Ok(request) = request.body(body) else { return (StatusCode::BAD_GATEWAY, Value::Null) };
+    match state.outside.transport.call(request, BOUNDS).await {
+        Ok(answer) => (answer.status(), serde_json::from_slice(answer.body()).unwrap_or(Value::Null)),
+        Err(error) => (StatusCode::BAD_GATEWAY, Value::from(error.to_string())),
+    }
 }
 
 /// Sends `body` as the message `id`; whether it was taken. Without a key nothing is sent: nobody would believe it.

@@ -142,7 +142,7 @@ impl SandboxClock {
     }
 
     /// Does everything that is due now, until nothing is.
-    async fn settle(&self) -> Due {
+    pub(crate) async fn settle(&self) -> Due {
         let Some(hook) = self.due.get() else { return Due::default() };
         let mut total = Due::default();
         for _ in 0..ROUNDS_MAX {

@@ -47,6 +47,8 @@ pub struct Origins {
     pub wallet: String,
     /// The gateway: `http://gateway.localhost:8080`.
     pub gateway: String,
+    /// The wallet's desk: `http://desk.localhost:8080`.
+    pub desk: String,
 }
 
 impl Origins {
@@ -57,6 +59,7 @@ impl Origins {
             port: Some(port),
             wallet: format!("http://localhost:{port}"),
             gateway: format!("http://gateway.localhost:{port}"),
+            desk: format!("http://desk.localhost:{port}"),
         }
     }
 

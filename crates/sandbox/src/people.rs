@@ -204,6 +204,11 @@ impl Population {
     }
 }
 
+/// Somebody who has no account yet, drawn with `seed`.
+pub(crate) fn somebody(seed: u64) -> Customer {
+    customer(&mut Draw::new(seed, u32::MAX), PEOPLE_MAX)
+}
+
 /// The accounts that are there whatever the seed is.
 pub(crate) fn fixed_numbers(registry: &Registry) -> Vec<AccountNumber> {
     FIXED.iter().map(|person| fixed(person, 0, registry).number).collect()

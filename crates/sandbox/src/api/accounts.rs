@@ -187,7 +187,7 @@ pub(super) async fn find(
     Ok(Json(found(&state, number).await?))
 }
 
-async fn found(state: &State, number: AccountNumber) -> Result<Value, Problem> {
+pub(super) async fn found(state: &State, number: AccountNumber) -> Result<Value, Problem> {
     let row = state.world.read(number.key()).await?.ok_or_else(Problem::not_found)?;
     Ok(shown(state, row.account()))
 }

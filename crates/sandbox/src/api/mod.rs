@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 mod banks;
 mod clock;
+mod holders;
 mod identity;
 mod inbox;
 
@@ -26,6 +27,8 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
         .route("/sandbox/v1/banks/{code}/accounts/{number}/stop-debits", post(accounts::stop_debits))
         .route("/sandbox/v1/banks/{code}/movements/{direction}/{reference}/reverse", post(accounts::reverse))
         .route("/sandbox/v1/banks/{code}/app-approvals", post(accounts::approve))
+        .route("/sandbox/v1/holders", post(holders::make_holder))
+        .route("/sandbox/v1/shops", post(holders::make_shop))
         .route("/sandbox/v1/identity", get(identity::script).put(identity::set_script))
         .route("/sandbox/v1/inbox", get(inbox::list))
         .route("/sandbox/v1/clock", get(clock::show).post(clock::change))

@@ -2,6 +2,7 @@
 
 mod authentications;
 mod faults;
+mod holders;
 mod movements;
 mod outside;
 mod own_page;
