@@ -7,7 +7,9 @@ use crate::domain::{
     self as rules, AccountId, AccountRefId, BankCode, Command, Context, MandateId, MovementId, NotMeId, OperatorId,
     Receipt, Refusal, Row, movement, operator,
 };
+use crate::oauth::{self, ClientId, Oauth, OauthError};
 use crate::options::{BankOptions, Options};
+use crate::pages;
 use crate::windows::Windows;
 use crate::work::Work;
 use axum::Router;
@@ -34,6 +36,8 @@ struct Parts {
     connectors: BTreeMap<BankCode, Arc<dyn BankConnector>>,
     windows: Windows,
     work: Work,
+    oauth: Oauth,
+    pages: pages::Desk,
 }
 
 /// Why a gateway could not be opened. It says who must act.
@@ -47,6 +51,8 @@ pub enum OpenError {
     Engine(EngineError),
     /// Something in the configuration cannot be.
     Options(String),
+    /// The signing keys or the clients cannot be used.
+    Oauth(OauthError),
 }
 
 impl fmt::Display for OpenError {
@@ -55,6 +61,7 @@ impl fmt::Display for OpenError {
             Self::Store(error) => write!(f, "the gateway's data cannot be used: {error}"),
             Self::Vault(error) => write!(f, "the gateway's vault cannot be used: {error}"),
             Self::Engine(error) => write!(f, "the gateway's engine does not start: {error}"),
+            Self::Oauth(error) => error.fmt(f),
             Self::Options(what) => write!(f, "the gateway's configuration cannot be: {what}"),
         }
     }
@@ -71,6 +78,12 @@ impl From<StoreError> for OpenError {
 impl From<VaultError> for OpenError {
     fn from(error: VaultError) -> Self {
         Self::Vault(error)
+    }
+}
+
+impl From<OauthError> for OpenError {
+    fn from(error: OauthError) -> Self {
+        Self::Oauth(error)
     }
 }
 
@@ -125,10 +138,12 @@ impl Gateway {
         }
         let windows = Windows::new(options.windows.clone(), Arc::clone(&outside.chance));
         let work = Work::new(connectors.keys().copied());
+        let oauth = open_oauth(&options, &vault, &outside)?;
+        let pages = pages::Desk::new(outside.chance.as_ref(), options.banner);
         let vault = Mutex::new(vault);
-        let this = Self(Arc::new(Parts { options, outside, engine, vault, connectors, windows, work }));
-        for operator in &this.0.options.operators {
-            this.register(&operator.client_id).await?;
+        let this = Self(Arc::new(Parts { options, outside, engine, vault, connectors, windows, work, oauth, pages }));
+        for client in this.0.oauth.clients.all() {
+            this.register(client.settings.client_id.as_str()).await?;
         }
         this.0.work.load(&this).await?;
         Ok(this)
@@ -156,14 +171,18 @@ impl Gateway {
             time_ms_max: self.0.options.request_ms_max,
             service: "gateway",
         };
-        let router = api::router().with_state(self.clone());
+        let router = api::router().merge(oauth::routes()).merge(pages::routes()).with_state(self.clone());
+        let router = router.merge(web::page::assets());
         vec![(self.0.options.host().to_owned(), web::armour(router, armour))]
     }
 
     /// Does what is due at `now`, at most `budget` things.
     pub async fn run_due(&self, now: Time, budget: usize) -> Due {
         self.0.windows.forget(now);
-        self.0.work.run_due(self, now, budget).await
+        let notices = self.0.pages.notices.run_due(self, now, budget).await;
+        let rotation = self.0.oauth.rotate_due(&self.0.outside, now);
+        let work = self.0.work.run_due(self, now, budget.saturating_sub(notices.done)).await;
+        notices.and(rotation).and(work)
     }
 
     /// Stops: what was accepted is answered, every row is written.
@@ -184,6 +203,16 @@ impl Gateway {
     /// The engine that runs its rules.
     pub fn engine(&self) -> &Engine<rules::Gateway> {
         &self.0.engine
+    }
+
+    /// The authorization server's own state: clients, keys, links in the making.
+    pub fn oauth(&self) -> &Oauth {
+        &self.0.oauth
+    }
+
+    /// What the pages share.
+    pub fn pages(&self) -> &pages::Desk {
+        &self.0.pages
     }
 
     /// The windows.
@@ -309,9 +338,23 @@ impl Gateway {
         Ok((account, sealed.name_kana))
     }
 
+    /// What the letter that confirms a mandate of an account is told apart by.
+    pub fn letter_id(&self, mandate: MandateId, account: AccountId) -> Id {
+        self.vault().look_up("letter", &[mandate.0.0, account.0.0].concat())
+    }
+
     fn vault(&self) -> MutexGuard<'_, Vault> {
         self.0.vault.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn open_oauth(options: &Options, vault: &Vault, outside: &Outside) -> Result<Oauth, OpenError> {
+    let mut clients = Vec::new();
+    for operator in &options.operators {
+        clients.push(operator.try_into().map_err(|what: &str| OpenError::Options(what.to_owned()))?);
+    }
+    let operator = |id: &ClientId| OperatorId::new(vault.look_up("operator", id.as_str().as_bytes()));
+    Ok(Oauth::open(&options.origin, &options.directory, clients, operator, outside)?)
 }
 
 impl fmt::Debug for Gateway {

@@ -11,6 +11,7 @@ pub mod domain;
 mod gateway;
 pub mod oauth;
 pub mod options;
+pub mod pages;
 pub mod windows;
 mod work;
 

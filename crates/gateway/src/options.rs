@@ -27,6 +27,8 @@ pub struct Options {
     pub policy: Policy,
     /// The figures of the windows.
     pub windows: WindowPolicy,
+    /// Shown above every page, in the sandbox: what this is.
+    pub banner: Option<web::page::Words>,
     /// The longest a request may take, in milliseconds.
     pub request_ms_max: u64,
     /// The longest that a debit waits for its bank before it is answered as pending, in milliseconds.
@@ -46,6 +48,7 @@ impl Options {
             desk_tokens: Vec::new(),
             policy: Policy::default(),
             windows: WindowPolicy::default(),
+            banner: None,
             request_ms_max: 15_000,
             inline_ms_max: INLINE_MS_MAX,
         }

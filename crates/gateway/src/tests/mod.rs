@@ -1,1 +1,3 @@
 //! Tests of the gateway as its callers meet it.
+
+mod front;

@@ -1,0 +1,94 @@
+//! Who calls: the form of an endpoint, and the client's assertion in it (`private_key_jwt`).
+
+use super::clients::Client;
+use super::fault::Fault;
+use super::replay::NotTaken;
+use crate::gateway::Gateway;
+use bytes::Bytes;
+use domain::Time;
+use http::{HeaderMap, header};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use web::jose::assertion::{self, ASSERTION_LIFE_SECONDS_MAX, ASSERTION_TYPE};
+use web::jose::dpop::{self, Call, Proof};
+
+/// Parameters of one form, at most.
+const PARAMETERS_MAX: usize = 32;
+
+/// The parameters of a form, each at most once (RFC 6749, section 3.1).
+#[derive(Debug)]
+pub(super) struct Form(BTreeMap<String, String>);
+
+impl Form {
+    /// Reads a body of kind `application/x-www-form-urlencoded`.
+    pub fn parse(headers: &HeaderMap, body: &Bytes) -> Result<Self, Fault> {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        if !kind
+            .split(';')
+            .next()
+            .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        {
+            return Err(Fault::InvalidRequest("the body is a form: application/x-www-form-urlencoded"));
+        }
+        let mut parameters = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(body) {
+            if parameters.len() >= PARAMETERS_MAX || parameters.insert(name.into_owned(), value.into_owned()).is_some()
+            {
+                return Err(Fault::InvalidRequest("a parameter comes twice, or there are too many"));
+            }
+        }
+        Ok(Self(parameters))
+    }
+
+    /// The value of `name`; an empty one counts as none.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+}
+
+/// Who calls, by the assertion in `form`. Refusals in order: no assertion, unknown client, not believed, shown before.
+pub(super) fn authenticate(gateway: &Gateway, form: &Form, now: Time) -> Result<Arc<Client>, Fault> {
+    let oauth = gateway.oauth();
+    if form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
+        return Err(Fault::InvalidClient("a client proves itself with private_key_jwt"));
+    }
+    let text = form.get("client_assertion").ok_or(Fault::InvalidClient("client_assertion is missing"))?;
+    let unknown = Fault::InvalidClient("the client is not known, or has not proven that it is");
+    let id = assertion::claimed_client(text).ok_or(unknown.clone())?;
+    if form.get("client_id").is_some_and(|named| named != id) {
+        return Err(unknown);
+    }
+    let client = oauth.clients.get(&id).ok_or(unknown.clone())?;
+    let believed = assertion::believe(text, &id, &client.keys, oauth.issuer.url(), now).map_err(|error| {
+        tracing::warn!(client = %client.settings.client_id, %error, "an assertion was not believed");
+        unknown
+    })?;
+    // Without `iat` it may be as old as the longest life allows.
+    let issued =
+        believed.issued.unwrap_or_else(|| believed.expires.plus_milliseconds(-1_000 * ASSERTION_LIFE_SECONDS_MAX));
+    match oauth.replay.take(&id, &believed.jti, issued, believed.expires, now) {
+        Ok(()) => Ok(client),
+        Err(NotTaken::Again) => Err(Fault::InvalidClient("this assertion was shown before")),
+        Err(NotTaken::Full) => Err(Fault::Unavailable),
+    }
+}
+
+/// The one proof of possession in `headers`, if there is one.
+pub(super) fn proof_header(headers: &HeaderMap) -> Result<Option<&str>, &'static str> {
+    let mut proofs = headers.get_all("dpop").iter();
+    match (proofs.next(), proofs.next()) {
+        (None, _) => Ok(None),
+        (Some(proof), None) => proof.to_str().map(Some).map_err(|_| "the DPoP header is not a token"),
+        (Some(_), Some(_)) => Err("there are two DPoP headers"),
+    }
+}
+
+/// Believes `text` as a proof for `call` that was not shown before.
+pub(super) fn believe_proof(gateway: &Gateway, text: &str, call: Call<'_>, now: Time) -> Result<Proof, Fault> {
+    let proof = dpop::believe(text, call, now).map_err(|_| Fault::InvalidDpopProof("the proof is not believed"))?;
+    match gateway.oauth().replay.take(&proof.thumbprint, &proof.jti, proof.issued, proof.expires, now) {
+        Ok(()) => Ok(proof),
+        Err(NotTaken::Again) => Err(Fault::InvalidDpopProof("this proof was shown before")),
+        Err(NotTaken::Full) => Err(Fault::Unavailable),
+    }
+}

@@ -1,0 +1,308 @@
+//! Clients: the operators that may call, each with its names, its keys, and the one address to which browsers go back.
+//!
+//! Some stand in the configuration, others are registered by the gateway's desk and kept in a file. None registers itself.
+
+use super::check_desk;
+use crate::api::problem::engine_error;
+use crate::domain::OperatorId;
+use crate::gateway::Gateway;
+use crate::options::OperatorOptions;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, StatusCode};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use web::jose::{JwkSet, KeyError};
+use web::{Json, Problem};
+
+/// Clients at one gateway, at most: as many as it can tell of an incident in one commit.
+pub const CLIENTS_MAX: usize = crate::domain::operator::OPERATORS_MAX;
+/// Addresses of one client to which browsers go back, at most.
+pub const REDIRECT_URIS_MAX: usize = 4;
+const NAME_BYTES_MAX: usize = 120;
+const URL_BYTES_MAX: usize = 300;
+
+/// What a client is called: 1 to 64 lower-case letters, digits, `_` and `-`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ClientId(String);
+
+impl ClientId {
+    /// The text itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for ClientId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"_-".contains(&byte);
+        if text.is_empty() || text.len() > 64 || !text.bytes().all(fits) {
+            return Err("a client id is 1 to 64 lower-case letters, digits, `_` and `-`");
+        }
+        Ok(Self(text))
+    }
+}
+
+impl From<ClientId> for String {
+    fn from(id: ClientId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for ClientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What an operator is called on pages.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Name {
+    /// In Japanese.
+    pub ja: String,
+    /// In English.
+    pub en: String,
+}
+
+/// A client as configuration, the desk and the file write it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClientSettings {
+    /// What it is called.
+    pub client_id: ClientId,
+    /// What people see.
+    pub name: Name,
+    /// Where browsers may be sent back to, to the letter.
+    pub redirect_uris: Vec<String>,
+    /// Its public keys: PS256 (RSA from 2,048 bits), ES256 or EdDSA.
+    pub jwks: serde_json::Value,
+    /// Where its events are pushed to; without it it polls.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub events_url: Option<String>,
+}
+
+impl TryFrom<&OperatorOptions> for ClientSettings {
+    type Error = &'static str;
+
+    fn try_from(options: &OperatorOptions) -> Result<Self, &'static str> {
+        Ok(Self {
+            client_id: options.client_id.clone().try_into()?,
+            name: Name { ja: options.name.clone(), en: options.name_en.clone() },
+            redirect_uris: options.redirect_uris.clone(),
+            jwks: options.jwks.clone(),
+            events_url: options.events_url.clone(),
+        })
+    }
+}
+
+/// A client that was checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// What it was made from.
+    pub settings: ClientSettings,
+    /// The operator that it is.
+    pub operator: OperatorId,
+    /// Its keys.
+    pub keys: JwkSet,
+}
+
+/// Why a client is not taken, or the file of clients is not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ClientsError {
+    /// A key is not one of ours.
+    Key(KeyError),
+    /// A name or an address does not fit.
+    Settings(&'static str),
+    /// The id is taken by another client.
+    Taken,
+    /// [`CLIENTS_MAX`] are there.
+    Full,
+    /// The file cannot be read or written.
+    File(String),
+}
+
+impl fmt::Display for ClientsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Key(error) => error.fmt(f),
+            Self::Settings(what) => f.write_str(what),
+            Self::Taken => f.write_str("the client id is taken"),
+            Self::Full => write!(f, "there are {CLIENTS_MAX} clients already"),
+            Self::File(what) => write!(f, "the file of clients: {what}"),
+        }
+    }
+}
+
+impl std::error::Error for ClientsError {}
+
+/// The registry.
+#[derive(Debug)]
+pub struct Clients {
+    known: RwLock<BTreeMap<String, Arc<Client>>>,
+    /// Those that the desk registered, and where they are kept; in simulation nowhere.
+    registered: Mutex<BTreeMap<String, ClientSettings>>,
+    file: Option<PathBuf>,
+}
+
+impl Clients {
+    /// The clients of the configuration and those in `file`. `operator` says which operator a client is.
+    pub fn open(
+        configured: Vec<ClientSettings>,
+        file: Option<PathBuf>,
+        operator: impl Fn(&ClientId) -> OperatorId,
+    ) -> Result<Self, ClientsError> {
+        let registered = file.as_deref().map(read).transpose()?.unwrap_or_default();
+        let mut clients = BTreeMap::new();
+        for settings in configured.into_iter().chain(registered.values().cloned()) {
+            let client = Client::check(settings, &operator)?;
+            let id = client.settings.client_id.as_str().to_owned();
+            if clients.len() >= CLIENTS_MAX {
+                return Err(ClientsError::Full);
+            }
+            if clients.insert(id, Arc::new(client)).is_some() {
+                return Err(ClientsError::Taken);
+            }
+        }
+        Ok(Self { known: RwLock::new(clients), registered: Mutex::new(registered), file })
+    }
+
+    /// The client called `id`.
+    pub fn get(&self, id: &str) -> Option<Arc<Client>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// All of them, in the order of their ids.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Keeps `client`. The same once more changes nothing; another of that id only when `renew` says that it is meant, and
+    /// never one of the configuration.
+    fn keep(&self, client: Client, renew: bool) -> Result<(), ClientsError> {
+        let id = client.settings.client_id.as_str().to_owned();
+        let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = self.get(&id) {
+            if *known == client {
+                return Ok(());
+            }
+            if !renew || !registered.contains_key(&id) {
+                return Err(ClientsError::Taken);
+            }
+        } else if self.all().len() >= CLIENTS_MAX {
+            return Err(ClientsError::Full);
+        }
+        let mut after = registered.clone();
+        after.insert(id.clone(), client.settings.clone());
+        if let Some(file) = &self.file {
+            write(file, &after)?;
+        }
+        *registered = after;
+        self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(client));
+        Ok(())
+    }
+}
+
+impl Client {
+    fn check(settings: ClientSettings, operator: &impl Fn(&ClientId) -> OperatorId) -> Result<Self, ClientsError> {
+        let keys = JwkSet::parse(&settings.jwks).map_err(ClientsError::Key)?;
+        for name in [&settings.name.ja, &settings.name.en] {
+            if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {
+                return Err(ClientsError::Settings("a name has 1 to 120 bytes and no control characters"));
+            }
+        }
+        for url in settings.redirect_uris.iter().chain(&settings.events_url) {
+            if !is_address(url) {
+                return Err(ClientsError::Settings(
+                    "an address is HTTPS (HTTP on this machine alone), without user, fragment and query",
+                ));
+            }
+        }
+        if !(1..=REDIRECT_URIS_MAX).contains(&settings.redirect_uris.len()) {
+            return Err(ClientsError::Settings("a client has one to four addresses to which browsers go back"));
+        }
+        let operator = operator(&settings.client_id);
+        Ok(Self { settings, operator, keys })
+    }
+}
+
+/// Scheme and authority of an absolute address.
+pub(crate) fn origin(url: &str) -> Option<String> {
+    let uri: http::Uri = url.parse().ok()?;
+    Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
+}
+
+/// HTTPS anywhere; plain HTTP only where it does not leave the machine.
+fn is_address(url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return false };
+    let host = uri.host().unwrap_or_default();
+    let is_local = host == "localhost" || host.ends_with(".localhost") || host == "127.0.0.1" || host == "[::1]";
+    let is_safe = match uri.scheme_str() {
+        Some("https") => true,
+        Some("http") => is_local,
+        Some(_) | None => false,
+    };
+    let plain =
+        uri.query().is_none() && !url.contains('#') && uri.authority().is_some_and(|it| !it.as_str().contains('@'));
+    is_safe && plain && !host.is_empty() && url.len() <= URL_BYTES_MAX
+}
+
+fn read(file: &Path) -> Result<BTreeMap<String, ClientSettings>, ClientsError> {
+    let text = match std::fs::read(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) => return Err(ClientsError::File(error.to_string())),
+    };
+    serde_json::from_slice(&text).map_err(|error| ClientsError::File(error.to_string()))
+}
+
+fn write(file: &Path, clients: &BTreeMap<String, ClientSettings>) -> Result<(), ClientsError> {
+    let text = serde_json::to_vec_pretty(clients).map_err(|error| ClientsError::File(error.to_string()))?;
+    super::issuer::replace_file(file, &text).map_err(|error| ClientsError::File(error.to_string()))
+}
+
+/// `POST /gateway/v1/clients`, by the gateway's desk: a new client, or the same with renewed keys and addresses.
+pub async fn register(
+    State(gateway): State<Gateway>,
+    headers: HeaderMap,
+    Json(settings): Json<ClientSettings>,
+) -> Result<Response, Problem> {
+    check_desk(&gateway, &headers)?;
+    let client = Client::check(settings, &|id| gateway.operator_id(id.as_str())).map_err(problem)?;
+    let answer = client.settings.clone();
+    gateway.oauth().clients.keep(client, true).map_err(problem)?;
+    gateway.register(answer.client_id.as_str()).await.map_err(|error| engine_error(&error))?;
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+fn problem(error: ClientsError) -> Problem {
+    let refused = |name, title, title_ja| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, name, title, title_ja);
+    match error {
+        ClientsError::Key(error) => {
+            refused("client-key", "A key of the client is not taken.", "クライアントの鍵を受け付けられません。")
+                .detail(error.to_string())
+        }
+        ClientsError::Settings(what) => {
+            refused("client-settings", "The client is not taken.", "クライアントを登録できません。").detail(what)
+        }
+        ClientsError::Taken => Problem::new(
+            StatusCode::CONFLICT,
+            "client-taken",
+            "The client id is taken.",
+            "このクライアントIDは使われています。",
+        ),
+        ClientsError::Full => {
+            refused("clients-full", "There are too many clients.", "クライアントの数が上限に達しています。")
+        }
+        ClientsError::File(what) => {
+            tracing::error!(what, "the file of clients cannot be written");
+            Problem::internal()
+        }
+    }
+}

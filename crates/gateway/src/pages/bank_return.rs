@@ -1,0 +1,240 @@
+//! The way out to a bank's own page, and back: there the gateway is itself a client, with issuer, address and state per bank.
+//!
+//! What comes back is believed only in the browser that went out, at the address of the bank that it went to, with the
+//! state that went along and from the issuer that was meant. With the right state and anything else wrong somebody has
+//! mixed two banks up, and the link ends.
+
+use super::attempt::{Proven, Tried};
+use super::outcome;
+use super::{Stop, Visit, go_to, refused, visit};
+use crate::connector::{AccountNumber, Customer};
+use crate::domain::account::AccountKind;
+use crate::domain::mandate;
+use crate::domain::{BankCode, Command, Factor, Factors};
+use crate::gateway::Gateway;
+use crate::oauth::{AtBank, Stage, actor, origin_of};
+use crate::options::BankOptions;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use subtle::ConstantTimeEq;
+use web::page::Words;
+use web::{Bounds, Secret, chance};
+
+/// What we are called at every bank.
+const CLIENT_ID: &str = "gateway";
+/// The longest that a bank may take to answer us, in milliseconds.
+const BANK_MS_MAX: u64 = 5_000;
+const ANSWER_BYTES_MAX: usize = 64 * 1_024;
+
+/// Where the forms of our pages may lead to at this bank.
+pub(super) fn origin(bank: &BankOptions) -> Option<String> {
+    bank.own_page.as_deref().and_then(origin_of)
+}
+
+/// The address at which this bank's browsers come back.
+fn redirect_uri(gateway: &Gateway, bank: &BankOptions) -> String {
+    gateway.oauth().issuer.address(&format!("/bank-return/{}", bank.code))
+}
+
+/// Pushes our request to the bank and sends the browser after it. The link is `Busy` meanwhile.
+pub(super) async fn send_out(gateway: &Gateway, visit: Visit, bank: &BankOptions) -> Response {
+    let chance = gateway.outside().chance.as_ref();
+    let (state, verifier) = (chance::token(chance), chance::token(chance));
+    let body = json!({
+        "client_id": CLIENT_ID,
+        "response_type": "code",
+        "redirect_uri": redirect_uri(gateway, bank),
+        "state": state.expose(),
+        "code_challenge": web::jose::encode(&Sha256::digest(verifier.expose())),
+        "code_challenge_method": "S256",
+    });
+    let pushed: Option<Pushed> = call(gateway, bank, "par", &body).await;
+    let (Some(pushed), Some(issuer)) = (pushed, &bank.own_page) else {
+        return outcome::give_up(gateway, &visit, UNREACHABLE).await;
+    };
+    let now = gateway.outside().now();
+    let at_bank = AtBank { state: state.expose().clone(), verifier: verifier.expose().clone() };
+    let went = gateway.oauth().links.change(visit.link.mandate, now, |link| {
+        (link.stage == Stage::Busy).then(|| link.stage = Stage::AtBank(Box::new(at_bank)))
+    });
+    if went.is_none() {
+        return super::nothing(gateway);
+    }
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("client_id", CLIENT_ID)
+        .append_pair("request_uri", &pushed.request_uri)
+        .finish();
+    go_to(&format!("{issuer}/authorize?{query}"))
+}
+
+#[derive(Deserialize)]
+struct Pushed {
+    request_uri: String,
+}
+
+/// `GET /bank-return/<code>`: refusals in order: no link in this browser, not on its way to a bank, another state, another
+/// bank or issuer, the bank said no.
+pub(super) async fn come_back(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Stop> {
+    let gateway = &gateway;
+    let visit = visit(gateway, &headers, gateway.outside().now())?;
+    let Some(brought) = parameters(query.as_deref().unwrap_or_default()) else {
+        return Ok(refused(gateway, StatusCode::BAD_REQUEST, STRANGE));
+    };
+    let now = gateway.outside().now();
+    let state = brought.get("state").map(String::as_str).unwrap_or_default();
+    // Only the right state takes the link; then nobody else can take it a second time.
+    let taken = gateway.oauth().links.change(visit.link.mandate, now, |link| match &link.stage {
+        Stage::AtBank(at_bank) if bool::from(at_bank.state.as_bytes().ct_eq(state.as_bytes())) => {
+            let verifier = at_bank.verifier.clone();
+            link.stage = Stage::Busy;
+            Some(verifier)
+        }
+        Stage::AtBank(_)
+        | Stage::Consent
+        | Stage::Factors
+        | Stage::Challenge(_)
+        | Stage::Busy
+        | Stage::Failed
+        | Stage::Granted => None,
+    });
+    let Some(verifier) = taken else {
+        return Ok(refused(gateway, StatusCode::BAD_REQUEST, STRANGE));
+    };
+    let bank = gateway.bank(visit.link.asked.bank);
+    let Some(bank) = bank.filter(|bank| is_from(bank, &code, &brought)) else {
+        tracing::warn!(mandate = %visit.link.mandate, "a browser came back from another bank than it went to");
+        return Ok(mixed_up(gateway, &visit).await);
+    };
+    let Some(bank_code) = brought.get("code") else {
+        return Ok(outcome::respond(gateway, visit, NO, Stage::Consent).await);
+    };
+    let body = json!({
+        "client_id": CLIENT_ID,
+        "code": bank_code,
+        "code_verifier": verifier,
+        "redirect_uri": redirect_uri(gateway, bank),
+    });
+    let answer: Option<Answer> = call(gateway, bank, "token", &body).await;
+    Ok(match answer.and_then(Answer::proven) {
+        Some(proven) => outcome::proven_by_bank(gateway, visit, &proven).await,
+        None => outcome::respond(gateway, visit, NO, Stage::Consent).await,
+    })
+}
+
+/// Whether what was `brought` to the address of `code` is from this bank (RFC 9207).
+fn is_from(bank: &BankOptions, code: &str, brought: &BTreeMap<String, String>) -> bool {
+    let issuer = brought.get("iss");
+    bank.own_page.is_some() && issuer == bank.own_page.as_ref() && code.parse::<BankCode>() == Ok(bank.code)
+}
+
+/// The parameters, each once.
+fn parameters(query: &str) -> Option<BTreeMap<String, String>> {
+    let mut parameters = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()).take(16) {
+        if parameters.insert(name.into_owned(), value.into_owned()).is_some() {
+            return None;
+        }
+    }
+    Some(parameters)
+}
+
+/// The link ends: nobody knows which bank said what.
+async fn mixed_up(gateway: &Gateway, visit: &Visit) -> Response {
+    gateway.oauth().links.close(visit.link.mandate, gateway.outside().now());
+    let command = Command::Mandate(mandate::Command::Refuse { mandate: visit.link.mandate });
+    if gateway.submit(command, actor(visit.link.operator), None).await.is_err() {
+        tracing::warn!(mandate = %visit.link.mandate, "the mandate was over already");
+    }
+    refused(gateway, StatusCode::BAD_REQUEST, STRANGE)
+}
+
+/// What the bank answers to our code.
+#[derive(Deserialize)]
+struct Answer {
+    outcome: String,
+    account: Option<AnsweredAccount>,
+    customer: Option<AnsweredCustomer>,
+    #[serde(default)]
+    factors_used: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct AnsweredAccount {
+    branch: String,
+    kind: AccountKind,
+    number: String,
+}
+
+#[derive(Deserialize)]
+struct AnsweredCustomer {
+    name_kana: Secret<String>,
+    birth_date: Secret<String>,
+    has_contact: bool,
+}
+
+impl Answer {
+    /// The customer, if the bank is sure. A factor that we do not know is worth nothing.
+    fn proven(self) -> Option<Proven> {
+        let (account, customer) = self.account.zip(self.customer).filter(|_| self.outcome == "succeeded")?;
+        let factors: Factors = self.factors_used.iter().filter_map(|name| name.parse::<Factor>().ok()).collect();
+        Some(Proven {
+            account: AccountNumber { branch: account.branch, kind: account.kind, number: account.number },
+            factors,
+            customer: Customer {
+                name_kana: customer.name_kana,
+                birth_date: customer.birth_date,
+                has_contact: customer.has_contact,
+            },
+        })
+    }
+}
+
+/// Asks the bank over the back channel; anything but an answer of the right form is none.
+async fn call<T: for<'de> Deserialize<'de>>(
+    gateway: &Gateway,
+    bank: &BankOptions,
+    path: &str,
+    body: &Value,
+) -> Option<T> {
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(format!("{}/connector/v1/{path}", bank.origin))
+        .header(header::CONTENT_TYPE, "application/json")
+        .header(header::AUTHORIZATION, format!("Bearer {}", bank.secret.expose()))
+        .body(Bytes::from(body.to_string()))
+        .ok()?;
+    let bounds = Bounds { time_ms: BANK_MS_MAX, body_bytes: ANSWER_BYTES_MAX };
+    match gateway.outside().transport.call(request, bounds).await {
+        Ok(response) if response.status().is_success() => serde_json::from_slice(response.body()).ok(),
+        Ok(response) => {
+            tracing::warn!(bank = %bank.code, status = response.status().as_u16(), path, "a bank's page refuses us");
+            None
+        }
+        Err(error) => {
+            tracing::warn!(bank = %bank.code, %error, path, "a bank's page does not answer");
+            None
+        }
+    }
+}
+
+/// The bank said no, on its own page. It tells the true holder itself.
+const NO: Tried = Tried::Failed { account: None, first_factor_right: false };
+const STRANGE: Words = Words {
+    ja: "銀行から戻ってきた内容が、この手続きのものではありません。何も登録されていません。お使いのウォレットから、もう一度はじめてください。",
+    en: "What came back from the bank does not belong to this. Nothing was linked. Begin again in your wallet.",
+};
+const UNREACHABLE: Words = Words {
+    ja: "銀行の画面に接続できません。しばらくしてから、お使いのウォレットでもう一度はじめてください。",
+    en: "The bank's page cannot be reached. Begin again in your wallet in a while.",
+};

@@ -1,0 +1,133 @@
+//! "It was me": the account's true holder confirms a mandate by a channel that did not grant it.
+//!
+//! The code from the notice says which mandate; beside it comes the number on the cash card, which the bank checks, or the
+//! number from a letter that the bank sent. (An approval in the bank's own app comes from the bank's desk.) Until then the
+//! mandate debits little; age alone never lifts that.
+
+use super::not_me::{code_input, count, visitor, with_visitor};
+use super::{Stop, digits, fields, form_token, page, refused};
+use crate::connector::{Attempt, AuthenticationOutcome};
+use crate::domain::account::NotMe;
+use crate::domain::{AccountId, Command, Factor, MandateId, Refusal, Row, mandate, table};
+use crate::gateway::{Gateway, NotDone};
+use crate::oauth::actor;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use domain::Key;
+use http::{HeaderMap, StatusCode};
+use maud::html;
+use std::collections::BTreeMap;
+use web::page::{Words, words};
+use web::{Secret, Source};
+
+/// Where it is.
+pub(super) const PATH: &str = "/confirm";
+
+/// `GET /confirm`.
+pub(super) async fn show(State(gateway): State<Gateway>, headers: HeaderMap) -> Response {
+    with_visitor(&gateway, &headers, |visitor| form(&gateway, visitor, None, StatusCode::OK))
+}
+
+fn form(gateway: &Gateway, visitor: &str, error: Option<Words>, status: StatusCode) -> Response {
+    let body = html! {
+        @if let Some(error) = error { p.error role="alert" { (words(error)) } }
+        p { (words(INTRODUCTION)) }
+        form method="post" action=(PATH) autocomplete="off" {
+            (form_token(gateway, visitor, PATH))
+            (code_input())
+            label for="card_serial" { (words(CARD)) }
+            input #card_serial type="text" name="card_serial" maxlength="40";
+            label for="letter" { (words(LETTER)) }
+            input #letter type="text" name="letter" inputmode="numeric" maxlength="40";
+            button type="submit" { (words(CONFIRM)) }
+        }
+    };
+    page(gateway, TITLE, Vec::new(), body).with_status(status)
+}
+
+/// `POST /confirm`. Whatever does not fit is answered alike.
+pub(super) async fn submit(
+    State(gateway): State<Gateway>,
+    source: Option<Extension<Source>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Stop> {
+    let visitor = visitor(&gateway, &headers);
+    let fields = fields(&gateway, &visitor, PATH, &headers, &body)?;
+    count(&gateway, source)?;
+    let unknown = |gateway: &Gateway| form(gateway, &visitor, Some(UNKNOWN), StatusCode::UNPROCESSABLE_ENTITY);
+    let Ok(row) = notice(&gateway, &digits(fields.get("code"))).await else {
+        return Ok(super::unavailable(&gateway));
+    };
+    let Some(row) = row else {
+        return Ok(unknown(&gateway));
+    };
+    let channel = if fields.get("letter").is_empty() {
+        let serial = Secret::new(fields.get("card_serial").to_owned());
+        match card_is_right(&gateway, &row, serial).await {
+            Ok(is_right) => is_right.then_some(Factor::CardSerial),
+            Err(()) => return Ok(refused(&gateway, StatusCode::SERVICE_UNAVAILABLE, super::LATER)),
+        }
+    } else {
+        letter_code(&gateway, row.mandate, row.account).is(&digits(fields.get("letter"))).then_some(Factor::Letter)
+    };
+    let Some(channel) = channel else {
+        return Ok(unknown(&gateway));
+    };
+    let command = Command::Mandate(mandate::Command::Confirm { mandate: row.mandate, channel });
+    Ok(match gateway.submit(command, actor(row.operator), None).await {
+        Ok(_) => page(&gateway, TITLE, Vec::new(), html! { p { (words(CONFIRMED)) } }).into_response(),
+        Err(NotDone::Refused(Refusal::SameChannel)) => {
+            form(&gateway, &visitor, Some(SAME_CHANNEL), StatusCode::UNPROCESSABLE_ENTITY)
+        }
+        Err(NotDone::Refused(_)) => unknown(&gateway),
+        Err(NotDone::Engine(_)) => super::unavailable(&gateway),
+    })
+}
+
+/// What the notice with this code was about, while nobody has said "not me" with it.
+async fn notice(gateway: &Gateway, code: &str) -> Result<Option<NotMe>, engine::EngineError> {
+    let now = gateway.outside().now();
+    let row = gateway.row(Key::new(table::NOT_ME, gateway.not_me_id(code).0)).await?;
+    let row = row.and_then(|row| if let Row::NotMe(row) = row.as_ref() { Some(*row) } else { None });
+    Ok(row.filter(|row| row.used.is_none() && now < row.expires))
+}
+
+/// Asks the bank whether the number is that of the account's cash card; `Err` when it gives no answer.
+async fn card_is_right(gateway: &Gateway, row: &NotMe, serial: Secret<String>) -> Result<bool, ()> {
+    let account = gateway.account(row.account).await.map_err(|_| ())?.ok_or(())?;
+    let (number, _) = gateway.unseal(row.account, &account.details).map_err(|_| ())?;
+    let connector = gateway.connector(row.bank).ok_or(())?;
+    let factors = BTreeMap::from([(Factor::CardSerial, serial)]);
+    let attempt = Attempt { id: gateway.new_id().to_string(), account: number, factors };
+    let answer = connector.authenticate(&attempt).await.map_err(|_| ())?;
+    Ok(answer.outcome == AuthenticationOutcome::Succeeded)
+}
+
+/// The number that a letter to the address which the bank knows carries: of this mandate and this account alone, and never
+/// stored. Two of whoever types it are needed: the notice and the letter.
+pub(crate) fn letter_code(gateway: &Gateway, mandate: MandateId, account: AccountId) -> Secret<String> {
+    let whole = gateway.letter_id(mandate, account).number();
+    Secret::new(format!("{:012}", whole % 1_000_000_000_000))
+}
+
+const TITLE: Words = Words { ja: "口座振替受付・本人の確認", en: "Account transfers: it was me" };
+const INTRODUCTION: Words = Words {
+    ja: "ご自分で登録した口座であることを、登録のときとは別の方法で確認します。確認が済むまで、引き落としは1日1万円、合計3万円までです。通知のコードと、キャッシュカードの製造番号か、銀行から郵便で届いた番号のどちらかを入力してください。",
+    en: "Confirm by another way than before that you linked your account yourself. Until then it is debited 10,000 yen a day and 30,000 in all at most. Type the code from the notice, and either the number printed on your cash card or the one from your bank's letter.",
+};
+const CARD: Words = Words { ja: "キャッシュカードの製造番号", en: "Number printed on the cash card" };
+const LETTER: Words = Words { ja: "郵便で届いた番号", en: "The number from the letter" };
+const CONFIRM: Words = Words { ja: "自分で登録したことを確認する", en: "Confirm that it was me" };
+const CONFIRMED: Words =
+    Words { ja: "確認しました。ありがとうございます。", en: "It is confirmed. Thank you." };
+const UNKNOWN: Words = Words {
+    ja: "確認できませんでした。コードと番号をもう一度ご確認ください。",
+    en: "It could not be confirmed. Check the code and the number.",
+};
+const SAME_CHANNEL: Words = Words {
+    ja: "登録のときに使った方法では確認できません。別の方法をお使いください。",
+    en: "The way that was used to link cannot confirm it. Use another one.",
+};

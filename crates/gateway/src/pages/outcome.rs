@@ -1,0 +1,256 @@
+//! What came of an attempt: the comparison with the verified person, the notice, the grant, and the way back.
+//!
+//! Another person's account looks like a wrong PIN: the same page after the same steps. The true holder hears of it.
+//! The order of a grant is fixed: the code of the notice is durable before the bank sends it, and the bank has sent it
+//! before the grant is.
+
+use super::attempt::{Proven, Tried};
+use super::consent::{leave_form, origins};
+use super::notice::{self, About};
+use super::{Visit, back, consent, factors, go_to, page, unavailable};
+use crate::connector::AccountNumber;
+use crate::domain::account::NoticeKind;
+use crate::domain::mandate::{self, Grant, Status};
+use crate::domain::name::{self, Grade};
+use crate::domain::{Command, Receipt};
+use crate::gateway::{Gateway, NotDone};
+use crate::oauth::{Link, Stage, actor};
+use axum::response::Response;
+use http::StatusCode;
+use maud::html;
+use web::chance;
+use web::page::{Words, words};
+
+/// Attempts of one link that the bank may see.
+const ATTEMPTS_MAX: u32 = 3;
+
+/// What a person is told, on the page that they were on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// A field has not the form that it must have. Nobody was asked.
+    Form,
+    /// It did not work: nobody learns what was wrong.
+    Failed,
+    /// Too much was tried.
+    Throttled,
+    /// The bank did not answer.
+    Unreachable,
+}
+
+impl Failure {
+    pub(super) const fn status(self) -> StatusCode {
+        match self {
+            Self::Form | Self::Failed => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    pub(super) const fn words(self) -> Words {
+        match self {
+            Self::Form => Words {
+                ja: "入力の形式をご確認ください。支店番号は3桁、口座番号は7桁、暗証番号は4桁の数字です。",
+                en: "Check the form: a branch has 3 digits, an account number 7, a PIN 4.",
+            },
+            Self::Failed => Words {
+                ja: "認証できませんでした。入力内容、口座の名義がご本人のものであること、銀行に連絡先を届けてあることをご確認ください。",
+                en: "It did not work. Check what you typed, that the account is in your own name, and that your bank has a contact of yours.",
+            },
+            Self::Throttled => Words {
+                ja: "ただいま認証を受け付けられません。しばらくしてからお試しください。",
+                en: "No attempt is taken at the moment. Try again in a while.",
+            },
+            Self::Unreachable => Words {
+                ja: "銀行のシステムから返事がありません。しばらくしてからお試しください。",
+                en: "The bank does not answer. Try again in a while.",
+            },
+        }
+    }
+}
+
+/// Answers the browser. The link was `Busy` meanwhile; `before` is what it goes back to when nothing was tried.
+pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, before: Stage) -> Response {
+    match tried {
+        Tried::Proven(proven) => proven_by_bank(gateway, visit, &proven).await,
+        Tried::Challenge(challenge) => {
+            let again = matches!(before, Stage::Challenge(_));
+            if challenge.first_factor_right && !again {
+                first_factor(gateway, &visit.link, &challenge.account);
+            }
+            set(gateway, &visit.link, Stage::Challenge(challenge.clone()));
+            if again {
+                return factors::show_challenge(gateway, &visit, &challenge, Some(Failure::Failed));
+            }
+            go_to("/link")
+        }
+        Tried::Failed { account: Some(account), first_factor_right: true } => {
+            first_factor(gateway, &visit.link, &account);
+            failed(gateway, visit).await
+        }
+        Tried::Failed { account: Some(account), first_factor_right: false } => {
+            let id = gateway.account_id(visit.link.asked.bank, &account);
+            let about = About::of(&visit.link, account, NoticeKind::Failures);
+            gateway.pages().notices.gather(id, about, gateway.outside().now());
+            failed(gateway, visit).await
+        }
+        Tried::Failed { account: None, .. } => failed(gateway, visit).await,
+        Tried::Throttled(seconds) => {
+            let mut response = stay(gateway, &visit, before, Failure::Throttled).await;
+            response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
+            response
+        }
+        Tried::Unreachable => stay(gateway, &visit, before, Failure::Unreachable).await,
+    }
+}
+
+/// Nothing was tried: the person is where they were.
+async fn stay(gateway: &Gateway, visit: &Visit, before: Stage, failure: Failure) -> Response {
+    set(gateway, &visit.link, before.clone());
+    match before {
+        Stage::Challenge(challenge) => factors::show_challenge(gateway, visit, &challenge, Some(failure)),
+        Stage::Factors => factors::show(gateway, visit, Some(failure)).await,
+        Stage::Consent | Stage::AtBank(_) | Stage::Busy | Stage::Failed | Stage::Granted => {
+            consent::show(gateway, visit, Some(failure))
+        }
+    }
+}
+
+/// Somebody knew a first factor: the account's true holder is told at once, in the background.
+fn first_factor(gateway: &Gateway, link: &Link, account: &AccountNumber) {
+    gateway.pages().notices.push(About::of(link, account.clone(), NoticeKind::FirstFactor));
+}
+
+fn set(gateway: &Gateway, link: &Link, stage: Stage) {
+    let now = gateway.outside().now();
+    let changed = gateway.oauth().links.change(link.mandate, now, |link| {
+        link.stage = stage;
+        Some(())
+    });
+    if changed.is_none() {
+        tracing::debug!(mandate = %link.mandate, "a link ended while its bank was asked");
+    }
+}
+
+/// It did not work. The last attempt ends the link.
+async fn failed(gateway: &Gateway, visit: Visit) -> Response {
+    let now = gateway.outside().now();
+    let beginning = beginning(gateway, &visit.link);
+    let is_last = gateway.oauth().links.change(visit.link.mandate, now, |link| {
+        link.attempts += 1;
+        let is_last = link.attempts >= ATTEMPTS_MAX;
+        link.stage = if is_last { Stage::Failed } else { beginning.clone() };
+        Some(is_last)
+    });
+    match is_last {
+        None => super::nothing(gateway),
+        Some(false) => show_again(gateway, &visit, Failure::Failed).await,
+        Some(true) => match refuse(gateway, &visit.link).await {
+            Ok(()) => factors::failed(gateway, &visit),
+            Err(_) => unavailable(gateway),
+        },
+    }
+}
+
+/// Where a further attempt begins: on our form, or with the way out to the bank's own page. What belongs on a bank's own
+/// page is never asked for on ours.
+fn beginning(gateway: &Gateway, link: &Link) -> Stage {
+    let has_own_page = gateway.bank(link.asked.bank).is_some_and(|bank| bank.own_page.is_some());
+    if has_own_page { Stage::Consent } else { Stage::Factors }
+}
+
+async fn show_again(gateway: &Gateway, visit: &Visit, failure: Failure) -> Response {
+    match beginning(gateway, &visit.link) {
+        Stage::Factors => factors::show(gateway, visit, Some(failure)).await,
+        Stage::Consent | Stage::Challenge(_) | Stage::AtBank(_) | Stage::Busy | Stage::Failed | Stage::Granted => {
+            consent::show(gateway, visit, Some(failure))
+        }
+    }
+}
+
+/// Nothing can be tried at this bank now: the link ends.
+pub(super) async fn give_up(gateway: &Gateway, visit: &Visit, why: Words) -> Response {
+    set(gateway, &visit.link, Stage::Failed);
+    if refuse(gateway, &visit.link).await.is_err() {
+        return unavailable(gateway);
+    }
+    let body = html! { p.error role="alert" { (words(why)) } (leave_form(gateway, visit)) };
+    page(gateway, super::NOTHING, origins(gateway, &visit.link), body).with_status(StatusCode::OK)
+}
+
+/// The mandate is refused; one that is over already stays what it is.
+async fn refuse(gateway: &Gateway, link: &Link) -> Result<(), engine::EngineError> {
+    let command = Command::Mandate(mandate::Command::Refuse { mandate: link.mandate });
+    match gateway.submit(command, actor(link.operator), None).await {
+        Ok(_) | Err(NotDone::Refused(_)) => Ok(()),
+        Err(NotDone::Engine(error)) => Err(error),
+    }
+}
+
+/// The bank is sure of its customer: is it the person for whom the operator asks?
+pub(super) async fn proven_by_bank(gateway: &Gateway, visit: Visit, proven: &Proven) -> Response {
+    let holder = &visit.link.asked.holder;
+    let grade = name::grade(holder.name_kana.expose(), proven.customer.name_kana.expose());
+    let birth_date_matches = holder.birth_date.to_string() == *proven.customer.birth_date.expose();
+    if grade == Grade::No || !birth_date_matches || !proven.customer.has_contact {
+        tracing::info!(mandate = %visit.link.mandate, grade = grade.name(), birth_date_matches, "not this account");
+        first_factor(gateway, &visit.link, &proven.account);
+        return failed(gateway, visit).await;
+    }
+    match grant(gateway, &visit.link, proven, grade).await {
+        Granted::Yes(code) => back(gateway, &visit.link, &[("code", code.expose())]),
+        Granted::No => {
+            set(gateway, &visit.link, Stage::Failed);
+            factors::failed(gateway, &visit)
+        }
+        Granted::NotNow => {
+            set(gateway, &visit.link, beginning(gateway, &visit.link));
+            show_again(gateway, &visit, Failure::Unreachable).await
+        }
+    }
+}
+
+enum Granted {
+    Yes(web::Secret<String>),
+    No,
+    NotNow,
+}
+
+/// Tells the true holder, then grants, then makes the code that the operator collects the grant with.
+async fn grant(gateway: &Gateway, link: &Link, proven: &Proven, grade: Grade) -> Granted {
+    let about = About::of(link, proven.account.clone(), NoticeKind::Linked);
+    let notified = match notice::tell(gateway, &about, proven.customer.name_kana.expose()).await {
+        Ok(notified) => notified,
+        Err(error) => {
+            tracing::warn!(mandate = %link.mandate, %error, "the true holder could not be told: no grant");
+            return Granted::NotNow;
+        }
+    };
+    let account = gateway.account_id(link.asked.bank, &proven.account);
+    let Ok(details) = gateway.details(link.asked.bank, &proven.account, proven.customer.name_kana.expose()) else {
+        return Granted::NotNow;
+    };
+    let grant = Grant {
+        account,
+        account_ref: gateway.account_ref(link.operator, account),
+        name: grade,
+        birth_date_matches: true,
+        factors: proven.factors,
+        contact_notified: notified > 0,
+    };
+    let command = mandate::Command::Grant { mandate: link.mandate, grant, details };
+    match gateway.submit(Command::Mandate(command), actor(link.operator), None).await {
+        Ok(Receipt::Mandate { status: Status::Pending | Status::InReview, .. }) => {
+            let code = chance::token(gateway.outside().chance.as_ref());
+            let now = gateway.outside().now();
+            match gateway.oauth().links.grant(link.mandate, account, &code, now) {
+                Some(_) => Granted::Yes(code),
+                // The link's ten minutes ended in this moment: the grant lapses by itself.
+                None => Granted::No,
+            }
+        }
+        Ok(Receipt::Mandate { .. } | Receipt::Done | Receipt::Movement { .. }) | Err(NotDone::Refused(_)) => {
+            Granted::No
+        }
+        Err(NotDone::Engine(_)) => Granted::NotNow,
+    }
+}

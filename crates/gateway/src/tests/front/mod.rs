@@ -1,0 +1,8 @@
+//! The gateway's front as operators, browsers and banks meet it: everything goes through the router, with real keys.
+
+mod bank;
+mod browser;
+mod client;
+mod fapi;
+mod link;
+mod world;

@@ -1,0 +1,166 @@
+//! A gateway with two hosted banks' worth of surroundings: a clock that stands still, seeded chance, scripted banks.
+
+use super::bank::Bank;
+use super::browser::Browser;
+use super::client::Client;
+use crate::Gateway;
+use crate::domain::BankCode;
+use crate::options::{BankOptions, OperatorOptions, Options};
+use domain::Time;
+use engine::Clock;
+use serde_json::json;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use tempfile::TempDir;
+use web::{Chance, Outside, Routers, Secret};
+
+/// Where the gateway is.
+pub const GATEWAY: &str = "http://gateway.localhost:8080";
+/// 2026-11-23 03:00 in Tokyo.
+const NOW_MS: i64 = 1_795_370_400_000;
+
+/// A clock that goes when it is told to.
+pub struct TestClock(AtomicI64);
+
+impl TestClock {
+    pub fn advance(&self, milliseconds: i64) {
+        self.0.fetch_add(milliseconds, Ordering::Relaxed);
+    }
+}
+
+impl Clock for TestClock {
+    fn now(&self) -> Time {
+        Time::from_milliseconds(self.0.load(Ordering::Relaxed))
+    }
+
+    fn monotonic_milliseconds(&self) -> i64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Chance from a seed.
+pub struct Seeded(Mutex<blake3::OutputReader>);
+
+impl Seeded {
+    pub fn new(seed: &str) -> Self {
+        Self(Mutex::new(blake3::Hasher::new().update(seed.as_bytes()).finalize_xof()))
+    }
+}
+
+impl Chance for Seeded {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.lock().expect("nobody panics here").fill(bytes);
+    }
+}
+
+/// The gateway and its surroundings.
+pub struct World {
+    pub gateway: Gateway,
+    pub clock: Arc<TestClock>,
+    pub routers: Arc<Routers>,
+    /// 七十七銀行, whose page the gateway hosts.
+    pub hosted: Bank,
+    /// 三井住友銀行 and みずほ銀行, which have pages of their own.
+    pub own: Bank,
+    pub other_own: Bank,
+    /// What makes the next assertion or proof another one.
+    pub next: AtomicU32,
+    directory: TempDir,
+}
+
+impl World {
+    /// A fresh one.
+    pub async fn new() -> Self {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let clock = Arc::new(TestClock(AtomicI64::new(NOW_MS)));
+        let routers = Arc::new(Routers::new());
+        let (hosted, own, other_own) = (Bank::new("0125"), Bank::new("0009"), Bank::new("0001"));
+        for bank in [&hosted, &own, &other_own] {
+            routers.add(format!("bank-{}.localhost", bank.code), bank.router());
+        }
+        let gateway = open(&directory, &clock, &routers).await;
+        Self { gateway, clock, routers, hosted, own, other_own, next: AtomicU32::new(0), directory }
+    }
+
+    /// The gateway is stopped and opened again on the same data.
+    pub async fn restart(self) -> Self {
+        let Self { gateway, clock, routers, hosted, own, other_own, next, directory } = self;
+        gateway.stop().expect("it stops");
+        drop(gateway);
+        let gateway = open(&directory, &clock, &routers).await;
+        Self { gateway, clock, routers, hosted, own, other_own, next, directory }
+    }
+
+    /// The first operator's wallet server.
+    pub fn wallet(&self) -> Client<'_> {
+        Client::new(self, "op_wallet", "http://localhost:8080/link/callback")
+    }
+
+    /// The second operator's.
+    pub fn stranger(&self) -> Client<'_> {
+        Client::new(self, "op_other", "http://other.localhost:8080/callback")
+    }
+
+    /// A browser with no cookies.
+    pub fn browser(&self) -> Browser<'_> {
+        Browser::new(self)
+    }
+
+    /// Runs what is due until nothing is.
+    pub async fn settle(&self) {
+        for _ in 0..100 {
+            if self.gateway.run_due(self.clock.now(), 100).await.done == 0 {
+                return;
+            }
+        }
+    }
+}
+
+async fn open(directory: &TempDir, clock: &Arc<TestClock>, routers: &Arc<Routers>) -> Gateway {
+    let mut options = Options::new(directory.path().to_owned(), GATEWAY.to_owned());
+    options.desk_tokens = vec![Secret::new("desk-secret".to_owned())];
+    options.banks = [("0125", "七十七銀行", false), ("0009", "三井住友銀行", true), ("0001", "みずほ銀行", true)]
+        .map(|(code, name, own_page)| bank(code, name, own_page))
+        .to_vec();
+    options.operators =
+        [("op_wallet", "http://localhost:8080/link/callback"), ("op_other", "http://other.localhost:8080/callback")]
+            .map(|(id, redirect_uri)| operator(id, redirect_uri))
+            .to_vec();
+    let outside = Outside {
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        transport: Arc::clone(routers) as Arc<dyn web::Transport>,
+        chance: Arc::new(Seeded::new("gateway")),
+    };
+    let gateway = Gateway::open(options, outside).await.expect("the gateway opens");
+    for (host, router) in gateway.routers() {
+        routers.add(host, router);
+    }
+    gateway
+}
+
+fn bank(code: &str, name: &str, own_page: bool) -> BankOptions {
+    let origin = format!("http://bank-{code}.localhost:8080");
+    BankOptions {
+        code: code.parse::<BankCode>().expect("a bank code"),
+        name: name.to_owned(),
+        name_en: format!("Bank {code}"),
+        own_page: own_page.then(|| origin.clone()),
+        origin,
+        secret: Secret::new(format!("secret-{code}")),
+        desk_token: Some(Secret::new(format!("desk-{code}"))),
+        factors: Vec::new(),
+        descriptor: "キンチャク".to_owned(),
+        files: None,
+    }
+}
+
+fn operator(id: &str, redirect_uri: &str) -> OperatorOptions {
+    OperatorOptions {
+        client_id: id.to_owned(),
+        name: "キンチャク".to_owned(),
+        name_en: "Kinchaku".to_owned(),
+        redirect_uris: vec![redirect_uri.to_owned()],
+        jwks: json!({ "keys": [super::client::key(id).public().to_value()] }),
+        events_url: None,
+    }
+}
