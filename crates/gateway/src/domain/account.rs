@@ -5,9 +5,9 @@
 use super::ids::{AccountId, AccountRefId, BankCode, MandateId, NotMeId, OperatorId};
 use super::mandate::{self, RevokedBy, Why};
 use super::refusal::{Noun, Refusal};
-use super::state::{Decided, Rows, account_key, account_ref_key, mandate_key, not_me_key, operator_key, wrong_row};
+use super::state::{Decided, Rows, account_key, account_ref_key, mandate_key, not_me_key, wrong_row};
 use super::sums::DailySums;
-use super::{Context, Receipt, Row, open, table};
+use super::{Context, Receipt, Row, open, operator, table};
 use domain::{Day, Key, Moment, Time, Value};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -214,7 +214,7 @@ impl Account {
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     match command {
         Command::Notice { account, code, .. } => keys.extend([account_key(*account), not_me_key(*code)]),
-        Command::NotMe { code } => keys.push(not_me_key(*code)),
+        Command::NotMe { code } => keys.extend([not_me_key(*code), operator::OPERATORS_KEY]),
     }
 }
 
@@ -223,11 +223,11 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         Command::Notice { .. } => {}
         Command::NotMe { code } => {
             let Some(row) = rows.not_me(*code) else { return };
+            operator::keys_of(rows, row.operator, keys);
             keys.extend([
                 account_key(row.account),
                 account_ref_key(row.account_ref),
                 mandate_key(row.mandate),
-                operator_key(row.operator),
                 open::Thing::Mandate(row.mandate).page_key(row.bank),
             ]);
         }

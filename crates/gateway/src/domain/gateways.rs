@@ -98,8 +98,7 @@ impl Domain for Gateway {
     fn columns(row: &Row, values: &mut Vec<Value>) {
         let count = |count: usize| Value::Integer(i64::try_from(count).unwrap_or(i64::MAX));
         match row {
-            Row::Operators(row) => values.push(count(row.ids.len())),
-            Row::Operator(row) => values.push(Value::Integer(i64::try_from(row.told).unwrap_or(i64::MAX))),
+            Row::Operators(row) => values.push(count(row.operators.len())),
             Row::Told(row) => values.extend(row.columns()),
             Row::Bank(row) => values.push(count(row.stops.len())),
             Row::Account(row) => values.extend(row.columns()),

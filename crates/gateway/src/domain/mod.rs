@@ -91,10 +91,8 @@ pub enum Event {
 /// A row of any table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Row {
-    /// The list of operators.
+    /// The operators.
     Operators(operator::Operators),
-    /// An operator.
-    Operator(operator::Operator),
     /// Something that an operator was told.
     Told(operator::Told),
     /// A bank.

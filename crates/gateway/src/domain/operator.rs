@@ -2,7 +2,7 @@
 
 use super::ids::{BankCode, MandateId, MovementId, OperatorId, Reference};
 use super::refusal::{Noun, Refusal};
-use super::state::{Decided, Rows, operator_key, wrong_row};
+use super::state::{Decided, Rows, wrong_row};
 use super::{Receipt, Row, bank, mandate, movement, table};
 use domain::{Id, Key, Moment, Time, Value};
 use ledger::Yen;
@@ -13,16 +13,22 @@ pub const OPERATORS_MAX: usize = 64;
 /// The key of the list of operators.
 pub const OPERATORS_KEY: Key = Key::new(table::OPERATORS, Id([0; 16]));
 
-/// The operators that were ever registered, in that order.
+/// Things that one command tells one operator, at most.
+const TOLD_AT_ONCE_MAX: u64 = 3;
+
+/// The operators that were ever registered, in that order. They stand in one row, so that a command which has yet to find out
+/// whom it concerns can name what that operator will be told.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Operators {
-    /// Their ids.
-    pub ids: Vec<OperatorId>,
+    /// Who.
+    pub operators: Vec<Operator>,
 }
 
 /// An operator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Operator {
+    /// Who.
+    pub id: OperatorId,
     /// The number of what it was told last.
     pub told: u64,
     /// When it was registered.
@@ -111,7 +117,7 @@ pub fn told_key(operator: OperatorId, n: u64) -> Key {
 
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     match command {
-        Command::Register { operator } => keys.extend([OPERATORS_KEY, operator_key(*operator)]),
+        Command::Register { .. } => keys.push(OPERATORS_KEY),
     }
 }
 
@@ -119,7 +125,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
     match command {
         Command::Register { operator } if rows.operator(*operator).is_some() => Ok((Vec::new(), Receipt::Done)),
         Command::Register { operator } => {
-            if rows.operators().is_some_and(|operators| operators.ids.len() >= OPERATORS_MAX) {
+            if rows.operators().is_some_and(|operators| operators.operators.len() >= OPERATORS_MAX) {
                 return Err(Refusal::Full { noun: Noun::Operator });
             }
             let event = Event::Registered { operator: *operator, at: moment.now };
@@ -139,42 +145,45 @@ pub(crate) fn tell(rows: Rows<'_>, events: &mut Vec<super::Event>, operator: Ope
 
 /// Adds to `events` that every operator is told of `what`.
 pub(crate) fn tell_all(rows: Rows<'_>, events: &mut Vec<super::Event>, what: &What, at: Time) {
-    for operator in rows.operators().into_iter().flat_map(|operators| &operators.ids) {
-        tell(rows, events, *operator, what.clone(), at);
+    for operator in rows.operators().into_iter().flat_map(|operators| &operators.operators) {
+        tell(rows, events, operator.id, what.clone(), at);
     }
 }
 
-/// The rows that telling everybody needs, beside [`OPERATORS_KEY`].
+/// The rows that telling everybody one thing needs, beside [`OPERATORS_KEY`].
 pub(crate) fn keys_of_all(rows: Rows<'_>, keys: &mut Vec<Key>) {
-    keys.extend(rows.operators().into_iter().flat_map(|operators| &operators.ids).copied().map(operator_key));
+    let operators = rows.operators().into_iter().flat_map(|operators| &operators.operators);
+    keys.extend(operators.map(|operator| told_key(operator.id, operator.told.saturating_add(1))));
+}
+
+/// The rows that telling `operator` needs, beside [`OPERATORS_KEY`].
+pub(crate) fn keys_of(rows: Rows<'_>, operator: OperatorId, keys: &mut Vec<Key>) {
+    let Some(row) = rows.operator(operator) else { return };
+    keys.extend((1..=TOLD_AT_ONCE_MAX).map(|next| told_key(operator, row.told.saturating_add(next))));
 }
 
 impl Event {
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
-            Self::Registered { operator, .. } => {
-                each(OPERATORS_KEY);
-                each(operator_key(*operator));
-            }
+            Self::Registered { .. } => each(OPERATORS_KEY),
         }
     }
 
     pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
         match self {
-            Self::Registered { operator, .. } if key == OPERATORS_KEY => {
+            Self::Registered { operator, at } => {
                 let Row::Operators(row) = row.get_or_insert_with(|| Row::Operators(Operators::default())) else {
                     wrong_row(key)
                 };
-                row.ids.push(*operator);
+                row.operators.push(Operator { id: *operator, told: 0, registered: *at });
             }
-            Self::Registered { at, .. } => *row = Some(Row::Operator(Operator { told: 0, registered: *at })),
         }
     }
 }
 
 impl Told {
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
-        each(operator_key(self.operator));
+        each(OPERATORS_KEY);
         each(told_key(self.operator, self.n));
     }
 
@@ -183,7 +192,10 @@ impl Told {
             *row = Some(Row::Told(self.clone()));
             return;
         }
-        let Some(Row::Operator(operator)) = row else { wrong_row(key) };
+        let Some(Row::Operators(row)) = row else { wrong_row(key) };
+        let Some(operator) = row.operators.iter_mut().find(|operator| operator.id == self.operator) else {
+            wrong_row(key)
+        };
         assert_eq!(operator.told.checked_add(1), Some(self.n), "what an operator is told is numbered without gaps");
         operator.told = self.n;
     }

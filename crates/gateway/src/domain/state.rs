@@ -37,8 +37,6 @@ macro_rules! noun {
 }
 
 noun! {
-    /// The operator with `id`.
-    operator, operator_key, OperatorId, OperatorId::id, OPERATOR, Operator, operator::Operator;
     /// The bank with `id`.
     bank, bank_key, BankCode, BankCode::id, BANK, Bank, bank::Bank;
     /// The account with `id`.
@@ -61,6 +59,11 @@ impl<'a> Rows<'a> {
             Some(Row::Operators(row)) => Some(row),
             Some(_) => wrong_row(operator::OPERATORS_KEY),
         }
+    }
+
+    /// The operator with `id`.
+    pub(crate) fn operator(self, id: OperatorId) -> Option<&'a operator::Operator> {
+        self.operators()?.operators.iter().find(|operator| operator.id == id)
     }
 
     /// Refuses if `bank` has no room for one more open thing.

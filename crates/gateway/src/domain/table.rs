@@ -2,31 +2,28 @@
 
 use domain::{Table, TableSpec};
 
-/// The list of operators: one row.
+/// The operators, each with the number of what it was told last: one row.
 pub const OPERATORS: Table = Table(0);
-/// Operators, each with the number of what it was told last.
-pub const OPERATOR: Table = Table(1);
 /// What operators were told, by number.
-pub const TOLD: Table = Table(2);
+pub const TOLD: Table = Table(1);
 /// Banks: switches and factors.
-pub const BANK: Table = Table(3);
+pub const BANK: Table = Table(2);
 /// Accounts at banks, by keyed hash.
-pub const ACCOUNT: Table = Table(4);
+pub const ACCOUNT: Table = Table(3);
 /// What operators call accounts.
-pub const ACCOUNT_REF: Table = Table(5);
+pub const ACCOUNT_REF: Table = Table(4);
 /// Codes that say "not me", by keyed hash.
-pub const NOT_ME: Table = Table(6);
+pub const NOT_ME: Table = Table(5);
 /// Mandates.
-pub const MANDATE: Table = Table(7);
+pub const MANDATE: Table = Table(6);
 /// Debits, credits and returns.
-pub const MOVEMENT: Table = Table(8);
+pub const MOVEMENT: Table = Table(7);
 /// Pages of what is still to be done.
-pub const OPEN: Table = Table(9);
+pub const OPEN: Table = Table(8);
 
 /// What somebody sees of each table in SQL, in the order of the constants above.
 pub const SPECS: &[TableSpec] = &[
     TableSpec { name: "operators", columns: &["count"] },
-    TableSpec { name: "operator", columns: &["told"] },
     TableSpec { name: "told", columns: &["operator", "n", "told_at"] },
     TableSpec { name: "bank", columns: &["stops"] },
     TableSpec { name: "account", columns: &["bank", "live_mandates", "confirmations"] },

@@ -30,9 +30,9 @@ use super::factor::{Factor, Factors, Strength};
 use super::ids::{AccountId, AccountRefId, BankCode, MandateId, OperatorId, Reference, StaffId};
 use super::name::Grade;
 use super::open::Thing;
-use super::operator::What;
+use super::operator::{self, OPERATORS_KEY, What};
 use super::refusal::{MissingFact, Noun, Refusal};
-use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, mandate_key, operator_key};
+use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, mandate_key};
 use super::sums::DailySums;
 use super::{Context, Receipt};
 use domain::{Key, Moment, Time, Value};
@@ -386,11 +386,11 @@ impl Command {
 
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     let mandate = command.mandate();
-    keys.push(mandate_key(mandate));
+    keys.extend([mandate_key(mandate), OPERATORS_KEY]);
     match command {
         Command::Request(request) => {
             let page = Thing::Mandate(mandate).page_key(request.bank);
-            keys.extend([operator_key(request.operator), bank_key(request.bank), page]);
+            keys.extend([bank_key(request.bank), page]);
         }
         Command::Grant { grant, .. } => keys.push(account_key(grant.account)),
         Command::Collect { account, .. } | Command::Decide { account, .. } => keys.push(account_key(*account)),
@@ -405,7 +405,8 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         return;
     }
     let Some(row) = rows.mandate(id) else { return };
-    keys.extend([operator_key(row.operator), bank_key(row.bank), Thing::Mandate(id).page_key(row.bank)]);
+    operator::keys_of(rows, row.operator, keys);
+    keys.extend([bank_key(row.bank), Thing::Mandate(id).page_key(row.bank)]);
     match command {
         Command::Collect { account, .. } | Command::Decide { account, .. } => {
             keys.extend(row.grant.map(|grant| account_ref_key(grant.account_ref)));

@@ -32,9 +32,9 @@ pub use event::Event;
 
 use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, OperatorId, Reference};
 use super::open::Thing;
-use super::operator::What;
+use super::operator::{self, OPERATORS_KEY, What};
 use super::refusal::{Noun, Refusal};
-use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, mandate_key, movement_key, operator_key};
+use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, mandate_key, movement_key};
 use super::{Context, Receipt};
 use domain::{Key, Moment, Time, Value};
 use ledger::Yen;
@@ -410,7 +410,9 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
                 Target::ReturnOf(debit) => movement_key(debit),
             });
         }
-        Command::Take { movement } | Command::Answer { movement, .. } => keys.push(movement_key(*movement)),
+        Command::Take { movement } | Command::Answer { movement, .. } => {
+            keys.extend([movement_key(*movement), OPERATORS_KEY]);
+        }
     }
 }
 
@@ -421,7 +423,8 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
             let Some(row) = rows.movement(*movement) else { return };
             let order = &row.order;
             let page = Thing::Movement(*movement).page_key(order.bank);
-            keys.extend([bank_key(order.bank), account_key(order.account), operator_key(order.operator), page]);
+            operator::keys_of(rows, order.operator, keys);
+            keys.extend([bank_key(order.bank), account_key(order.account), page]);
             keys.extend(order.mandate.map(mandate_key));
             keys.extend(order.of.map(movement_key));
         }
