@@ -107,6 +107,16 @@ impl Service {
         self.take_top_up(id, row.debit.bank, said, source).await
     }
 
+    /// The first try at a bank, while the caller waits: not at a bank that is known not to answer.
+    pub async fn ask_first(&self, id: TopUpId) -> Result<(), Problem> {
+        let (bank, now) = (self.top_up(id).await?.debit.bank, self.now());
+        if self.breakers.pause(bank, now).is_none() {
+            let asked = self.ask_top_up(id, self.options.bank_wait_ms).await?;
+            self.breakers.heard(bank, asked, now);
+        }
+        Ok(())
+    }
+
     async fn take_top_up(
         &self,
         id: TopUpId,

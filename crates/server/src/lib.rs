@@ -34,6 +34,7 @@ mod service;
 mod sessions;
 mod shops;
 mod words;
+mod work;
 
 #[cfg(test)]
 mod tests;

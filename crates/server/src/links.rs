@@ -132,37 +132,6 @@ impl Door for LinkedAccount {
     }
 }
 
-/// A mandate that is ended here, and of which the gateway is still to be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
-    /// Which.
-    pub mandate: MandateId,
-    /// When the gateway is told again.
-    pub due: Time,
-}
-
-impl Ending {
-    /// How long one waits until the gateway is told again, in milliseconds.
-    const WAIT_MS: i64 = 5_000;
-
-    /// The gateway was not there at `now`.
-    pub fn new(mandate: MandateId, now: Time) -> Self {
-        Self { mandate, due: now.plus_milliseconds(Self::WAIT_MS) }
-    }
-}
-
-impl Door for Ending {
-    const TABLE: &'static str = "ending";
-
-    fn id(&self) -> Id {
-        self.mandate.0
-    }
-
-    fn at(&self) -> Option<Time> {
-        Some(self.due)
-    }
-}
-
 impl Service {
     /// The hash of a state.
     pub fn state_hash(&self, state: &str) -> Id {

@@ -40,7 +40,11 @@ impl Server {
 
     /// Does what is due at `now`, at most about `budget` things.
     pub async fn run_due(&self, now: Time, budget: usize) -> Due {
-        settled(self.0.deliver_due(now, budget).await)
+        let service = &self.0;
+        let work = settled(service.work_due(now, budget).await);
+        let letters = settled(service.deliver_due(now, budget).await);
+        let people = settled(service.refresh_identifications(now, budget).await);
+        work.and(letters).and(people)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.

@@ -12,6 +12,7 @@ use crate::keys::Keys;
 use crate::options::Options;
 use crate::password::Passwords;
 use crate::refusals;
+use crate::work::{self, Breakers, Maker};
 use crate::{accounts, codes, contacts, identity, letters, links, proofs, sessions, shops};
 use domain::{Id, Key, Time};
 use engine::sqlite::{SqliteJournal, SqliteStore};
@@ -35,7 +36,11 @@ pub struct Service {
     /// Credentials, sessions, codes, links.
     pub doors: Doors,
     /// Due work.
-    pub work: Doors,
+    pub work: Arc<Doors>,
+    /// What makes it.
+    pub maker: Maker,
+    /// The banks that do not answer.
+    pub breakers: Breakers,
     /// Keyed hashes.
     pub keys: Keys,
     /// Password hashing.
@@ -108,13 +113,16 @@ impl Service {
         let vault =
             Vault::open(&options.directory, &options.master_key, Box::new(move |bytes: &mut [u8]| chance.fill(bytes)))?;
         let doors = Doors::open(&options.directory.join(DOORS_FILE), Safety::Durable)?;
-        let work = Doors::open(&options.directory.join(WORK_FILE), Safety::Rebuildable)?;
+        let journal = SqliteJournal::open(&options.directory)?;
+        let (work, maker) = work::open(&options.directory.join(WORK_FILE), Box::new(journal))?;
         prepare(&doors)?;
         let engine = Engine::start(core, Arc::clone(&outside.clock));
         Ok(Self {
             engine,
             doors,
             work,
+            maker,
+            breakers: Breakers::default(),
             keys: Keys::new(&vault),
             passwords: Passwords::new(options.password_cost),
             entrance: Entrance::new(options.rates),
@@ -235,6 +243,5 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<links::LinkState>()?;
     doors.prepare::<links::LinkedAccount>()?;
     doors.prepare::<links::GatewayMandate>()?;
-    doors.prepare::<links::Ending>()?;
     Ok(())
 }

@@ -3,7 +3,8 @@
 //! What is answered here grants nothing: the link goes on at a page of ours, in the holder's own browser.
 
 use crate::api::wallets::parse_id;
-use crate::asked::Asked;
+use crate::asked;
+use crate::banking::Asked;
 use crate::entrance::Holder;
 use crate::links::{Link, LinkedAccount};
 use crate::refusals;
@@ -78,7 +79,7 @@ async fn ask(
     State(service): State<Arc<Service>>,
     caller: Holder,
     Path(wallet): Path<String>,
-    Asked { body, repeat }: Asked<Ask>,
+    asked::Asked { body, repeat }: asked::Asked<Ask>,
 ) -> Result<(StatusCode, Json<Shown>), Problem> {
     let wallet = parse_id(&wallet)?;
     let bank = parse_bank(&body.bank_code)?;
@@ -240,17 +241,22 @@ impl Service {
         })
     }
 
-    /// Tells the gateway that a mandate of ours is ended, if it ever was one there. What cannot be told now is told later.
-    pub async fn end_at_gateway(&self, mandate: MandateId) -> Result<(), Problem> {
+    /// Tells the gateway that a mandate of ours is ended, if it ever was one there. Where that cannot be done now, due work
+    /// does it later: the end stands in the books.
+    pub async fn end_at_gateway(&self, mandate: MandateId) -> Result<Asked, Problem> {
         let Some(gateway_id) = self.doors.get::<Link>(mandate.0)?.and_then(|link| link.gateway_id) else {
-            return Ok(());
+            return Ok(Asked::Over);
         };
         let path = format!("/gateway/v1/mandates/{gateway_id}/revoke");
-        let body = serde_json::json!({ "reason": "unneeded", "reference": format!("revoke-{mandate}") });
-        if let Err(error) = self.gateway_call(http::Method::POST, &path, Some(&body)).await {
-            tracing::warn!(%error, "a revocation waits");
-            self.doors.put(&crate::links::Ending::new(mandate, self.now()))?;
+        let body = serde_json::json!({ "reason": "unneeded" });
+        match self.gateway_call(http::Method::POST, &path, Some(&body)).await {
+            // What it does not know, or has ended before, needs no end.
+            Ok(answer) if answer.status.is_success() || answer.status.is_client_error() => Ok(Asked::Over),
+            Ok(_) => Ok(Asked::NoAnswer),
+            Err(error) => {
+                tracing::warn!(%error, "a revocation waits");
+                Ok(Asked::NoAnswer)
+            }
         }
-        Ok(())
     }
 }

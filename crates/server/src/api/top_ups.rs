@@ -67,7 +67,7 @@ async fn ask(
         return Err(Problem::internal());
     };
     if status == Status::Pending && !answer.repeated {
-        service.ask_top_up(id, service.options.bank_wait_ms).await?;
+        service.ask_first(id).await?;
     }
     present(&service, id, StatusCode::CREATED).await
 }

@@ -162,7 +162,7 @@ impl Service {
     async fn end_grant(&self, mandate: MandateId) -> Result<(), Problem> {
         let command = mandate::Command::Abandon { mandate };
         self.ask(crate::entrance::SYSTEM, None, Command::Mandate(command)).await?;
-        self.end_at_gateway(mandate).await
+        self.end_at_gateway(mandate).await.map(drop)
     }
 
     async fn ask_mandate(

@@ -62,3 +62,119 @@ async fn strangers_see_and_do_nothing() {
     assert_eq!(world.top_up(&stranger, &wallet, &mandate, 1_000).await.problem(), (404, "not-found"));
     assert_eq!(world.get(&wallet, None).await.problem(), (401, "unauthenticated"));
 }
+
+/// The bank behaves as `script` says at first, and settles from the second question on: what the caller was told at first,
+/// how it ends, and how often the bank moved money.
+async fn check_late(script: Script, first: &str, last: &str, funds: i64) {
+    let (world, token, wallet, mandate) = linked().await;
+    world.gateway.with(|stand| stand.script = script);
+    let made = world.top_up(&token, &wallet, &mandate, 5_000).await;
+    assert_eq!(said(&made), (202, first.into()), "{script:?}: {}", made.text);
+    let path = format!("{wallet}/top-ups/{}", made.text("id"));
+    world.gateway.with(|stand| {
+        stand.script = Script::Settle;
+        for movement in stand.movements.values_mut().filter(|movement| movement["status"] == "pending") {
+            movement["status"] = "settled".into();
+        }
+    });
+    world.advance(60_000);
+    world.run_due().await;
+    assert_eq!(world.get(&path, Some(&token)).await.text("status"), last, "{script:?}");
+    assert_eq!(world.funds(&token, &wallet).await, funds, "{script:?}");
+    assert_eq!(world.gateway.with(|stand| stand.movements.len()), 1, "{script:?}: one debit, whatever happened");
+}
+
+#[tokio::test]
+async fn late_lost_and_doubled_answers_are_one_credit() {
+    check_late(Script::Wait, "in_doubt", "settled", 5_000).await;
+    check_late(Script::DoAndLoseAnswer, "in_doubt", "settled", 5_000).await;
+    check_late(Script::LoseRequest, "in_doubt", "settled", 5_000).await;
+    check_late(Script::WrongAmount(4_000), "in_doubt", "in_doubt", 0).await;
+}
+
+#[tokio::test]
+async fn absence_is_no_answer_before_the_cut_off() {
+    let (world, token, wallet, mandate) = linked().await;
+    world.gateway.with(|stand| stand.script = Script::LoseRequest);
+    let made = world.top_up(&token, &wallet, &mandate, 5_000).await;
+    let path = format!("{wallet}/top-ups/{}", made.text("id"));
+    for _ in 0..3 {
+        world.advance(60_000);
+        world.run_due().await;
+        assert_eq!(world.get(&path, Some(&token)).await.text("status"), "in_doubt");
+    }
+    world.gateway.with(|stand| stand.cut_off_passed = true);
+    world.advance(60_000);
+    world.run_due().await;
+    assert_eq!(world.get(&path, Some(&token)).await.text("status"), "declined");
+    assert_eq!(world.funds(&token, &wallet).await, 0);
+}
+
+#[tokio::test]
+async fn a_debit_that_was_wished_away_goes_back_to_its_account() {
+    let (world, token, wallet, mandate) = linked().await;
+    world.gateway.with(|stand| stand.script = Script::DoAndLoseAnswer);
+    let made = world.top_up(&token, &wallet, &mandate, 5_000).await;
+    let path = format!("{wallet}/top-ups/{}", made.text("id"));
+    let cancelled = world.post(&format!("{path}/cancel"), Some(&token), json!({})).await;
+    assert_eq!(said(&cancelled), (202, "in_doubt".into()), "{}", cancelled.text);
+    assert_eq!(cancelled.body["cancel_wished"], true);
+    for _ in 0..2 {
+        world.advance(60_000);
+        world.run_due().await;
+    }
+    assert_eq!(world.get(&path, Some(&token)).await.text("status"), "returned");
+    assert_eq!(world.funds(&token, &wallet).await, 0);
+    let returns = world.gateway.with(|stand| stand.returns.clone());
+    assert_eq!(returns[&made.text("id")]["amount"], 5_000, "{returns:?}");
+}
+
+#[tokio::test]
+async fn what_was_asked_before_a_crash_is_found_after_it() {
+    let (mut world, token, wallet, mandate) = linked().await;
+    world.gateway.with(|stand| stand.script = Script::DoAndLoseAnswer);
+    let made = world.top_up(&token, &wallet, &mandate, 5_000).await;
+    world.restart(true);
+    world.advance(60_000);
+    world.run_due().await;
+    let path = format!("{wallet}/top-ups/{}", made.text("id"));
+    assert_eq!(
+        world.get(&path, Some(&token)).await.text("status"),
+        "settled",
+        "the work was made again from the journal"
+    );
+    assert_eq!(world.funds(&token, &wallet).await, 5_000);
+}
+
+#[tokio::test]
+async fn a_gateway_that_is_silent_is_left_alone_and_tried_again() {
+    let (world, token, wallet, mandate) = linked().await;
+    world.gateway.with(|stand| stand.script = Script::LoseRequest);
+    for _ in 0..5 {
+        assert_eq!(world.top_up(&token, &wallet, &mandate, 1_000).await.status, 202);
+    }
+    world.gateway.with(|stand| stand.script = Script::Settle);
+    let paused = world.top_up(&token, &wallet, &mandate, 1_000).await;
+    assert_eq!(said(&paused), (202, "pending".into()), "it is not asked while it is left alone");
+    world.advance(60_000);
+    world.run_due().await;
+    assert_eq!(world.funds(&token, &wallet).await, 6_000);
+}
+
+#[tokio::test]
+async fn a_request_that_nobody_finished_expires_and_a_revocation_reaches_the_gateway_late() {
+    let (world, token, wallet, mandate) = linked().await;
+    let asked = world.ask_mandate(&token, &wallet).await;
+    world.advance(31 * 60_000);
+    world.run_due().await;
+    let shown = world.get(&format!("{wallet}/mandates/{asked}"), Some(&token)).await;
+    assert_eq!(shown.text("status"), "expired");
+
+    let gateway = world.gateway.router();
+    world.routers.add("gateway.localhost", axum::Router::new().fallback(|| async { http::StatusCode::BAD_GATEWAY }));
+    assert_eq!(world.delete(&format!("{wallet}/mandates/{mandate}"), Some(&token)).await.status, 204);
+    world.routers.add("gateway.localhost", gateway);
+    world.advance(60_000);
+    world.run_due().await;
+    assert_eq!(world.gateway.with(|stand| stand.revoked.clone()), ["gmd_1"]);
+}

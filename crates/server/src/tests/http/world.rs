@@ -25,7 +25,16 @@ pub struct World {
     pub routers: Arc<Routers>,
     pub clock: Arc<StandingClock>,
     keys: Mutex<u64>,
-    _directory: TempDir,
+    outside: Outside,
+    directory: TempDir,
+}
+
+fn open(directory: &TempDir, outside: &Outside, routers: &Routers) -> Server {
+    let server = Server::open(options(directory), outside.clone()).expect("the server opens");
+    for (host, router) in server.routers() {
+        routers.add(host, router);
+    }
+    server
 }
 
 /// What came back.
@@ -58,14 +67,23 @@ impl World {
             transport: Arc::clone(&routers) as _,
             chance: Arc::new(SeededChance::new(1)),
         };
-        let server = Server::open(options(&directory), outside).expect("the server opens");
-        for (host, router) in server.routers() {
-            routers.add(host, router);
-        }
+        let server = open(&directory, &outside, &routers);
         let (vendor, gateway) = (Vendor::default(), Gateway::new(Arc::clone(&clock) as _));
         routers.add("sandbox.localhost", inbox.router().merge(vendor.router()));
         routers.add("gateway.localhost", gateway.router());
-        Self { server, inbox, vendor, gateway, routers, clock, keys: Mutex::new(0), _directory: directory }
+        Self { server, inbox, vendor, gateway, routers, clock, keys: Mutex::new(0), outside, directory }
+    }
+
+    /// Stops the service and opens it again, without the file of due work if that was lost.
+    pub fn restart(&mut self, lost_work: bool) {
+        self.server.stop().expect("the engine stops");
+        if lost_work {
+            for suffix in ["", "-wal", "-shm"] {
+                let file = format!("{}{suffix}", crate::service::WORK_FILE);
+                drop(std::fs::remove_file(self.directory.path().join("wallet").join(file)));
+            }
+        }
+        self.server = open(&self.directory, &self.outside, &self.routers);
     }
 
     /// A key for a request that was never made before.

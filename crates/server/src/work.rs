@@ -1,0 +1,163 @@
+//! Due work: what is still to be done about something that was committed, each a row with its time. The rows are made by a
+//! consumer of the journal and can be made again from it, so that no crash between a commit and its work loses anything.
+//!
+//! Work at one bank is that bank's own: it has its own turn, bounded, and while the bank does not answer its work waits.
+//! Start reading at [`Work::handle`](crate::work::Work) (what is due when) and [`Service::work_due`] (who does it).
+
+mod events;
+mod run;
+
+use crate::doors::{Door, Doors, DoorsError, Safety, Transaction};
+use domain::{Id, Time};
+use engine::{Consumer, ConsumerError, Cursors, Follower, JournalReader, Record, StoreError};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wallet::{BankCode, Wallets};
+
+pub use run::Breakers;
+
+/// The consumer's name.
+pub const NAME: &str = "work";
+/// How long a handler has the first try at a bank for itself, in milliseconds.
+pub const FIRST_TRY_MS: i64 = 10_000;
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Task {
+    /// Ask the bank for the debit of a top-up.
+    TopUp,
+    /// Ask the bank for the credit of a payout.
+    Payout,
+    /// Ask the bank to give back what a top-up debited.
+    GiveBack,
+    /// Tell the gateway that a mandate is ended.
+    EndMandate,
+    /// A top-up that the desk did not look at in time.
+    ReviewTopUp,
+    /// A payout that the desk did not look at in time.
+    ReviewPayout,
+    /// A send that the desk did not look at in time.
+    ReviewSend,
+    /// An authorisation that was not captured in time.
+    Authorisation,
+    /// A mandate whose present status ends.
+    Mandate,
+}
+
+/// A row of due work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Due {
+    /// The movement or mandate; one row each.
+    pub about: Id,
+    /// What is to be done.
+    pub task: Task,
+    /// At which bank.
+    pub bank: Option<BankCode>,
+    /// When.
+    pub when: Time,
+    /// How often it was tried.
+    pub attempts: u32,
+}
+
+impl Door for Due {
+    const TABLE: &'static str = "due";
+
+    fn id(&self) -> Id {
+        self.about
+    }
+
+    fn owner(&self) -> Option<Id> {
+        self.bank.map(BankCode::id)
+    }
+
+    fn at(&self) -> Option<Time> {
+        Some(self.when)
+    }
+}
+
+/// How far the consumer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Cursor {
+    n: u64,
+}
+
+impl Door for Cursor {
+    const TABLE: &'static str = "cursor";
+
+    fn id(&self) -> Id {
+        Id::default()
+    }
+}
+
+/// The consumer: rows and cursor are saved in one transaction.
+struct Work(Arc<Doors>);
+
+/// The cursor, which [`Work`] saves itself.
+struct WorkCursor(Arc<Doors>);
+
+/// The follower that makes the rows, stepped from the service's due work.
+pub struct Maker(Mutex<Follower<Wallets>>);
+
+impl Maker {
+    /// The follower, for one step.
+    pub fn follower(&self) -> MutexGuard<'_, Follower<Wallets>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Opens the file of due work at `path`, and the follower that fills it.
+pub fn open(path: &Path, journal: Box<dyn JournalReader>) -> Result<(Arc<Doors>, Maker), StoreError> {
+    let failed = |error: DoorsError| StoreError::Unavailable(error.to_string());
+    let doors = Arc::new(Doors::open(path, Safety::Rebuildable).map_err(failed)?);
+    doors.prepare::<Due>().map_err(failed)?;
+    doors.prepare::<Cursor>().map_err(failed)?;
+    let (work, cursor) = (Box::new(Work(Arc::clone(&doors))), Box::new(WorkCursor(Arc::clone(&doors))));
+    let follower = Follower::open(work, journal, cursor)?;
+    Ok((doors, Maker(Mutex::new(follower))))
+}
+
+impl Consumer<Wallets> for Work {
+    fn name(&self) -> &'static str {
+        NAME
+    }
+
+    fn handle(&mut self, records: &[Record<Wallets>]) -> Result<(), ConsumerError> {
+        let Some(last) = records.last() else { return Ok(()) };
+        let handled: Result<(), DoorsError> = self.0.change(|doors| {
+            let before = doors.get::<Cursor>(Id::default())?.map_or(0, |cursor| cursor.n);
+            for record in records.iter().filter(|record| record.place.n > before) {
+                for event in &record.entry.events {
+                    events::of(event, &mut |change| apply(doors, change))?;
+                }
+            }
+            doors.put(&Cursor { n: last.place.n.max(before) })
+        });
+        handled.map_err(|error| ConsumerError::Failed(error.to_string()))
+    }
+}
+
+/// What an event does to the rows.
+enum Change {
+    Put(Due),
+    Remove(Id),
+}
+
+fn apply(doors: &Transaction<'_>, change: Change) -> Result<(), DoorsError> {
+    match change {
+        Change::Put(due) => doors.put(&due),
+        Change::Remove(about) => doors.remove::<Due>(about).map(drop),
+    }
+}
+
+impl Cursors for WorkCursor {
+    fn load(&mut self, _: &str) -> Result<u64, StoreError> {
+        let cursor = self.0.get::<Cursor>(Id::default());
+        Ok(cursor.map_err(|error| StoreError::Unavailable(error.to_string()))?.map_or(0, |cursor| cursor.n))
+    }
+
+    fn save(&mut self, _: &str, _: u64) -> Result<(), StoreError> {
+        Ok(())
+    }
+}

@@ -1,0 +1,122 @@
+//! What each event leaves to be done, and what it ends. Every event is named: a new one must stop the build until it is known
+//! whether somebody has to act on it.
+
+#![expect(clippy::match_same_arms, reason = "arms that do the same for different reasons stay apart, line by line")]
+
+use super::{Change, Due, FIRST_TRY_MS, Task};
+use crate::doors::DoorsError;
+use domain::{Id, Time};
+use wallet::bank_answer::Review;
+use wallet::mandate::RevokedBy;
+use wallet::{BankCode, Event, mandate, payment, payout, send, top_up};
+
+type Each<'a> = &'a mut dyn FnMut(Change) -> Result<(), DoorsError>;
+
+/// Says what `event` does to the rows.
+pub fn of(event: &Event, each: Each<'_>) -> Result<(), DoorsError> {
+    match event {
+        Event::TopUp(event) => of_top_up(event, each),
+        Event::Payout(event) => of_payout(event, each),
+        Event::Payment(event) => of_payment(event, each),
+        Event::Send(event) => of_send(event, each),
+        Event::Mandate(event) => of_mandate(event, each),
+        Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) => Ok(()),
+        Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) => Ok(()),
+    }
+}
+
+const fn due(about: Id, task: Task, bank: Option<BankCode>, when: Time) -> Change {
+    Change::Put(Due { about, task, bank, when, attempts: 0 })
+}
+
+/// A movement that waits for the desk ends at the deadline; one that does not is asked for at the bank.
+fn asked_for(about: Id, asking: Task, reviewing: Task, bank: BankCode, review: Option<Review>, at: Time) -> Change {
+    match review {
+        Some(review) => due(about, reviewing, None, review.deadline),
+        None => due(about, asking, Some(bank), at.plus_milliseconds(FIRST_TRY_MS)),
+    }
+}
+
+fn of_top_up(event: &top_up::Event, each: Each<'_>) -> Result<(), DoorsError> {
+    use top_up::Event;
+    match event {
+        Event::Requested { debit, review, .. } => {
+            let (about, bank, at) = (debit.top_up.0, debit.bank, debit.accepted);
+            each(asked_for(about, Task::TopUp, Task::ReviewTopUp, bank, *review, at))
+        }
+        // The bank is not in the event: the row of the top-up has it.
+        Event::Released { top_up, at, .. } => each(due(top_up.0, Task::TopUp, None, *at)),
+        Event::Settled { debit, .. } | Event::Ended { debit, .. } | Event::Reversed { debit, .. } => {
+            each(Change::Remove(debit.top_up.0))
+        }
+        Event::Returned { debit, at, .. } => each(due(debit.top_up.0, Task::GiveBack, Some(debit.bank), *at)),
+        Event::GivenBack { debit, .. } | Event::TakenBack { debit, .. } => each(Change::Remove(debit.top_up.0)),
+        // Once two people have settled a contradiction, what was to go back may be asked for again.
+        Event::Resolved { top_up, at, .. } => each(due(top_up.0, Task::GiveBack, None, *at)),
+        Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } | Event::Mismatched { .. } => Ok(()),
+        Event::GiveBackFailed { .. } | Event::Contradicted { .. } | Event::Proposed { .. } => Ok(()),
+    }
+}
+
+fn of_payout(event: &payout::Event, each: Each<'_>) -> Result<(), DoorsError> {
+    use payout::Event;
+    match event {
+        Event::Requested { credit, review, .. } => {
+            let (about, bank, at) = (credit.payout.0, credit.bank, credit.accepted);
+            each(asked_for(about, Task::Payout, Task::ReviewPayout, bank, *review, at))
+        }
+        Event::Released { payout, at, .. } => each(due(payout.0, Task::Payout, None, *at)),
+        Event::Settled { credit, .. } | Event::Ended { credit, .. } | Event::Returned { credit, .. } => {
+            each(Change::Remove(credit.payout.0))
+        }
+        Event::PaidAfterAll { credit, .. } => each(Change::Remove(credit.payout.0)),
+        Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } | Event::Mismatched { .. } => Ok(()),
+        Event::Contradicted { .. } | Event::Proposed { .. } | Event::Resolved { .. } => Ok(()),
+    }
+}
+
+fn of_payment(event: &payment::Event, each: Each<'_>) -> Result<(), DoorsError> {
+    use payment::Event;
+    match event {
+        Event::Authorised { authorised, expires } => {
+            each(due(authorised.payment.0, Task::Authorisation, None, *expires))
+        }
+        Event::Captured { payment, .. } | Event::Released { payment, .. } => each(Change::Remove(payment.0)),
+        Event::CodeIssued { .. } | Event::Paid(_) | Event::Refunded { .. } | Event::Referenced { .. } => Ok(()),
+    }
+}
+
+fn of_send(event: &send::Event, each: Each<'_>) -> Result<(), DoorsError> {
+    use send::Event;
+    match event {
+        Event::Held { sent, review } => each(due(sent.send.0, Task::ReviewSend, None, review.deadline)),
+        Event::Released { send, .. } | Event::GivenBack { send, .. } => each(Change::Remove(send.0)),
+        Event::Completed(_) => Ok(()),
+    }
+}
+
+fn of_mandate(event: &mandate::Event, each: Each<'_>) -> Result<(), DoorsError> {
+    use mandate::{Event, Status};
+    match event {
+        Event::Requested { mandate, deadline, .. } | Event::Granted { mandate, deadline, .. } => {
+            each(due(mandate.0, Task::Mandate, None, *deadline))
+        }
+        Event::Decided { mandate, status: Status::Refused, at, .. } => {
+            each(due(mandate.0, Task::EndMandate, None, *at))
+        }
+        Event::Decided { mandate, deadline, .. } => each(due(mandate.0, Task::Mandate, None, *deadline)),
+        Event::Refused { mandate, at, .. } | Event::Ended { mandate, at, .. } => {
+            each(due(mandate.0, Task::EndMandate, None, *at))
+        }
+        Event::Activated { mandate, .. } => each(Change::Remove(mandate.0)),
+        Event::Revoked { mandate, by, at, .. } => match by {
+            // They told us: it is ended over there.
+            RevokedBy::BankAccountHolder | RevokedBy::Bank => each(Change::Remove(mandate.0)),
+            RevokedBy::Holder(_) | RevokedBy::Desk(_) | RevokedBy::StrongerLink(_) => {
+                each(due(mandate.0, Task::EndMandate, None, *at))
+            }
+        },
+        Event::Authenticating { .. } | Event::Collected { .. } => Ok(()),
+        Event::ConfirmedByTrueHolder { .. } | Event::RouteEnded { .. } => Ok(()),
+    }
+}

@@ -1,0 +1,219 @@
+//! Doing what is due: one turn for each bank, beside one another, and one for what concerns no bank.
+//!
+//! Whatever fails comes again later, twice as late each time, for as long as it takes: a movement whose outcome nobody knows is
+//! never given up here. A bank that gave no answer several times in a row is left alone for a while, and then asked once.
+
+use super::{Due, Task};
+use crate::banking::Asked;
+use crate::entrance::SYSTEM;
+use crate::service::Service;
+use domain::{Id, Time};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::task::JoinSet;
+use wallet::{
+    BankCode, Command, MandateId, PaymentId, PayoutId, SendId, TopUpId, mandate, payment, payout, send, top_up,
+};
+use web::Problem;
+
+/// How long one question to a bank may take, in milliseconds.
+const ASK_MS_MAX: u64 = 5_000;
+/// The first wait before a bank is asked again, in milliseconds; twice as long after each further one.
+const WAIT_MS_MIN: i64 = 2_000;
+/// The longest wait.
+const WAIT_MS_MAX: i64 = 15 * 60 * 1_000;
+/// Work at one bank in one step.
+const BANK_TASKS_MAX: usize = 16;
+/// Records that one step reads at a time, in pages of the follower.
+const PAGES_MAX: usize = 4;
+/// Questions without an answer in a row after which a bank is left alone.
+const SILENCES_MAX: u32 = 5;
+/// How long a bank is left alone, in milliseconds.
+const PAUSE_MS: i64 = 30_000;
+
+/// The banks that do not answer.
+#[derive(Default)]
+pub struct Breakers(Mutex<BTreeMap<BankCode, Silence>>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Silence {
+    in_a_row: u32,
+    until: Option<Time>,
+}
+
+impl Breakers {
+    /// Until when a bank is left alone.
+    pub fn pause(&self, bank: BankCode, now: Time) -> Option<Time> {
+        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.get(&bank).and_then(|silence| silence.until).filter(|until| now < *until)
+    }
+
+    /// What asking a bank came to. After a pause, one more silence begins the next one.
+    pub fn heard(&self, bank: BankCode, asked: Asked, now: Time) {
+        let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match asked {
+            Asked::NoAnswer => {
+                let silence = breakers.entry(bank).or_default();
+                silence.in_a_row = silence.in_a_row.saturating_add(1);
+                if silence.in_a_row >= SILENCES_MAX {
+                    silence.until = Some(now.plus_milliseconds(PAUSE_MS));
+                }
+            }
+            Asked::Over | Asked::Open => drop(breakers.remove(&bank)),
+            Asked::Elsewhere => {}
+        }
+    }
+
+    /// How many banks are left alone at `now`.
+    pub fn open(&self, now: Time) -> usize {
+        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.values().filter(|silence| silence.until.is_some_and(|until| now < until)).count()
+    }
+}
+
+impl Service {
+    /// Makes rows of what was committed since the last step. How many records that were.
+    pub async fn make_work(&self) -> Result<usize, Problem> {
+        let status = self.engine.status().await.map_err(|error| crate::refusals::engine_problem(&error))?;
+        let head = status.head.place.n;
+        let mut maker = self.maker.follower();
+        let before = maker.cursor();
+        for _ in 0..PAGES_MAX {
+            match maker.catch_up(head) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::error!(%error, "due work cannot be made");
+                    return Err(crate::refusals::unavailable());
+                }
+            }
+        }
+        Ok(usize::try_from(maker.cursor() - before).unwrap_or(usize::MAX))
+    }
+
+    /// Does what is due at `now`, at most `budget` things.
+    pub async fn work_due(self: &Arc<Self>, now: Time, budget: usize) -> Result<web::Due, Problem> {
+        let made = self.make_work().await?;
+        let mut turns: BTreeMap<Option<BankCode>, Vec<Due>> = BTreeMap::new();
+        for due in self.work.due::<Due>(now, budget)? {
+            let due = self.with_bank(due).await?;
+            let turn = turns.entry(due.bank).or_default();
+            if turn.len() < BANK_TASKS_MAX {
+                turn.push(due);
+            }
+        }
+        let mut working = JoinSet::new();
+        for (bank, turn) in turns {
+            let service = Arc::clone(self);
+            working.spawn(async move { service.take_turn(bank, turn, now).await });
+        }
+        let mut done = made;
+        while let Some(turn) = working.join_next().await {
+            done += turn.unwrap_or(0);
+        }
+        Ok(web::Due { done, next: self.work.next::<Due>()? })
+    }
+
+    /// The bank of a row whose event did not name it.
+    async fn with_bank(&self, due: Due) -> Result<Due, Problem> {
+        let bank = match (due.bank, due.task) {
+            (None, Task::TopUp | Task::GiveBack) => Some(self.top_up(TopUpId(due.about)).await?.debit.bank),
+            (None, Task::Payout) => Some(self.payout(PayoutId(due.about)).await?.credit.bank),
+            (bank, _) => bank,
+        };
+        Ok(Due { bank, ..due })
+    }
+
+    async fn take_turn(&self, bank: Option<BankCode>, turn: Vec<Due>, now: Time) -> usize {
+        let mut done = 0;
+        for due in turn {
+            if let Some(until) = bank.and_then(|bank| self.breakers.pause(bank, now)) {
+                // Left alone: its work waits until then, and nobody else's does.
+                self.put_off(due, until);
+                done += 1;
+                continue;
+            }
+            match self.act(due).await {
+                Ok(asked) => {
+                    if let Some(bank) = bank {
+                        self.breakers.heard(bank, asked, now);
+                    }
+                    self.settle(due, asked, now);
+                }
+                Err(problem) => {
+                    tracing::warn!(%problem, task = ?due.task, "due work failed");
+                    self.settle(due, Asked::NoAnswer, now);
+                }
+            }
+            done += 1;
+        }
+        done
+    }
+
+    /// One piece of work.
+    async fn act(&self, due: Due) -> Result<Asked, Problem> {
+        let about = due.about;
+        match due.task {
+            Task::TopUp => self.ask_top_up(TopUpId(about), ASK_MS_MAX).await,
+            Task::Payout => self.ask_payout(PayoutId(about), ASK_MS_MAX).await,
+            Task::GiveBack => self.ask_give_back(TopUpId(about), ASK_MS_MAX).await,
+            Task::EndMandate => self.end_at_gateway(MandateId(about)).await,
+            Task::ReviewTopUp => {
+                self.expire(Command::TopUp(top_up::Command::ExpireHeld { top_up: TopUpId(about) })).await
+            }
+            Task::ReviewPayout => {
+                self.expire(Command::Payout(payout::Command::ExpireHeld { payout: PayoutId(about) })).await
+            }
+            Task::ReviewSend => self.expire(Command::Send(send::Command::ExpireHeld { send: SendId(about) })).await,
+            Task::Authorisation => {
+                self.expire(Command::Payment(payment::Command::Expire { payment: PaymentId(about) })).await
+            }
+            Task::Mandate => {
+                self.expire(Command::Mandate(mandate::Command::Expire { mandate: MandateId(about) })).await
+            }
+        }
+    }
+
+    /// Ends what ran out. What the rules refuse to end is over already.
+    async fn expire(&self, command: Command) -> Result<Asked, Problem> {
+        self.ask(SYSTEM, None, command).await.map(|_| Asked::Over)
+    }
+
+    /// The row after one try: gone if nothing is left to do, else later.
+    fn settle(&self, due: Due, asked: Asked, now: Time) {
+        let kept: Result<(), crate::doors::DoorsError> = match asked {
+            // Only if nothing new was written there meanwhile: an expired mandate's row is one that ends it.
+            Asked::Over => self.work.change(|doors| {
+                let same = doors.get::<Due>(due.about)?.filter(|kept| kept.task == due.task && kept.when <= now);
+                if same.is_some() { doors.remove::<Due>(due.about).map(drop) } else { Ok(()) }
+            }),
+            Asked::Open | Asked::NoAnswer | Asked::Elsewhere => {
+                let wait_ms = WAIT_MS_MAX.min(WAIT_MS_MIN << due.attempts.min(16));
+                return self.put_off(Due { attempts: due.attempts + 1, ..due }, now.plus_milliseconds(wait_ms));
+            }
+        };
+        note(kept);
+    }
+
+    fn put_off(&self, due: Due, until: Time) {
+        note(self.work.change(|doors| match doors.get::<Due>(due.about)? {
+            Some(kept) if kept.task == due.task => doors.put(&Due { when: until, ..due }),
+            Some(_) | None => Ok(()),
+        }));
+    }
+
+    /// The movement or mandate is looked at at once, whatever was due: there is news of it.
+    pub fn hurry(&self, about: Id, now: Time) {
+        note(self.work.change(|doors| match doors.get::<Due>(about)? {
+            Some(kept) => doors.put(&Due { when: now, attempts: 0, ..kept }),
+            None => Ok(()),
+        }));
+    }
+}
+
+/// A row that could not be written is done once more.
+fn note(kept: Result<(), crate::doors::DoorsError>) {
+    if let Err(error) = kept {
+        tracing::error!(%error, "due work");
+    }
+}
