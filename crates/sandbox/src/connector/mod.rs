@@ -5,6 +5,7 @@
 
 mod about;
 mod authentications;
+mod day_files;
 mod movements;
 mod notices;
 mod own_page;
@@ -22,11 +23,12 @@ use crate::state::{State, bearer};
 use ::domain::Time;
 use axum::Router;
 use axum::body::{Body, HttpBody};
-use axum::extract::Request;
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
+use day_files::FILE_BYTES_MAX;
 use http::{StatusCode, header};
 use http_body::Frame;
 use http_body_util::BodyExt;
@@ -58,6 +60,8 @@ pub(crate) fn router(state: &Arc<State>, bank: BankCode) -> Router {
     let connector = Router::new()
         .route("/connector/v1/about", get(about::about))
         .route("/connector/v1/authentications", post(authentications::attempt))
+        .route("/connector/v1/day-files/{date}", get(day_files::day_file))
+        .route("/connector/v1/collections", post(day_files::collect).layer(DefaultBodyLimit::max(FILE_BYTES_MAX)))
         .route("/connector/v1/par", post(own_page::push))
         .route("/connector/v1/token", post(own_page::exchange))
         .route("/connector/v1/notices", post(notices::notify))

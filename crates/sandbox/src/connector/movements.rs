@@ -43,13 +43,16 @@ async fn request(desk: BankDesk, direction: Direction, asked: Asked) -> Result<R
     let BankDesk { state, bank } = desk;
     let amount =
         Yen::checked(asked.amount).ok_or_else(|| Problem::malformed("An amount is whole yen, one or more."))?;
+    // What the bank decides later belongs to that later day.
+    let late_ms = i64::from(state.world.faults(bank).late_seconds).saturating_mul(1_000);
+    let decided_at = state.outside.now().plus_milliseconds(late_ms);
     let descriptor = asked.descriptor.unwrap_or_else(|| WORDING.to_owned());
     let command = movement::Command::Request {
         reference: reference(bank, direction, asked.reference)?,
         account: asked.account.at(bank)?,
         amount,
         descriptor: state.registry.bank(bank).wording.map_or(descriptor, str::to_owned),
-        day: state.outside.now().day(),
+        day: decided_at.day(),
     };
     let movement = match state.world.submit(Command::Movement(command)).await? {
         Receipt::Movement(movement) => movement,

@@ -2,6 +2,7 @@
 
 mod authentications;
 mod faults;
+mod files;
 mod holders;
 mod movements;
 mod outside;
