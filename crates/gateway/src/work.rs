@@ -148,7 +148,8 @@ impl Work {
     /// Whether the bank may be asked at once, beside the worker; whoever may says so with the guard that it gets.
     pub fn enter(&self, bank: BankCode) -> Option<Inside<'_>> {
         let lane = self.lanes.get(&bank)?;
-        locked(lane).enter().then_some(Inside(lane))
+        let may_enter = locked(lane).enter();
+        if may_enter { Some(Inside(lane)) } else { None }
     }
 }
 

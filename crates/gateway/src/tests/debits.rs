@@ -1,0 +1,184 @@
+//! Debits, from an operator's request to the bank's last word, whatever the bank does.
+
+use super::bank::Mood;
+use super::world::World;
+use crate::domain::Factor;
+use crate::domain::mandate::Why;
+use serde_json::{Value, json};
+
+const STATIC: &[Factor] = &[Factor::Account, Factor::NameKana, Factor::Pin];
+const STRONG: &[Factor] = &[Factor::Account, Factor::Pin, Factor::OneTimePassword];
+
+async fn debit(world: &World, mandate: &str, reference: &str, amount: i64) -> (u16, Value) {
+    let body = json!({ "reference": reference, "mandate_id": mandate, "amount": amount });
+    world.call("kinchaku", "POST", "/gateway/v1/debits", Some(body)).await
+}
+
+async fn status(world: &World, reference: &str) -> String {
+    let (code, body) = world.call("kinchaku", "GET", &format!("/gateway/v1/debits/{reference}"), None).await;
+    assert_eq!(code, 200, "{body}");
+    body["status"].as_str().expect("a status").to_owned()
+}
+
+#[tokio::test]
+async fn a_debit_is_settled_once_however_often_it_is_asked_for() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    for _ in 0..3 {
+        let (code, body) = debit(&world, &mandate, "top-1", 10_000).await;
+        assert_eq!(
+            (code, &body["status"], &body["settled_amount"]),
+            (201, &json!("settled"), &json!(10_000)),
+            "{body}"
+        );
+    }
+    assert_eq!(world.bank.books().moved.values().copied().collect::<Vec<_>>(), [10_000]);
+    let (code, body) = debit(&world, &mandate, "top-1", 9_000).await;
+    assert_eq!((code, &body["type"]), (409, &json!("/problems/reference-taken")));
+}
+
+/// What the bank does, what the caller hears at once, and what the worker finds in the end.
+async fn check(mood: Mood, at_once: &str, in_the_end: &str, moved: usize) {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    world.bank.books().mood = mood;
+    let (_, body) = debit(&world, &mandate, "top-1", 10_000).await;
+    assert_eq!(body["status"], at_once, "{mood:?}: {body}");
+    world.bank.books().mood = Mood::Settles;
+    world.pass(6_000);
+    world.work().await;
+    world.pass(20_000);
+    world.work().await;
+    assert_eq!(status(&world, "top-1").await, in_the_end, "{mood:?}");
+    assert_eq!(world.bank.books().moved.len(), moved, "{mood:?}");
+}
+
+#[tokio::test]
+async fn whatever_the_bank_does_the_money_moves_once_and_its_word_is_found() {
+    check(Mood::Settles, "settled", "settled", 1).await;
+    check(Mood::Declines(1), "declined", "declined", 0).await;
+    check(Mood::LosesAnswers, "in_doubt", "settled", 1).await;
+    check(Mood::IsDown, "in_doubt", "settled", 1).await;
+    check(Mood::Babbles, "in_doubt", "settled", 1).await;
+    check(Mood::Redirects, "in_doubt", "settled", 1).await;
+    check(Mood::Floods, "in_doubt", "settled", 1).await;
+    check(Mood::Declines(7), "in_doubt", "in_doubt", 0).await;
+    check(Mood::Moves(600), "settled", "settled", 1).await;
+}
+
+#[tokio::test]
+async fn absence_is_no_answer_before_the_banks_cut_off() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    world.bank.books().mood = Mood::LosesAnswers;
+    world.bank.books().forgets = true;
+    debit(&world, &mandate.to_string(), "top-1", 10_000).await;
+    world.revoke(mandate, Why::Unneeded).await;
+    for _ in 0..5 {
+        world.pass(3_600_000);
+        world.work().await;
+        assert_eq!(status(&world, "top-1").await, "in_doubt");
+    }
+    assert_eq!(world.bank.books().asked.values().copied().collect::<Vec<_>>(), [1], "revoked: it is not sent again");
+    world.bank.books().cut_off_passed = true;
+    world.pass(3_600_000);
+    world.work().await;
+    assert_eq!(status(&world, "top-1").await, "declined");
+    let (_, body) = world.call("kinchaku", "GET", "/gateway/v1/debits/top-1", None).await;
+    assert_eq!(body["code"], "absent");
+}
+
+#[tokio::test]
+async fn a_restart_goes_on_with_what_was_open() {
+    let mut world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    world.bank.books().mood = Mood::LosesAnswers;
+    debit(&world, &mandate, "top-1", 10_000).await;
+    world.restart().await;
+    world.pass(6_000);
+    world.work().await;
+    assert_eq!(status(&world, "top-1").await, "settled");
+    assert_eq!(world.bank.books().asked.values().sum::<u32>(), 1);
+}
+
+#[tokio::test]
+async fn a_bank_that_is_down_is_left_alone_and_tried_with_one_question() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    world.confirm(mandate).await;
+    world.bank.books().mood = Mood::IsDown;
+    for number in 0..10 {
+        debit(&world, &mandate.to_string(), &format!("top-{number}"), 1_000).await;
+    }
+    let asked: u32 = world.bank.books().asked.values().sum();
+    assert_eq!(asked, 5, "after five silences nobody asks");
+    world.pass(7_000);
+    world.work().await;
+    assert_eq!(world.bank.books().inquiries, 1);
+    world.bank.books().mood = Mood::Settles;
+    for _ in 0..20 {
+        world.pass(60_000);
+        world.work().await;
+    }
+    for number in 0..10 {
+        assert_eq!(status(&world, &format!("top-{number}")).await, "settled");
+    }
+    assert_eq!(world.bank.books().moved.len(), 10);
+}
+
+#[tokio::test]
+async fn anothers_mandate_and_debit_are_not_there() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    debit(&world, &mandate, "top-1", 1_000).await;
+    let body = json!({ "reference": "theirs", "mandate_id": mandate, "amount": 1_000 });
+    let (code, body) = world.call("fukuro", "POST", "/gateway/v1/debits", Some(body)).await;
+    assert_eq!((code, &body["type"]), (404, &json!("/problems/unknown")));
+    let (code, body) = world.call("fukuro", "GET", "/gateway/v1/debits/top-1", None).await;
+    assert_eq!((code, &body["final"]), (404, &json!(false)));
+    let (code, _) = world.call_with(&[], "GET", "/gateway/v1/debits/top-1", None).await;
+    assert_eq!(code, 401);
+}
+
+#[tokio::test]
+async fn an_unconfirmed_mandate_debits_little_until_the_true_holder_confirms() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STATIC).await;
+    let id = mandate.to_string();
+    assert_eq!(debit(&world, &id, "a", 10_000).await.0, 201);
+    let (code, body) = debit(&world, &id, "b", 1).await;
+    assert_eq!((code, &body["limit"], &body["used"]), (422, &json!("unconfirmed_per_day"), &json!(10_000)));
+    for (day, reference) in [(1, "c"), (2, "d")] {
+        world.pass(86_400_000);
+        assert_eq!(debit(&world, &id, reference, 10_000).await.0, 201, "day {day}");
+    }
+    world.pass(86_400_000);
+    let (code, body) = debit(&world, &id, "e", 1).await;
+    assert_eq!((code, &body["limit"]), (422, &json!("unconfirmed_total")));
+    world.confirm(mandate).await;
+    assert_eq!(debit(&world, &id, "f", 100_000).await.0, 201);
+    let (code, body) = debit(&world, &id, "g", 100_001).await;
+    assert_eq!((code, &body["limit"]), (422, &json!("per_time")));
+}
+
+#[tokio::test]
+async fn bad_input_is_a_problem_and_changes_nothing() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    for body in [
+        json!({ "reference": "a", "mandate_id": mandate, "amount": 1.5 }),
+        json!({ "reference": "a", "mandate_id": mandate, "amount": "100" }),
+        json!({ "reference": "a", "mandate_id": mandate, "amount": -1 }),
+        json!({ "reference": "a b", "mandate_id": mandate, "amount": 1 }),
+        json!({ "reference": "", "mandate_id": mandate, "amount": 1 }),
+        json!({ "reference": "x".repeat(65), "mandate_id": mandate, "amount": 1 }),
+        json!({ "reference": "a", "mandate_id": mandate, "amount": 1, "extra": true }),
+        json!({ "reference": "a", "mandate_id": "gmd_00", "amount": 1 }),
+        json!({ "reference": "a", "mandate_id": mandate, "amount": 0 }),
+    ] {
+        let (code, answer) = world.call("kinchaku", "POST", "/gateway/v1/debits", Some(body.clone())).await;
+        assert!((400..500).contains(&code), "{body}: {answer}");
+        assert!(answer["type"].as_str().is_some_and(|kind| kind.starts_with("/problems/")), "{answer}");
+    }
+    assert!(world.bank.books().asked.is_empty());
+}

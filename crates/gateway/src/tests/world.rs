@@ -1,0 +1,236 @@
+//! A gateway in a directory of its own, one bank that does as it is told, two operators, and a clock that stands still.
+
+use super::bank::Bank;
+use crate::connector::AccountNumber;
+use crate::domain::account::AccountKind;
+use crate::domain::mandate::{self, Grant, Limits, RevokedBy, Why};
+use crate::domain::name::Grade;
+use crate::domain::{BankCode, Command, Factor, Factors, MandateId, OperatorId, Receipt, Reference};
+use crate::gateway::{Gateway, NotDone};
+use crate::oauth::{Caller, Scope};
+use crate::options::{BankOptions, OperatorOptions, Options};
+use axum::extract::Request as AxumRequest;
+use axum::middleware::{Next, from_fn};
+use bytes::Bytes;
+use domain::Time;
+use engine::Clock;
+use http::Request;
+use ledger::Yen;
+use serde_json::{Value, json};
+use web::jose::SigningKey;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use tempfile::TempDir;
+use web::{Bounds, Chance, Outside, Routers, Secret, Transport};
+
+/// 2026-09-15T12:00:00+09:00.
+pub const T0: Time = Time::from_milliseconds(1_789_441_200_000);
+pub const BANK: &str = "0125";
+pub const SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
+
+/// A clock that moves when it is told to.
+pub struct TestClock(AtomicI64);
+
+impl Clock for TestClock {
+    fn now(&self) -> Time {
+        Time::from_milliseconds(self.0.load(Ordering::SeqCst))
+    }
+
+    fn monotonic_milliseconds(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// Chance that counts: the same in each run.
+#[derive(Default)]
+struct Counting(AtomicI64);
+
+impl Chance for Counting {
+    fn fill(&self, bytes: &mut [u8]) {
+        for byte in bytes {
+            let next = self.0.fetch_add(1, Ordering::SeqCst);
+            *byte = (next.wrapping_mul(0x9e37_79b9_7f4a_7c15_u64.cast_signed()) >> 32).to_le_bytes()[0];
+        }
+    }
+}
+
+pub struct World {
+    pub gateway: Gateway,
+    pub bank: Bank,
+    pub clock: Arc<TestClock>,
+    pub routers: Arc<Routers>,
+    outside: Outside,
+    options: Options,
+    directory: TempDir,
+}
+
+fn options(directory: &TempDir) -> Options {
+    let mut options = Options::new(directory.path().join("gateway"), "http://gateway.localhost:8080".into());
+    options.master_key = directory.path().join("master.key");
+    options.desk_tokens = vec![Secret::new("desk".into())];
+    let operator = |client_id: &str| OperatorOptions {
+        client_id: client_id.into(),
+        name: "巾着".into(),
+        name_en: "Kinchaku".into(),
+        redirect_uris: vec!["http://localhost:8080/link/callback".into()],
+        jwks: json!({ "keys": [SigningKey::eddsa(&[7; 32]).public().to_value()] }),
+        events_url: None,
+    };
+    options.operators = vec![operator("kinchaku"), operator("fukuro")];
+    options.banks = vec![BankOptions {
+        code: BANK.parse().expect("a code"),
+        name: "七十七銀行".into(),
+        name_en: "77 Bank".into(),
+        origin: "http://bank-0125.localhost:8080".into(),
+        secret: Secret::new(SECRET.into()),
+        desk_token: None,
+        own_page: None,
+        factors: vec![[Factor::Account, Factor::NameKana, Factor::Pin].into_iter().collect()],
+        descriptor: "キンチャク".into(),
+        files: None,
+    }];
+    options
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let directory = TempDir::new().expect("a directory");
+        let clock = Arc::new(TestClock(AtomicI64::new(T0.milliseconds())));
+        let (bank, routers) = (Bank::new(), Arc::new(Routers::new()));
+        routers.add("bank-0125.localhost", bank.router());
+        let transport: Arc<dyn Transport> = Arc::<Routers>::clone(&routers);
+        let clock_as: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
+        let outside = Outside { clock: clock_as, transport, chance: Arc::new(Counting::default()) };
+        let options = options(&directory);
+        let gateway = open(&options, &outside, &routers).await;
+        Self { gateway, bank, clock, routers, outside, options, directory }
+    }
+
+    /// The process ends, and another one begins on the same data.
+    pub async fn restart(&mut self) {
+        self.gateway.stop().expect("it stops");
+        assert!(self.directory.path().exists());
+        self.gateway = open(&self.options, &self.outside, &self.routers).await;
+    }
+
+    pub fn pass(&self, milliseconds: i64) {
+        self.clock.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+
+    /// Lets the worker do all that is due now.
+    pub async fn work(&self) {
+        for _ in 0..100 {
+            if self.gateway.run_due(self.clock.now(), 100).await.done == 0 {
+                return;
+            }
+        }
+        panic!("the work has no end");
+    }
+
+    pub fn operator(&self, client_id: &str) -> OperatorId {
+        self.gateway.operator_id(client_id)
+    }
+
+    /// A call by an operator: the status, and the body as JSON.
+    pub async fn call(&self, client_id: &str, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+        self.call_with(&[("x-operator", client_id)], method, path, body).await
+    }
+
+    pub async fn call_with(
+        &self,
+        headers: &[(&str, &str)],
+        method: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (u16, Value) {
+        let mut request = Request::builder().method(method).uri(format!("http://gateway.localhost:8080{path}"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        let request = request.header("content-type", "application/json").body(body).expect("a request");
+        let answer = self.routers.call(request, Bounds::default()).await.expect("an answer");
+        let status = answer.status().as_u16();
+        (status, serde_json::from_slice(answer.body()).unwrap_or(Value::Null))
+    }
+
+    pub async fn submit(&self, command: Command) -> Result<Receipt, NotDone> {
+        self.gateway.submit(command, self.gateway.system(), None).await
+    }
+
+    /// An active mandate of `wallet` at `client_id` on the account `number`, by `factors`.
+    pub async fn link(&self, client_id: &str, wallet: &str, number: &str, factors: &[Factor]) -> MandateId {
+        let (id, receipt) = self.try_link(client_id, wallet, number, factors).await;
+        let Receipt::Mandate { status, .. } = receipt else { panic!("{receipt:?}") };
+        assert_eq!(status, mandate::Status::Active);
+        id
+    }
+
+    pub async fn try_link(
+        &self,
+        client_id: &str,
+        wallet: &str,
+        number: &str,
+        factors: &[Factor],
+    ) -> (MandateId, Receipt) {
+        let bank: BankCode = BANK.parse().expect("a code");
+        let operator = self.operator(client_id);
+        let mandate = MandateId(self.gateway.new_id());
+        let reference = Reference::try_from(format!("link-{mandate}")).expect("a reference");
+        let wallet = Reference::try_from(wallet.to_owned()).expect("a reference");
+        let limits = Limits { per_time: Yen::new(100_000), per_month: Yen::new(300_000) };
+        let request = mandate::Request { mandate, operator, reference, wallet, bank, limits };
+        self.submit(Command::Mandate(mandate::Command::Request(request))).await.expect("it may be asked");
+        let number = AccountNumber { branch: "100".into(), kind: AccountKind::Ordinary, number: number.into() };
+        let account = self.gateway.account_id(bank, &number);
+        let details = self.gateway.details(bank, &number, "ﾔﾏﾀﾞ ﾀﾛｳ").expect("it is sealed");
+        let grant = Grant {
+            account,
+            account_ref: self.gateway.account_ref(operator, account),
+            name: Grade::Match,
+            birth_date_matches: true,
+            factors: factors.iter().copied().collect::<Factors>(),
+            contact_notified: true,
+        };
+        let command = mandate::Command::Grant { mandate, grant, details };
+        let receipt = self.submit(Command::Mandate(command)).await.expect("it may be granted");
+        if matches!(receipt, Receipt::Mandate { status: mandate::Status::Refused, .. }) {
+            return (mandate, receipt);
+        }
+        let command = mandate::Command::Collect { mandate, operator, account };
+        (mandate, self.submit(Command::Mandate(command)).await.expect("it may be collected"))
+    }
+
+    /// The true holder confirms.
+    pub async fn confirm(&self, mandate: MandateId) {
+        let command = mandate::Command::Confirm { mandate, channel: Factor::Letter };
+        self.submit(Command::Mandate(command)).await.expect("it is confirmed");
+    }
+
+    pub async fn revoke(&self, mandate: MandateId, why: Why) {
+        let command = mandate::Command::Revoke { mandate, operator: None, by: RevokedBy::Operator, why };
+        self.submit(Command::Mandate(command)).await.expect("it is revoked");
+    }
+}
+
+async fn open(options: &Options, outside: &Outside, routers: &Routers) -> Gateway {
+    let gateway = Gateway::open(options.clone(), outside.clone()).await.expect("the gateway opens");
+    for (host, router) in gateway.routers() {
+        let gateway = gateway.clone();
+        let router = router.layer(from_fn(move |mut request: AxumRequest, next: Next| {
+            let named = request.headers().get("x-operator").and_then(|value| value.to_str().ok());
+            let caller = named.map(|client_id| Caller {
+                operator: gateway.operator_id(client_id),
+                scopes: vec![Scope::Mandates, Scope::Debits, Scope::Credits, Scope::Events],
+            });
+            async move {
+                if let Some(caller) = caller {
+                    request.extensions_mut().insert(caller);
+                }
+                next.run(request).await
+            }
+        }));
+        routers.add(host, router);
+    }
+    gateway
+}
