@@ -17,10 +17,10 @@ use engine::Clock;
 use http::Request;
 use ledger::Yen;
 use serde_json::{Value, json};
-use web::jose::SigningKey;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use tempfile::TempDir;
+use web::jose::SigningKey;
 use web::{Bounds, Chance, Outside, Routers, Secret, Transport};
 
 /// 2026-09-15T12:00:00+09:00.
