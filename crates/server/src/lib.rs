@@ -21,6 +21,7 @@ mod keys;
 mod letters;
 mod links;
 pub mod lists;
+mod news;
 pub mod notices;
 mod options;
 mod pages;
@@ -33,6 +34,8 @@ mod server;
 mod service;
 mod sessions;
 mod shops;
+mod stops;
+mod telling;
 mod words;
 mod work;
 

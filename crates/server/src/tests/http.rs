@@ -3,6 +3,7 @@
 mod browser;
 mod gateway;
 mod links;
+mod news;
 mod outside;
 mod people;
 mod proofs;
