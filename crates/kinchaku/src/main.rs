@@ -7,6 +7,7 @@ mod audit;
 mod bench;
 mod crash;
 mod progress;
+mod serve;
 mod simulate;
 
 use clap::{Parser, Subcommand};
@@ -32,6 +33,8 @@ enum Command {
     /// Kills the process, loses power, lets the disk fail; and looks what is left.
     #[command(subcommand)]
     Crash(crash::Crash),
+    /// Serves the wallet, the gateway and, until configured otherwise, a simulated outside world to try them in.
+    Serve(serve::Serve),
     /// Runs thirty days of wallets, banks and people with every fault there is, seed by seed, beside a model of the money.
     Simulate(simulate::Simulate),
 }
@@ -45,7 +48,8 @@ fn main() -> ExitCode {
         Some(Command::Audit(audit)) => audit::run(&audit),
         Some(Command::Bench(bench)) => bench::run(&bench),
         Some(Command::Crash(crash)) => crash::run(&crash),
+        Some(Command::Serve(serve)) => serve::run(&serve),
         Some(Command::Simulate(simulate)) => simulate::run(&simulate),
-        None => simulate::run(&simulate::Simulate::default()),
+        None => serve::run(&serve::Serve::default()),
     }
 }

@@ -16,7 +16,6 @@ mod grants;
 mod identity;
 mod kana;
 mod messages;
-pub mod operator;
 mod options;
 mod pages;
 pub mod people;
@@ -32,8 +31,9 @@ pub use options::{OpenError, Options, Origins, Policies, Secrets};
 use crate::domain::Command;
 use crate::domain::{account, bank};
 use crate::people::Population;
+use crate::registry::Registry;
 use crate::state::State;
-use crate::world::Undone;
+use crate::world::{Undone, WorldEngine};
 use ::domain::Time;
 use axum::Router;
 use engine::StoreError;
@@ -52,7 +52,9 @@ pub struct Sandbox(Arc<State>);
 impl Sandbox {
     /// Opens the world; at the first start its banks are set up and its people open their accounts.
     pub async fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
-        let state = Arc::new(State::open(options, outside)?);
+        let world = WorldEngine::open(options.data.as_deref(), Arc::clone(&outside.clock))?;
+        let registry = Registry::read();
+        let state = Arc::new(State::new(options, outside, registry, world));
         populate(&state).await.map_err(|undone| OpenError::Population(format!("{undone:?}")))?;
         tracing::info!(accounts = state.world.index().accounts.len(), "sandbox: simulated banks are open");
         Ok(Self(state))
@@ -83,11 +85,6 @@ impl Sandbox {
     pub async fn run_due(&self, now: Time, budget: usize) -> Due {
         let told = callbacks::run_due(&self.0, now, budget).await;
         told.and(identity::run_due(&self.0, now, budget.saturating_sub(told.done)).await)
-    }
-
-    /// What the gateway's configuration needs to know of the second operator.
-    pub fn second_operator(&self) -> operator::OperatorFacts {
-        self.0.operator.facts(&self.0)
     }
 
     /// Stops; everything that was answered is on disk.

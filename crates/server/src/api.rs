@@ -1,9 +1,6 @@
 //! The wallet's HTTP API under `/v1`: one room a noun. A handler parses, submits, presents; everything else is below it.
 
-mod banks;
-mod callbacks;
 mod challenges;
-mod health;
 mod holders;
 mod identifications;
 mod mandates;
@@ -18,10 +15,7 @@ use std::sync::Arc;
 /// All paths.
 pub fn router() -> Router<Arc<Service>> {
     Router::new()
-        .merge(banks::router())
-        .merge(callbacks::router())
         .merge(challenges::router())
-        .merge(health::router())
         .merge(holders::router())
         .merge(identifications::router())
         .merge(mandates::router())

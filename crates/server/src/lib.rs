@@ -21,7 +21,6 @@ mod keys;
 mod letters;
 mod links;
 pub mod lists;
-mod news;
 pub mod notices;
 mod options;
 mod pages;
@@ -34,8 +33,6 @@ mod server;
 mod service;
 mod sessions;
 mod shops;
-mod stops;
-mod telling;
 mod words;
 mod work;
 

@@ -44,9 +44,7 @@ impl Server {
         let work = settled(service.work_due(now, budget).await);
         let letters = settled(service.deliver_due(now, budget).await);
         let people = settled(service.refresh_identifications(now, budget).await);
-        let news = settled(service.read_news(now, budget).await);
-        let told = settled(service.tell(now, budget).await);
-        work.and(letters).and(people).and(news).and(told)
+        work.and(letters).and(people)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.

@@ -2,6 +2,7 @@
 
 mod audit;
 mod crash;
+mod serve;
 mod simulate;
 
 use std::process::Command;

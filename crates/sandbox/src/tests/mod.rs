@@ -5,7 +5,6 @@ mod faults;
 mod files;
 mod holders;
 mod movements;
-mod operator;
 mod outside;
 mod own_page;
 mod world;

@@ -3,7 +3,6 @@
 mod browser;
 mod gateway;
 mod links;
-mod news;
 mod outside;
 mod people;
 mod proofs;

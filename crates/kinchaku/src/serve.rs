@@ -1,0 +1,262 @@
+//! `kinchaku serve`: opens the services of this process, listens, runs what is due, and ends in order.
+//!
+//! Without a configuration it is a sandbox with everything in one process. What is opened with what stands in `plan`, what
+//! can be configured in `config`; nothing about money is decided here. Start reading at [`run`].
+
+mod config;
+mod listen;
+mod plan;
+mod secrets;
+mod timers;
+
+use axum::Router;
+use clap::Args;
+use config::{Config, Log, Role};
+use engine::{Clock, SystemClock};
+use plan::Plan;
+use sandbox::SandboxClock;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use timers::Step;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tracing_subscriber::EnvFilter;
+use web::{MachineChance, Outside, Sockets};
+
+/// How long requests under way at the end are waited for, in milliseconds.
+const STOP_MS_MAX: u64 = 10_000;
+
+/// Serves the wallet, the gateway and, until it is configured otherwise, a simulated outside world to try them in.
+///
+/// Without a configuration everything runs in one process on `http://localhost:8080`, with simulated banks and people.
+#[derive(Args, Clone, Debug, Default)]
+#[command(after_help = "\
+Examples:
+  kinchaku serve                                     the sandbox, on http://localhost:8080
+  kinchaku serve --listen 127.0.0.1:9000 --data /tmp/try
+  kinchaku serve --config kinchaku.toml              a configured operator; every key: kinchaku.example.toml")]
+pub struct Serve {
+    /// The configuration file; without one, the sandbox
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The directory of all data [default: ./data]
+    #[arg(long, value_name = "DIRECTORY")]
+    data: Option<PathBuf>,
+    /// The socket; port 0 takes any free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    listen: Option<SocketAddr>,
+    /// Which services run in this process
+    #[arg(long, value_enum, value_delimiter = ',')]
+    roles: Vec<Role>,
+}
+
+/// Serves until it is told to stop.
+pub fn run(arguments: &Serve) -> ExitCode {
+    let served = configure(arguments).and_then(|config| {
+        start_log(config.serve.log);
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        runtime.map_err(|error| error.to_string())?.block_on(serve(config))
+    });
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("kinchaku serve: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn configure(arguments: &Serve) -> Result<Config, String> {
+    let mut config = Config::read(arguments.config.as_deref(), std::env::vars(), |serve| {
+        if let Some(listen) = arguments.listen {
+            serve.listen = listen;
+        }
+        if let Some(data) = &arguments.data {
+            serve.data.clone_from(data);
+        }
+        if !arguments.roles.is_empty() {
+            serve.roles.clone_from(&arguments.roles);
+        }
+    })?;
+    config.serve.roles.dedup();
+    Ok(config)
+}
+
+fn start_log(log: Log) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match log {
+        Log::Text => subscriber.init(),
+        Log::Json => subscriber.json().init(),
+    }
+}
+
+/// What runs in this process.
+#[derive(Default)]
+struct Services {
+    wallet: Option<server::Server>,
+    gateway: Option<gateway::Gateway>,
+    sandbox: Option<Arc<sandbox::Sandbox>>,
+}
+
+async fn serve(config: Config) -> Result<(), String> {
+    plan::claim(&config)?;
+    let listener = TcpListener::bind(config.serve.listen).await;
+    let listener = listener.map_err(|error| format!("{} cannot be listened on: {error}", config.serve.listen))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let data = config.serve.data.clone();
+    let chance = Arc::new(MachineChance);
+    let sandbox_clock = config.is_sandbox().then(|| open_clock(&config)).transpose()?;
+    let clock: Arc<dyn Clock> = match &sandbox_clock {
+        Some(clock) => Arc::<SandboxClock>::clone(clock),
+        None => Arc::new(SystemClock),
+    };
+    let plan = match &sandbox_clock {
+        Some(clock) => Plan::of_sandbox(&config, address.port(), Arc::clone(clock), chance.as_ref())?,
+        None => Plan::of_operator(&config)?,
+    };
+    let outside = Outside { clock: Arc::clone(&clock), transport: Arc::new(Sockets::new()), chance };
+    let services = Services::open(plan, &outside).await?;
+    let steps = services.steps();
+    if let Some(clock) = &sandbox_clock {
+        clock.on_advance(timers::round(steps.clone()));
+    }
+
+    let (stop, stopped) = watch::channel(false);
+    let router = web::by_host(services.routers());
+    let proxies = config.serve.trusted_proxies.clone();
+    let mut listening = tokio::spawn(listen::listen(listener, router, proxies, wait_for(stopped.clone())));
+    let timers: Vec<_> =
+        steps.into_iter().map(|step| tokio::spawn(timers::run(step, Arc::clone(&clock), stopped.clone()))).collect();
+    let dispatcher = services.wallet.clone().map(|wallet| tokio::spawn(async move { wallet.dispatch().await }));
+    greet(&config, address, &data);
+
+    tokio::select! {
+        () = told_to_stop() => tracing::info!("stopping: requests under way are answered"),
+        ended = &mut listening => return Err(format!("the socket was lost: {ended:?}")),
+    }
+    stop.send_replace(true);
+    let patience = std::time::Duration::from_millis(STOP_MS_MAX);
+    if tokio::time::timeout(patience, listening).await.is_err() {
+        tracing::warn!("requests that took too long are cut off; a repeat with the same key tells what became of them");
+    }
+    for timer in timers {
+        timer.await.map_err(|error| error.to_string())?;
+    }
+    let ended = tokio::task::spawn_blocking(move || services.stop()).await.map_err(|error| error.to_string())?;
+    if let Some(dispatcher) = dispatcher {
+        dispatcher.abort();
+    }
+    ended
+}
+
+fn open_clock(config: &Config) -> Result<Arc<SandboxClock>, String> {
+    let directory = config.serve.data.join("sandbox");
+    std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    SandboxClock::open(Some(&directory)).map(Arc::new).map_err(|error| format!("the sandbox's clock: {error}"))
+}
+
+impl Services {
+    async fn open(plan: Plan, outside: &Outside) -> Result<Self, String> {
+        let mut services = Self::default();
+        if let Some(options) = plan.sandbox {
+            let sandbox = sandbox::Sandbox::open(options, outside.clone()).await.map_err(|error| error.to_string())?;
+            services.sandbox = Some(Arc::new(sandbox));
+        }
+        if let Some(options) = plan.gateway {
+            let gateway = gateway::Gateway::open(options, outside.clone()).await;
+            services.gateway = Some(gateway.map_err(|error| format!("the gateway: {error}"))?);
+        }
+        if let Some(options) = plan.wallet {
+            let wallet = server::Server::open(options, outside.clone());
+            services.wallet = Some(wallet.map_err(|error| format!("the wallet: {error}"))?);
+        }
+        Ok(services)
+    }
+
+    fn routers(&self) -> Vec<(String, Router)> {
+        let mut routers = Vec::new();
+        routers.extend(self.gateway.iter().flat_map(gateway::Gateway::routers));
+        routers.extend(self.sandbox.iter().flat_map(|sandbox| sandbox.routers()));
+        for (host, router) in self.wallet.iter().flat_map(server::Server::routers) {
+            // The sandbox's own API is reached beside the wallet's too: a newcomer knows one address.
+            let router = match &self.sandbox {
+                Some(sandbox) if host == "localhost" => router.merge(sandbox.api()),
+                Some(_) | None => router,
+            };
+            routers.push((host, router));
+        }
+        routers
+    }
+
+    fn steps(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = Vec::new();
+        if let Some(sandbox) = self.sandbox.clone() {
+            steps.push(Arc::new(move |now, budget| {
+                let sandbox = Arc::clone(&sandbox);
+                Box::pin(async move { sandbox.run_due(now, budget).await })
+            }));
+        }
+        if let Some(gateway) = self.gateway.clone() {
+            steps.push(Arc::new(move |now, budget| {
+                let gateway = gateway.clone();
+                Box::pin(async move { gateway.run_due(now, budget).await })
+            }));
+        }
+        if let Some(wallet) = self.wallet.clone() {
+            steps.push(Arc::new(move |now, budget| {
+                let wallet = wallet.clone();
+                Box::pin(async move { wallet.run_due(now, budget).await })
+            }));
+        }
+        steps
+    }
+
+    /// The wallet first: whoever asks others stops before those who answer.
+    fn stop(&self) -> Result<(), String> {
+        let wallet = self.wallet.as_ref().map_or(Ok(()), server::Server::stop);
+        let gateway = self.gateway.as_ref().map_or(Ok(()), gateway::Gateway::stop);
+        let sandbox = self.sandbox.as_ref().map_or(Ok(()), |sandbox| sandbox.stop());
+        wallet.and(gateway).and(sandbox).map_err(|error| error.to_string())
+    }
+}
+
+async fn wait_for(mut stopped: watch::Receiver<bool>) {
+    // A sender that is gone has nobody left to serve for.
+    drop(stopped.wait_for(|stopped| *stopped).await);
+}
+
+/// Ends at Ctrl-C or SIGTERM.
+async fn told_to_stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to at the start");
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+/// Says where everything is.
+#[expect(clippy::print_stdout, reason = "whoever typed the command reads it, and a script waits for the last line")]
+fn greet(config: &Config, address: SocketAddr, data: &std::path::Path) {
+    let port = address.port();
+    println!("kinchaku {} listens on {address}, data in {}", env!("CARGO_PKG_VERSION"), data.display());
+    if !config.is_sandbox() {
+        return;
+    }
+    println!("SANDBOX: banks, people and messages are simulated; no money here is real.");
+    for (role, what, host, path) in [
+        (Role::Wallet, "ウォレット / wallet", "localhost", "/"),
+        (Role::Wallet, "API の説明 / API documentation", "localhost", "/docs"),
+        (Role::Wallet, "運営デスク / operator's desk", "desk.localhost", "/"),
+        (Role::Gateway, "口座振替受付 / gateway", "gateway.localhost", "/"),
+        (Role::Sandbox, "受信箱・銀行・人物・時計 / inbox, banks, people, clock", "sandbox.localhost", "/"),
+    ] {
+        if config.serve.roles.contains(&role) {
+            println!("  http://{host}:{port}{path}  {what}");
+        }
+    }
+    println!("ready");
+}

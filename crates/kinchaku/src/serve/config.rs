@@ -1,0 +1,381 @@
+//! The configuration: one TOML file, single values from the environment, every key known or refused.
+//!
+//! Without a file the program is a sandbox. With one it is an operator's, and the sandbox stays off unless the file says
+//! otherwise; what a sandbox may never have (an HTTPS origin, a public address) is refused then. Secrets are never values
+//! here: the file names the files that hold them. `kinchaku.example.toml` documents every key, and a test reads it.
+
+use clap::ValueEnum;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+
+/// What environment variables begin with: `KINCHAKU_SERVE_LISTEN` is `listen` under `[serve]`.
+const ENVIRONMENT: &str = "KINCHAKU_";
+/// The sections whose keys the environment may set.
+const SECTIONS: [&str; 4] = ["serve", "wallet", "gateway", "sandbox"];
+
+/// The whole file.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The process.
+    #[serde(default)]
+    pub serve: Serve,
+    /// The wallet of a configured operator.
+    pub wallet: Option<Wallet>,
+    /// The gateway in earnest.
+    pub gateway: Option<Gateway>,
+    /// The outside world, simulated.
+    #[serde(default)]
+    pub sandbox: Sandbox,
+}
+
+/// The process.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Serve {
+    /// The socket.
+    pub listen: SocketAddr,
+    /// Where everything is kept.
+    pub data: PathBuf,
+    /// Which services run in this process.
+    pub roles: Vec<Role>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// How the log is written.
+    pub log: Log,
+}
+
+impl Default for Serve {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            data: PathBuf::from("./data"),
+            roles: vec![Role::Wallet, Role::Gateway, Role::Sandbox],
+            trusted_proxies: Vec::new(),
+            log: Log::Text,
+        }
+    }
+}
+
+/// A service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// The wallet with its desk.
+    Wallet,
+    /// The gateway to the banks.
+    Gateway,
+    /// The outside world, simulated.
+    Sandbox,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Log {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// The wallet of a configured operator.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wallet {
+    /// Where holders and shops reach it.
+    pub origin: String,
+    /// Where the desk reaches it.
+    pub desk_origin: String,
+    /// The file with the master key of personal data.
+    pub master_key_file: PathBuf,
+    /// The gateway it is a client of.
+    pub gateway: GatewayClient,
+    /// Who delivers mails and messages.
+    pub messages: Provider,
+    /// Who says who people are.
+    pub identity: Identity,
+    /// Who works at the desk.
+    pub staff: Vec<Staff>,
+}
+
+/// The gateway, as its client knows it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayClient {
+    /// Where it is.
+    pub origin: String,
+    /// Its issuer.
+    pub issuer: String,
+    /// This client's id.
+    pub client_id: String,
+    /// The file with this client's Ed25519 key, as a private JWK.
+    pub key_file: PathBuf,
+}
+
+/// A service of the outside that takes a bearer token.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Where it is.
+    pub origin: String,
+    /// The file with the token.
+    pub token_file: PathBuf,
+}
+
+/// The identity vendor.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Identity {
+    /// Where it is.
+    pub origin: String,
+    /// The file with the token.
+    pub token_file: PathBuf,
+    /// The file with the secret under which it signs what it calls us with.
+    pub callback_secret_file: PathBuf,
+}
+
+/// Somebody of the desk.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Staff {
+    /// The name they are known by in the journal.
+    pub id: String,
+    /// The file with their token.
+    pub token_file: PathBuf,
+}
+
+/// The gateway in earnest.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+    /// Where browsers and operators reach it; also its issuer.
+    pub origin: String,
+    /// The file with the master key of personal data.
+    pub master_key_file: PathBuf,
+    /// The files with the tokens of its own desk.
+    pub desk_token_files: Vec<PathBuf>,
+    /// The banks.
+    #[serde(default)]
+    pub banks: Vec<Bank>,
+    /// The operators.
+    #[serde(default)]
+    pub operators: Vec<Operator>,
+}
+
+/// A bank.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bank {
+    /// Its code.
+    pub code: String,
+    /// Its name in Japanese.
+    pub name: String,
+    /// Its name in Latin letters.
+    pub name_en: String,
+    /// Where its connector is.
+    pub origin: String,
+    /// The file with the secret that both sides have.
+    pub secret_file: PathBuf,
+    /// The file with the token of the bank's desk.
+    pub desk_token_file: Option<PathBuf>,
+    /// The issuer of the bank's own page; none where the gateway hosts it.
+    pub own_page: Option<String>,
+    /// The sets of factors that suffice.
+    pub factors: Vec<Vec<String>>,
+    /// How its statements name a debit.
+    pub descriptor: String,
+}
+
+/// An operator of wallets.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Operator {
+    /// Its client id.
+    pub client_id: String,
+    /// Its name in Japanese.
+    pub name: String,
+    /// Its name in Latin letters.
+    pub name_en: String,
+    /// Where browsers may be sent back to.
+    pub redirect_uris: Vec<String>,
+    /// The file with its public keys.
+    pub jwks_file: PathBuf,
+    /// Where it takes events.
+    pub events_url: Option<String>,
+}
+
+/// The outside world, simulated.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sandbox {
+    /// Whether it is on.
+    pub enabled: Option<bool>,
+    /// How many people have accounts, beside the fixed ones.
+    pub people: Option<u32>,
+    /// The same seed has the same people.
+    pub seed: Option<u64>,
+    /// What the banks ask for.
+    pub banks: Option<BankPolicies>,
+    /// Where the wallet is, when it runs in another process.
+    pub wallet_origin: Option<String>,
+    /// Where the gateway is, when it runs in another process.
+    pub gateway_origin: Option<String>,
+    /// On which port of this machine the simulated hosts are, when they run in another process.
+    pub port: Option<u16>,
+}
+
+/// What simulated banks ask for before an account is linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum BankPolicies {
+    /// Number, name and PIN, as most did in September 2020.
+    #[serde(rename = "as-of-2020")]
+    AsOf2020,
+    /// A second step as well.
+    #[serde(rename = "raised")]
+    Raised,
+}
+
+impl Config {
+    /// Reads the file at `path`, if there is one, and lets `environment` speak over it,
+    /// and `arguments` over both.
+    pub fn read(
+        path: Option<&Path>,
+        environment: impl Iterator<Item = (String, String)>,
+        arguments: impl FnOnce(&mut Serve),
+    ) -> Result<Self, String> {
+        let mut table = match path {
+            None => Table::new(),
+            Some(path) => {
+                let text = std::fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+                text.parse::<Table>().map_err(|error| format!("{}: {error}", path.display()))?
+            }
+        };
+        let configured = path.is_some();
+        overlay(&mut table, &environment.collect())?;
+        let mut config: Self = table.try_into().map_err(|error| format!("the configuration: {error}"))?;
+        arguments(&mut config.serve);
+        config.check(configured)?;
+        Ok(config)
+    }
+
+    /// Whether the outside world is simulated: without a file it is, with one only if the file says so.
+    pub fn is_sandbox(&self) -> bool {
+        self.sandbox.enabled.unwrap_or(self.wallet.is_none() && self.gateway.is_none())
+    }
+
+    fn check(&self, configured: bool) -> Result<(), String> {
+        if !self.is_sandbox() {
+            if self.serve.roles.contains(&Role::Sandbox) {
+                return Err("[serve] roles names the sandbox, which is off: a configured operator lists \
+                            `roles = [\"wallet\"]`, `[\"gateway\"]` or both"
+                    .into());
+            }
+            for (role, missing) in [(Role::Wallet, self.wallet.is_none()), (Role::Gateway, self.gateway.is_none())] {
+                if self.serve.roles.contains(&role) && missing {
+                    return Err(format!("the role {role:?} needs its section in the configuration file"));
+                }
+            }
+            return Ok(());
+        }
+        if configured && self.sandbox.enabled != Some(true) {
+            return Err(
+                "a configuration file without [wallet] or [gateway] says `[sandbox] enabled = true` if it means \
+                        the sandbox"
+                    .into(),
+            );
+        }
+        if self.wallet.is_some() || self.gateway.is_some() {
+            return Err(
+                "[sandbox] is enabled beside [wallet] or [gateway]: a simulated bank never meets a real wallet. \
+                        Remove one of them"
+                    .into(),
+            );
+        }
+        if !self.serve.listen.ip().is_loopback() {
+            return Err(format!("the sandbox listens on loopback only, not on {}", self.serve.listen));
+        }
+        Ok(())
+    }
+}
+
+/// Puts each variable `KINCHAKU_<SECTION>_<KEY>` into its section. A key that no section has is refused like any other.
+fn overlay(table: &mut Table, environment: &BTreeMap<String, String>) -> Result<(), String> {
+    for (name, text) in environment {
+        let Some(rest) = name.strip_prefix(ENVIRONMENT) else { continue };
+        let rest = rest.to_ascii_lowercase();
+        let Some((section, key)) = rest.split_once('_').filter(|(section, _)| SECTIONS.contains(section)) else {
+            return Err(format!(
+                "{name}: variables are named {ENVIRONMENT}<SECTION>_<KEY>, like KINCHAKU_SERVE_LISTEN"
+            ));
+        };
+        let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+        let Value::Table(section) = section else { return Err(format!("{name}: its section is no table")) };
+        // What reads as a TOML value is one; everything else is text.
+        let value = format!("value = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("value"));
+        section.insert(key.to_owned(), value.unwrap_or_else(|| Value::String(text.clone())));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Config, Role};
+    use std::io::Write;
+
+    const EXAMPLE: &str = include_str!("../../../../kinchaku.example.toml");
+
+    fn read(text: Option<&str>, environment: &[(&str, &str)]) -> Result<Config, String> {
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let Some(text) = text else { return Config::read(None, environment, |_| ()) };
+        let mut file = tempfile::NamedTempFile::new().expect("a file for the test");
+        file.write_all(text.as_bytes()).expect("it can be written");
+        Config::read(Some(file.path()), environment, |_| ())
+    }
+
+    #[test]
+    fn without_a_file_it_is_a_sandbox_on_loopback() {
+        let config = read(None, &[]).expect("the defaults are good");
+        assert!(config.is_sandbox() && config.serve.listen.ip().is_loopback());
+        assert_eq!(config.serve.roles, [Role::Wallet, Role::Gateway, Role::Sandbox]);
+    }
+
+    #[test]
+    fn the_example_is_good_as_it_stands_and_with_every_comment_taken_away() {
+        read(Some(EXAMPLE), &[]).expect("as it stands");
+        let keys = EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
+        let operator: Vec<&str> = keys.filter(|line| !line.starts_with("enabled =")).collect();
+        let text = operator.join("\n").replace("\"wallet\", \"gateway\", \"sandbox\"", "\"wallet\", \"gateway\"");
+        let config = read(Some(&text), &[]).expect("an operator's");
+        assert!(!config.is_sandbox() && config.wallet.is_some() && config.gateway.is_some());
+    }
+
+    #[test]
+    fn what_is_not_known_or_not_safe_is_refused_by_name() {
+        for (text, environment, named) in [
+            (Some("[serve]\nlisten_on = 1\n[sandbox]\nenabled = true"), vec![], "listen_on"),
+            (Some("[serve]\nlisten = \"0.0.0.0:8080\"\n[sandbox]\nenabled = true"), vec![], "loopback"),
+            (None, vec![("KINCHAKU_SERVE_LISTEN", "0.0.0.0:8080")], "loopback"),
+            (None, vec![("KINCHAKU_SERVE_LISTENS", "127.0.0.1:1")], "listens"),
+            (None, vec![("KINCHAKU_SHOP_NAME", "x")], "KINCHAKU_SHOP_NAME"),
+            (Some("[serve]\nroles = [\"bank\"]\n[sandbox]\nenabled = true"), vec![], "bank"),
+            (Some("[serve]\nlog = \"json\""), vec![], "enabled = true"),
+            (Some("[sandbox]\nenabled = false"), vec![], "roles"),
+        ] {
+            let error = read(text, &environment).expect_err(named);
+            assert!(error.contains(named), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_environment_speaks_over_the_file() {
+        let config = read(Some("[serve]\ndata = \"/a\"\n[sandbox]\nenabled = true"), &[("KINCHAKU_SERVE_DATA", "/b")]);
+        assert_eq!(config.expect("it is good").serve.data, std::path::Path::new("/b"));
+        let config = read(None, &[("KINCHAKU_SANDBOX_PEOPLE", "7"), ("KINCHAKU_SERVE_ROLES", "[\"sandbox\"]")]);
+        let config = config.expect("it is good");
+        assert_eq!((config.sandbox.people, config.serve.roles), (Some(7), vec![Role::Sandbox]));
+    }
+}

@@ -1,0 +1,325 @@
+//! The plan: what each service is opened with, from an operator's configuration or for a sandbox.
+
+use super::config::{self, BankPolicies, Config, Role};
+use super::secrets::{self, Made};
+use gateway::options::{BankOptions, OperatorOptions};
+use sandbox::registry::Registry;
+use sandbox::{Origins, Policies, SandboxClock, Secrets};
+use server::{GatewayOptions, IdentityOptions, Provider, Staff};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use wallet::StaffId;
+use web::Chance;
+use web::jose::{JwkSet, SigningKey};
+
+/// The file that says that a data directory is a sandbox's.
+const MARK: &str = "SANDBOX";
+/// The client id of the sandbox's wallet at its gateway.
+const CLIENT_ID: &str = "kinchaku";
+/// People with accounts in a sandbox, beside the fixed ones: ten a bank.
+const PEOPLE: u32 = 350;
+/// The seed of those people.
+const SEED: u64 = 2020;
+/// How long a top-up or payout may make its caller wait for the bank, in milliseconds.
+const BANK_WAIT_MS: u64 = 2_000;
+/// The longest name of somebody of the desk, in bytes: it is the id that the journal keeps.
+const STAFF_ID_BYTES_MAX: usize = 16;
+
+/// What is opened.
+pub struct Plan {
+    /// The wallet.
+    pub wallet: Option<server::Options>,
+    /// The gateway.
+    pub gateway: Option<gateway::Options>,
+    /// The outside world.
+    pub sandbox: Option<sandbox::Options>,
+}
+
+/// The data directory, made if it is not there, and whether it is of the right kind.
+pub fn claim(config: &Config) -> Result<(), String> {
+    let data = &config.serve.data;
+    let failed = |error: std::io::Error| format!("the data directory {}: {error}", data.display());
+    let mark = data.join(MARK);
+    let is_new = match fs::read_dir(data) {
+        Ok(mut entries) => entries.next().is_none(),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
+        Err(error) => return Err(failed(error)),
+    };
+    if config.is_sandbox() && is_new {
+        fs::create_dir_all(data).map_err(failed)?;
+        let text = "Simulated banks, invented people. Nothing in this directory is real; it can be deleted.\n";
+        return fs::write(&mark, text).map_err(failed);
+    }
+    match (config.is_sandbox(), mark.exists()) {
+        (true, false) => Err(format!(
+            "the data directory {} is no sandbox's: a sandbox starts in an empty directory, see --data",
+            data.display()
+        )),
+        (false, true) => Err(format!(
+            "the data directory {} is a sandbox's: an operator starts in an empty directory, see `data` under [serve]",
+            data.display()
+        )),
+        (true, true) | (false, false) => fs::create_dir_all(data).map_err(failed),
+    }
+}
+
+impl Plan {
+    /// The plan of a sandbox that is reached at `port`.
+    pub fn of_sandbox(
+        config: &Config,
+        port: u16,
+        clock: Arc<SandboxClock>,
+        chance: &dyn Chance,
+    ) -> Result<Self, String> {
+        let data = &config.serve.data;
+        let made = Made::open(data.join("secrets"), chance)?;
+        let origins = origins(&config.sandbox, port);
+        let client = made.key("gateway-client.jwk")?;
+        let has = |role| config.serve.roles.contains(&role);
+        let wallet =
+            if has(Role::Wallet) { Some(sandbox_wallet(data, &origins, client.clone(), &made)?) } else { None };
+        let gateway = if has(Role::Gateway) { Some(sandbox_gateway(data, &origins, &client, &made)?) } else { None };
+        let sandbox = if has(Role::Sandbox) { Some(outside_world(config, origins, clock, &made)?) } else { None };
+        Ok(Self { wallet, gateway, sandbox })
+    }
+
+    /// The plan of a configured operator.
+    pub fn of_operator(config: &Config) -> Result<Self, String> {
+        let data = &config.serve.data;
+        let has = |role| config.serve.roles.contains(&role);
+        let wallet = config.wallet.as_ref().filter(|_| has(Role::Wallet)).map(|wallet| operator_wallet(data, wallet));
+        let gateway =
+            config.gateway.as_ref().filter(|_| has(Role::Gateway)).map(|gateway| operator_gateway(data, gateway));
+        Ok(Self { wallet: wallet.transpose()?, gateway: gateway.transpose()?, sandbox: None })
+    }
+}
+
+fn origins(sandbox: &config::Sandbox, port: u16) -> Origins {
+    let mut origins = Origins::on_port(sandbox.port.unwrap_or(port));
+    let here = Origins::on_port(port);
+    origins.wallet = sandbox.wallet_origin.clone().unwrap_or(here.wallet);
+    origins.gateway = sandbox.gateway_origin.clone().unwrap_or(here.gateway);
+    origins
+}
+
+fn outside_world(
+    config: &Config,
+    origins: Origins,
+    clock: Arc<SandboxClock>,
+    made: &Made<'_>,
+) -> Result<sandbox::Options, String> {
+    let mut banks = std::collections::BTreeMap::new();
+    for facts in Registry::read().banks() {
+        banks.insert(facts.code.to_string(), made.webhook(&format!("bank-{}", facts.code))?);
+    }
+    Ok(sandbox::Options {
+        data: Some(config.serve.data.join("sandbox")),
+        clock,
+        seed: config.sandbox.seed.unwrap_or(SEED),
+        people: config.sandbox.people.unwrap_or(PEOPLE),
+        policies: match config.sandbox.banks.unwrap_or(BankPolicies::Raised) {
+            BankPolicies::AsOf2020 => Policies::AsOf2020,
+            BankPolicies::Raised => Policies::Raised,
+        },
+        origins,
+        secrets: Secrets {
+            banks,
+            messages: Some(made.token("messages")?),
+            identity: Some(made.token("identity")?),
+            identity_callbacks: Some(made.webhook("identity-callbacks")?),
+            desk: Some(made.token("desk-sandbox")?),
+        },
+    })
+}
+
+fn sandbox_wallet(
+    data: &Path,
+    origins: &Origins,
+    client: SigningKey,
+    made: &Made<'_>,
+) -> Result<server::Options, String> {
+    let outside = origins.own("sandbox");
+    let staff = ["aoki", "sandbox"]
+        .map(|id| Ok(Staff { id: staff_id(id)?, token: made.token(&format!("desk-{id}"))? }))
+        .into_iter()
+        .collect::<Result<_, String>>()?;
+    let parts = WalletParts {
+        origin: origins.wallet.clone(),
+        desk_origin: format!("http://desk.localhost{}", port_of(&origins.wallet)),
+        master_key: data.join("secrets/wallet.key"),
+        is_sandbox: true,
+        gateway: GatewayOptions {
+            origin: origins.gateway.clone(),
+            issuer: origins.gateway.clone(),
+            client_id: CLIENT_ID.to_owned(),
+            key: client,
+        },
+        messages: Provider { origin: outside.clone(), token: made.token("messages")? },
+        identity: IdentityOptions {
+            provider: Provider { origin: outside, token: made.token("identity")? },
+            callback_secret: made.webhook("identity-callbacks")?,
+        },
+        staff,
+    };
+    wallet_options(data, parts)
+}
+
+fn operator_wallet(data: &Path, config: &config::Wallet) -> Result<server::Options, String> {
+    let provider = |origin: &str, file: &Path| {
+        Ok::<_, String>(Provider { origin: origin.to_owned(), token: secrets::read(file)? })
+    };
+    let staff = |staff: &config::Staff| {
+        Ok::<_, String>(Staff { id: staff_id(&staff.id)?, token: secrets::read(&staff.token_file)? })
+    };
+    let parts = WalletParts {
+        origin: config.origin.clone(),
+        desk_origin: config.desk_origin.clone(),
+        master_key: config.master_key_file.clone(),
+        is_sandbox: false,
+        gateway: GatewayOptions {
+            origin: config.gateway.origin.clone(),
+            issuer: config.gateway.issuer.clone(),
+            client_id: config.gateway.client_id.clone(),
+            key: secrets::read_key(&config.gateway.key_file)?,
+        },
+        messages: provider(&config.messages.origin, &config.messages.token_file)?,
+        identity: IdentityOptions {
+            provider: provider(&config.identity.origin, &config.identity.token_file)?,
+            callback_secret: secrets::read(&config.identity.callback_secret_file)?,
+        },
+        staff: config.staff.iter().map(staff).collect::<Result<_, _>>()?,
+    };
+    wallet_options(data, parts)
+}
+
+fn sandbox_gateway(
+    data: &Path,
+    origins: &Origins,
+    client: &SigningKey,
+    made: &Made<'_>,
+) -> Result<gateway::Options, String> {
+    let mut options = gateway::Options::new(data.join("gateway"), origins.gateway.clone());
+    options.master_key = data.join("secrets/gateway.key");
+    options.desk_tokens = vec![made.token("gateway-desk")?];
+    for facts in Registry::read().banks() {
+        let host = format!("bank-{}", facts.code);
+        let origin = origins.own(&host);
+        options.banks.push(BankOptions {
+            code: parse(&facts.code.to_string())?,
+            name: facts.name_full.to_owned(),
+            name_en: facts.kana.to_owned(),
+            own_page: facts.own_page.then(|| origin.clone()),
+            origin,
+            secret: made.webhook(&host)?,
+            desk_token: Some(made.token(&format!("{host}-desk"))?),
+            factors: Vec::new(),
+            descriptor: facts.wording.unwrap_or(sandbox::registry::WORDING).to_owned(),
+            files: None,
+        });
+    }
+    options.operators.push(OperatorOptions {
+        client_id: CLIENT_ID.to_owned(),
+        name: "キンチャク".to_owned(),
+        name_en: "Kinchaku".to_owned(),
+        redirect_uris: vec![format!("{}/link/callback", origins.wallet)],
+        jwks: JwkSet::new(vec![client.public().clone()]).map_err(|error| error.to_string())?.to_value(),
+        events_url: Some(format!("{}/v1/callbacks/gateway", origins.wallet)),
+    });
+    Ok(options)
+}
+
+fn operator_gateway(data: &Path, config: &config::Gateway) -> Result<gateway::Options, String> {
+    let mut options = gateway::Options::new(data.join("gateway"), config.origin.clone());
+    options.master_key.clone_from(&config.master_key_file);
+    options.desk_tokens = config.desk_token_files.iter().map(|file| secrets::read(file)).collect::<Result<_, _>>()?;
+    for bank in &config.banks {
+        let sets = bank.factors.iter().map(|set| set.iter().map(|name| parse(name)).collect());
+        options.banks.push(BankOptions {
+            code: parse(&bank.code)?,
+            name: bank.name.clone(),
+            name_en: bank.name_en.clone(),
+            origin: bank.origin.clone(),
+            secret: secrets::read(&bank.secret_file)?,
+            desk_token: bank.desk_token_file.as_deref().map(secrets::read).transpose()?,
+            own_page: bank.own_page.clone(),
+            factors: sets.collect::<Result<_, String>>()?,
+            descriptor: bank.descriptor.clone(),
+            files: None,
+        });
+    }
+    for operator in &config.operators {
+        let file = &operator.jwks_file;
+        let text = fs::read_to_string(file).map_err(|error| format!("the keys {}: {error}", file.display()))?;
+        options.operators.push(OperatorOptions {
+            client_id: operator.client_id.clone(),
+            name: operator.name.clone(),
+            name_en: operator.name_en.clone(),
+            redirect_uris: operator.redirect_uris.clone(),
+            jwks: serde_json::from_str(&text).map_err(|error| format!("the keys {}: {error}", file.display()))?,
+            events_url: operator.events_url.clone(),
+        });
+    }
+    Ok(options)
+}
+
+/// What differs between a sandbox's wallet and an operator's.
+struct WalletParts {
+    origin: String,
+    desk_origin: String,
+    master_key: PathBuf,
+    is_sandbox: bool,
+    gateway: GatewayOptions,
+    messages: Provider,
+    identity: IdentityOptions,
+    staff: Vec<Staff>,
+}
+
+fn wallet_options(data: &Path, parts: WalletParts) -> Result<server::Options, String> {
+    let WalletParts { origin, desk_origin, master_key, is_sandbox, gateway, messages, identity, staff } = parts;
+    let directory = data.join("wallet");
+    fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
+    Ok(server::Options {
+        host: host_of(&origin),
+        desk_host: host_of(&desk_origin),
+        directory,
+        master_key,
+        origin,
+        is_sandbox,
+        gateway,
+        messages,
+        identity,
+        staff,
+        password_cost: server::Cost::default(),
+        rates: server::Rates::default(),
+        context: Arc::default(),
+        engine: engine::Options::default(),
+        store: engine::sqlite::SqliteOptions::default(),
+        bank_wait_ms: BANK_WAIT_MS,
+    })
+}
+
+fn staff_id(name: &str) -> Result<StaffId, String> {
+    if name.is_empty() || name.len() > STAFF_ID_BYTES_MAX || !name.is_ascii() {
+        return Err(format!("somebody of the desk is named {name:?}: 1 to {STAFF_ID_BYTES_MAX} ASCII letters"));
+    }
+    let mut id = [0; STAFF_ID_BYTES_MAX];
+    id[..name.len()].copy_from_slice(name.as_bytes());
+    Ok(StaffId(domain::Id(id)))
+}
+
+/// The host of an origin, without its port.
+fn host_of(origin: &str) -> String {
+    let authority = origin.rsplit("://").next().unwrap_or_default();
+    authority.split(':').next().unwrap_or_default().to_owned()
+}
+
+/// The port of an origin with its colon, if it names one.
+fn port_of(origin: &str) -> String {
+    let authority = origin.rsplit("://").next().unwrap_or_default();
+    authority.split_once(':').map(|(_, port)| format!(":{port}")).unwrap_or_default()
+}
+
+fn parse<T: std::str::FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error| format!("{text}: {error}"))
+}

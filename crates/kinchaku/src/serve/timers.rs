@@ -1,0 +1,54 @@
+//! Timers: they call each service's due work, in steps, while the program runs; and all of it at once when the sandbox's
+//! clock is advanced.
+
+use domain::Time;
+use engine::Clock;
+use sandbox::DueHook;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use web::Due;
+
+/// How much one step may do before others get their turn.
+const STEP_BUDGET: usize = 256;
+/// The longest pause between two steps, in milliseconds: what a request has just made due waits no longer.
+const PAUSE_MS_MAX: u64 = 100;
+
+/// One step of a service's due work, at a time.
+pub type Step = Arc<dyn Fn(Time, usize) -> Pin<Box<dyn Future<Output = Due> + Send>> + Send + Sync>;
+
+/// Calls `step` until it is `stopped`.
+pub async fn run(step: Step, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let now = clock.now();
+        let due = step(now, STEP_BUDGET).await;
+        let pause_ms = if due.done > 0 { 0 } else { pause_ms(now, due.next) };
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(pause_ms)) => {}
+            _ = stopped.changed() => return,
+        }
+    }
+}
+
+fn pause_ms(now: Time, next: Option<Time>) -> u64 {
+    let until = next.map(|next| u64::try_from(next.milliseconds() - now.milliseconds()).unwrap_or(0));
+    until.unwrap_or(PAUSE_MS_MAX).clamp(1, PAUSE_MS_MAX)
+}
+
+/// One round over all services: what one does may give another something to do, so whoever advances the clock calls this
+/// until nothing is done any more.
+pub fn round(steps: Vec<Step>) -> DueHook {
+    let steps = Arc::new(steps);
+    Arc::new(move |now| {
+        let steps = Arc::clone(&steps);
+        Box::pin(async move {
+            let mut all = Due::default();
+            for step in steps.iter() {
+                all = all.and(step(now, STEP_BUDGET).await);
+            }
+            all
+        })
+    })
+}
