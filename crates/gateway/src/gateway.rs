@@ -1,17 +1,17 @@
 //! The gateway as a service: what it holds, how it is opened, what it shows, and its due work.
 
-use crate::api;
 use crate::connector::{AccountNumber, BankConnector, HttpConnector};
 use crate::domain::account::{AccountKind, Details, Sealed};
 use crate::domain::{
     self as rules, AccountId, AccountRefId, BankCode, Command, Context, MandateId, MovementId, NotMeId, OperatorId,
-    Receipt, Refusal, Row, movement, operator,
+    Receipt, Reference, Refusal, Row, StaffId, movement, operator,
 };
 use crate::oauth::{self, ClientId, Oauth, OauthError};
 use crate::options::{BankOptions, Options};
 use crate::pages;
 use crate::windows::Windows;
 use crate::work::Work;
+use crate::{api, bank_desk};
 use axum::Router;
 use domain::{Id, Key, Time};
 use engine::sqlite::{SqliteOptions, SqliteStore};
@@ -145,6 +145,10 @@ impl Gateway {
         for client in this.0.oauth.clients.all() {
             this.register(client.settings.client_id.as_str()).await?;
         }
+        // Banks are told of switches and incidents like everybody else, each in a sequence of its own.
+        for bank in &this.0.options.banks {
+            this.listen(bank_desk::listener(&this, bank.code)).await?;
+        }
         this.0.work.load(&this).await?;
         Ok(this)
     }
@@ -152,9 +156,15 @@ impl Gateway {
     /// The operator whose client id is `client_id` may use the gateway from now on.
     pub async fn register(&self, client_id: &str) -> Result<OperatorId, EngineError> {
         let operator = self.operator_id(client_id);
+        self.listen(operator).await?;
+        Ok(operator)
+    }
+
+    /// `operator` is told of things from now on.
+    async fn listen(&self, operator: OperatorId) -> Result<(), EngineError> {
         let command = Command::Operator(operator::Command::Register { operator });
         match self.submit(command, self.system(), None).await {
-            Ok(_) => Ok(operator),
+            Ok(_) => Ok(()),
             Err(NotDone::Engine(error)) => Err(error),
             Err(NotDone::Refused(refusal)) => {
                 tracing::error!(?refusal, "an operator could not be registered");
@@ -171,7 +181,11 @@ impl Gateway {
             time_ms_max: self.0.options.request_ms_max,
             service: "gateway",
         };
-        let router = api::router().merge(oauth::routes()).merge(pages::routes()).with_state(self.clone());
+        let router = api::router()
+            .merge(oauth::routes())
+            .merge(pages::routes())
+            .merge(bank_desk::routes())
+            .with_state(self.clone());
         let router = router.merge(web::page::assets());
         vec![(self.0.options.host().to_owned(), web::armour(router, armour))]
     }
@@ -336,6 +350,16 @@ impl Gateway {
         let sealed: SealedAccount = serde_json::from_slice(&plain).map_err(|_| VaultError::Sealed)?;
         let account = AccountNumber { branch: sealed.branch, kind: sealed.kind, number: sealed.number };
         Ok((account, sealed.name_kana))
+    }
+
+    /// The desk of a bank, as a person who acts.
+    pub fn bank_staff(&self, bank: BankCode) -> StaffId {
+        StaffId(self.vault().look_up("staff", format!("bank {bank}").as_bytes()))
+    }
+
+    /// The id of the incident that a bank calls `reference`.
+    pub fn incident_id(&self, bank: BankCode, reference: &Reference) -> Id {
+        self.vault().look_up("incident", format!("{bank} {reference}").as_bytes())
     }
 
     /// What the letter that confirms a mandate of an account is told apart by.

@@ -6,6 +6,7 @@
 //! Start reading at [`Gateway`], then at [`domain`].
 
 pub mod api;
+pub mod bank_desk;
 pub mod connector;
 pub mod domain;
 mod gateway;

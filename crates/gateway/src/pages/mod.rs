@@ -28,6 +28,7 @@ mod not_me;
 mod notice;
 mod outcome;
 
+pub(crate) use confirm::letter_code;
 pub use notice::Notices;
 
 use crate::gateway::Gateway;

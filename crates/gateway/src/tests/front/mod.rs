@@ -3,6 +3,7 @@
 mod bank;
 mod browser;
 mod client;
+mod desk;
 mod fapi;
 mod link;
 mod world;

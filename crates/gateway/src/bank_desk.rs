@@ -1,0 +1,81 @@
+//! The bank's desk, `/bank/v1`: what a bank sees and may do of what concerns its own customers, and nobody else's.
+//!
+//! | path | what |
+//! |---|---|
+//! | `POST /bank/v1/links/search` | which wallets may debit this account? (the number comes in the body, never in an address) |
+//! | `POST /bank/v1/mandates/{id}/revoke` | end one, at once |
+//! | `POST /bank/v1/mandates/{id}/confirm` | the customer confirmed it in the bank's app, or at the counter |
+//! | `POST /bank/v1/mandates/{id}/letter` | the number for a letter by which the customer confirms it |
+//! | `GET`, `PUT /bank/v1/factors` | what the bank's customers are asked for |
+//! | `GET /bank/v1/switches`, `PUT /bank/v1/switches/{function}` | what is stopped, since when, by whom and why |
+//! | `POST /bank/v1/incidents` | a fraud is confirmed: every operator and every other bank is told in the same commit |
+//! | `GET /bank/v1/events` | what this bank was told of, numbered without gaps |
+//!
+//! Which bank asks, its bearer token says. Another bank's mandate is not found.
+//! Start reading at [`Desk`].
+
+mod events;
+mod factors;
+mod links;
+
+use crate::domain::{BankCode, OperatorId, StaffId};
+use crate::gateway::Gateway;
+use crate::oauth::bearer;
+use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::routing::{get, post, put};
+use engine::{Actor, ActorKind};
+use http::request::Parts;
+use web::Problem;
+
+/// The paths of the banks' desks.
+pub fn routes() -> Router<Gateway> {
+    Router::new()
+        .route("/bank/v1/links/search", post(links::search))
+        .route("/bank/v1/mandates/{id}/revoke", post(links::revoke))
+        .route("/bank/v1/mandates/{id}/confirm", post(links::confirm))
+        .route("/bank/v1/mandates/{id}/letter", post(links::letter))
+        .route("/bank/v1/factors", get(factors::show).put(factors::set))
+        .route("/bank/v1/switches", get(factors::switches))
+        .route("/bank/v1/switches/{function}", put(factors::switch))
+        .route("/bank/v1/incidents", post(events::report))
+        .route("/bank/v1/events", get(events::list))
+}
+
+/// A bank's desk, as its token shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Desk {
+    /// Whose desk.
+    pub bank: BankCode,
+    /// The desk, as a person who acts.
+    pub staff: StaffId,
+}
+
+impl Desk {
+    /// The desk, as who asks.
+    pub(crate) const fn actor(self) -> Actor {
+        Actor { kind: ActorKind::Bank, id: self.staff.0 }
+    }
+}
+
+impl FromRequestParts<Gateway> for Desk {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
+        let token = bearer(&parts.headers).unwrap_or_default();
+        let mut found = None;
+        // Every desk's token is compared, so that the time says nothing.
+        for bank in &gateway.options().banks {
+            if bank.desk_token.as_ref().is_some_and(|desk| desk.is(token)) {
+                found = Some(bank.code);
+            }
+        }
+        let bank = found.ok_or_else(Problem::unauthenticated)?;
+        Ok(Self { bank, staff: gateway.bank_staff(bank) })
+    }
+}
+
+/// What a bank is among those who are told of things: banks stand in the same list as operators.
+pub(crate) fn listener(gateway: &Gateway, bank: BankCode) -> OperatorId {
+    gateway.operator_id(&format!("bank:{bank}"))
+}

@@ -1,0 +1,143 @@
+//! Incidents: a bank says that a fraud is confirmed, and everybody is told. And what a bank was told itself.
+//!
+//! A case at one bank that the others did not hear of is how a method that was known for a year could work again.
+
+use super::{Desk, listener};
+use crate::api::problem::{engine_error, refused};
+use crate::domain::bank::{self, Incident};
+use crate::domain::operator::{Told, What, told_key};
+use crate::domain::{Command, Factor, Reference, Row};
+use crate::gateway::Gateway;
+use axum::extract::{Query, State};
+use axum::response::{IntoResponse, Response};
+use domain::Time;
+use engine::{Request, Submission};
+use http::StatusCode;
+use jiff::Timestamp;
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use web::{Json, Problem};
+
+/// Events in one answer, at most.
+const PAGE_MAX: u64 = 100;
+
+/// A confirmed fraud, as the bank reports it. No personal data belongs in it.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Report {
+    /// What the bank calls it: the same report twice is one.
+    reference: Reference,
+    /// The factors by which the mandates were granted.
+    factors: Vec<Factor>,
+    /// When the first of them was granted.
+    from: String,
+    /// When the last of them was granted.
+    until: String,
+    /// How many accounts are known to be hit.
+    accounts: u32,
+    /// How much was debited there, in yen.
+    amount: Yen,
+    /// What else the others should look for.
+    note: String,
+}
+
+/// `POST /bank/v1/incidents`.
+pub(super) async fn report(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    Json(report): Json<Report>,
+) -> Result<Response, Problem> {
+    let body = serde_json::to_vec(&report).map_err(|_| Problem::internal())?;
+    let id = gateway.incident_id(desk.bank, &report.reference);
+    let (from, until) = (time(&report.from)?, time(&report.until)?);
+    if until < from {
+        return Err(Problem::malformed("`until` is before `from`."));
+    }
+    let incident = Incident {
+        id,
+        bank: desk.bank,
+        factors: report.factors.iter().copied().collect(),
+        from,
+        until,
+        accounts: report.accounts,
+        amount: report.amount,
+        note: report.note,
+    };
+    let mut hash = [0; 16];
+    blake3::Hasher::new().update(&body).finalize_xof().fill(&mut hash);
+    let submission = Submission {
+        command: Command::Bank(bank::Command::Report(incident)),
+        actor: desk.actor(),
+        reason: None,
+        request: Some(Request { key: id.0, body: hash }),
+        at: gateway.outside().now(),
+    };
+    let answer = gateway.engine().submit(submission).await.map_err(|error| engine_error(&error))?;
+    answer.reply.map_err(|refusal| refused(&refusal))?;
+    Ok((StatusCode::CREATED, Json(json!({ "id": id.to_string() }))).into_response())
+}
+
+fn time(text: &str) -> Result<Time, Problem> {
+    let timestamp: Timestamp =
+        text.parse().map_err(|_| Problem::malformed("A time is RFC 3339: 2020-09-03T09:00:00+09:00."))?;
+    Ok(timestamp.into())
+}
+
+/// From where on, and how many.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Page {
+    #[serde(default)]
+    after: u64,
+    limit: Option<u64>,
+}
+
+/// `GET /bank/v1/events?after=N&limit=M`: incidents and switches of all banks, numbered without gaps.
+pub(super) async fn list(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    Query(page): Query<Page>,
+) -> Result<Json<Value>, Problem> {
+    let listener = listener(&gateway, desk.bank);
+    let limit = page.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+    let mut data = Vec::new();
+    let mut next = page.after;
+    for n in page.after.saturating_add(1)..=page.after.saturating_add(limit) {
+        let row = gateway.row(told_key(listener, n)).await.map_err(|error| engine_error(&error))?;
+        let Some(told) = row.and_then(|row| if let Row::Told(told) = row.as_ref() { Some(told.clone()) } else { None })
+        else {
+            break;
+        };
+        next = n;
+        data.extend(body(&told));
+    }
+    Ok(Json(json!({ "data": data, "next": next })))
+}
+
+/// An event as banks see it; what concerns one operator's mandates is told to that operator alone.
+fn body(told: &Told) -> Option<Value> {
+    let mut value = match &told.what {
+        What::Switch { bank, function, is_stopped, reason } => json!({
+            "bank_code": bank.to_string(),
+            "function": function.name(),
+            "stopped": is_stopped,
+            "reason": reason,
+        }),
+        What::Incident(incident) => json!({
+            "id": incident.id.to_string(),
+            "bank_code": incident.bank.to_string(),
+            "factors": incident.factors.iter().map(Factor::name).collect::<Vec<_>>(),
+            "from": incident.from.to_string(),
+            "until": incident.until.to_string(),
+            "accounts": incident.accounts,
+            "amount": incident.amount.amount(),
+            "note": incident.note,
+        }),
+        What::Mandate { .. } | What::Movement { .. } => return None,
+    };
+    value["n"] = told.n.into();
+    value["type"] = told.what.name().into();
+    value["at"] = told.at.to_string().into();
+    Some(value)
+}

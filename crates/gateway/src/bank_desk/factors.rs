@@ -1,0 +1,135 @@
+//! What a bank's customers are asked for, and what is stopped at the bank.
+
+use super::Desk;
+use crate::api::problem::engine_error;
+use crate::domain::bank::{self, Bank, FACTOR_SETS_MAX, Function, REASON_BYTES_MAX, Side};
+use crate::domain::{Command, Factor, Factors};
+use crate::gateway::Gateway;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use web::{Json, Problem};
+
+/// The sets of factors of which each suffices; none: what the bank's connector says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FactorSets {
+    sets: Vec<Vec<Factor>>,
+}
+
+async fn row(gateway: &Gateway, desk: Desk) -> Result<Bank, Problem> {
+    gateway.bank_row(desk.bank).await.map_err(|error| engine_error(&error))
+}
+
+/// `GET /bank/v1/factors`.
+pub(super) async fn show(State(gateway): State<Gateway>, desk: Desk) -> Result<Json<FactorSets>, Problem> {
+    let sets = row(&gateway, desk).await?.factor_sets;
+    Ok(Json(FactorSets { sets: sets.into_iter().map(|set| set.iter().collect()).collect() }))
+}
+
+/// `PUT /bank/v1/factors`: in force for the next form that is shown.
+pub(super) async fn set(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    Json(asked): Json<FactorSets>,
+) -> Result<Json<FactorSets>, Problem> {
+    let sets: Vec<Factors> = asked.sets.iter().map(|set| set.iter().copied().collect()).collect();
+    if sets.len() > FACTOR_SETS_MAX
+        || sets.iter().any(|set: &Factors| !set.has(Factor::Account) || set.iter().count() < 2)
+    {
+        return Err(Problem::malformed(
+            "Each set names `account` and at least one factor more; there are at most 16 sets.",
+        ));
+    }
+    let command = Command::Bank(bank::Command::SetFactors { bank: desk.bank, sets, by: desk.staff });
+    gateway.submit(command, desk.actor(), None).await?;
+    show(State(gateway), desk).await
+}
+
+/// A switch, as everybody whom it concerns sees it.
+#[derive(Serialize)]
+struct SwitchBody {
+    function: &'static str,
+    stopped: bool,
+    stops: Vec<StopBody>,
+    history: Vec<ChangeBody>,
+}
+
+#[derive(Serialize)]
+struct StopBody {
+    by: &'static str,
+    reason: String,
+    since: String,
+}
+
+#[derive(Serialize)]
+struct ChangeBody {
+    by: &'static str,
+    stopped: bool,
+    reason: String,
+    at: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Switches {
+    data: Vec<SwitchBody>,
+}
+
+fn body(bank: &Bank, function: Function) -> SwitchBody {
+    let stops = bank.stops.iter().filter(|stop| stop.function == function);
+    let changes = bank.history.iter().filter(|change| change.function == function);
+    SwitchBody {
+        function: function.name(),
+        stopped: bank.stop(function).is_some(),
+        stops: stops
+            .map(|stop| StopBody { by: stop.side.name(), reason: stop.reason.clone(), since: stop.since.to_string() })
+            .collect(),
+        history: changes
+            .map(|change| ChangeBody {
+                by: change.side.name(),
+                stopped: change.stopped,
+                reason: change.reason.clone(),
+                at: change.at.to_string(),
+            })
+            .collect(),
+    }
+}
+
+/// `GET /bank/v1/switches`.
+pub(super) async fn switches(State(gateway): State<Gateway>, desk: Desk) -> Result<Json<Switches>, Problem> {
+    let bank = row(&gateway, desk).await?;
+    Ok(Json(Switches { data: Function::ALL.into_iter().map(|function| body(&bank, function)).collect() }))
+}
+
+/// What a switch is set to, and why.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Setting {
+    stopped: bool,
+    reason: String,
+}
+
+/// `PUT /bank/v1/switches/{function}`: in force with the commit; every operator and bank is told in it. What the gateway's
+/// side has stopped, the bank cannot let go on.
+pub(super) async fn switch(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    Path(function): Path<String>,
+    Json(asked): Json<Setting>,
+) -> Result<Json<Switches>, Problem> {
+    let function: Function = function.parse().map_err(|_| Problem::not_found())?;
+    if asked.reason.trim().is_empty() || asked.reason.len() > REASON_BYTES_MAX {
+        return Err(Problem::malformed(
+            "A reason has 1 to 500 bytes: it is shown to everybody whom the switch concerns.",
+        ));
+    }
+    let command = bank::Command::Switch {
+        bank: desk.bank,
+        function,
+        stop: asked.stopped,
+        side: Side::Bank,
+        by: Some(desk.staff),
+        reason: asked.reason,
+    };
+    gateway.submit(Command::Bank(command), desk.actor(), None).await?;
+    switches(State(gateway), desk).await
+}

@@ -1,0 +1,172 @@
+//! Links of an account: seen, ended and confirmed by its bank.
+
+use super::Desk;
+use crate::api::problem::{engine_error, unknown};
+use crate::connector::AccountNumber;
+use crate::domain::account::AccountKind;
+use crate::domain::mandate::{self, Mandate, RevokedBy, Why};
+use crate::domain::{Command, Factor, MandateId, Noun};
+use crate::gateway::Gateway;
+use crate::pages::letter_code;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use web::{Json, Problem};
+
+/// An account, as the bank knows it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Search {
+    branch: String,
+    kind: AccountKind,
+    number: String,
+}
+
+/// A mandate, as the account's bank sees it: no wallet's holder, no other bank's anything.
+#[derive(Serialize)]
+pub(super) struct LinkBody {
+    mandate_id: String,
+    operator: Option<Operator>,
+    status: &'static str,
+    requested_at: String,
+    limits: LimitsBody,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grade: Option<GradeBody>,
+    confirmed_by: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Operator {
+    name: String,
+    name_en: String,
+}
+
+#[derive(Serialize)]
+struct LimitsBody {
+    per_time: i64,
+    per_month: i64,
+}
+
+#[derive(Serialize)]
+struct GradeBody {
+    name: &'static str,
+    birth_date_matches: bool,
+    factors: Vec<&'static str>,
+    contact_notified: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Links {
+    data: Vec<LinkBody>,
+}
+
+fn body(gateway: &Gateway, id: MandateId, row: &Mandate) -> LinkBody {
+    let client = gateway.oauth().clients.all().into_iter().find(|client| client.operator == row.operator);
+    let operator = client.map(|client| {
+        let name = client.settings.name.clone();
+        Operator { name: name.ja, name_en: name.en }
+    });
+    LinkBody {
+        mandate_id: id.to_string(),
+        operator,
+        status: row.status.name(),
+        requested_at: row.requested.to_string(),
+        limits: LimitsBody { per_time: row.limits.per_time.amount(), per_month: row.limits.per_month.amount() },
+        grade: row.grant.map(|grant| GradeBody {
+            name: grant.name.name(),
+            birth_date_matches: grant.birth_date_matches,
+            factors: grant.factors.iter().map(Factor::name).collect(),
+            contact_notified: grant.contact_notified,
+        }),
+        confirmed_by: row.confirmed.map(Factor::name),
+    }
+}
+
+/// `POST /bank/v1/links/search`: the live mandates of an account. An account that the gateway has never seen has none.
+pub(super) async fn search(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    Json(asked): Json<Search>,
+) -> Result<Json<Links>, Problem> {
+    let number = AccountNumber { branch: asked.branch, kind: asked.kind, number: asked.number };
+    let account =
+        gateway.account(gateway.account_id(desk.bank, &number)).await.map_err(|error| engine_error(&error))?;
+    let mut data = Vec::new();
+    for (_, id) in account.into_iter().flat_map(|account| account.live) {
+        if let Some(row) = gateway.mandate(id).await.map_err(|error| engine_error(&error))? {
+            data.push(body(&gateway, id, &row));
+        }
+    }
+    Ok(Json(Links { data }))
+}
+
+/// The mandate called `id`, if it is of this bank.
+async fn own(gateway: &Gateway, desk: Desk, id: &str) -> Result<(MandateId, Mandate), Problem> {
+    let id: MandateId = id.parse().map_err(|_| unknown(Noun::Mandate))?;
+    let row = gateway.mandate(id).await.map_err(|error| engine_error(&error))?;
+    let row = row.filter(|row| row.bank == desk.bank).ok_or_else(|| unknown(Noun::Mandate))?;
+    Ok((id, row))
+}
+
+async fn shown(gateway: &Gateway, desk: Desk, id: &str) -> Result<Json<LinkBody>, Problem> {
+    let (id, row) = own(gateway, desk, id).await?;
+    Ok(Json(body(gateway, id, &row)))
+}
+
+/// Why a bank ends a mandate.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Revocation {
+    reason: Why,
+    note: Option<String>,
+}
+
+/// `POST /bank/v1/mandates/{id}/revoke`: no debit is taken from this moment on. A second time changes nothing.
+pub(super) async fn revoke(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    Path(id): Path<String>,
+    Json(asked): Json<Revocation>,
+) -> Result<Json<LinkBody>, Problem> {
+    let (mandate, _) = own(&gateway, desk, &id).await?;
+    let command =
+        mandate::Command::Revoke { mandate, operator: None, by: RevokedBy::Bank(desk.staff), why: asked.reason };
+    gateway.submit(Command::Mandate(command), desk.actor(), asked.note).await?;
+    shown(&gateway, desk, &id).await
+}
+
+/// How the customer confirmed.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Confirmation {
+    channel: Factor,
+}
+
+/// `POST /bank/v1/mandates/{id}/confirm`: the bank has seen for itself that it was its customer.
+pub(super) async fn confirm(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    Path(id): Path<String>,
+    Json(asked): Json<Confirmation>,
+) -> Result<Json<LinkBody>, Problem> {
+    let (mandate, _) = own(&gateway, desk, &id).await?;
+    let command = mandate::Command::Confirm { mandate, channel: asked.channel };
+    gateway.submit(Command::Mandate(command), desk.actor(), None).await?;
+    shown(&gateway, desk, &id).await
+}
+
+#[derive(Serialize)]
+pub(super) struct Letter {
+    code: String,
+}
+
+/// `POST /bank/v1/mandates/{id}/letter`: what the bank prints into a letter to the address that it knows. The same number
+/// each time, and stored nowhere.
+pub(super) async fn letter(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    Path(id): Path<String>,
+) -> Result<Json<Letter>, Problem> {
+    let (mandate, row) = own(&gateway, desk, &id).await?;
+    let grant = row.grant.ok_or_else(|| unknown(Noun::Mandate))?;
+    Ok(Json(Letter { code: letter_code(&gateway, mandate, grant.account).expose().clone() }))
+}

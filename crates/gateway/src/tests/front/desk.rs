@@ -1,0 +1,140 @@
+//! The bank's desk: what concerns its own customers, and nobody else's.
+
+use super::link::{granted, status_of};
+use super::world::{GATEWAY, World};
+use crate::domain::mandate::Status;
+use bytes::Bytes;
+use http::{Method, Request, StatusCode};
+use serde_json::{Value, json};
+
+/// A call by the desk with this token.
+async fn call(world: &World, method: &str, path: &str, token: &str, body: Option<Value>) -> (u16, Value) {
+    let request = Request::builder()
+        .method(Method::from_bytes(method.as_bytes()).expect("a method"))
+        .uri(format!("{GATEWAY}/bank/v1/{path}"))
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json");
+    let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+    let answer = world.wallet().call(request.body(body).expect("a request")).await;
+    (answer.status.as_u16(), answer.body)
+}
+
+async fn mandate(world: &World) -> String {
+    let code = granted(world).await;
+    let collected = world.wallet().collect(&code).await;
+    collected.body["authorization_details"][0]["mandate_id"].as_str().expect("a mandate").to_owned()
+}
+
+fn account(number: &str) -> Option<Value> {
+    Some(json!({"branch": "001", "kind": "ordinary", "number": number}))
+}
+
+#[tokio::test]
+async fn a_bank_sees_and_ends_the_links_of_its_own_customers() {
+    let world = World::new().await;
+    let mandate = mandate(&world).await;
+    let (status, links) = call(&world, "POST", "links/search", "desk-0125", account("1234567")).await;
+    assert_eq!((status, &links["data"][0]["mandate_id"]), (200, &json!(mandate)));
+    assert_eq!(links["data"][0]["operator"]["name"], "キンチャク");
+    let revocation = Some(json!({"reason": "fraud", "note": "the customer called"}));
+    let path = format!("mandates/{mandate}/revoke");
+    for (what, token, status) in
+        [("no token", "", 401), ("a guess", "guess", 401), ("another bank's", "desk-0009", 404)]
+    {
+        assert_eq!(call(&world, "POST", &path, token, revocation.clone()).await.0, status, "{what}");
+    }
+    let (_, other) = call(&world, "POST", "links/search", "desk-0009", account("1234567")).await;
+    assert_eq!(other["data"], json!([]), "the same number at another bank is another account");
+    assert_eq!(status_of(&world, &mandate).await, Status::Active);
+    let (status, revoked) = call(&world, "POST", &path, "desk-0125", revocation.clone()).await;
+    assert_eq!((status, &revoked["status"]), (200, &json!("revoked")));
+    assert_eq!(call(&world, "POST", &path, "desk-0125", revocation).await.0, 200, "a second time changes nothing");
+    let (_, links) = call(&world, "POST", "links/search", "desk-0125", account("1234567")).await;
+    assert_eq!(links["data"], json!([]));
+    for body in [json!({"reason": "boredom"}), json!({}), json!({"reason": "fraud", "extra": 1})] {
+        assert_eq!(call(&world, "POST", &path, "desk-0125", Some(body)).await.0, 400);
+    }
+}
+
+#[tokio::test]
+async fn a_bank_confirms_by_its_app_or_by_letter() {
+    let world = World::new().await;
+    let mandate = mandate(&world).await;
+    let confirm = format!("mandates/{mandate}/confirm");
+    for (channel, status) in [("pin", 409), ("account", 409), ("telepathy", 400)] {
+        let refused = call(&world, "POST", &confirm, "desk-0125", Some(json!({ "channel": channel }))).await;
+        assert_eq!(refused.0, status, "{channel}: {}", refused.1);
+    }
+    let (_, letter) = call(&world, "POST", &format!("mandates/{mandate}/letter"), "desk-0125", None).await;
+    let number = letter["code"].as_str().expect("a number").to_owned();
+    let mut holder = world.browser();
+    let page = holder.get("/confirm").await;
+    let notice = world.hosted.last_code();
+    let typed = [("code", notice.as_str()), ("card_serial", ""), ("letter", number.as_str())];
+    assert_eq!(holder.send(&page, "/confirm", &typed).await.status, StatusCode::OK);
+    let (status, confirmed) = call(&world, "POST", &confirm, "desk-0125", Some(json!({"channel": "bank_app"}))).await;
+    assert_eq!((status, &confirmed["confirmed_by"]), (200, &json!("letter")), "the first confirmation stays");
+}
+
+#[tokio::test]
+async fn what_the_desk_asks_for_is_asked_for_on_the_next_form() {
+    let world = World::new().await;
+    let raised = json!({"sets": [["account", "pin", "birth_date", "sms_code"]]});
+    assert_eq!(call(&world, "PUT", "factors", "desk-0125", Some(raised.clone())).await, (200, raised.clone()));
+    let mut browser = world.browser();
+    let form = super::link::to_form(&mut browser, &world.wallet().push("0125").await).await;
+    assert!(form.body.contains("name=\"birth_date\"") && !form.body.contains("name=\"name_kana\""), "{}", form.body);
+    for sets in [json!([["pin"]]), json!([["account"]]), json!([["account", "shoe_size"]]), json!("none")] {
+        assert_eq!(call(&world, "PUT", "factors", "desk-0125", Some(json!({ "sets": sets }))).await.0, 400, "{sets}");
+    }
+    let stopped = Some(json!({"stopped": true, "reason": "a spray is going on"}));
+    let static_only = json!({"sets": [["account", "pin"]]});
+    call(&world, "PUT", "factors", "desk-0125", Some(static_only)).await;
+    call(&world, "PUT", "switches/static_factors", "desk-0125", stopped).await;
+    let page = browser.get("/link").await;
+    assert!(!page.body.contains("name=\"pin\""), "no set is left that may be tried");
+}
+
+#[tokio::test]
+async fn a_stop_and_an_incident_are_told_to_every_bank_and_operator() {
+    let world = World::new().await;
+    let stop = Some(json!({"stopped": true, "reason": "unusual debits"}));
+    let (status, switches) = call(&world, "PUT", "switches/register", "desk-0125", stop).await;
+    assert_eq!((status, &switches["data"][0]["stopped"]), (200, &json!(true)));
+    assert_eq!(switches["data"][0]["history"][0]["reason"], "unusual debits");
+    let wallet = world.wallet();
+    let proof = wallet.proof("POST", "/gateway/v1/par", None);
+    let refused = wallet.post("/gateway/v1/par", &wallet.asking("0125"), Some(&proof)).await;
+    assert_eq!(refused.body["error"], "invalid_authorization_details", "no new mandates at this bank");
+    let report = json!({
+        "reference": "case-1",
+        "factors": ["account", "name_kana", "pin"],
+        "from": "2026-11-01T00:00:00+09:00",
+        "until": "2026-11-20T00:00:00+09:00",
+        "accounts": 3,
+        "amount": 900_000,
+        "note": "three debits of 100,000 each, the first minutes after the link",
+    });
+    let (status, first) = call(&world, "POST", "incidents", "desk-0125", Some(report.clone())).await;
+    assert_eq!(status, 201, "{first}");
+    assert_eq!(
+        call(&world, "POST", "incidents", "desk-0125", Some(report.clone())).await,
+        (201, first),
+        "once is enough"
+    );
+    let mut changed = report.clone();
+    changed["accounts"] = json!(4);
+    assert_eq!(call(&world, "POST", "incidents", "desk-0125", Some(changed)).await.0, 409, "another report, same name");
+    for token in ["desk-0009", "desk-0001", "desk-0125"] {
+        let (_, events) = call(&world, "GET", "events", token, None).await;
+        let types: Vec<_> = events["data"].as_array().expect("events").iter().map(|event| &event["type"]).collect();
+        assert_eq!(types, ["bank.switch", "bank.incident"], "{token}");
+        assert_eq!(events["data"][1]["amount"], 900_000);
+        assert_eq!(events["next"], 2);
+        let (_, after) = call(&world, "GET", "events?after=1&limit=5", token, None).await;
+        assert_eq!(after["data"].as_array().map(Vec::len), Some(1));
+    }
+    let mut floats = report;
+    floats["amount"] = json!(1.5);
+    assert_eq!(call(&world, "POST", "incidents", "desk-0125", Some(floats)).await.0, 400);
+}
