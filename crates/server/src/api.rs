@@ -1,25 +1,56 @@
 //! The wallet's HTTP API under `/v1`: one room a noun. A handler parses, submits, presents; everything else is below it.
 
 mod challenges;
+mod claims;
 mod holders;
 mod identifications;
+mod ids;
 mod mandates;
+mod movements;
+mod payments;
+mod payouts;
+mod recipients;
+mod sends;
 mod sessions;
+mod settlements;
+mod shops;
 mod top_ups;
+mod vouchers;
 mod wallets;
+mod webhooks;
 
+pub use claims::Claim;
+
+use crate::openapi;
 use crate::service::Service;
 use axum::Router;
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
 
 /// All paths.
 pub fn router() -> Router<Arc<Service>> {
-    Router::new()
+    let people = Router::new()
         .merge(challenges::router())
         .merge(holders::router())
         .merge(identifications::router())
         .merge(mandates::router())
         .merge(sessions::router())
         .merge(top_ups::router())
-        .merge(wallets::router())
+        .merge(wallets::router());
+    openapi::served(people.into(), money())
+}
+
+/// The paths of money.
+fn money() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
+        .merge(claims::router())
+        .merge(movements::router())
+        .merge(payments::router())
+        .merge(payouts::router())
+        .merge(recipients::router())
+        .merge(sends::router())
+        .merge(settlements::router())
+        .merge(shops::router())
+        .merge(vouchers::router())
+        .merge(webhooks::router())
 }

@@ -147,6 +147,26 @@ impl Doors {
         Transaction(&self.connection()).of(owner)
     }
 
+    /// What is `owner`'s, by id from the largest down, below `before`: at most `limit`, and where it goes on.
+    pub fn newest<T: Door>(
+        &self,
+        owner: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> Result<(Vec<T>, Option<Id>), DoorsError> {
+        let sql = format!("SELECT body FROM {} WHERE owner = ? AND id < ? ORDER BY id DESC LIMIT ?", T::TABLE);
+        let connection = self.connection();
+        let mut select = connection.prepare_cached(&sql)?;
+        let (before, limit) = (before.unwrap_or(Id([0xff; 16])), limit.min(DOORS_LISTED_MAX));
+        let asked = i64::try_from(limit + 1).unwrap_or(0);
+        let rows = select.query_map(params![owner.0, before.0, asked], |row| row.get::<_, String>(0))?;
+        let mut found: Vec<T> = rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect::<Result<_, DoorsError>>()?;
+        let goes_on = found.len() > limit;
+        found.truncate(limit);
+        let next = found.last().filter(|_| goes_on).map(Door::id);
+        Ok((found, next))
+    }
+
     /// All, by id, after the one with the id `after`.
     pub fn all<T: Door>(&self, after: Id, limit: usize) -> Result<Vec<T>, DoorsError> {
         let sql = format!("SELECT body FROM {} WHERE id > ? ORDER BY id LIMIT ?", T::TABLE);

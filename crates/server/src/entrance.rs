@@ -33,6 +33,7 @@ pub struct Entrance {
     callers: RateLimit<Id>,
     entrances: RateLimit<IpAddr>,
     logins: RateLimit<Id>,
+    look_ups: RateLimit<Id>,
 }
 
 impl Entrance {
@@ -45,6 +46,7 @@ impl Entrance {
             callers: RateLimit::new("caller", rates.caller_max, MINUTE_MS),
             entrances: RateLimit::new("entrance", rates.entrance_max, MINUTE_MS),
             logins: RateLimit::new("login", rates.login_max, MINUTE_MS),
+            look_ups: RateLimit::new("look_up", rates.look_up_max, MINUTE_MS),
         }
     }
 
@@ -115,8 +117,11 @@ impl FromRequestParts<Arc<Service>> for Holder {
         let session = if let Some(token) = bearer(&parts.headers) {
             service.session(token)?
         } else {
-            check_same_origin(parts, &service.options.origin)?;
-            service.browser_session(&parts.headers)?
+            let session = service.browser_session(&parts.headers)?;
+            if session.is_some() {
+                check_same_origin(parts, &service.options.origin)?;
+            }
+            session
         };
         let session = session.ok_or_else(Problem::unauthenticated)?;
         let origin = service.origin(source(&parts.extensions), session.device);
@@ -198,6 +203,12 @@ impl Service {
     /// Counts an attempt to log in as whoever has `mail`, or to recover that login.
     pub fn count_login(&self, mail: Id) -> Result<(), Problem> {
         let verdict = self.entrance.logins.count(mail, self.now());
+        if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
+    }
+
+    /// Counts an attempt of `holder` to find something that others have: a recipient's name, a voucher.
+    pub fn count_look_up(&self, holder: HolderId) -> Result<(), Problem> {
+        let verdict = self.entrance.look_ups.count(holder.0, self.now());
         if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
     }
 

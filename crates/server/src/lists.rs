@@ -8,7 +8,7 @@
 use domain::Key;
 use engine::{JournalReader, Place, Record, StoreError, Stored, history};
 use wallet::movement::{self, Movement};
-use wallet::{Event, Row, ShopId, WalletId, Wallets, chart, table};
+use wallet::{Event, PaymentId, Row, ShopId, WalletId, Wallets, chart, payment, table};
 
 /// Records that one read looks at: about ten milliseconds.
 pub const LIST_RECORDS_MAX: usize = 500;
@@ -108,4 +108,29 @@ fn list(
 fn lines_of(record: &Record<Wallets>, shown: impl Fn(&Event) -> Option<Movement>) -> impl Iterator<Item = Line> {
     let place = record.place;
     record.entry.events.iter().rev().filter_map(move |event| shown(event).map(|movement| Line { place, movement }))
+}
+
+/// A part of a shop's payments, newest first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payments {
+    /// The payments, each once, where it began. There may be none although the list goes on.
+    pub payments: Vec<PaymentId>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<Cursor>,
+}
+
+/// A page of the payments that began at `shop`, from `cursor` on: at most `limit`.
+pub fn payments_of_shop(
+    journal: &impl JournalReader,
+    shop: ShopId,
+    cursor: Cursor,
+    limit: usize,
+) -> Result<Payments, StoreError> {
+    let began = |event: &Event| {
+        let is_begin = matches!(event, Event::Payment(payment::Event::Paid(_) | payment::Event::Authorised { .. }));
+        movement::of_shop(event, shop).filter(|_| is_begin)
+    };
+    let page = list(journal, shop_key(shop), cursor, limit, began)?;
+    let payments = page.lines.iter().map(|line| PaymentId(line.movement.id)).collect();
+    Ok(Payments { payments, next: page.next })
 }

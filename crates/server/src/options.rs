@@ -40,6 +40,8 @@ pub struct Options {
     pub engine: engine::Options,
     /// The store's bounds, and where its anchors go.
     pub store: engine::sqlite::SqliteOptions,
+    /// Hosts that webhooks may go to although they are not on the public internet, with a port or without: the sandbox's.
+    pub webhook_hosts: Vec<String>,
     /// How long a top-up or payout may make its caller wait for the bank, in milliseconds.
     pub bank_wait_ms: u64,
 }
@@ -92,11 +94,13 @@ pub struct Rates {
     pub entrance_max: u32,
     /// Attempts to log in with one mail address.
     pub login_max: u32,
+    /// Attempts of one holder to find a recipient or to redeem a voucher.
+    pub look_up_max: u32,
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { source_max: 1_200, caller_max: 6_000, entrance_max: 60, login_max: 10 }
+        Self { source_max: 1_200, caller_max: 6_000, entrance_max: 60, login_max: 10, look_up_max: 20 }
     }
 }
 

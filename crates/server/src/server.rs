@@ -44,12 +44,20 @@ impl Server {
         let work = settled(service.work_due(now, budget).await);
         let letters = settled(service.deliver_due(now, budget).await);
         let people = settled(service.refresh_identifications(now, budget).await);
-        work.and(letters).and(people)
+        let fed = settled(service.feed_shops().await);
+        let told = settled(service.deliver_webhooks(now, budget).await);
+        work.and(letters).and(people).and(fed).and(told)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.
     pub async fn dispatch(&self) {
         self.0.engine.dispatch().await;
+    }
+
+    /// What is behind the routers, for tests that need what no path gives.
+    #[cfg(test)]
+    pub(crate) fn service(&self) -> &Arc<Service> {
+        &self.0
     }
 
     /// Stops: what was accepted is answered, everything is written.

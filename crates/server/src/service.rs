@@ -8,12 +8,16 @@ use crate::banks::Banks;
 use crate::doors::{Doors, DoorsError, Safety};
 use crate::entrance::Entrance;
 use crate::gateway::GatewayToken;
+use crate::journals::Journals;
 use crate::keys::Keys;
 use crate::options::Options;
 use crate::password::Passwords;
 use crate::refusals;
+use crate::webhooks::deliver::Pauses;
+use crate::webhooks::endpoint::Endpoints;
 use crate::work::{self, Breakers, Maker};
 use crate::{accounts, codes, contacts, identity, letters, links, proofs, sessions, shops};
+use crate::{api, webhooks};
 use domain::{Id, Key, Time};
 use engine::sqlite::{SqliteJournal, SqliteStore};
 use engine::vault::{Vault, VaultError};
@@ -57,6 +61,12 @@ pub struct Service {
     pub asking: Asking,
     /// The banks, as the gateway last showed them.
     pub banks: Banks,
+    /// Readers of the journal.
+    pub journals: Journals,
+    /// Where shops want to be told.
+    pub endpoints: Endpoints,
+    /// Which of them are left alone for a while.
+    pub pauses: Pauses,
     vault: Mutex<Vault>,
 }
 
@@ -116,6 +126,9 @@ impl Service {
         let journal = SqliteJournal::open(&options.directory)?;
         let (work, maker) = work::open(&options.directory.join(WORK_FILE), Box::new(journal))?;
         prepare(&doors)?;
+        prepare_money(&doors, &work)?;
+        let endpoints = Endpoints::default();
+        endpoints.load(&doors)?;
         let engine = Engine::start(core, Arc::clone(&outside.clock));
         Ok(Self {
             engine,
@@ -129,6 +142,9 @@ impl Service {
             gateway_token: GatewayToken::default(),
             asking: Asking::default(),
             banks: Banks::default(),
+            journals: Journals::new(&options.directory),
+            endpoints,
+            pauses: Pauses::default(),
             vault: Mutex::new(vault),
             outside,
             options,
@@ -244,4 +260,13 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<links::LinkedAccount>()?;
     doors.prepare::<links::GatewayMandate>()?;
     Ok(())
+}
+
+/// Makes every table that the money's side keeps.
+fn prepare_money(doors: &Doors, work: &Doors) -> Result<(), DoorsError> {
+    doors.prepare::<api::Claim>()?;
+    doors.prepare::<webhooks::endpoint::Endpoint>()?;
+    work.prepare::<webhooks::delivery::Delivery>()?;
+    work.prepare::<webhooks::feed::Settlement>()?;
+    work.prepare::<webhooks::feed::FeedCursor>()
 }

@@ -55,6 +55,19 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::TopUp,
+        Self::Voucher,
+        Self::Bonus,
+        Self::Payment,
+        Self::Refund,
+        Self::Send,
+        Self::Receipt,
+        Self::Payout,
+        Self::Collection,
+    ];
+
     /// The kind as the API shows it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -72,7 +85,7 @@ impl Kind {
 }
 
 /// Who stands at the other end of a movement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Counterparty {
     /// Nobody.
     None,

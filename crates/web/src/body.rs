@@ -45,6 +45,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBytes<T> {
             .detail("Send `Content-Type: application/json`."));
         }
         let bytes = Bytes::from_request(request, state).await.map_err(|rejection| too_large(rejection.status()))?;
+        // An array would do for a struct, member by member in order: nobody who sends one means that.
+        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+            return Err(Problem::malformed("The body must be a JSON object."));
+        }
         parse(&bytes).map(|value| Self(value, bytes))
     }
 }

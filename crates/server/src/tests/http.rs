@@ -1,10 +1,17 @@
 //! The API as its callers meet it: the service's own routers in process, beside stand-ins for the outside.
 
+mod bad_input;
 mod browser;
 mod gateway;
 mod links;
+mod movements;
 mod outside;
+mod payments;
 mod people;
 mod proofs;
+mod races;
+mod sends;
+mod till;
 mod top_ups;
+mod webhooks;
 mod world;

@@ -261,10 +261,17 @@ fn options(directory: &TempDir) -> Options {
             .map(|n: u8| Staff { id: StaffId(Id::from_number(n.into())), token: secret(&format!("desk-{n}")) })
             .into(),
         password_cost: Cost { memory_kib: 64, passes: 1 },
-        rates: Rates { source_max: 100_000, caller_max: 100_000, entrance_max: 100_000, login_max: 1_000 },
+        rates: Rates {
+            source_max: 100_000,
+            caller_max: 100_000,
+            entrance_max: 100_000,
+            login_max: 1_000,
+            look_up_max: 1_000,
+        },
         context: Arc::default(),
         engine: engine::Options::default(),
         store: engine::sqlite::SqliteOptions::default(),
+        webhook_hosts: vec!["shop.localhost".into()],
         bank_wait_ms: 2_000,
     }
 }

@@ -1,0 +1,201 @@
+//! Claims: somebody sees a debit at their bank that they did not make. They need no account with us, only what the bank's
+//! statement shows; with the code that they are given they, and nobody else, can see how far it is.
+//!
+//! What they write is sealed as it comes in. Id and code are computed from the request, so that a repeat gets the same ones
+//! and no code is stored.
+
+use crate::asked::Asked;
+use crate::doors::Door;
+use crate::entrance::{ANYONE, From};
+use crate::refusals;
+use crate::sealed::Ciphertext;
+use crate::service::Service;
+use axum::extract::{FromRequestParts, Path, State};
+use domain::{Id, Time};
+use http::request::Parts;
+use http::{StatusCode, header};
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use wallet::HolderId;
+use web::{Json, Problem};
+
+/// Dates that one claim may name.
+const DATES_MAX: usize = 31;
+/// The longest descriptor or contact, in characters.
+const TEXT_CHARACTERS_MAX: usize = 200;
+
+/// The paths of this room.
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(make)).routes(routes!(get))
+}
+
+/// A debit that somebody did not make.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MakeClaim {
+    /// The bank's code of four digits: `0125`.
+    bank_code: String,
+    /// What the statement shows.
+    descriptor: Option<String>,
+    /// On which dates: `2020-09-08`.
+    dates: Vec<String>,
+    /// How many yen, all dates together.
+    #[schema(value_type = Option<i64>, minimum = 1)]
+    amount: Option<Yen>,
+    /// How the person can be reached.
+    contact: String,
+}
+
+/// A claim that was taken.
+#[derive(Serialize, ToSchema)]
+pub struct Taken {
+    /// Its id.
+    id: String,
+    /// To be kept: with it alone the claim can be seen. Give it as `Authorization: Bearer …`.
+    code: String,
+    /// `received`.
+    status: &'static str,
+}
+
+/// A claim as its claimant sees it.
+#[derive(Serialize, ToSchema)]
+pub struct ShownClaim {
+    /// Its id.
+    id: String,
+    /// `received`: the desk has it.
+    status: &'static str,
+    /// At which bank.
+    bank_code: String,
+    /// When it came in.
+    made_at: String,
+}
+
+/// A claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claim {
+    /// Its id.
+    key: Id,
+    /// The MAC of the request's body.
+    body: Id,
+    /// At which bank.
+    bank_code: String,
+    /// What was written.
+    sealed: Ciphertext,
+    /// When.
+    made: Time,
+}
+
+impl Door for Claim {
+    const TABLE: &'static str = "claim";
+
+    fn id(&self) -> Id {
+        self.key
+    }
+}
+
+/// The code that a claimant shows.
+pub struct ClaimCode(String);
+
+impl FromRequestParts<Arc<Service>> for ClaimCode {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Service>) -> Result<Self, Problem> {
+        let value = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let code = value.and_then(|value| value.split_once(' ')).map(|(_, code)| code.trim().to_owned());
+        code.map(Self).ok_or_else(Problem::unauthenticated)
+    }
+}
+
+/// Say that a debit was not yours. Takes no account.
+#[utoipa::path(post, path = "/v1/claims", tag = "claims", request_body = MakeClaim,
+    params(("Idempotency-Key" = String, Header)), responses((status = 201, body = Taken)))]
+async fn make(
+    State(service): State<Arc<Service>>,
+    From(source): From,
+    Asked { body, repeat }: Asked<MakeClaim>,
+) -> Result<(StatusCode, Json<Taken>), Problem> {
+    service.count_entrance(source)?;
+    body.check()?;
+    let request = repeat.by(&service, ANYONE);
+    let key = service.keys.secret("claim", &format!("{source} {}", Id(request.key)));
+    let plain = serde_json::to_vec(&body).map_err(|_| Problem::internal())?;
+    // A claimant is nobody whom we know: the claim itself is the person under whose key it is sealed.
+    let sealed = Ciphertext(service.seal(HolderId(key), &plain)?.0);
+    let (made, bank_code) = (service.now(), body.bank_code);
+    let claim = Claim { key, body: Id(request.body), bank_code, sealed, made };
+    if !service.doors.insert(&claim)? {
+        let kept: Option<Claim> = service.doors.get(key)?;
+        if kept.is_none_or(|kept| kept.body != claim.body) {
+            return Err(refusals::engine_problem(&engine::EngineError::KeyReused));
+        }
+    }
+    let taken = Taken { id: shown(key), code: service.claim_code(key), status: "received" };
+    Ok((StatusCode::CREATED, Json(taken)))
+}
+
+/// See how far a claim is, with the code that was given for it.
+#[utoipa::path(get, path = "/v1/claims/{claim}", tag = "claims", params(("claim" = String, Path)),
+    security(("claimant" = [])), responses((status = 200, body = ShownClaim)))]
+async fn get(
+    State(service): State<Arc<Service>>,
+    From(source): From,
+    Path(claim): Path<String>,
+    ClaimCode(code): ClaimCode,
+) -> Result<Json<ShownClaim>, Problem> {
+    service.count_entrance(source)?;
+    let unknown = || Problem::not_found().with("noun", "claim");
+    let key = parse(&claim).ok_or_else(unknown)?;
+    // Compared as hashes, so that how near a guess is shows in no time.
+    let hash = |code: &str| service.keys.secret("claim code", code);
+    if hash(&code) != hash(&service.claim_code(key)) {
+        return Err(unknown());
+    }
+    let kept: Claim = service.doors.get(key)?.ok_or_else(unknown)?;
+    let made_at = kept.made.to_string();
+    Ok(Json(ShownClaim { id: shown(key), status: "received", bank_code: kept.bank_code, made_at }))
+}
+
+impl MakeClaim {
+    fn check(&self) -> Result<(), Problem> {
+        let wrong = |member: &'static str, detail: &'static str| Problem::malformed(detail).with("member", member);
+        let is_text = |text: &str| {
+            (1..=TEXT_CHARACTERS_MAX).contains(&text.chars().count()) && !text.chars().any(char::is_control)
+        };
+        if self.bank_code.len() != 4 || !self.bank_code.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong("bank_code", "A bank's code has four digits."));
+        }
+        if !(1..=DATES_MAX).contains(&self.dates.len()) {
+            return Err(wrong("dates", "A claim names 1 to 31 dates."));
+        }
+        if self.dates.iter().any(|date| date.parse::<jiff::civil::Date>().is_err()) {
+            return Err(wrong("dates", "A date is written as 2020-09-08."));
+        }
+        if self.amount.is_some_and(Yen::is_zero) {
+            return Err(wrong("amount", "An amount is at least one yen."));
+        }
+        if !self.descriptor.as_deref().is_none_or(is_text) {
+            return Err(wrong("descriptor", "A descriptor is 1 to 200 characters on one line."));
+        }
+        if is_text(&self.contact) { Ok(()) } else { Err(wrong("contact", "A contact is 1 to 200 characters.")) }
+    }
+}
+
+impl Service {
+    /// The code of the claim `key`: 128 bits that only we can compute.
+    fn claim_code(&self, key: Id) -> String {
+        self.keys.secret("code of a claim", &key.to_string()).to_string()
+    }
+}
+
+fn shown(key: Id) -> String {
+    format!("clm_{key}")
+}
+
+fn parse(text: &str) -> Option<Id> {
+    let digits = text.strip_prefix("clm_").filter(|digits| digits.len() == 32)?;
+    u128::from_str_radix(digits, 16).ok().map(Id::from_number)
+}

@@ -1,0 +1,367 @@
+//! Webhook endpoints: where a shop wants to be told, with a key that is shown once; and every delivery, to be looked at and
+//! sent again.
+
+use crate::asked::Asked;
+use crate::doors::Door as _;
+use crate::entrance::Shop;
+use crate::query::{self, Page, Query};
+use crate::refusals;
+use crate::service::Service;
+use crate::webhooks::delivery::{Attempt, Delivery};
+use crate::webhooks::endpoint::{self, ENDPOINTS_MAX, Endpoint, OVERLAP_MS};
+use crate::webhooks::event;
+use axum::extract::{Path, State};
+use domain::Id;
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use web::{Json, Problem};
+
+/// The paths of this room.
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
+        .routes(routes!(list, make))
+        .routes(routes!(get, delete))
+        .routes(routes!(enable))
+        .routes(routes!(rotate))
+        .routes(routes!(list_deliveries))
+        .routes(routes!(get_delivery))
+        .routes(routes!(redeliver))
+}
+
+/// An endpoint that is wanted.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MakeEndpoint {
+    /// Where: `https://`, on the public internet.
+    url: String,
+    /// Of what: `payment.authorised`, `payment.captured`, `payment.voided`, `payment.expired`, `payment.refunded`; or `*`.
+    events: Vec<String>,
+}
+
+/// Nothing more is said.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+/// An endpoint.
+#[derive(Serialize, ToSchema)]
+pub struct ShownEndpoint {
+    /// Its id.
+    id: String,
+    /// Where.
+    url: String,
+    /// Of what.
+    events: Vec<String>,
+    /// `enabled` or `disabled`.
+    status: &'static str,
+    /// Why it is disabled: `gone` (the receiver said so), `failing` (a message found nobody in three days).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_because: Option<&'static str>,
+    /// Since when.
+    created_at: String,
+    /// The key that signs, `whsec_…`: shown once, here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+}
+
+/// A new key.
+#[derive(Serialize, ToSchema)]
+pub struct Rotated {
+    /// The key that signs from now on, `whsec_…`: shown once, here.
+    secret: String,
+    /// Until when the key before signs beside it.
+    previous_until: String,
+}
+
+/// A message to an endpoint.
+#[derive(Serialize, ToSchema)]
+pub struct ShownDelivery {
+    /// Its id.
+    id: String,
+    /// The message's id, as it stands in `webhook-id`.
+    event_id: String,
+    /// What is told.
+    #[serde(rename = "type")]
+    name: String,
+    /// `pending`, `delivered`, `failed`.
+    status: &'static str,
+    /// What was tried, the oldest first.
+    attempts: Vec<ShownAttempt>,
+    /// When it is tried next.
+    next_attempt_at: Option<String>,
+    /// The body, as it is sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+}
+
+/// An attempt.
+#[derive(Serialize, ToSchema)]
+pub struct ShownAttempt {
+    /// When.
+    at: String,
+    /// The status code that was answered.
+    answered: Option<u16>,
+    /// What went wrong, where nothing was answered.
+    failure: Option<String>,
+}
+
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// How many, 1 to 100; 20 without it.
+    limit: Option<usize>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
+}
+
+/// Want to be told. The answer shows the signing key, once.
+#[utoipa::path(post, path = "/v1/webhook-endpoints", tag = "webhooks", request_body = MakeEndpoint,
+    params(("Idempotency-Key" = String, Header)), security(("shop" = [])),
+    responses((status = 201, body = ShownEndpoint)))]
+async fn make(
+    State(service): State<Arc<Service>>,
+    shop: Shop,
+    Asked { body, repeat }: Asked<MakeEndpoint>,
+) -> Result<(StatusCode, Json<ShownEndpoint>), Problem> {
+    endpoint::check_url(&body.url, &service.options.webhook_hosts)?;
+    let is_known = |name: &String| name == "*" || event::NAMES.contains(&name.as_str());
+    if body.events.is_empty() || body.events.len() > event::NAMES.len() || !body.events.iter().all(is_known) {
+        return Err(Problem::malformed("These are no events.").with("member", "events").with("possible", event::NAMES));
+    }
+    let request = repeat.by(&service, shop.actor());
+    let key = Id(request.key);
+    let (signing, secret) = service.new_signing_key(shop.0, key)?;
+    let made = Endpoint {
+        key,
+        body: Id(request.body),
+        shop: shop.0,
+        url: body.url,
+        events: body.events,
+        keys: vec![signing],
+        made: service.now(),
+        disabled: None,
+    };
+    service.change_endpoints(shop.0, |doors| {
+        if let Some(kept) = doors.get::<Endpoint>(key)? {
+            let is_same = kept.body == made.body;
+            return Err(if is_same {
+                shown_once(&kept)
+            } else {
+                refusals::engine_problem(&engine::EngineError::KeyReused)
+            });
+        }
+        if doors.of::<Endpoint>(shop.0.0)?.len() >= ENDPOINTS_MAX {
+            return Err(refusals::new(
+                409,
+                "too-many",
+                "There are too many endpoints.",
+                "登録数の上限に達しています。",
+            )
+            .with("at_most", ENDPOINTS_MAX));
+        }
+        Ok(doors.put(&made)?)
+    })?;
+    let mut shown = present(&made);
+    shown.secret = Some(secret.expose().clone());
+    Ok((StatusCode::CREATED, Json(shown)))
+}
+
+/// A repeat: what it made is there, and its key is not shown again.
+fn shown_once(endpoint: &Endpoint) -> Problem {
+    refusals::new(
+        409,
+        "shown-once",
+        "It is made already; its key is shown once.",
+        "作成済みです。キーは一度だけ表示されます。",
+    )
+    .detail("POST …/secret-rotations makes a new key.")
+    .with("id", endpoint.shown())
+}
+
+/// The shop's endpoints.
+#[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks", security(("shop" = [])),
+    responses((status = 200, body = Page<ShownEndpoint>)))]
+async fn list(State(service): State<Arc<Service>>, shop: Shop) -> Result<Json<Page<ShownEndpoint>>, Problem> {
+    let endpoints: Vec<Endpoint> = service.doors.of(shop.0.0)?;
+    Ok(Json(Page { data: endpoints.iter().map(present).collect(), next_cursor: None }))
+}
+
+/// See an endpoint.
+#[utoipa::path(get, path = "/v1/webhook-endpoints/{endpoint}", tag = "webhooks", params(("endpoint" = String, Path)),
+    security(("shop" = [])), responses((status = 200, body = ShownEndpoint)))]
+async fn get(
+    State(service): State<Arc<Service>>,
+    shop: Shop,
+    Path(endpoint): Path<String>,
+) -> Result<Json<ShownEndpoint>, Problem> {
+    Ok(Json(present(&service.endpoint_of(shop, &endpoint)?)))
+}
+
+/// Not to be told any more.
+#[utoipa::path(delete, path = "/v1/webhook-endpoints/{endpoint}", tag = "webhooks", params(("endpoint" = String, Path)),
+    security(("shop" = [])), responses((status = 204)))]
+async fn delete(
+    State(service): State<Arc<Service>>,
+    shop: Shop,
+    Path(endpoint): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let endpoint = service.endpoint_of(shop, &endpoint)?;
+    service.change_endpoints(shop.0, |doors| Ok(doors.remove::<Endpoint>(endpoint.key)?))?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Be told again, after the endpoint was disabled. What was not delivered meanwhile is sent again on demand alone.
+#[utoipa::path(post, path = "/v1/webhook-endpoints/{endpoint}/enable", tag = "webhooks", request_body = Nothing,
+    params(("endpoint" = String, Path), ("Idempotency-Key" = String, Header)), security(("shop" = [])),
+    responses((status = 201, body = ShownEndpoint)))]
+async fn enable(
+    State(service): State<Arc<Service>>,
+    shop: Shop,
+    Path(endpoint): Path<String>,
+    Asked { body: Nothing {}, repeat: _ }: Asked<Nothing>,
+) -> Result<(StatusCode, Json<ShownEndpoint>), Problem> {
+    let mut endpoint = service.endpoint_of(shop, &endpoint)?;
+    endpoint.disabled = None;
+    service.change_endpoints(shop.0, |doors| Ok(doors.put(&endpoint)?))?;
+    Ok((StatusCode::CREATED, Json(present(&endpoint))))
+}
+
+/// Replace the signing key. The one before signs beside the new one for a day.
+#[utoipa::path(post, path = "/v1/webhook-endpoints/{endpoint}/secret-rotations", tag = "webhooks",
+    request_body = Nothing, params(("endpoint" = String, Path), ("Idempotency-Key" = String, Header)),
+    security(("shop" = [])), responses((status = 201, body = Rotated)))]
+async fn rotate(
+    State(service): State<Arc<Service>>,
+    shop: Shop,
+    Path(endpoint): Path<String>,
+    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+) -> Result<(StatusCode, Json<Rotated>), Problem> {
+    let found = service.endpoint_of(shop, &endpoint)?;
+    let made_by = Id(repeat.by(&service, shop.actor()).key);
+    let (signing, secret) = service.new_signing_key(shop.0, made_by)?;
+    let (now, until) = (service.now(), service.now().plus_milliseconds(OVERLAP_MS));
+    service.change_endpoints(shop.0, |doors| {
+        let mut kept = doors.get::<Endpoint>(found.key)?.ok_or_else(unknown)?;
+        if kept.keys.iter().any(|key| key.made_by == made_by) {
+            return Err(shown_once(&kept));
+        }
+        // At most two sign at once: whoever rotates in a hurry means that the oldest is not to be trusted.
+        kept.keys.retain(|key| key.until.is_none_or(|until| now < until));
+        kept.keys.truncate(1);
+        for key in &mut kept.keys {
+            key.until = Some(until);
+        }
+        kept.keys.insert(0, signing);
+        Ok(doors.put(&kept)?)
+    })?;
+    Ok((StatusCode::CREATED, Json(Rotated { secret: secret.expose().clone(), previous_until: until.to_string() })))
+}
+
+/// What was told at an endpoint, newest first; kept for 30 days.
+#[utoipa::path(get, path = "/v1/webhook-endpoints/{endpoint}/deliveries", tag = "webhooks",
+    params(("endpoint" = String, Path), Which), security(("shop" = [])),
+    responses((status = 200, body = Page<ShownDelivery>)))]
+async fn list_deliveries(
+    State(service): State<Arc<Service>>,
+    shop: Shop,
+    Path(endpoint): Path<String>,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<ShownDelivery>>, Problem> {
+    let endpoint = service.endpoint_of(shop, &endpoint)?;
+    let (limit, list) = (query::limit(which.limit)?, format!("deliveries of {}", endpoint.key));
+    let before = which.cursor.map(|cursor| query::read_cursor(&service.keys, &list, &cursor).map(Id)).transpose()?;
+    let (rows, next) = service.work.newest::<Delivery>(endpoint.key, before, limit)?;
+    let next_cursor = next.map(|id| query::cursor(&service.keys, &list, &id.0));
+    Ok(Json(Page { data: rows.into_iter().map(|row| present_delivery(row, false)).collect(), next_cursor }))
+}
+
+/// See a delivery, with the body that is sent.
+#[utoipa::path(get, path = "/v1/webhook-endpoints/{endpoint}/deliveries/{delivery}", tag = "webhooks",
+    params(("endpoint" = String, Path), ("delivery" = String, Path)), security(("shop" = [])),
+    responses((status = 200, body = ShownDelivery)))]
+async fn get_delivery(
+    State(service): State<Arc<Service>>,
+    shop: Shop,
+    Path((endpoint, delivery)): Path<(String, String)>,
+) -> Result<Json<ShownDelivery>, Problem> {
+    Ok(Json(present_delivery(service.delivery_of(shop, &endpoint, &delivery)?, true)))
+}
+
+/// Send a message again, now, and by the whole schedule if need be.
+#[utoipa::path(post, path = "/v1/webhook-endpoints/{endpoint}/deliveries/{delivery}/redeliveries", tag = "webhooks",
+    request_body = Nothing,
+    params(("endpoint" = String, Path), ("delivery" = String, Path), ("Idempotency-Key" = String, Header)),
+    security(("shop" = [])), responses((status = 202, body = ShownDelivery)))]
+async fn redeliver(
+    State(service): State<Arc<Service>>,
+    shop: Shop,
+    Path((endpoint, delivery)): Path<(String, String)>,
+    Asked { body: Nothing {}, repeat: _ }: Asked<Nothing>,
+) -> Result<(StatusCode, Json<ShownDelivery>), Problem> {
+    // The receiver knows the message by its id: sending it once more, or twice, is the same to it.
+    let mut delivery = service.delivery_of(shop, &endpoint, &delivery)?;
+    delivery.again(service.now());
+    service.work.put(&delivery)?;
+    Ok((StatusCode::ACCEPTED, Json(present_delivery(delivery, false))))
+}
+
+fn present(endpoint: &Endpoint) -> ShownEndpoint {
+    let because = endpoint.disabled.map(|why| match why {
+        endpoint::Disabled::Gone => "gone",
+        endpoint::Disabled::Failing => "failing",
+    });
+    ShownEndpoint {
+        id: endpoint.shown(),
+        url: endpoint.url.clone(),
+        events: endpoint.events.clone(),
+        status: if because.is_none() { "enabled" } else { "disabled" },
+        disabled_because: because,
+        created_at: endpoint.made.to_string(),
+        secret: None,
+    }
+}
+
+fn present_delivery(delivery: Delivery, with_body: bool) -> ShownDelivery {
+    let is_pending = delivery.status == crate::webhooks::delivery::Status::Pending;
+    let attempt = |attempt: Attempt| ShownAttempt {
+        at: attempt.at.to_string(),
+        answered: attempt.answered,
+        failure: attempt.failure,
+    };
+    ShownDelivery {
+        id: delivery.shown(),
+        event_id: format!("evt_{}", delivery.event),
+        status: delivery.status.name(),
+        next_attempt_at: Some(delivery.due.to_string()).filter(|_| is_pending),
+        name: delivery.name,
+        attempts: delivery.attempts.into_iter().map(attempt).collect(),
+        body: Some(delivery.body).filter(|_| with_body),
+    }
+}
+
+fn unknown() -> Problem {
+    Problem::not_found().with("noun", "webhook_endpoint")
+}
+
+impl Service {
+    /// The endpoint of that id, if it is `shop`'s.
+    fn endpoint_of(&self, shop: Shop, id: &str) -> Result<Endpoint, Problem> {
+        let found = endpoint::parse(id).map(|key| self.doors.get::<Endpoint>(key)).transpose()?.flatten();
+        found.filter(|endpoint| endpoint.shop == shop.0).ok_or_else(unknown)
+    }
+
+    fn delivery_of(&self, shop: Shop, endpoint: &str, id: &str) -> Result<Delivery, Problem> {
+        let endpoint = self.endpoint_of(shop, endpoint)?;
+        let digits = id.strip_prefix("dlv_").filter(|digits| digits.len() == 32);
+        let key = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok()).map(Id::from_number);
+        let found = key.map(|key| self.work.get::<Delivery>(key)).transpose()?.flatten();
+        let found = found.filter(|delivery| delivery.owner() == Some(endpoint.key));
+        found.ok_or_else(|| Problem::not_found().with("noun", "webhook_delivery"))
+    }
+}

@@ -1,0 +1,54 @@
+//! The API's description (`OpenAPI` 3.1), made from the handlers themselves, and a page to read it in.
+//!
+//! A room gives its paths as an `OpenApiRouter`: what is served is what is described.
+
+use crate::service::Service;
+use axum::Router;
+use axum::routing::get;
+use http::header;
+use std::sync::Arc;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa_axum::router::OpenApiRouter;
+
+/// Who may come in, and with what.
+const CALLERS: [(&str, &str); 4] = [
+    ("holder", "The token of a session: POST /v1/sessions. Pages use a cookie instead."),
+    ("shop", "The token that the operator's desk gave the shop."),
+    ("desk", "The token of somebody at the operator's desk."),
+    ("claimant", "The code that a claim was answered with."),
+];
+
+/// The rooms as one router, with their description at `/openapi.json`.
+pub fn served(people: OpenApiRouter<Arc<Service>>, money: OpenApiRouter<Arc<Service>>) -> Router<Arc<Service>> {
+    let (router, document) = described(people, money).split_for_parts();
+    let text: Arc<str> = document.to_pretty_json().unwrap_or_default().into();
+    let json = move || {
+        let text = Arc::clone(&text);
+        async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) }
+    };
+    router.route("/openapi.json", get(json))
+}
+
+fn described(people: OpenApiRouter<Arc<Service>>, money: OpenApiRouter<Arc<Service>>) -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::with_openapi(head()).merge(people).merge(money)
+}
+
+/// What is said of the API as a whole.
+fn head() -> OpenApi {
+    let about = "Amounts are whole yen. Times are RFC 3339. Ids are opaque. Errors are problem documents (RFC 9457) with a \
+                 stable `type`. Every POST that changes something takes an `Idempotency-Key`: the same key and body are the \
+                 same request. Lists are newest first and go on at `next_cursor`. Unknown members are refused.";
+    let info = InfoBuilder::new()
+        .title("Kinchaku")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(about))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()))
+        .contact(None::<utoipa::openapi::Contact>);
+    let mut components = Components::new();
+    for (name, description) in CALLERS {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(description)).build();
+        components.add_security_scheme(name, SecurityScheme::Http(bearer));
+    }
+    OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
+}

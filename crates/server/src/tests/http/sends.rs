@@ -1,0 +1,63 @@
+//! Sends and payouts: what leaves takes a second proof, bound to exactly what was asked.
+
+use super::world::World;
+use serde_json::json;
+
+#[tokio::test]
+async fn the_sender_sees_a_masked_name_proves_themselves_and_the_recipient_reads_the_message() {
+    let world = World::new();
+    let (sakura, haru) = (world.person("sakura").await, world.person("haru").await);
+    world.fund(&sakura, 10_000).await;
+    let (sakura, haru) = (world.again(sakura).await, world.again(haru).await);
+    let whom = format!("/v1/recipients?wallet_id={}", haru.wallet);
+    assert_eq!(world.get(&whom, Some(&sakura.token)).await.text("masked_name"), "青＊ さ＊");
+    let send = json!({ "to_wallet_id": haru.wallet.to_string(), "amount": 2_500, "message": "昼ごはん" });
+    let answer = world.post_proven(&sakura, &sakura.path("/sends"), &send).await;
+    assert_eq!((answer.status.as_u16(), answer.text("status").as_str()), (201, "completed"), "{}", answer.text);
+    assert_eq!((world.balance(&sakura).await, world.balance(&haru).await), (7_500, 2_500));
+    let path = format!("/sends/{}", answer.text("id"));
+    for person in [&sakura, &haru] {
+        assert_eq!(world.get(&person.path(&path), Some(&person.token)).await.text("message"), "昼ごはん");
+    }
+    let natsu = world.person("natsu").await;
+    assert_eq!(world.get(&natsu.path(&path), Some(&natsu.token)).await.problem(), (404, "not-found"));
+    let line = world.get(&haru.path("/movements"), Some(&haru.token)).await.body["data"][0].clone();
+    assert_eq!((&line["kind"], &line["counterparty"]["name"]), (&json!("receipt"), &json!("青＊ さ＊")));
+}
+
+#[tokio::test]
+async fn a_proof_is_good_for_what_it_was_asked_for_alone() {
+    let world = World::new();
+    let (sakura, haru) = (world.person("sakura").await, world.person("haru").await);
+    world.fund(&sakura, 10_000).await;
+    let sakura = world.again(sakura).await;
+    let send = json!({ "to_wallet_id": haru.wallet.to_string(), "amount": 500 });
+    let answer = world.post_proven(&sakura, &sakura.path("/sends"), &send).await;
+    assert_eq!(answer.status, 201, "{}", answer.text);
+    let refused = world.post(&sakura.path("/sends"), Some(&sakura.token), send).await;
+    let mut other = json!({ "to_wallet_id": haru.wallet.to_string(), "amount": 5_000 });
+    other["challenge_id"] = refused.body["challenge_id"].clone();
+    let unproven = world.post(&sakura.path("/sends"), Some(&sakura.token), other).await;
+    assert_eq!(unproven.problem(), (403, "challenge-refused"));
+    assert_eq!(world.balance(&sakura).await, 9_500);
+}
+
+#[tokio::test]
+async fn a_payout_goes_to_an_account_of_ones_own_alone() {
+    let world = World::new();
+    let (sakura, haru) = (world.person("sakura").await, world.person("haru").await);
+    let own = world.fund(&sakura, 10_000).await;
+    let (_, others) = world.own_account(&haru).await;
+    let sakura = world.again(sakura).await;
+    let ask = |account: String| json!({ "bank_account_id": account, "amount": 1_000 });
+    let refused = world.post_proven(&sakura, &sakura.path("/payouts"), &ask(others.to_string())).await;
+    assert_eq!(refused.problem(), (404, "not-found"));
+    let asked = world.post_proven(&sakura, &sakura.path("/payouts"), &ask(own.to_string())).await;
+    assert_eq!((asked.status.as_u16(), asked.text("status").as_str()), (202, "pending"), "{}", asked.text);
+    let path = format!("/payouts/{}", asked.text("id"));
+    assert_eq!(world.get(&sakura.path(&path), Some(&sakura.token)).await.text("status"), "pending");
+    assert_eq!(world.get(&haru.path(&path), Some(&haru.token)).await.status, 401, "the session has ended meanwhile");
+    let wished = world.post(&sakura.path(&format!("{path}/cancel")), Some(&sakura.token), json!({})).await;
+    assert_eq!(wished.status, 202, "the bank has been asked: {}", wished.text);
+    assert!(wished.body["cancel_wished_at"].is_string());
+}
