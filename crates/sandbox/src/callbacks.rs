@@ -7,9 +7,9 @@
 use crate::connector::WireMovement;
 use crate::domain::Command;
 use crate::domain::Row;
-use crate::domain::movement::{self, Movement};
+use crate::domain::movement::{self, Movement, Reference};
 use crate::state::State;
-use crate::world::{CallbackKey, Undone};
+use crate::world::Undone;
 use ::domain::Time;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
@@ -25,29 +25,28 @@ const ATTEMPTS_MAX: u32 = 12;
 
 /// Sends what is due at `now`, at most `budget`.
 pub(crate) async fn run_due(state: &State, now: Time, budget: usize) -> Due {
-    let due: Vec<(Time, CallbackKey)> = {
-        let index = state.world.index();
-        index.callbacks.iter().take_while(|(at, _)| *at <= now).take(budget).cloned().collect()
-    };
-    let done = due.len();
-    for (at, key) in due {
-        state.world.index().callbacks.remove(&(at, key.clone()));
-        if let Err(error) = tell(state, now, &key).await {
-            tracing::warn!(?error, bank = %key.bank, "sandbox: a callback could not be made");
+    let mut done = 0;
+    while done < budget {
+        let due = state.world.index().callbacks.take_due(now);
+        let Some((reference, attempts)) = due else { break };
+        done += 1;
+        let bank = reference.bank;
+        if let Err(error) = tell(state, now, reference, attempts).await {
+            tracing::warn!(?error, %bank, "sandbox: a callback could not be made");
         }
     }
-    let next = state.world.index().callbacks.first().map(|(at, _)| *at);
+    let next = state.world.index().callbacks.next();
     Due { done, next }
 }
 
-async fn tell(state: &State, now: Time, key: &CallbackKey) -> Result<(), Undone> {
-    let reference = key.reference();
+async fn tell(state: &State, now: Time, reference: Reference, attempts: u32) -> Result<(), Undone> {
     let row = state.world.read(reference.key()).await?;
     let Some(movement) = row.as_deref().map(Row::movement).filter(|movement| !movement.told) else { return Ok(()) };
-    let faults = state.world.faults(key.bank);
-    let secret = state.options.secrets.banks.get(&key.bank.to_string());
-    let url = format!("{}/gateway/v1/bank-callbacks/{}", state.options.origins.gateway, key.bank);
-    let id = format!("{}-{}-{}", key.bank, reference.key().id, u8::from(movement.reversed_at.is_some()));
+    let bank = reference.bank;
+    let faults = state.world.faults(bank);
+    let secret = state.options.secrets.banks.get(&bank.to_string());
+    let url = format!("{}/gateway/v1/bank-callbacks/{bank}", state.options.origins.gateway);
+    let id = format!("{bank}-{}-{}", reference.key().id, u8::from(movement.reversed_at.is_some()));
     let is_taken = if faults.down || faults.silent {
         false
     } else {
@@ -60,9 +59,9 @@ async fn tell(state: &State, now: Time, key: &CallbackKey) -> Result<(), Undone>
     };
     if is_taken {
         state.world.submit(Command::Movement(movement::Command::Tell { reference })).await?;
-    } else if key.attempt + 1 < ATTEMPTS_MAX {
-        let later = now.plus_milliseconds(PAUSE_MS << key.attempt);
-        state.world.index().callbacks.insert((later, CallbackKey { attempt: key.attempt + 1, ..key.clone() }));
+    } else if attempts + 1 < ATTEMPTS_MAX {
+        let later = now.plus_milliseconds(PAUSE_MS << attempts);
+        state.world.index().callbacks.put(reference, later, attempts + 1);
     }
     Ok(())
 }

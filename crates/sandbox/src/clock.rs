@@ -17,8 +17,13 @@ use web::Due;
 
 /// The furthest that one call may advance the clock: ten years, in seconds.
 pub const ADVANCE_SECONDS_MAX: i64 = 10 * 366 * 86_400;
+/// The longest stride, in milliseconds, over moments at which somebody looks and finds nothing to do, where the whole way is
+/// short enough for it.
+pub const IDLE_STRIDE_MS_MAX: i64 = 60_000;
+/// Idle moments at which one call stops at most: on a longer way the strides are longer.
+pub const IDLE_STEPS_MAX: i64 = 10_000;
 /// Moments at which one call may stop; more is a worker that makes work for ever.
-pub const ADVANCE_STEPS_MAX: usize = 100_000;
+pub const ADVANCE_STEPS_MAX: usize = 1_000_000;
 /// Rounds of due work at one moment, for the same reason.
 pub const ROUNDS_MAX: usize = 10_000;
 /// The file beside the data.
@@ -121,30 +126,28 @@ impl SandboxClock {
     pub async fn advance(&self, seconds: i64) -> io::Result<Advanced> {
         let _one_at_a_time = self.advancing.lock().await;
         let target = self.now().plus_milliseconds(seconds.clamp(0, ADVANCE_SECONDS_MAX).saturating_mul(1_000));
-        let mut done = 0_usize;
+        let span_ms = target.milliseconds_since(self.now());
+        let stride_ms_max = IDLE_STRIDE_MS_MAX.max(span_ms / IDLE_STEPS_MAX);
+        let (mut done, mut stride_ms) = (0_usize, 0);
         for _ in 0..ADVANCE_STEPS_MAX {
             let due = self.settle().await;
             done = done.saturating_add(due.done);
             let now = self.now();
-            match due.next.filter(|next| *next <= target) {
-                // What is late already and still not done waits for somebody else: time must go on all the same.
-                Some(next) if next <= now => self.move_to(now.plus_milliseconds(1_000).min(target))?,
-                Some(next) => self.move_to(next)?,
-                None if now < target => self.move_to(target)?,
-                None => return Ok(Advanced { now, done, next: due.next }),
+            if now >= target {
+                return Ok(Advanced { now, done, next: due.next });
             }
-            if self.now() >= target && due.next.is_none_or(|next| next > target) {
-                let last = self.settle().await;
-                return Ok(Advanced { now: self.now(), done: done.saturating_add(last.done), next: last.next });
-            }
+            // Who only looks every second, or waits for somebody else, must not keep the time from going on.
+            stride_ms = if due.done > 0 { 0 } else { (stride_ms * 2).clamp(1, stride_ms_max) };
+            let next = due.next.unwrap_or(target).max(now.plus_milliseconds(stride_ms));
+            self.move_to(next.min(target))?;
         }
         Ok(Advanced { now: self.now(), done, next: None })
     }
 
     /// Does everything that is due now, until nothing is.
     pub(crate) async fn settle(&self) -> Due {
-        let Some(hook) = self.due.get() else { return Due::default() };
         let mut total = Due::default();
+        let Some(hook) = self.due.get() else { return total };
         for _ in 0..ROUNDS_MAX {
             let due = hook(self.now()).await;
             total = Due { done: total.done.saturating_add(due.done), next: due.next };
@@ -249,6 +252,23 @@ mod tests {
         assert_eq!(advanced.now, START.plus_milliseconds(150_000));
         assert_eq!((advanced.done, advanced.next), (2, Some(START.plus_milliseconds(180_000))));
         assert_eq!(*seen.lock().expect("no panic"), [60_000, 120_000]);
+    }
+
+    #[tokio::test]
+    async fn who_looks_every_second_and_who_is_late_for_ever_do_not_keep_time_from_going_on() {
+        for lateness_ms in [-1_000, 0, 5_000] {
+            let clock = SandboxClock::frozen(START);
+            let looks = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&looks);
+            clock.on_advance(Arc::new(move |now| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                Box::pin(async move { Due { done: 0, next: Some(now.plus_milliseconds(-lateness_ms)) } })
+            }));
+            let advanced = clock.advance(31 * 86_400).await.expect("there is no file to write");
+            assert_eq!(advanced.now, START.plus_milliseconds(31 * 86_400_000));
+            let looks = looks.load(Ordering::Relaxed);
+            assert!((10_000..20_000).contains(&looks), "{looks} looks");
+        }
     }
 
     #[tokio::test]

@@ -13,6 +13,7 @@ pub mod clock;
 mod connector;
 pub mod domain;
 mod grants;
+mod hooks;
 mod identity;
 mod kana;
 mod messages;
@@ -70,6 +71,7 @@ impl Sandbox {
         let outside = Router::new()
             .merge(messages::router(state))
             .merge(identity::router(state))
+            .merge(hooks::router(state))
             .merge(api::router(state))
             .merge(pages::router(state));
         let host = format!("sandbox.{}", state.options.origins.domain);

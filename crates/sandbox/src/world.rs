@@ -12,7 +12,7 @@ use crate::people;
 use domain::{Id, Key, Time};
 use engine::memory::{Disk, MemoryStore};
 use engine::sqlite::{SqliteJournal, SqliteOptions, SqliteStore};
-use engine::{Actor, ActorKind, Clock, Core, Engine, EngineError, JournalReader, Place, Record, Request, StoreError};
+use engine::{Actor, ActorKind, Clock, Core, Engine, EngineError, JournalReader, Place, Record, StoreError};
 use engine::{Submission, history};
 use http::StatusCode;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,25 +39,43 @@ pub(crate) struct Index {
     pub documents: BTreeMap<String, Identity>,
     /// How each bank misbehaves.
     pub faults: BTreeMap<BankCode, Faults>,
-    /// Callbacks that wait for their time, and what they are about.
-    pub callbacks: BTreeSet<(Time, CallbackKey)>,
+    /// Callbacks that wait for their time.
+    pub callbacks: Callbacks,
     /// Identifications that wait for their time.
     pub identifications: BTreeSet<(Time, Id)>,
 }
 
-/// Which movement a callback is about.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct CallbackKey {
-    pub bank: BankCode,
-    pub direction: movement::Direction,
-    pub text: String,
-    /// How often it was tried.
-    pub attempt: u32,
+/// The callbacks that wait: one a movement, each with its time and how often it was tried.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    by_time: BTreeMap<(Time, Id), (Reference, u32)>,
+    times: BTreeMap<Id, Time>,
 }
 
-impl CallbackKey {
-    pub(crate) fn reference(&self) -> Reference {
-        Reference { bank: self.bank, direction: self.direction, text: self.text.clone() }
+impl Callbacks {
+    /// The one about `reference` is due at `at`, after `attempts` that were not taken.
+    pub(crate) fn put(&mut self, reference: Reference, at: Time, attempts: u32) {
+        let id = reference.key().id;
+        self.take(id);
+        self.times.insert(id, at);
+        self.by_time.insert((at, id), (reference, attempts));
+    }
+
+    /// Takes out the one about the movement `id`.
+    fn take(&mut self, id: Id) -> Option<(Reference, u32)> {
+        let at = self.times.remove(&id)?;
+        self.by_time.remove(&(at, id))
+    }
+
+    /// Takes out the first that is due at `now`.
+    pub(crate) fn take_due(&mut self, now: Time) -> Option<(Reference, u32)> {
+        let (_, id) = *self.by_time.keys().next().filter(|(at, _)| *at <= now)?;
+        self.take(id)
+    }
+
+    /// When the first is due.
+    pub(crate) fn next(&self) -> Option<Time> {
+        self.by_time.keys().next().map(|(at, _)| *at)
     }
 }
 
@@ -73,14 +91,13 @@ impl Index {
                 self.faults.insert(*bank, *faults);
             }
             Event::Movement(movement::Event::Decided(movement)) => {
-                self.callbacks.insert((movement.final_at, callback(&movement.reference)));
+                self.callbacks.put(movement.reference.clone(), movement.final_at, 0);
             }
             Event::Movement(movement::Event::Reversed { reference, at, .. }) => {
-                self.callbacks.insert((*at, callback(reference)));
+                self.callbacks.put(reference.clone(), *at, 0);
             }
             Event::Movement(movement::Event::Told { reference }) => {
-                let told = callback(reference);
-                self.callbacks.retain(|(_, waiting)| waiting.reference() != told.reference());
+                self.callbacks.take(reference.key().id);
             }
             Event::Identification(identification::Event::Begun(begun)) if begun.verdict == Verdict::Pending => {
                 self.identifications.extend(begun.due_at.map(|due_at| (due_at, begun.id)));
@@ -96,11 +113,6 @@ impl Index {
             | Event::Identification(identification::Event::Begun(_) | identification::Event::ScriptSet(_)) => {}
         }
     }
-}
-
-fn callback(reference: &Reference) -> CallbackKey {
-    let Reference { bank, direction, text } = reference.clone();
-    CallbackKey { bank, direction, text, attempt: 0 }
 }
 
 /// Why the world did not do it.
@@ -147,15 +159,12 @@ impl WorldEngine {
 
     /// Does `command`.
     pub(crate) async fn submit(&self, command: Command) -> Result<Receipt, Undone> {
-        self.submit_as(command, None).await
-    }
-
-    /// Does `command` once for this `request`.
-    pub(crate) async fn submit_as(&self, command: Command, request: Option<Request>) -> Result<Receipt, Undone> {
         let actor = Actor { kind: ActorKind::Anyone, id: Id::default() };
-        let submission = Submission { command, actor, reason: None, request, at: self.engine.now() };
+        // Attempts and messages leave nothing in the index: their records need not be read back.
+        let is_indexed = !matches!(command, Command::Authentication(_) | Command::Message(_));
+        let submission = Submission { command, actor, reason: None, request: None, at: self.engine.now() };
         let answer = self.engine.submit(submission).await.map_err(Undone::Engine)?;
-        if let Some(place) = answer.place.filter(|_| !answer.repeated) {
+        if let Some(place) = answer.place.filter(|_| is_indexed) {
             self.take(place);
         }
         answer.reply.map_err(Undone::Refused)

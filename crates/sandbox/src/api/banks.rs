@@ -32,7 +32,7 @@ pub(super) async fn find(Shared(state): Shared<Arc<State>>, Path(code): Path<Str
 async fn shown(state: &State, facts: &BankFacts) -> Result<Value, Problem> {
     let row = state.world.read(facts.code.key()).await?;
     let bank = row.as_deref().map(Row::bank);
-    let accounts = state.world.index().accounts.iter().filter(|number| number.bank == facts.code).count();
+    let accounts = super::accounts::numbers(state, facts.code, None, usize::MAX).len();
     Ok(json!({
         "code": facts.code.to_string(),
         "name": facts.name_full,

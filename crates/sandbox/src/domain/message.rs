@@ -24,6 +24,8 @@ pub enum Channel {
     Sms,
     /// The bank's app.
     App,
+    /// A webhook to a shop's server.
+    Hook,
 }
 
 impl Channel {
@@ -33,6 +35,7 @@ impl Channel {
             Self::Mail => "mail",
             Self::Sms => "sms",
             Self::App => "app",
+            Self::Hook => "hook",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The sandbox as its callers meet it: over HTTP, through its routers.
 
 mod authentications;
+mod books;
 mod faults;
 mod files;
 mod holders;

@@ -180,3 +180,21 @@ async fn the_pages_show_who_and_what_is_there_and_say_that_it_is_simulated() {
     assert_eq!(world.routers.call(post, Bounds::default()).await.expect("an answer").status(), 303);
     assert_eq!(world.sandbox(Method::GET, "clock", Value::Null).await.body["now"], "2020-09-01T13:00:00+09:00");
 }
+
+#[tokio::test]
+async fn a_shops_webhooks_are_taken_and_shown() {
+    let world = World::new(Policies::AsOf2020).await;
+    for (query, status) in [("", 204), ("", 204), ("?status=500", 500)] {
+        let request = Request::post(format!("http://sandbox.localhost:8080/hooks/shop{query}"))
+            .header("webhook-id", "msg_1")
+            .header("webhook-timestamp", "1")
+            .header("webhook-signature", "v1,abc")
+            .body(Bytes::from_static(br#"{"type":"payment.settled"}"#))
+            .expect("a request");
+        assert_eq!(world.routers.call(request, Bounds::default()).await.expect("an answer").status(), status);
+    }
+    let inbox = world.sandbox(Method::GET, "inbox?to=hook:shop", Value::Null).await.body;
+    assert_eq!(inbox["data"].as_array().map(Vec::len), Some(1), "the same attempt is one");
+    let (subject, text) = (&inbox["data"][0]["subject"], &inbox["data"][0]["text"]);
+    assert_eq!((subject, text), (&json!("msg_1 v1,abc"), &json!(r#"{"type":"payment.settled"}"#)));
+}
