@@ -9,7 +9,7 @@ use crate::domain::{
 use crate::oauth::{self, ClientId, Oauth, OauthError};
 use crate::options::{BankOptions, Options};
 use crate::pages;
-use crate::windows::Windows;
+use crate::windows::{StaticStop, Windows};
 use crate::work::Work;
 use crate::{api, bank_desk};
 use axum::Router;
@@ -136,7 +136,7 @@ impl Gateway {
                 return Err(OpenError::Options(format!("the bank {} is there twice", bank.code)));
             }
         }
-        let windows = Windows::new(options.windows.clone(), Arc::clone(&outside.chance));
+        let windows = Windows::new(options.windows, Arc::clone(&outside.chance));
         let work = Work::new(connectors.keys().copied());
         let oauth = open_oauth(&options, &vault, &outside)?;
         let pages = pages::Desk::new(outside.chance.as_ref(), options.banner);
@@ -257,6 +257,21 @@ impl Gateway {
         let receipt = answer.reply.map_err(NotDone::Refused)?;
         self.0.work.note(&receipt);
         Ok(receipt)
+    }
+
+    /// Stops a bank's path by static factors, if the windows say so. Its desk, the gateway's and every operator see why.
+    pub async fn stop_static_factors(&self, stop: Option<StaticStop>) -> Result<(), NotDone> {
+        let Some(StaticStop { bank, reason }) = stop else { return Ok(()) };
+        tracing::warn!(%bank, reason, "a bank's path by static factors is stopped");
+        let command = rules::bank::Command::Switch {
+            bank,
+            function: rules::bank::Function::StaticFactors,
+            stop: true,
+            side: rules::bank::Side::Windows,
+            by: None,
+            reason: reason.to_owned(),
+        };
+        self.submit(Command::Bank(command), self.system(), None).await.map(drop)
     }
 
     /// The row at `key`, after everything that was answered before.

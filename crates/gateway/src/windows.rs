@@ -1,22 +1,253 @@
-//! The windows: who fails to authenticate how often, across accounts, sources, wallets, banks and tried values.
+//! The windows: who fails to prove that an account is theirs, counted across accounts, sources, wallets, banks, neighbouring
+//! account numbers, and values that were tried.
+//!
+//! A lock on one account does not see one PIN tried on ten thousand accounts; this does. Everything is in memory and dies
+//! with its window. What was typed is never here: a value is a keyed token, and since a token of four digits can be reversed
+//! by whoever holds the key, the key is drawn anew for each window and forgotten with it.
+//! Start reading at [`Windows::judge`] (before the bank is asked) and [`Windows::heard`] (after).
 
-use domain::Time;
-use std::sync::Arc;
-use web::Chance;
+mod counts;
 
-/// The figures of the windows.
-#[derive(Clone, Debug, Default)]
-pub struct WindowPolicy {}
+use crate::domain::{AccountId, BankCode, OperatorId, Reference};
+use counts::Counts;
+use domain::{Id, Time};
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use web::{Chance, Secret};
+
+/// The figures of the windows. All are policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowPolicy {
+    /// How long a window is, in milliseconds. What happened in the one before counts too, but for values.
+    pub window_ms: i64,
+    /// Failures for one account before it is left alone.
+    pub account_failures_max: u32,
+    /// Failures from one source before it has to wait.
+    pub source_failures_max: u32,
+    /// Accounts tried from one source before it has to wait.
+    pub source_accounts_max: u32,
+    /// Failures for one wallet before it has to wait.
+    pub wallet_failures_max: u32,
+    /// Failures at one bank, where most attempts fail, before its path by static factors is stopped.
+    pub bank_failures_max: u32,
+    /// Account numbers near each other that were tried at one branch, before static factors do not suffice there.
+    pub neighbours_max: u32,
+    /// Accounts on which one value failed, before it needs a stronger factor beside it.
+    pub value_accounts_max: u32,
+    /// Accounts of one bank on which one value failed, before the bank's path by static factors is stopped.
+    pub value_accounts_stop: u32,
+}
+
+impl Default for WindowPolicy {
+    fn default() -> Self {
+        Self {
+            window_ms: 3_600_000,
+            account_failures_max: 5,
+            source_failures_max: 20,
+            source_accounts_max: 8,
+            wallet_failures_max: 8,
+            bank_failures_max: 100,
+            neighbours_max: 6,
+            value_accounts_max: 8,
+            value_accounts_stop: 16,
+        }
+    }
+}
+
+/// An attempt on a page that the gateway hosts.
+#[derive(Clone, Copy, Debug)]
+pub struct Try<'a> {
+    /// At which bank.
+    pub bank: BankCode,
+    /// Which account.
+    pub account: AccountId,
+    /// At which branch: three digits.
+    pub branch: &'a str,
+    /// The account's number: seven digits.
+    pub number: &'a str,
+    /// Where from.
+    pub source: Option<IpAddr>,
+    /// Whose wallet.
+    pub operator: OperatorId,
+    /// Which wallet.
+    pub wallet: &'a Reference,
+    /// The value that was tried, where it is one that many accounts could have: a PIN.
+    pub value: Option<&'a Secret<String>>,
+}
+
+/// An attempt on a bank's own page, as the bank reports it.
+#[derive(Clone, Copy, Debug)]
+pub struct Report<'a> {
+    /// At which bank.
+    pub bank: BankCode,
+    /// The account, as the bank tells them apart.
+    pub account_token: &'a str,
+    /// The value that was tried, under the window's key.
+    pub value_token: Option<&'a str>,
+    /// Whether it failed.
+    pub failed: bool,
+}
+
+/// What the windows say of an attempt before the bank is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Ask the bank.
+    Allow,
+    /// Not now: wait so many seconds.
+    Throttle {
+        /// Seconds until the window is over.
+        seconds: i64,
+    },
+    /// Not by static factors alone.
+    Strengthen {
+        /// Seconds until the window is over.
+        seconds: i64,
+    },
+}
+
+/// A bank's path by static factors must stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StaticStop {
+    /// At which bank.
+    pub bank: BankCode,
+    /// Why, for everybody whom it concerns.
+    pub reason: &'static str,
+}
 
 /// What is counted.
-pub struct Windows {}
+pub struct Windows {
+    policy: WindowPolicy,
+    chance: Arc<dyn Chance>,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Which window it is; none before the first attempt.
+    window: Option<i64>,
+    /// The key of values in this window.
+    key: Secret<String>,
+    now: Counts,
+    before: Counts,
+}
 
 impl Windows {
     /// Nothing yet.
-    pub fn new(_: WindowPolicy, _: Arc<dyn Chance>) -> Self {
-        Self {}
+    pub fn new(policy: WindowPolicy, chance: Arc<dyn Chance>) -> Self {
+        let key = Secret::new(String::new());
+        let state = State { window: None, key, now: Counts::default(), before: Counts::default() };
+        Self { policy, chance, state: Mutex::new(state) }
     }
 
-    /// Forgets what is over.
-    pub fn forget(&self, _: Time) {}
+    /// What the windows say of an attempt. In order: the account, the wallet, the source, then what needs a stronger factor.
+    pub fn judge(&self, attempt: &Try<'_>, now: Time) -> Verdict {
+        let state = self.state(now);
+        let (policy, seconds) = (&self.policy, self.seconds_left(now));
+        let both = |of: &dyn Fn(&Counts) -> u32| of(&state.now).saturating_add(of(&state.before));
+        let account = both(&|counts| counts.account_failures(attempt.account.0));
+        let wallet = both(&|counts| counts.wallet_failures(attempt.operator, attempt.wallet));
+        let source = both(&|counts| counts.source_failures(attempt.source));
+        let source_accounts = both(&|counts| counts.source_accounts(attempt.source, attempt.account.0));
+        if account >= policy.account_failures_max
+            || wallet >= policy.wallet_failures_max
+            || source >= policy.source_failures_max
+            || source_accounts >= policy.source_accounts_max
+        {
+            return Verdict::Throttle { seconds };
+        }
+        let neighbours = both(&|counts| counts.neighbours(attempt.bank, attempt.branch, attempt.number));
+        let value = attempt.value.map(|value| token(state.key.expose(), value.expose()));
+        let value_accounts = value.map_or(0, |value| state.now.value_accounts(&value, attempt.account.0));
+        if neighbours >= policy.neighbours_max || value_accounts >= policy.value_accounts_max || state.now.is_full() {
+            return Verdict::Strengthen { seconds };
+        }
+        Verdict::Allow
+    }
+
+    /// The bank answered to an attempt: whether it failed. Says if the bank's path by static factors must stop.
+    pub fn heard(&self, attempt: &Try<'_>, failed: bool, now: Time) -> Option<StaticStop> {
+        let mut state = self.state(now);
+        let value = attempt.value.map(|value| token(state.key.expose(), value.expose()));
+        state.now.count_try(attempt);
+        if !failed {
+            state.now.count_success(attempt.bank);
+            return None;
+        }
+        state.now.count_failure(attempt);
+        let value_accounts = value.map_or(0, |value| {
+            state.now.count_value(&value, attempt.bank, attempt.account.0);
+            state.now.value_accounts_at(&value, attempt.bank)
+        });
+        self.stop(&state, attempt.bank, value_accounts)
+    }
+
+    /// A bank with a page of its own reports an attempt there.
+    pub fn report(&self, report: &Report<'_>, now: Time) -> Option<StaticStop> {
+        let mut state = self.state(now);
+        if !report.failed {
+            state.now.count_success(report.bank);
+            return None;
+        }
+        state.now.count_bank_failure(report.bank);
+        let mut account = [0; 16];
+        let hash = blake3::hash(report.account_token.as_bytes());
+        account.copy_from_slice(&hash.as_bytes()[..16]);
+        let value_accounts = report.value_token.map_or(0, |value| {
+            state.now.count_value(value, report.bank, Id(account));
+            state.now.value_accounts_at(value, report.bank)
+        });
+        self.stop(&state, report.bank, value_accounts)
+    }
+
+    /// The key under which banks make tokens of values in the present window, and when it is forgotten. All banks have the
+    /// same one, or a value that wanders from bank to bank would not be seen.
+    pub fn bank_key(&self, now: Time) -> (Secret<String>, Time) {
+        let state = self.state(now);
+        (state.key.clone(), now.plus_milliseconds(self.seconds_left(now).saturating_mul(1_000)))
+    }
+
+    /// Forgets what is over, and its key.
+    pub fn forget(&self, now: Time) {
+        drop(self.state(now));
+    }
+
+    fn stop(&self, state: &State, bank: BankCode, value_accounts: u32) -> Option<StaticStop> {
+        if value_accounts >= self.policy.value_accounts_stop {
+            return Some(StaticStop { bank, reason: "one value was tried on many accounts" });
+        }
+        let failures = state.now.bank_failures(bank).saturating_add(state.before.bank_failures(bank));
+        let successes = state.now.bank_successes(bank).saturating_add(state.before.bank_successes(bank));
+        let is_flood = failures >= self.policy.bank_failures_max && failures / 4 > successes;
+        is_flood.then_some(StaticStop { bank, reason: "most attempts at this bank fail, and they are many" })
+    }
+
+    fn seconds_left(&self, now: Time) -> i64 {
+        let past = now.milliseconds().rem_euclid(self.policy.window_ms);
+        (self.policy.window_ms - past + 999) / 1_000
+    }
+
+    /// The counts of the window of `now`: what is over is dropped, and the key with it.
+    fn state(&self, now: Time) -> MutexGuard<'_, State> {
+        let window = now.milliseconds().div_euclid(self.policy.window_ms);
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.window.is_none_or(|before| before < window) {
+            let is_next = state.window.is_some_and(|before| before + 1 == window);
+            let ended = std::mem::take(&mut state.now);
+            state.before = if is_next { ended.without_values() } else { Counts::default() };
+            state.key = web::chance::token(self.chance.as_ref());
+            state.window = Some(window);
+        }
+        state
+    }
 }
+
+/// The token of `value` under `key`: HMAC-SHA-256 in base64url, as banks make it too.
+fn token(key: &str, value: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(value.as_bytes());
+    web::jose::encode(&mac.finalize().into_bytes())
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,13 +4,12 @@
 //! the debit is answered as it stands, and the worker asks on.
 
 use super::problem;
-use crate::domain::movement::{Command, Kind, Movement, Next, Request, Target};
+use crate::domain::movement::{Code, Command, Kind, Movement, Next, Request, Target};
 use crate::domain::{Command as Asked, MandateId, MovementId, Noun, Receipt, Reference};
 use crate::gateway::{Gateway, NotDone};
-use crate::oauth::{Caller, Scope};
+use crate::oauth::{Caller, Scope, actor};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use engine::{Actor, ActorKind};
 use http::StatusCode;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -36,7 +35,9 @@ pub struct MovementBody {
     amount: i64,
     status: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<&'static str>,
+    code: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     settled_amount: Option<i64>,
     accepted_at: String,
@@ -51,7 +52,8 @@ impl From<&Movement> for MovementBody {
             account_ref: row.order.account_ref.map(|id| id.to_string()),
             amount: row.order.amount.amount(),
             status: row.status.name(),
-            code: row.code().map(crate::domain::movement::Code::name),
+            code: row.code().map(Code::result),
+            reason: row.code().map(Code::name),
             settled_amount: row.settled().map(Yen::amount),
             accepted_at: row.order.accepted.to_string(),
             at: row.since.to_string(),
@@ -80,6 +82,37 @@ pub async fn inquire(
     show(&gateway, &caller, Kind::Debit, reference).await
 }
 
+/// A return that is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReturnRequest {
+    reference: Reference,
+    amount: Yen,
+}
+
+/// `POST /gateway/v1/debits/{reference}/return`: gives a debit back to its account, whatever became of its mandate.
+pub async fn give_back(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Path(debit): Path<String>,
+    Json(body): Json<ReturnRequest>,
+) -> Result<Response, Problem> {
+    caller.check(Scope::Debits)?;
+    let debit = Reference::try_from(debit).map_err(|_| problem::unknown(Noun::Debit))?;
+    let debit = gateway.movement_id(caller.operator, Kind::Debit, debit.as_str());
+    move_money(&gateway, &caller, body.reference, Target::ReturnOf(debit), body.amount).await
+}
+
+/// `GET /gateway/v1/returns/{reference}`.
+pub async fn inquire_return(
+    State(gateway): State<Gateway>,
+    caller: Caller,
+    Path(reference): Path<String>,
+) -> Result<Response, Problem> {
+    caller.check(Scope::Debits)?;
+    show(&gateway, &caller, Kind::Return, reference).await
+}
+
 /// Asks for a movement, and its bank at once where that may be.
 pub(super) async fn move_money(
     gateway: &Gateway,
@@ -91,8 +124,7 @@ pub(super) async fn move_money(
     let operator = caller.operator;
     let movement = gateway.movement_id(operator, target.kind(), reference.as_str());
     let request = Request { movement, operator, reference, target, amount };
-    let actor = Actor { kind: ActorKind::Operator, id: operator.id() };
-    let receipt = gateway.submit(Asked::Movement(Command::Request(request)), actor, None).await?;
+    let receipt = gateway.submit(Asked::Movement(Command::Request(request)), actor(operator), None).await?;
     if let Receipt::Movement { next: Some(Next::Send), bank, .. } = receipt
         && let Some(_inside) = gateway.work().enter(bank)
     {

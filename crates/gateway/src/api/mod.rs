@@ -4,16 +4,35 @@
 //! another operator's is not found.
 //! Start reading at [`router`], then at `debits`.
 
+mod attempts;
+mod banks;
+mod callbacks;
+mod credits;
 mod debits;
+mod events;
+mod mandates;
 pub mod problem;
 
 use crate::gateway::Gateway;
 use axum::Router;
-use axum::routing::{get, post};
+use axum::routing::{get, post, put};
 
 /// All paths.
 pub fn router() -> Router<Gateway> {
     Router::new()
         .route("/gateway/v1/debits", post(debits::request))
         .route("/gateway/v1/debits/{reference}", get(debits::inquire))
+        .route("/gateway/v1/debits/{reference}/return", post(debits::give_back))
+        .route("/gateway/v1/returns/{reference}", get(debits::inquire_return))
+        .route("/gateway/v1/credits", post(credits::request))
+        .route("/gateway/v1/credits/{reference}", get(credits::inquire))
+        .route("/gateway/v1/mandates", get(mandates::list))
+        .route("/gateway/v1/mandates/{mandate}", get(mandates::show))
+        .route("/gateway/v1/mandates/{mandate}/revoke", post(mandates::revoke))
+        .route("/gateway/v1/events", get(events::list))
+        .route("/gateway/v1/banks", get(banks::list))
+        .route("/gateway/v1/banks/{code}/switches/{function}", put(banks::switch))
+        .route("/gateway/v1/bank-callbacks/{code}", post(callbacks::hear))
+        .route("/gateway/v1/bank-attempts/{code}", post(attempts::hear))
+        .route("/gateway/v1/bank-attempts/{code}/key", get(attempts::key))
 }

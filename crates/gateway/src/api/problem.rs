@@ -27,7 +27,7 @@ pub fn engine_error(error: &EngineError) -> Problem {
     }
 }
 
-/// What the rules refuse.
+/// What the rules refuse. 409 is for what may be taken later or under another name; 422 never will be.
 pub fn refused(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::AmountZero => problem(422, "amount-zero", "The amount is zero.", "金額が 0 円です。"),
@@ -46,17 +46,17 @@ pub fn refused(refusal: &Refusal) -> Problem {
         )
         .retry_after(60),
         Refusal::Stopped { function, bank, since } => {
-            problem(409, "stopped", "This function is stopped at this bank.", "この銀行ではこの機能を停止しています。")
+            problem(422, "stopped", "This function is stopped at this bank.", "この銀行ではこの機能を停止しています。")
                 .with("function", function.name())
                 .with("bank", bank.to_string())
                 .with("since", since.to_string())
         }
         Refusal::WrongStatus { status, .. } => {
-            problem(409, "wrong-status", "Its status does not allow this.", "現在の状態ではこの操作はできません。")
+            problem(422, "wrong-status", "Its status does not allow this.", "現在の状態ではこの操作はできません。")
                 .with("status", status)
         }
         Refusal::Expired { at, .. } => {
-            problem(409, "expired", "Its time has run out.", "期限が過ぎています。").with("expired_at", at.to_string())
+            problem(422, "expired", "Its time has run out.", "期限が過ぎています。").with("expired_at", at.to_string())
         }
         Refusal::SameChannel => problem(
             409,

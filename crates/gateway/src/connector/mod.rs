@@ -7,6 +7,7 @@
 mod http;
 
 pub use self::http::HttpConnector;
+pub(crate) use self::http::outcome_of;
 
 use crate::domain::account::AccountKind;
 use crate::domain::movement::{Kind, Outcome};

@@ -85,7 +85,7 @@ async fn absence_is_no_answer_before_the_banks_cut_off() {
     world.work().await;
     assert_eq!(status(&world, "top-1").await, "declined");
     let (_, body) = world.call("kinchaku", "GET", "/gateway/v1/debits/top-1", None).await;
-    assert_eq!(body["code"], "absent");
+    assert_eq!((&body["code"], &body["reason"]), (&json!(9), &json!("absent")));
 }
 
 #[tokio::test]

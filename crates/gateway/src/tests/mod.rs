@@ -1,5 +1,6 @@
 //! Tests of the gateway as its callers meet it: through its router, with a bank that does as it is told.
 
+mod api;
 mod bank;
 mod debits;
 mod front;

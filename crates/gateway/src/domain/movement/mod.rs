@@ -210,6 +210,18 @@ impl Code {
         }
     }
 
+    /// The result code that operators know: absence is 9 there.
+    pub const fn result(self) -> u8 {
+        match self {
+            Self::InsufficientFunds => 1,
+            Self::NoAccount => 2,
+            Self::StoppedByDepositor => 3,
+            Self::NoMandateAtBank => 4,
+            Self::StoppedByCollector => 8,
+            Self::Other | Self::Absent => 9,
+        }
+    }
+
     /// The code of a bank's result that is not 0; none for one that we do not know.
     pub const fn from_result(code: u64) -> Option<Self> {
         match code {

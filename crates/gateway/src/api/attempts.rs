@@ -1,0 +1,76 @@
+//! What banks with a page of their own report of attempts there: `/gateway/v1/bank-attempts/{code}`. Outcomes and keyed
+//! tokens come here, never what was tried; the key lives as long as its window.
+
+use super::callbacks::believe;
+use super::problem;
+use crate::domain::{BankCode, Noun};
+use crate::gateway::Gateway;
+use crate::oauth::bearer;
+use crate::windows::Report;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde_json::json;
+use web::{Json, Problem};
+
+/// The longest token or attempt's name that is looked at, in bytes.
+const TOKEN_BYTES_MAX: usize = 256;
+
+/// An attempt as its bank reports it.
+#[derive(Deserialize)]
+struct AttemptBody {
+    #[expect(dead_code, reason = "the signature's own id tells reports apart")]
+    attempt: String,
+    outcome: ReportedOutcome,
+    account_token: String,
+    value_token: Option<String>,
+}
+
+/// How it went.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ReportedOutcome {
+    Succeeded,
+    Failed,
+    ChallengeRequired,
+}
+
+/// `POST /gateway/v1/bank-attempts/{code}`.
+pub async fn hear(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let bank = believe(&gateway, &code, &headers, &body)?;
+    let malformed = || Problem::malformed("This is no report of an attempt.");
+    let said: AttemptBody = serde_json::from_slice(&body).map_err(|_| malformed())?;
+    let tokens = [Some(&said.account_token), said.value_token.as_ref()];
+    if tokens.into_iter().flatten().any(|token| token.is_empty() || token.len() > TOKEN_BYTES_MAX) {
+        return Err(malformed());
+    }
+    let report = Report {
+        bank: bank.code,
+        account_token: &said.account_token,
+        value_token: said.value_token.as_deref(),
+        failed: said.outcome == ReportedOutcome::Failed,
+    };
+    let stop = gateway.windows().report(&report, gateway.outside().now());
+    gateway.stop_static_factors(stop).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `GET /gateway/v1/bank-attempts/{code}/key`: the key of the present window, for the bank alone.
+pub async fn key(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let code: BankCode = code.parse().map_err(|_| problem::unknown(Noun::Bank))?;
+    let token = bearer(&headers).unwrap_or_default();
+    gateway.bank(code).filter(|bank| bank.secret.is(token)).ok_or_else(Problem::unauthenticated)?;
+    let (key, until) = gateway.windows().bank_key(gateway.outside().now());
+    Ok(Json(json!({ "key": key.expose(), "expires_at": until.to_string() })).into_response())
+}

@@ -1,0 +1,106 @@
+//! Banks: `/gateway/v1/banks`, with their switches, visible to every operator; set by the gateway's own desk.
+
+use super::problem;
+use crate::domain::bank::{Bank, Command, Function, Side, Stop};
+use crate::domain::{BankCode, Command as Asked, Factor, Factors, Noun, StaffId};
+use crate::gateway::Gateway;
+use crate::oauth::{Caller, Scope, check_desk};
+use crate::options::BankOptions;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use domain::Id;
+use engine::{Actor, ActorKind};
+use http::HeaderMap;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use web::{Json, Problem};
+
+/// Who changes a switch at the gateway's desk, as long as the desk is one token.
+const DESK: StaffId = StaffId(Id([0; 16]));
+
+/// A switch as it is to be.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SwitchRequest {
+    stopped: bool,
+    reason: String,
+}
+
+/// `GET /gateway/v1/banks`.
+pub async fn list(State(gateway): State<Gateway>, caller: Caller) -> Result<Response, Problem> {
+    caller.check(Scope::Events)?;
+    let mut data = Vec::new();
+    for bank in &gateway.options().banks {
+        let row = gateway.bank_row(bank.code).await.map_err(|error| problem::engine_error(&error))?;
+        data.push(body(bank, &row));
+    }
+    Ok(Json(json!({ "data": data })).into_response())
+}
+
+/// `PUT /gateway/v1/banks/{code}/switches/{function}`, for the gateway's desk. In force with its commit, told to everybody.
+pub async fn switch(
+    State(gateway): State<Gateway>,
+    Path((code, function)): Path<(String, String)>,
+    headers: HeaderMap,
+    Json(request): Json<SwitchRequest>,
+) -> Result<Response, Problem> {
+    check_desk(&gateway, &headers)?;
+    let code: BankCode = code.parse().map_err(|_| problem::unknown(Noun::Bank))?;
+    let bank = gateway.bank(code).ok_or_else(|| problem::unknown(Noun::Bank))?;
+    let function: Function = function.parse().map_err(|_| Problem::not_found())?;
+    if request.reason.trim().is_empty() {
+        return Err(Problem::malformed("Say why: everybody whom it concerns reads it.").with("member", "reason"));
+    }
+    let command = Command::Switch {
+        bank: code,
+        function,
+        stop: request.stopped,
+        side: Side::Gateway,
+        by: Some(DESK),
+        reason: request.reason,
+    };
+    let actor = Actor { kind: ActorKind::Operator, id: DESK.0 };
+    gateway.submit(Asked::Bank(command), actor, None).await?;
+    let row = gateway.bank_row(code).await.map_err(|error| problem::engine_error(&error))?;
+    Ok(Json(body(bank, &row)).into_response())
+}
+
+/// A bank as everybody whom it concerns sees it.
+pub fn body(bank: &BankOptions, row: &Bank) -> Value {
+    let mut switches = Map::new();
+    for function in Function::ALL {
+        let stop = row.stop(function);
+        let history: Vec<Value> = row
+            .history
+            .iter()
+            .filter(|change| change.function == function)
+            .map(|change| {
+                json!({
+                    "stopped": change.stopped,
+                    "by": change.side.name(),
+                    "reason": change.reason,
+                    "at": change.at.to_string(),
+                })
+            })
+            .collect();
+        let switch = json!({
+            "stopped": stop.is_some(),
+            "since": stop.map(|stop| stop.since.to_string()),
+            "by": stop.map(|stop: &Stop| stop.side.name()),
+            "reason": stop.map(|stop| stop.reason.clone()),
+            "history": history,
+        });
+        switches.insert(function.name().into(), switch);
+    }
+    let sets: &[Factors] = if row.factor_sets.is_empty() { &bank.factors } else { &row.factor_sets };
+    let factors: Vec<Vec<&str>> = sets.iter().map(|set| set.iter().map(Factor::name).collect()).collect();
+    json!({
+        "code": bank.code.to_string(),
+        "name": { "ja": bank.name, "en": bank.name_en },
+        "name_ja": bank.name,
+        "name_en": bank.name_en,
+        "own_page": bank.own_page.is_some(),
+        "factors": factors,
+        "switches": switches,
+    })
+}

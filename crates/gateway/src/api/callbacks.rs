@@ -1,0 +1,84 @@
+//! What banks tell the gateway by themselves: `/gateway/v1/bank-callbacks/{code}`, signed by the Standard Webhooks
+//! specification. A callback that comes twice, late or out of order changes nothing that is on record.
+
+use super::problem;
+use crate::connector::outcome_of;
+use crate::domain::movement::{Command, Kind, Outcome, Source};
+use crate::domain::{BankCode, Command as Asked, MovementId, Noun};
+use crate::gateway::Gateway;
+use crate::options::BankOptions;
+use axum::extract::{Path, State};
+use bytes::Bytes;
+use engine::{Actor, ActorKind};
+use http::{HeaderMap, StatusCode};
+use ledger::Yen;
+use serde::Deserialize;
+use web::webhook::{self, Key};
+use web::{Problem, Secret};
+
+/// What a bank says became of a movement.
+#[derive(Deserialize)]
+struct CallbackBody {
+    kind: CallbackKind,
+    reference: String,
+    outcome: String,
+    code: Option<u64>,
+    amount: i64,
+}
+
+/// What a callback is about.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CallbackKind {
+    Debit,
+    Credit,
+    Reversal,
+}
+
+/// `POST /gateway/v1/bank-callbacks/{code}`.
+pub async fn hear(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let bank = believe(&gateway, &code, &headers, &body)?;
+    let code = bank.code;
+    let said: CallbackBody =
+        serde_json::from_slice(&body).map_err(|_| Problem::malformed("This is no callback of a bank."))?;
+    let unknown = || problem::unknown(Noun::Debit);
+    let movement = MovementId::of_bank_reference(&said.reference).ok_or_else(unknown)?;
+    let row = gateway.movement(movement).await.map_err(|error| problem::engine_error(&error))?;
+    let row = row.filter(|row| row.order.bank == code).ok_or_else(unknown)?;
+    let outcome = match (said.kind, row.order.kind) {
+        (CallbackKind::Reversal, _) => {
+            Yen::checked(said.amount).map_or(Outcome::Unknown, |amount| Outcome::Reversed { amount })
+        }
+        (CallbackKind::Debit, Kind::Debit) | (CallbackKind::Credit, Kind::Credit | Kind::Return) => {
+            outcome_of(&said.outcome, said.code, said.amount)
+        }
+        (CallbackKind::Debit, Kind::Credit | Kind::Return) | (CallbackKind::Credit, Kind::Debit) => {
+            return Err(unknown());
+        }
+    };
+    let command = Command::Answer { movement, bank: code, outcome, source: Source::Callback };
+    let actor = Actor { kind: ActorKind::Bank, id: code.id() };
+    gateway.submit(Asked::Movement(command), actor, None).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The bank that signed `body`. Who is no bank of ours and who cannot sign are answered alike.
+pub(super) fn believe<'a>(
+    gateway: &'a Gateway,
+    code: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<&'a BankOptions, Problem> {
+    let code: Option<BankCode> = code.parse().ok();
+    let bank = code.and_then(|code| gateway.bank(code));
+    let nobody = Secret::new(String::new());
+    let secret = bank.map_or(&nobody, |bank| &bank.secret);
+    let keys: Vec<Key> = Key::parse(secret.expose()).into_iter().collect();
+    webhook::verify(&keys, headers, body, gateway.outside().now())?;
+    bank.ok_or_else(Problem::unauthenticated)
+}

@@ -1,0 +1,236 @@
+//! The rest of the API: returns, credits, mandates, events, switches, and what banks tell by themselves.
+
+use super::bank::Mood;
+use super::world::{BANK, SECRET, World};
+use crate::domain::account::{Command as AccountCommand, NoticeKind};
+use crate::domain::mandate::{self, Why};
+use crate::domain::{Command, Factor, MandateId, MissingFact, Receipt};
+use bytes::Bytes;
+use engine::Clock;
+use http::Request;
+use serde_json::{Value, json};
+use web::webhook::{self, Key};
+use web::{Bounds, Transport};
+
+const STATIC: &[Factor] = &[Factor::Account, Factor::NameKana, Factor::Pin];
+const STRONG: &[Factor] = &[Factor::Account, Factor::Pin, Factor::OneTimePassword];
+
+async fn post(world: &World, path: &str, body: Value) -> (u16, Value) {
+    world.call("kinchaku", "POST", &format!("/gateway/v1/{path}"), Some(body)).await
+}
+
+async fn get(world: &World, client_id: &str, path: &str) -> (u16, Value) {
+    world.call(client_id, "GET", &format!("/gateway/v1/{path}"), None).await
+}
+
+async fn types(world: &World, client_id: &str) -> Vec<String> {
+    let (code, body) = get(world, client_id, "events?after=0").await;
+    assert_eq!(code, 200, "{body}");
+    let data = body["data"].as_array().expect("events").clone();
+    for (index, event) in data.iter().enumerate() {
+        assert_eq!(event["n"], json!(index + 1), "no gap");
+    }
+    data.iter().map(|event| event["type"].as_str().expect("a type").to_owned()).collect()
+}
+
+async fn settled_debit(world: &World, amount: i64) -> MandateId {
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    let body = json!({ "reference": "d1", "mandate_id": mandate.to_string(), "amount": amount });
+    assert_eq!(post(world, "debits", body).await.0, 201);
+    mandate
+}
+
+#[tokio::test]
+async fn a_debit_goes_back_also_when_its_mandate_is_revoked_and_never_more_than_once() {
+    let world = World::new().await;
+    let mandate = settled_debit(&world, 9_000).await;
+    world.revoke(mandate, Why::NotMine).await;
+    let (code, body) =
+        post(&world, "debits", json!({ "reference": "d2", "mandate_id": mandate.to_string(), "amount": 1 })).await;
+    assert_eq!((code, &body["type"]), (422, &json!("/problems/wrong-status")));
+    for _ in 0..2 {
+        let (code, body) = post(&world, "debits/d1/return", json!({ "reference": "r1", "amount": 6_000 })).await;
+        assert_eq!((code, &body["status"]), (201, &json!("settled")), "{body}");
+    }
+    let (code, body) = post(&world, "debits/d1/return", json!({ "reference": "r2", "amount": 3_001 })).await;
+    assert_eq!((code, &body["limit"], &body["used"]), (422, &json!("debited"), &json!(6_000)));
+    world.bank.books().mood = Mood::Declines(2);
+    let (_, body) = post(&world, "debits/d1/return", json!({ "reference": "r3", "amount": 3_000 })).await;
+    assert_eq!(body["status"], "declined");
+    world.bank.books().mood = Mood::Settles;
+    let (_, body) = post(&world, "debits/d1/return", json!({ "reference": "r4", "amount": 3_000 })).await;
+    assert_eq!(body["status"], "settled", "a declined return reserves nothing");
+    let returned: i64 = world.bank.books().moved.values().sum::<i64>() - 9_000;
+    assert_eq!(returned, 9_000);
+    let (code, _) = get(&world, "fukuro", "returns/r1").await;
+    assert_eq!(code, 404);
+}
+
+#[tokio::test]
+async fn an_account_takes_payouts_until_its_holder_says_not_me() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    let (_, body) = get(&world, "kinchaku", &format!("mandates/{mandate}")).await;
+    let account = body["account_ref"].as_str().expect("an account").to_owned();
+    world.revoke(mandate, Why::Unneeded).await;
+    let (code, _) =
+        post(&world, "credits", json!({ "reference": "c1", "mandate_id": mandate.to_string(), "amount": 500 })).await;
+    assert_eq!(code, 201);
+    let (code, _) = post(&world, "credits", json!({ "reference": "c2", "account_ref": account, "amount": 500 })).await;
+    assert_eq!(code, 201);
+    let theirs = json!({ "reference": "c3", "account_ref": account, "amount": 500 });
+    let (code, _) = world.call("fukuro", "POST", "/gateway/v1/credits", Some(theirs)).await;
+    assert_eq!(code, 404);
+    world.revoke(mandate, Why::NotMine).await;
+    let (code, body) =
+        post(&world, "credits", json!({ "reference": "c4", "account_ref": account, "amount": 500 })).await;
+    assert_eq!((code, &body["type"]), (422, &json!("/problems/wrong-status")));
+}
+
+#[tokio::test]
+async fn each_operator_is_told_of_its_own_things_without_gaps() {
+    let world = World::new().await;
+    let mandate = settled_debit(&world, 9_000).await;
+    let (code, body) = post(&world, &format!("mandates/{mandate}/revoke"), json!({ "reason": "unneeded" })).await;
+    assert_eq!((code, &body["status"], &body["revoked"]["by"]), (200, &json!("revoked"), &json!("operator")), "{body}");
+    let told = types(&world, "kinchaku").await;
+    assert_eq!(told, ["mandate.granted", "mandate.activated", "debit.settled", "mandate.revoked"]);
+    assert!(types(&world, "fukuro").await.is_empty());
+    let (_, page) = get(&world, "kinchaku", "events?after=2&limit=1").await;
+    assert_eq!((&page["data"][0]["n"], &page["next"]), (&json!(3), &json!(3)));
+    assert_eq!(get(&world, "kinchaku", "events?after=x").await.0, 400);
+    let (_, list) = get(&world, "kinchaku", "mandates").await;
+    assert_eq!(list["data"][0]["mandate_id"], mandate.to_string());
+    assert_eq!(list["data"][0]["masked_number"], "****567");
+    assert_eq!(get(&world, "fukuro", &format!("mandates/{mandate}")).await.0, 404);
+    let theirs = Some(json!({ "reason": "unneeded" }));
+    let path = format!("/gateway/v1/mandates/{mandate}/revoke");
+    assert_eq!(world.call("fukuro", "POST", &path, theirs).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_switch_is_in_force_at_once_and_told_to_everybody() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    let path = format!("/gateway/v1/banks/{BANK}/switches/debit");
+    let stop = |stopped: bool| Some(json!({ "stopped": stopped, "reason": "damage is reported" }));
+    assert_eq!(world.call("kinchaku", "PUT", &path, stop(true)).await.0, 401);
+    let desk = [("authorization", "Bearer desk")];
+    let (code, body) = world.call_with(&desk, "PUT", &path, stop(true)).await;
+    assert_eq!((code, &body["switches"]["debit"]["stopped"]), (200, &json!(true)), "{body}");
+    let debit = json!({ "reference": "d1", "mandate_id": mandate.to_string(), "amount": 100 });
+    let (code, body) = post(&world, "debits", debit.clone()).await;
+    assert_eq!((code, &body["type"], &body["function"]), (422, &json!("/problems/stopped"), &json!("debit")));
+    assert_eq!(types(&world, "fukuro").await, ["bank.switch"]);
+    world.call_with(&desk, "PUT", &path, stop(false)).await;
+    assert_eq!(post(&world, "debits", debit).await.0, 201);
+    let (_, body) = get(&world, "fukuro", "banks").await;
+    assert_eq!(body["data"][0]["switches"]["debit"]["history"].as_array().map(Vec::len), Some(2));
+}
+
+async fn callback(world: &World, id: &str, body: &Value, key: &str, age_ms: i64) -> u16 {
+    let body = Bytes::from(body.to_string());
+    let key = Key::parse(key).expect("a key");
+    let sent = world.clock.now().plus_milliseconds(-age_ms);
+    let mut request = Request::post(format!("http://gateway.localhost:8080/gateway/v1/bank-callbacks/{BANK}"));
+    for (name, value) in webhook::headers(&[key], id, sent, &body) {
+        request = request.header(name, value);
+    }
+    let request = request.body(body).expect("a request");
+    world.routers.call(request, Bounds::default()).await.expect("an answer").status().as_u16()
+}
+
+#[tokio::test]
+async fn a_banks_call_counts_once_and_only_with_its_signature() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    world.bank.books().mood = Mood::LosesAnswers;
+    post(&world, "debits", json!({ "reference": "d1", "mandate_id": mandate.to_string(), "amount": 9_000 })).await;
+    let reference = world.bank.books().moved.keys().next().expect("it moved").clone();
+    let said = |kind: &str, outcome: &str, amount: i64| json!({ "kind": kind, "reference": reference, "outcome": outcome, "code": 0, "amount": amount, "at": "now" });
+    let status = async || get(&world, "kinchaku", "debits/d1").await.1["status"].clone();
+    let forged = "whsec_Zm9yZ2VkZm9yZ2VkZm9yZ2VkZm9yZ2Vk";
+    assert_eq!(callback(&world, "1", &said("debit", "settled", 9_000), forged, 0).await, 401);
+    assert_eq!(callback(&world, "1", &said("debit", "settled", 9_000), SECRET, 600_000).await, 401);
+    assert_eq!(status().await, "in_doubt");
+    for id in ["1", "1", "2"] {
+        assert_eq!(callback(&world, id, &said("debit", "settled", 9_000), SECRET, 0).await, 204);
+        assert_eq!(status().await, "settled");
+    }
+    assert_eq!(callback(&world, "3", &said("debit", "settled", 900), SECRET, 0).await, 204);
+    assert_eq!(callback(&world, "4", &said("debit", "declined", 0), SECRET, 0).await, 204);
+    assert_eq!(status().await, "settled", "a contradiction changes nothing");
+    for _ in 0..2 {
+        assert_eq!(callback(&world, "5", &said("reversal", "settled", 9_000), SECRET, 0).await, 204);
+    }
+    assert_eq!(callback(&world, "6", &said("credit", "settled", 9_000), SECRET, 0).await, 404);
+    let told = types(&world, "kinchaku").await;
+    assert_eq!(told[2..], ["debit.settled", "debit.contradicted", "debit.contradicted", "debit.reversed"]);
+}
+
+#[tokio::test]
+async fn a_true_holder_displaces_a_stranger_and_no_stranger_a_true_holder() {
+    let world = World::new().await;
+    let stranger = world.link("kinchaku", "thief", "1234567", STATIC).await;
+    let (_, again) = world.try_link("kinchaku", "thief2", "1234567", STATIC).await;
+    assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }), "{again:?}");
+    let holder = world.link("kinchaku", "holder", "1234567", STRONG).await;
+    let row = world.gateway.mandate(stranger).await.expect("it is read").expect("it is there");
+    assert_eq!(row.status, mandate::Status::Revoked);
+    world.confirm(holder).await;
+    let (_, again) = world.try_link("kinchaku", "thief", "1234567", STRONG).await;
+    assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }), "{again:?}");
+    world.link("fukuro", "elsewhere", "1234567", STRONG).await;
+    assert!(types(&world, "kinchaku").await.contains(&"mandate.displaced".to_owned()));
+}
+
+#[tokio::test]
+async fn not_me_ends_the_mandate_and_static_factors_no_longer_suffice() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "thief", "1234567", STATIC).await;
+    let row = world.gateway.mandate(mandate).await.expect("it is read").expect("it is there");
+    let grant = row.grant.expect("it was granted");
+    let account = world.gateway.account(grant.account).await.expect("it is read").expect("it is there");
+    let code = world.gateway.not_me_id("12345678");
+    let notice = AccountCommand::Notice {
+        account: grant.account,
+        details: account.details,
+        kind: NoticeKind::Linked,
+        mandate,
+        operator: row.operator,
+        account_ref: grant.account_ref,
+        code,
+    };
+    world.submit(Command::Account(notice)).await.expect("it is noted");
+    for _ in 0..2 {
+        world.submit(Command::Account(AccountCommand::NotMe { code })).await.expect("it is said");
+    }
+    let debit = json!({ "reference": "d1", "mandate_id": mandate.to_string(), "amount": 100 });
+    assert_eq!(post(&world, "debits", debit).await.0, 422);
+    let told = types(&world, "kinchaku").await;
+    assert_eq!(told.last().map(String::as_str), Some("mandate.revoked"));
+    let (_, again) = world.try_link("kinchaku", "thief2", "1234567", STATIC).await;
+    assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::StrongFactor), .. }), "{again:?}");
+    world.link("kinchaku", "holder", "1234567", STRONG).await;
+}
+
+#[tokio::test]
+async fn what_nobody_collects_expires() {
+    let world = World::new().await;
+    let mandate = MandateId(world.gateway.new_id());
+    let reference = crate::domain::Reference::try_from("m".to_owned()).expect("a reference");
+    let limits = mandate::Limits { per_time: ledger::Yen::new(1), per_month: ledger::Yen::new(1) };
+    let request = mandate::Request {
+        mandate,
+        operator: world.operator("kinchaku"),
+        reference: reference.clone(),
+        wallet: reference,
+        bank: BANK.parse().expect("a code"),
+        limits,
+    };
+    world.submit(Command::Mandate(mandate::Command::Request(request))).await.expect("it may be asked");
+    world.pass(10 * 60_000 + 1);
+    world.work().await;
+    let row = world.gateway.mandate(mandate).await.expect("it is read").expect("it is there");
+    assert_eq!(row.status, mandate::Status::Expired);
+}

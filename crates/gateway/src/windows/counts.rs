@@ -1,0 +1,140 @@
+//! The counts of one window.
+
+use super::Try;
+use crate::domain::{BankCode, OperatorId, Reference};
+use domain::Id;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
+/// Things that one window counts, at most. A window that is full lets nothing pass by static factors.
+pub const COUNTED_MAX: usize = 200_000;
+/// Account numbers are neighbours when they are no further apart than this.
+const NEAR: u32 = 50;
+
+#[derive(Default)]
+pub(super) struct Counts {
+    accounts: BTreeMap<Id, u32>,
+    wallets: BTreeMap<(OperatorId, Reference), u32>,
+    sources: BTreeMap<IpAddr, Source>,
+    banks: BTreeMap<BankCode, Bank>,
+    branches: BTreeMap<(BankCode, String), BTreeSet<u32>>,
+    values: BTreeMap<String, BTreeSet<(BankCode, Id)>>,
+    counted: usize,
+}
+
+#[derive(Default)]
+struct Source {
+    failures: u32,
+    accounts: BTreeSet<Id>,
+}
+
+#[derive(Default)]
+struct Bank {
+    failures: u32,
+    successes: u32,
+}
+
+impl Counts {
+    /// The same without values: they are told apart by a key that is forgotten.
+    pub fn without_values(self) -> Self {
+        Self { values: BTreeMap::new(), ..self }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.counted >= COUNTED_MAX
+    }
+
+    pub fn account_failures(&self, account: Id) -> u32 {
+        self.accounts.get(&account).copied().unwrap_or(0)
+    }
+
+    pub fn wallet_failures(&self, operator: OperatorId, wallet: &Reference) -> u32 {
+        self.wallets.get(&(operator, wallet.clone())).copied().unwrap_or(0)
+    }
+
+    pub fn source_failures(&self, source: Option<IpAddr>) -> u32 {
+        source.and_then(|source| self.sources.get(&source)).map_or(0, |source| source.failures)
+    }
+
+    /// Accounts other than `account` that were tried from `source`.
+    pub fn source_accounts(&self, source: Option<IpAddr>, account: Id) -> u32 {
+        let source = source.and_then(|source| self.sources.get(&source));
+        source.map_or(0, |source| count(source.accounts.iter().filter(|tried| **tried != account)))
+    }
+
+    pub fn bank_failures(&self, bank: BankCode) -> u32 {
+        self.banks.get(&bank).map_or(0, |bank| bank.failures)
+    }
+
+    pub fn bank_successes(&self, bank: BankCode) -> u32 {
+        self.banks.get(&bank).map_or(0, |bank| bank.successes)
+    }
+
+    /// Numbers near `number`, other than itself, that were tried at the branch.
+    pub fn neighbours(&self, bank: BankCode, branch: &str, number: &str) -> u32 {
+        let Ok(number) = number.parse::<u32>() else { return 0 };
+        let Some(tried) = self.branches.get(&(bank, branch.to_owned())) else { return 0 };
+        let near = number.saturating_sub(NEAR)..=number.saturating_add(NEAR);
+        count(tried.range(near).filter(|other| **other != number))
+    }
+
+    /// Accounts other than `account` on which the value failed, at any bank.
+    pub fn value_accounts(&self, value: &str, account: Id) -> u32 {
+        self.values.get(value).map_or(0, |tried| count(tried.iter().filter(|(_, other)| *other != account)))
+    }
+
+    /// Accounts of `bank` on which the value failed.
+    pub fn value_accounts_at(&self, value: &str, bank: BankCode) -> u32 {
+        self.values.get(value).map_or(0, |tried| count(tried.iter().filter(|(at, _)| *at == bank)))
+    }
+
+    /// Somebody tried, whatever came of it.
+    pub fn count_try(&mut self, attempt: &Try<'_>) {
+        if self.is_full() {
+            return;
+        }
+        self.counted += 2;
+        if let Some(source) = attempt.source {
+            self.sources.entry(source).or_default().accounts.insert(attempt.account.0);
+        }
+        if let Ok(number) = attempt.number.parse() {
+            self.branches.entry((attempt.bank, attempt.branch.to_owned())).or_default().insert(number);
+        }
+    }
+
+    pub fn count_success(&mut self, bank: BankCode) {
+        let bank = self.banks.entry(bank).or_default();
+        bank.successes = bank.successes.saturating_add(1);
+    }
+
+    pub fn count_bank_failure(&mut self, bank: BankCode) {
+        let bank = self.banks.entry(bank).or_default();
+        bank.failures = bank.failures.saturating_add(1);
+    }
+
+    pub fn count_failure(&mut self, attempt: &Try<'_>) {
+        self.count_bank_failure(attempt.bank);
+        if self.is_full() {
+            return;
+        }
+        self.counted += 3;
+        let add = |failures: &mut u32| *failures = failures.saturating_add(1);
+        add(self.accounts.entry(attempt.account.0).or_default());
+        add(self.wallets.entry((attempt.operator, attempt.wallet.clone())).or_default());
+        if let Some(source) = attempt.source {
+            add(&mut self.sources.entry(source).or_default().failures);
+        }
+    }
+
+    pub fn count_value(&mut self, value: &str, bank: BankCode, account: Id) {
+        if self.is_full() {
+            return;
+        }
+        self.counted += 1;
+        self.values.entry(value.to_owned()).or_default().insert((bank, account));
+    }
+}
+
+fn count<T>(things: impl Iterator<Item = T>) -> u32 {
+    u32::try_from(things.count()).unwrap_or(u32::MAX)
+}
