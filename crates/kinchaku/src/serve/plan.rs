@@ -21,6 +21,8 @@ const CLIENT_ID: &str = "kinchaku";
 const PEOPLE: u32 = 350;
 /// The seed of those people.
 const SEED: u64 = 2020;
+/// Hosts of this machine that the sandbox's webhooks may go to: whoever tries it has their shop here.
+const WEBHOOK_HOSTS_SANDBOX: [&str; 3] = ["localhost", "127.0.0.1", "sandbox.localhost"];
 /// How long a top-up or payout may make its caller wait for the bank, in milliseconds.
 const BANK_WAIT_MS: u64 = 2_000;
 /// The longest name of somebody of the desk, in bytes: it is the id that the journal keeps.
@@ -295,6 +297,7 @@ fn wallet_options(data: &Path, parts: WalletParts) -> Result<server::Options, St
         context: Arc::default(),
         engine: engine::Options::default(),
         store: engine::sqlite::SqliteOptions::default(),
+        webhook_hosts: if is_sandbox { WEBHOOK_HOSTS_SANDBOX.map(str::to_owned).into() } else { Vec::new() },
         bank_wait_ms: BANK_WAIT_MS,
     })
 }
