@@ -10,6 +10,7 @@ use crate::domain::bank::Function;
 use crate::domain::{Factor, Factors, Strength};
 use crate::gateway::Gateway;
 use crate::oauth::{Challenge, Link};
+use crate::windows::{Try, Verdict};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use web::{Secret, Source};
@@ -85,8 +86,11 @@ pub(super) async fn first(gateway: &Gateway, link: &Link, typed: Typed, source: 
     }
     let id = gateway.new_id().to_string();
     let attempt = connector::Attempt { id: id.clone(), account: typed.account.clone(), factors: typed.factors };
-    let answer = ask(gateway, link, &attempt).await;
-    judged(answer, id, typed.account, shown)
+    let is_static = sets.iter().any(|set| is_enough(set) && set.strength() == Strength::Static);
+    match ask(gateway, link, &attempt, source, is_static).await {
+        Ok(answer) => judged(answer, id, typed.account, shown),
+        Err(seconds) => Tried::Throttled(seconds),
+    }
 }
 
 /// The second step: the answer to what the bank asked for goes to the bank.
@@ -107,8 +111,10 @@ pub(super) async fn second(
     };
     let account = challenge.account.clone();
     let attempt = connector::Attempt { id: challenge.attempt.clone(), account: account.clone(), factors };
-    let answer = ask(gateway, link, &attempt).await;
-    judged(answer, attempt.id, account, challenge.given.with(challenge.factor))
+    match ask(gateway, link, &attempt, source, false).await {
+        Ok(answer) => judged(answer, attempt.id, account, challenge.given.with(challenge.factor)),
+        Err(seconds) => Tried::Throttled(seconds),
+    }
 }
 
 /// How many seconds `source` has to wait, if it has tried too often.
@@ -118,15 +124,50 @@ fn throttled(gateway: &Gateway, source: Option<Source>) -> Option<i64> {
     (!verdict.allowed).then_some(verdict.reset_seconds)
 }
 
-async fn ask(gateway: &Gateway, link: &Link, attempt: &connector::Attempt) -> Option<Authentication> {
-    let connector = gateway.connector(link.asked.bank)?;
-    match connector.authenticate(attempt).await {
-        Ok(answer) => Some(answer),
-        Err(error) => {
-            tracing::warn!(bank = %link.asked.bank, %error, "an attempt got no answer");
-            None
-        }
+/// Asks the bank, if the windows let this attempt through; else how many seconds it has to wait. An attempt for which static
+/// factors could suffice waits also where a stronger factor is wanted: the bank might ask for none.
+async fn ask(
+    gateway: &Gateway,
+    link: &Link,
+    attempt: &connector::Attempt,
+    source: Option<Source>,
+    is_static: bool,
+) -> Result<Option<Authentication>, i64> {
+    let bank = link.asked.bank;
+    let tried = Try {
+        bank,
+        account: gateway.account_id(bank, &attempt.account),
+        branch: &attempt.account.branch,
+        number: &attempt.account.number,
+        source: source.map(|Source(address)| address),
+        operator: link.operator,
+        wallet: &link.asked.wallet,
+        value: attempt.factors.get(&Factor::Pin),
+    };
+    match gateway.windows().judge(&tried, gateway.outside().now()) {
+        Verdict::Throttle { seconds } => return Err(seconds),
+        Verdict::Strengthen { seconds } if is_static => return Err(seconds),
+        Verdict::Strengthen { .. } | Verdict::Allow => {}
     }
+    let Some(connector) = gateway.connector(bank) else { return Ok(None) };
+    let answer = match connector.authenticate(attempt).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            tracing::warn!(%bank, %error, "an attempt got no answer");
+            return Ok(None);
+        }
+    };
+    // The page asks for the second step after a wrong first one too; here it counts as what it is.
+    let failed = match answer.outcome {
+        AuthenticationOutcome::Succeeded => false,
+        AuthenticationOutcome::Failed => true,
+        AuthenticationOutcome::ChallengeRequired { .. } => !answer.first_factor_right,
+    };
+    let stop = gateway.windows().heard(&tried, failed, gateway.outside().now());
+    if let Err(error) = gateway.stop_static_factors(stop).await {
+        tracing::error!(%bank, ?error, "a bank's path by static factors could not be stopped");
+    }
+    Ok(Some(answer))
 }
 
 fn judged(answer: Option<Authentication>, attempt: String, account: AccountNumber, given: Factors) -> Tried {

@@ -147,7 +147,10 @@ async fn a_banks_call_counts_once_and_only_with_its_signature() {
     world.bank.books().mood = Mood::LosesAnswers;
     post(&world, "debits", json!({ "reference": "d1", "mandate_id": mandate.to_string(), "amount": 9_000 })).await;
     let reference = world.bank.books().moved.keys().next().expect("it moved").clone();
-    let said = |kind: &str, outcome: &str, amount: i64| json!({ "kind": kind, "reference": reference, "outcome": outcome, "code": 0, "amount": amount, "at": "now" });
+    let said = |kind: &str, outcome: &str, amount: i64| {
+        let code = i32::from(outcome == "declined");
+        json!({ "kind": kind, "reference": reference, "outcome": outcome, "code": code, "amount": amount, "at": "now" })
+    };
     let status = async || get(&world, "kinchaku", "debits/d1").await.1["status"].clone();
     let forged = "whsec_Zm9yZ2VkZm9yZ2VkZm9yZ2VkZm9yZ2Vk";
     assert_eq!(callback(&world, "1", &said("debit", "settled", 9_000), forged, 0).await, 401);
