@@ -4,6 +4,7 @@
 //! can be configured in `config`; nothing about money is decided here. Start reading at [`run`].
 
 mod config;
+mod front;
 mod listen;
 mod plan;
 mod secrets;
@@ -125,7 +126,7 @@ async fn serve(config: Config) -> Result<(), String> {
     }
 
     let (stop, stopped) = watch::channel(false);
-    let router = web::by_host(services.routers());
+    let router = web::by_host(services.routers(address.port()));
     let proxies = config.serve.trusted_proxies.clone();
     let mut listening = tokio::spawn(listen::listen(listener, router, proxies, wait_for(stopped.clone())));
     let timers: Vec<_> =
@@ -176,14 +177,14 @@ impl Services {
         Ok(services)
     }
 
-    fn routers(&self) -> Vec<(String, Router)> {
+    fn routers(&self, port: u16) -> Vec<(String, Router)> {
         let mut routers = Vec::new();
         routers.extend(self.gateway.iter().flat_map(gateway::Gateway::routers));
         routers.extend(self.sandbox.iter().flat_map(|sandbox| sandbox.routers()));
         for (host, router) in self.wallet.iter().flat_map(server::Server::routers) {
             // The sandbox's own API is reached beside the wallet's too: a newcomer knows one address.
             let router = match &self.sandbox {
-                Some(sandbox) if host == "localhost" => router.merge(sandbox.api()),
+                Some(sandbox) if host == "localhost" => router.merge(sandbox.api()).merge(front::router(port)),
                 Some(_) | None => router,
             };
             routers.push((host, router));

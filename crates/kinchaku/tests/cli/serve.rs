@@ -68,6 +68,7 @@ impl Drop for Served {
 fn the_sandbox_has_a_host_for_each_service_says_what_it_is_and_ends_when_told() {
     let served = Served::start();
     for (host, path, status) in [
+        ("localhost", "/", "200"),
         ("localhost", "/sandbox/v1/banks", "200"),
         ("sandbox.localhost", "/", "200"),
         ("bank-0125.localhost", "/connector/v1/about", "401"),

@@ -1,0 +1,52 @@
+//! The sandbox's front page: what a newcomer finds at the first address, with the way to everything else.
+
+use axum::Router;
+use axum::routing::get;
+use maud::{Markup, html};
+use web::page::{Page, Words, words};
+
+/// What every page of the sandbox says above all.
+const BANNER: Words = Words {
+    ja: "これは試験環境です。お金も口座も本物ではありません。",
+    en: "This is a sandbox: no money and no account here is real.",
+};
+
+/// The page for a sandbox whose hosts are on `port`.
+pub fn router(port: u16) -> Router {
+    Router::new().route("/", get(move || async move { page(port) }))
+}
+
+fn page(port: u16) -> Page {
+    let title = Words { ja: "巾着", en: "Kinchaku" };
+    Page { title, banner: Some(BANNER), form_origins: Vec::new(), body: body(port) }
+}
+
+fn body(port: u16) -> Markup {
+    let link = |host: &str, path: &str, ja: &'static str, en: &'static str| {
+        let address = format!("http://{host}:{port}{path}");
+        html! { li { a href=(address) { (words(Words { ja, en })) } } }
+    };
+    html! {
+        p { (words(Words {
+            ja: "銀行口座とつながる電子マネーのウォレットです。銀行・人・メールはすべて模擬です。",
+            en: "An e-money wallet that links to bank accounts. Banks, people and mails are simulated.",
+        })) }
+        h2 { (words(Words { ja: "まず見るところ", en: "Where to look first" })) }
+        ul {
+            (link("localhost", "/docs", "API の説明", "The API, to be tried out"))
+            (link("sandbox.localhost", "/inbox", "受信箱（メールと SMS）", "The inbox: every mail and text message"))
+            (link("sandbox.localhost", "/banks", "35 の銀行と口座の持ち主", "Thirty-five banks and their people"))
+            (link("sandbox.localhost", "/clock", "時計", "The clock, which can be advanced"))
+            (link("gateway.localhost", "/not-me", "「身に覚えがない」の届出", "“Not me”: for whoever was told of a link they did not make"))
+        }
+        h2 { (words(Words { ja: "試しに使う人", en: "Somebody to be" })) }
+        p { (words(Words {
+            ja: "七海 花子（ナナミ ハナコ）、1985年4月12日生まれ。七十七銀行 本店（100）普通 1234567、暗証番号 0412。",
+            en: "Hanako Nanami, born on 12 April 1985; The 77 Bank, branch 100, ordinary account 1234567, PIN 0412.",
+        })) }
+        p { (words(Words {
+            ja: "ほかの人と口座は銀行のページにあります。README の手順どおりに、開設・本人確認・口座登録・チャージ・支払いを試せます。",
+            en: "More people and accounts are on the banks' pages. The README walks through opening, linking, topping up and paying.",
+        })) }
+    }
+}
