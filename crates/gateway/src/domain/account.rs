@@ -181,6 +181,13 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// The bank has said who its holder is: what was known before may have been a number alone.
+    Described {
+        /// Which.
+        account: AccountId,
+        /// What it is.
+        details: Details,
+    },
 }
 
 impl Account {
@@ -283,7 +290,7 @@ fn not_me(rows: Rows<'_>, code: NotMeId, moment: Moment) -> Decided {
 impl Event {
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
-            Self::Seen { account, .. } => each(account_key(*account)),
+            Self::Seen { account, .. } | Self::Described { account, .. } => each(account_key(*account)),
             Self::Noticed { account, code, .. } | Self::Disowned { account, code, .. } => {
                 each(account_key(*account));
                 each(not_me_key(*code));
@@ -306,6 +313,7 @@ impl Event {
                 let Some(Row::NotMe(not_me)) = row else { wrong_row(key) };
                 not_me.used = Some(*at);
             }
+            Self::Described { details, .. } => account_of(key, row).details.clone_from(details),
             Self::Disowned { .. } => {
                 let account = account_of(key, row);
                 account.disowned = account.disowned.saturating_add(1);

@@ -130,6 +130,8 @@ pub struct Link {
     pub stage: Stage,
     /// How often the bank was asked.
     pub attempts: u32,
+    /// The windows want a factor of possession.
+    pub needs_possession: bool,
     /// When it ends.
     pub expires: Time,
     /// The account of its grant.

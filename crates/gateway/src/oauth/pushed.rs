@@ -108,6 +108,7 @@ pub async fn push(State(gateway): State<Gateway>, headers: HeaderMap, body: Byte
         asked: Arc::new(asked),
         stage: Stage::Consent,
         attempts: 0,
+        needs_possession: false,
         expires: now.plus_milliseconds(LINK_MS),
         granted: None,
         code_expires: now,

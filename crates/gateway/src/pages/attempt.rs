@@ -4,7 +4,7 @@
 //! is dropped with the request. Whatever was wrong, the steps are the same ones and so is the answer.
 //! Start reading at [`first`].
 
-use super::factors::given;
+use super::factors::{given, is_immediate};
 use crate::connector::{self, AccountNumber, Authentication, AuthenticationOutcome, Customer};
 use crate::domain::bank::Function;
 use crate::domain::{Factor, Factors, Strength};
@@ -12,8 +12,8 @@ use crate::gateway::Gateway;
 use crate::oauth::{Challenge, Link};
 use crate::windows::{Try, Verdict};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
-use web::{Secret, Source};
+use std::net::IpAddr;
+use web::Secret;
 
 /// What a person typed, in the form that it must have.
 pub(super) struct Typed {
@@ -36,6 +36,8 @@ pub(super) enum Tried {
         /// Somebody knew a first factor.
         first_factor_right: bool,
     },
+    /// The windows want more than static knowledge; nobody was asked.
+    TooWeak,
     /// Too much was tried: wait so many seconds.
     Throttled(i64),
     /// The bank gave no answer that could be used: nothing was tried.
@@ -50,6 +52,8 @@ pub(super) struct Proven {
     pub factors: Factors,
     /// What the bank has of its customer.
     pub customer: Customer,
+    /// Where the browser is, if it was on our page.
+    pub source: Option<IpAddr>,
 }
 
 /// The sets of factors that may be tried now, as the bank's desk, the bank itself, or the configuration says, in that order;
@@ -68,29 +72,34 @@ pub(super) async fn offered(gateway: &Gateway, link: &Link) -> Option<Vec<Factor
         sets = gateway.bank(code).map(|bank| bank.factors.clone()).filter(|sets| !sets.is_empty())?;
     }
     let static_stopped = row.stop(Function::StaticFactors).is_some();
-    sets.retain(|set| set.iter().next().is_some() && !(static_stopped && set.strength() == Strength::Static));
+    sets.retain(|set| set.has(Factor::Account) && !(static_stopped && set.strength() == Strength::Static));
+    sets.retain(|set| !link.needs_possession || set.strength() == Strength::Possession);
     Some(sets)
 }
 
-/// The first step: what was typed goes to the bank.
-pub(super) async fn first(gateway: &Gateway, link: &Link, typed: Typed, source: Option<Source>) -> Tried {
+/// The first step: what was typed goes to the bank, as far as the bank asks for it. What else somebody sends counts for
+/// nothing, so nobody makes their grant look stronger than what the bank has looked at.
+pub(super) async fn first(gateway: &Gateway, link: &Link, mut typed: Typed, source: Option<IpAddr>) -> Tried {
     let Some(sets) = offered(gateway, link).await else { return Tried::Unreachable };
     let shown = given(&typed);
-    // Only what the form asked for: somebody who takes fields away does not choose what they are asked.
-    let is_enough = |set: &Factors| set.iter().all(|factor| shown.has(factor) || !super::factors::is_immediate(factor));
-    if !sets.iter().any(is_enough) {
+    let immediate = |set: &Factors| -> Factors { set.iter().filter(|factor| is_immediate(*factor)).collect() };
+    let Some(set) = sets.iter().find(|set| shown.covers(immediate(set))) else {
         return Tried::Failed { account: None, first_factor_right: false };
+    };
+    typed.factors.retain(|factor, _| set.has(*factor));
+    let value = typed.factors.get(&Factor::Pin).cloned();
+    match judge(gateway, link, &typed.account, value.as_ref(), source) {
+        Verdict::Allow => {}
+        Verdict::Throttle { seconds } => return Tried::Throttled(seconds),
+        Verdict::Strengthen { .. } if set.strength() == Strength::Possession => {}
+        Verdict::Strengthen { .. } => return Tried::TooWeak,
     }
-    if let Some(seconds) = throttled(gateway, source) {
-        return Tried::Throttled(seconds);
-    }
+    let given = immediate(set).with(Factor::Account);
     let id = gateway.new_id().to_string();
     let attempt = connector::Attempt { id: id.clone(), account: typed.account.clone(), factors: typed.factors };
-    let is_static = sets.iter().any(|set| is_enough(set) && set.strength() == Strength::Static);
-    match ask(gateway, link, &attempt, source, is_static).await {
-        Ok(answer) => judged(answer, id, typed.account, shown),
-        Err(seconds) => Tried::Throttled(seconds),
-    }
+    let Some(answer) = ask(gateway, link, &attempt).await else { return Tried::Unreachable };
+    heard(gateway, link, &typed.account, value.as_ref(), source, is_failure(&answer)).await;
+    judged(answer, id, typed.account, given, source)
 }
 
 /// The second step: the answer to what the bank asked for goes to the bank.
@@ -99,9 +108,10 @@ pub(super) async fn second(
     link: &Link,
     challenge: &Challenge,
     answer: Secret<String>,
-    source: Option<Source>,
+    source: Option<IpAddr>,
 ) -> Tried {
-    if let Some(seconds) = throttled(gateway, source) {
+    let account = challenge.account.clone();
+    if let Verdict::Throttle { seconds } = judge(gateway, link, &account, None, source) {
         return Tried::Throttled(seconds);
     }
     // An approval in the bank's app is seen by the bank alone: there is nothing to hand on.
@@ -109,72 +119,88 @@ pub(super) async fn second(
         Factor::BankApp => BTreeMap::new(),
         other => BTreeMap::from([(other, answer)]),
     };
-    let account = challenge.account.clone();
     let attempt = connector::Attempt { id: challenge.attempt.clone(), account: account.clone(), factors };
-    match ask(gateway, link, &attempt, source, false).await {
-        Ok(answer) => judged(answer, attempt.id, account, challenge.given.with(challenge.factor)),
-        Err(seconds) => Tried::Throttled(seconds),
-    }
+    let Some(answer) = ask(gateway, link, &attempt).await else { return Tried::Unreachable };
+    heard(gateway, link, &account, None, source, answer.outcome != AuthenticationOutcome::Succeeded).await;
+    judged(answer, attempt.id, account, challenge.given.with(challenge.factor), source)
 }
 
-/// How many seconds `source` has to wait, if it has tried too often.
-fn throttled(gateway: &Gateway, source: Option<Source>) -> Option<i64> {
-    let source = source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Source(address)| address);
-    let verdict = gateway.pages().attempts_by_source.count(source, gateway.outside().now());
-    (!verdict.allowed).then_some(verdict.reset_seconds)
-}
-
-/// Asks the bank, if the windows let this attempt through; else how many seconds it has to wait. An attempt for which static
-/// factors could suffice waits also where a stronger factor is wanted: the bank might ask for none.
-async fn ask(
-    gateway: &Gateway,
-    link: &Link,
-    attempt: &connector::Attempt,
-    source: Option<Source>,
-    is_static: bool,
-) -> Result<Option<Authentication>, i64> {
-    let bank = link.asked.bank;
-    let tried = Try {
-        bank,
-        account: gateway.account_id(bank, &attempt.account),
-        branch: &attempt.account.branch,
-        number: &attempt.account.number,
-        source: source.map(|Source(address)| address),
-        operator: link.operator,
-        wallet: &link.asked.wallet,
-        value: attempt.factors.get(&Factor::Pin),
-    };
-    match gateway.windows().judge(&tried, gateway.outside().now()) {
-        Verdict::Throttle { seconds } => return Err(seconds),
-        Verdict::Strengthen { seconds } if is_static => return Err(seconds),
-        Verdict::Strengthen { .. } | Verdict::Allow => {}
-    }
-    let Some(connector) = gateway.connector(bank) else { return Ok(None) };
-    let answer = match connector.authenticate(attempt).await {
-        Ok(answer) => answer,
-        Err(error) => {
-            tracing::warn!(%bank, %error, "an attempt got no answer");
-            return Ok(None);
-        }
-    };
-    // The page asks for the second step after a wrong first one too; here it counts as what it is.
-    let failed = match answer.outcome {
+/// Whether a first step failed: a second step is asked for in either case, and only we learn which it was.
+fn is_failure(answer: &Authentication) -> bool {
+    match answer.outcome {
         AuthenticationOutcome::Succeeded => false,
         AuthenticationOutcome::Failed => true,
         AuthenticationOutcome::ChallengeRequired { .. } => !answer.first_factor_right,
-    };
-    let stop = gateway.windows().heard(&tried, failed, gateway.outside().now());
-    if let Err(error) = gateway.stop_static_factors(stop).await {
-        tracing::error!(%bank, ?error, "a bank's path by static factors could not be stopped");
     }
-    Ok(Some(answer))
 }
 
-fn judged(answer: Option<Authentication>, attempt: String, account: AccountNumber, given: Factors) -> Tried {
-    let Some(answer) = answer else { return Tried::Unreachable };
+fn judge(
+    gateway: &Gateway,
+    link: &Link,
+    account: &AccountNumber,
+    value: Option<&Secret<String>>,
+    source: Option<IpAddr>,
+) -> Verdict {
+    let attempt = counted(gateway, link, account, value, source);
+    gateway.windows().judge(&attempt, gateway.outside().now())
+}
+
+/// Tells the windows how an attempt ended, and stops the bank's path by static factors if they say so.
+pub(super) async fn heard(
+    gateway: &Gateway,
+    link: &Link,
+    account: &AccountNumber,
+    value: Option<&Secret<String>>,
+    source: Option<IpAddr>,
+    failed: bool,
+) {
+    let attempt = counted(gateway, link, account, value, source);
+    let stop = gateway.windows().heard(&attempt, failed, gateway.outside().now());
+    if gateway.stop_static_factors(stop).await.is_err() {
+        tracing::error!(bank = %link.asked.bank, "the static factors of a bank could not be stopped");
+    }
+}
+
+fn counted<'a>(
+    gateway: &Gateway,
+    link: &'a Link,
+    account: &'a AccountNumber,
+    value: Option<&'a Secret<String>>,
+    source: Option<IpAddr>,
+) -> Try<'a> {
+    Try {
+        bank: link.asked.bank,
+        account: gateway.account_id(link.asked.bank, account),
+        branch: &account.branch,
+        number: &account.number,
+        source,
+        operator: link.operator,
+        wallet: &link.asked.wallet,
+        value,
+    }
+}
+
+async fn ask(gateway: &Gateway, link: &Link, attempt: &connector::Attempt) -> Option<Authentication> {
+    let connector = gateway.connector(link.asked.bank)?;
+    match connector.authenticate(attempt).await {
+        Ok(answer) => Some(answer),
+        Err(error) => {
+            tracing::warn!(bank = %link.asked.bank, %error, "an attempt got no answer");
+            None
+        }
+    }
+}
+
+fn judged(
+    answer: Authentication,
+    attempt: String,
+    account: AccountNumber,
+    given: Factors,
+    source: Option<IpAddr>,
+) -> Tried {
     match (answer.outcome, answer.customer) {
         (AuthenticationOutcome::Succeeded, Some(customer)) => {
-            Tried::Proven(Box::new(Proven { account, factors: given, customer }))
+            Tried::Proven(Box::new(Proven { account, factors: given, customer, source }))
         }
         (AuthenticationOutcome::Succeeded, None) => Tried::Unreachable,
         (AuthenticationOutcome::ChallengeRequired { factor, hint }, _) => {

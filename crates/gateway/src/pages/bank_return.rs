@@ -191,6 +191,7 @@ impl Answer {
         Some(Proven {
             account: AccountNumber { branch: account.branch, kind: account.kind, number: account.number },
             factors,
+            source: None,
             customer: Customer {
                 name_kana: customer.name_kana,
                 birth_date: customer.birth_date,

@@ -174,7 +174,7 @@ pub(super) async fn submit(
     if began.is_none() {
         return Ok(go_to("/link"));
     }
-    let tried = attempt::first(&gateway, &visit.link, typed, source.map(|Extension(source)| source)).await;
+    let tried = attempt::first(&gateway, &visit.link, typed, source.map(|Extension(Source(source))| source)).await;
     Ok(outcome::respond(&gateway, visit, tried, Stage::Factors).await)
 }
 
@@ -201,7 +201,7 @@ pub(super) async fn submit_challenge(
         return Ok(go_to("/link"));
     };
     let answer = challenge_answer(&challenge, &fields);
-    let source = source.map(|Extension(source)| source);
+    let source = source.map(|Extension(Source(source))| source);
     let tried = attempt::second(&gateway, &visit.link, &challenge, answer, source).await;
     Ok(outcome::respond(&gateway, visit, tried, Stage::Challenge(challenge)).await)
 }

@@ -48,8 +48,6 @@ use web::{Chance, RateLimit, csrf};
 
 /// The cookie that binds a link to its browser.
 const COOKIE: &str = "link";
-/// Attempts that one source may make in an hour: a household, an office, not a machine.
-const ATTEMPTS_AN_HOUR_MAX: u32 = 30;
 /// Codes that one source may type in an hour.
 const CODES_AN_HOUR_MAX: u32 = 10;
 /// Codes that all may type in an hour.
@@ -65,8 +63,6 @@ pub struct Desk {
     csrf_key: [u8; 32],
     /// Who is to be told of what.
     pub notices: Notices,
-    /// Attempts of one source at all banks.
-    attempts_by_source: RateLimit<IpAddr>,
     /// Codes typed by one source: they must not be guessed.
     codes_by_source: RateLimit<IpAddr>,
     /// Codes typed by all.
@@ -83,7 +79,6 @@ impl Desk {
         Self {
             csrf_key,
             notices: Notices::default(),
-            attempts_by_source: RateLimit::new("attempts", ATTEMPTS_AN_HOUR_MAX, HOUR_MS),
             codes_by_source: RateLimit::new("codes", CODES_AN_HOUR_MAX, HOUR_MS),
             codes: RateLimit::new("codes", CODES_OF_ALL_AN_HOUR_MAX, HOUR_MS),
             banner,

@@ -4,7 +4,7 @@
 //! The order of a grant is fixed: the code of the notice is durable before the bank sends it, and the bank has sent it
 //! before the grant is.
 
-use super::attempt::{Proven, Tried};
+use super::attempt::{self, Proven, Tried};
 use super::consent::{leave_form, origins};
 use super::notice::{self, About};
 use super::{Visit, back, consent, factors, go_to, page, unavailable};
@@ -31,6 +31,8 @@ pub(super) enum Failure {
     Form,
     /// It did not work: nobody learns what was wrong.
     Failed,
+    /// More than static knowledge is wanted.
+    TooWeak,
     /// Too much was tried.
     Throttled,
     /// The bank did not answer.
@@ -40,7 +42,7 @@ pub(super) enum Failure {
 impl Failure {
     pub(super) const fn status(self) -> StatusCode {
         match self {
-            Self::Form | Self::Failed => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Form | Self::Failed | Self::TooWeak => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Throttled => StatusCode::TOO_MANY_REQUESTS,
             Self::Unreachable => StatusCode::SERVICE_UNAVAILABLE,
         }
@@ -55,6 +57,10 @@ impl Failure {
             Self::Failed => Words {
                 ja: "認証できませんでした。入力内容、口座の名義がご本人のものであること、銀行に連絡先を届けてあることをご確認ください。",
                 en: "It did not work. Check what you typed, that the account is in your own name, and that your bank has a contact of yours.",
+            },
+            Self::TooWeak => Words {
+                ja: "安全のため、別の認証方法をお使いください。",
+                en: "For your safety, another way of authentication is needed.",
             },
             Self::Throttled => Words {
                 ja: "ただいま認証を受け付けられません。しばらくしてからお試しください。",
@@ -94,6 +100,7 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
             failed(gateway, visit).await
         }
         Tried::Failed { account: None, .. } => failed(gateway, visit).await,
+        Tried::TooWeak => strengthen(gateway, visit).await,
         Tried::Throttled(seconds) => {
             let mut response = stay(gateway, &visit, before, Failure::Throttled).await;
             response.headers_mut().insert(http::header::RETRY_AFTER, seconds.into());
@@ -101,6 +108,21 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
         }
         Tried::Unreachable => stay(gateway, &visit, before, Failure::Unreachable).await,
     }
+}
+
+/// The form once more, with the sets of factors that are more than static knowledge; without one the link ends.
+async fn strengthen(gateway: &Gateway, mut visit: Visit) -> Response {
+    let now = gateway.outside().now();
+    visit.link.needs_possession = true;
+    let changed = gateway.oauth().links.change(visit.link.mandate, now, |link| {
+        link.needs_possession = true;
+        link.stage = Stage::Factors;
+        Some(())
+    });
+    if changed.is_none() {
+        return super::nothing(gateway);
+    }
+    factors::show(gateway, &visit, Some(Failure::TooWeak)).await
 }
 
 /// Nothing was tried: the person is where they were.
@@ -193,6 +215,7 @@ pub(super) async fn proven_by_bank(gateway: &Gateway, visit: Visit, proven: &Pro
     let birth_date_matches = holder.birth_date.to_string() == *proven.customer.birth_date.expose();
     if grade == Grade::No || !birth_date_matches || !proven.customer.has_contact {
         tracing::info!(mandate = %visit.link.mandate, grade = grade.name(), birth_date_matches, "not this account");
+        attempt::heard(gateway, &visit.link, &proven.account, None, proven.source, true).await;
         first_factor(gateway, &visit.link, &proven.account);
         return failed(gateway, visit).await;
     }

@@ -31,10 +31,11 @@ pub(super) fn grant(
     row.check_deadline(moment.now)?;
     bank::check(rows, row.bank, Function::Register)?;
     let mut events = Vec::new();
-    if rows.account(grant.account).is_none() {
-        let seen = account::Event::Seen { account: grant.account, details: details.clone() };
-        events.push(Fact::Account(seen));
-    }
+    let details = details.clone();
+    events.push(Fact::Account(match rows.account(grant.account) {
+        None => account::Event::Seen { account: grant.account, details },
+        Some(_) => account::Event::Described { account: grant.account, details },
+    }));
     if let Some(missing) = missing_of(rows, row, grant) {
         let event = Event::Refused { mandate: id, bank: row.bank, grant: *grant, missing, at: moment.now };
         events.push(Fact::Mandate(event));

@@ -4,12 +4,15 @@ use super::world::{GATEWAY, World};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, header};
 use std::collections::BTreeMap;
-use web::{Bounds, Transport};
+use std::net::{IpAddr, Ipv4Addr};
+use web::{Bounds, Source, Transport};
 
 /// A browser.
 pub struct Browser<'a> {
     world: &'a World,
     cookies: BTreeMap<String, String>,
+    /// Where it is.
+    source: IpAddr,
 }
 
 /// What a browser was shown.
@@ -24,7 +27,13 @@ pub struct Shown {
 
 impl<'a> Browser<'a> {
     pub fn new(world: &'a World) -> Self {
-        Self { world, cookies: BTreeMap::new() }
+        Self { world, cookies: BTreeMap::new(), source: IpAddr::V4(Ipv4Addr::LOCALHOST) }
+    }
+
+    /// The same somewhere else.
+    pub fn at(mut self, last: u8) -> Self {
+        self.source = IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
+        self
     }
 
     /// Fetches a page of the gateway.
@@ -53,7 +62,8 @@ impl<'a> Browser<'a> {
         if form.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         }
-        let request = request.body(Bytes::from(form.unwrap_or_default())).expect("a request");
+        let request = request.extension(Source(self.source)).body(Bytes::from(form.unwrap_or_default()));
+        let request = request.expect("a request");
         let response = self.world.routers.call(request, Bounds::default()).await.expect("an answer");
         self.keep_cookies(&response);
         let text = |name| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);

@@ -343,3 +343,38 @@ async fn leaving_takes_the_browser_back_and_ends_the_link() {
     assert_eq!((parameters["error"].as_str(), parameters["state"].as_str()), ("access_denied", "a-state"));
     assert_eq!(browser.get("/link").await.status, StatusCode::BAD_REQUEST);
 }
+
+#[tokio::test]
+async fn one_pin_tried_on_many_accounts_is_seen_before_it_fits() {
+    let world = World::new().await;
+    let attempt = async |source: u8, number: &str, pin: &str| {
+        let mut browser = world.browser().at(source);
+        let form = to_form(&mut browser, &world.wallet_of(source).await).await;
+        type_in(&mut browser, &form, &[("number", number), ("pin", pin), ("name_kana", "ヤマダ タロウ")]).await
+    };
+    for source in 1..=8 {
+        let failed = attempt(source, &format!("{source}000000"), "1234").await;
+        assert_eq!(failed.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let asked = world.hosted.inside().attempts.len();
+    let right = attempt(9, "7654321", "1234").await;
+    assert!(!right.body.contains("name=\"pin\""), "the bank has no stronger factor: the link ends");
+    assert_eq!(world.hosted.inside().attempts.len(), asked, "and the bank is not asked, though the PIN is right");
+    world.settle().await;
+    let sakura = attempt(10, "1234567", "4821").await;
+    assert_eq!(sakura.status, StatusCode::SEE_OTHER, "whoever has another PIN goes on: {}", sakura.body);
+}
+
+#[tokio::test]
+async fn a_factor_that_the_bank_did_not_ask_for_counts_for_nothing() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let form = to_form(&mut browser, &world.wallet().push("0125").await).await;
+    let mut typed = SAKURA_TYPES.to_vec();
+    typed.extend([("card_serial", "anything"), ("balance", "1"), ("one_time_password", "1")]);
+    let back = browser.send(&form, "/link/factors", &typed).await;
+    let collected = world.wallet().collect(&back.parameters()["code"]).await;
+    let factors = &collected.body["authorization_details"][0]["grade"]["factors"];
+    assert_eq!(*factors, serde_json::json!(["account", "name_kana", "pin"]));
+    assert_eq!(world.hosted.inside().attempts[0]["factors"].as_object().map(serde_json::Map::len), Some(2));
+}

@@ -96,6 +96,16 @@ impl World {
         Client::new(self, "op_wallet", "http://localhost:8080/link/callback")
     }
 
+    /// Where a browser begins for one more wallet of the first operator.
+    pub async fn wallet_of(&self, number: u8) -> String {
+        let wallet = self.wallet();
+        let mut asked = wallet.asking("0125");
+        let details = asked["authorization_details"].replace("wlt-1", &format!("wlt-{number}"));
+        asked.insert("authorization_details".to_owned(), details);
+        let pushed = wallet.post("/gateway/v1/par", &asked, None).await;
+        wallet.path_of(pushed.body["request_uri"].as_str().expect("a request address"))
+    }
+
     /// The second operator's.
     pub fn stranger(&self) -> Client<'_> {
         Client::new(self, "op_other", "http://other.localhost:8080/callback")
