@@ -274,6 +274,13 @@ impl Gateway {
         self.submit(Command::Bank(command), self.system(), None).await.map(drop)
     }
 
+    /// Whether the bank that `target` leads to is asked at once; where nobody knows, the rules will say why.
+    pub(crate) async fn takes_at_once(&self, target: movement::Target) -> Result<bool, NotDone> {
+        let movement::Target::DebitOf(mandate) = target else { return Ok(true) };
+        let bank = self.mandate(mandate).await?.and_then(|row| self.bank(row.bank));
+        Ok(bank.is_none_or(|bank| bank.files.is_none()))
+    }
+
     /// The row at `key`, after everything that was answered before.
     pub async fn row(&self, key: Key) -> Result<Option<Arc<Row>>, EngineError> {
         Ok(self.0.engine.read(key).await?.and_then(|stored| stored.row))

@@ -29,6 +29,8 @@ pub struct Options {
     pub windows: WindowPolicy,
     /// Shown above every page, in the sandbox: what this is.
     pub banner: Option<web::page::Words>,
+    /// When banks have their files of the day before, in minutes after midnight in Tokyo.
+    pub day_file_minute: u16,
     /// The longest a request may take, in milliseconds.
     pub request_ms_max: u64,
     /// The longest that a debit waits for its bank before it is answered as pending, in milliseconds.
@@ -49,6 +51,7 @@ impl Options {
             policy: Policy::default(),
             windows: WindowPolicy::default(),
             banner: None,
+            day_file_minute: 180,
             request_ms_max: 15_000,
             inline_ms_max: INLINE_MS_MAX,
         }
@@ -107,8 +110,6 @@ pub struct FileOptions {
     pub number: String,
     /// When the day's request file is made, in minutes after midnight in Tokyo.
     pub cut_off_minute: u16,
-    /// When the result file of the day before is there, in minutes after midnight in Tokyo.
-    pub result_minute: u16,
 }
 
 /// An operator of wallets.

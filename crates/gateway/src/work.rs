@@ -5,6 +5,7 @@
 //! not answer is left alone for a while, twice as long each time, and then tried with one question.
 //! Start reading at [`Work::run_due`].
 
+mod day_files;
 mod lane;
 
 use crate::connector::BankOrder;
@@ -12,6 +13,8 @@ use crate::domain::movement::{self, Next, Outcome, Source};
 use crate::domain::open::{self, Thing};
 use crate::domain::{BankCode, Command, MovementId, Receipt, Row, mandate};
 use crate::gateway::{Gateway, NotDone};
+use day_files::Desk;
+pub use day_files::Reconciliation;
 use domain::Time;
 use engine::EngineError;
 use futures_util::future::join_all;
@@ -26,12 +29,15 @@ pub const LANE_QUESTIONS_MAX: usize = 32;
 /// The schedule of every bank.
 pub struct Work {
     lanes: BTreeMap<BankCode, Mutex<Lane>>,
+    desks: BTreeMap<BankCode, Desk>,
 }
 
 impl Work {
     /// Empty schedules of `banks`.
     pub fn new(banks: impl Iterator<Item = BankCode>) -> Self {
-        Self { lanes: banks.map(|bank| (bank, Mutex::default())).collect() }
+        let banks: Vec<BankCode> = banks.collect();
+        let lanes = banks.iter().map(|bank| (*bank, Mutex::default())).collect();
+        Self { lanes, desks: banks.into_iter().map(|bank| (bank, Desk::default())).collect() }
     }
 
     /// Reads what is open from the rows.
@@ -84,8 +90,10 @@ impl Work {
             }
         }
         let done = join_all(steps).await.into_iter().sum();
+        let files = self.desks.iter().map(|(bank, desk)| desk.run_due(gateway, *bank, now));
+        let files = join_all(files).await.into_iter().fold(Due::default(), Due::and);
         let next = self.lanes.values().filter_map(|lane| locked(lane).next()).min();
-        Due { done, next }
+        files.and(Due { done, next })
     }
 
     /// One bank's turn. It ends early when the bank does not answer: what is left stays due.
@@ -99,7 +107,14 @@ impl Work {
                     gateway.submit(command, gateway.system(), None).await.map(drop)
                 }
                 Thing::Movement(_) if locked(lane).is_shut(gateway.outside().now()) => continue,
-                Thing::Movement(movement) => self.ask(gateway, bank, movement).await.map(drop),
+                Thing::Movement(movement) => match self.file_due(gateway, bank, movement).await {
+                    Ok(None) => self.ask(gateway, bank, movement).await.map(drop),
+                    Ok(Some(due)) => {
+                        locked(lane).set(thing, due);
+                        Ok(())
+                    }
+                    Err(error) => Err(error.into()),
+                },
             };
             done += 1;
             match result {
@@ -113,6 +128,36 @@ impl Work {
             }
         }
         done
+    }
+
+    /// When a movement is looked at again that goes by the day's file, and not by a question of its own.
+    async fn file_due(
+        &self,
+        gateway: &Gateway,
+        bank: BankCode,
+        movement: MovementId,
+    ) -> Result<Option<Time>, EngineError> {
+        if gateway.bank(bank).is_none_or(|bank| bank.files.is_none()) {
+            return Ok(None);
+        }
+        let row = gateway.movement(movement).await?;
+        let is_debit = row.is_some_and(|row| row.order.kind == movement::Kind::Debit);
+        Ok(is_debit.then(|| gateway.outside().now().day().plus(1).start()))
+    }
+
+    /// The movements that are open at `bank`.
+    fn open(&self, bank: BankCode) -> Vec<MovementId> {
+        let things = self.lanes.get(&bank).map(|lane| locked(lane).things()).unwrap_or_default();
+        let movement = |thing| match thing {
+            Thing::Movement(movement) => Some(movement),
+            Thing::Mandate(_) => None,
+        };
+        things.into_iter().filter_map(movement).collect()
+    }
+
+    /// How the bank's last day file compared with the ledger.
+    pub fn reconciliation(&self, bank: BankCode) -> Option<Reconciliation> {
+        self.desks.get(&bank)?.last()
     }
 
     /// Asks the bank about one movement, and tells the rules what it answered.

@@ -65,6 +65,27 @@ pub async fn switch(
     Ok(Json(body(bank, &row)).into_response())
 }
 
+/// `GET /gateway/v1/banks/{code}/reconciliation`, for the gateway's desk: how the bank's last day file compared.
+pub async fn reconciliation(
+    State(gateway): State<Gateway>,
+    Path(code): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    check_desk(&gateway, &headers)?;
+    let code: BankCode = code.parse().map_err(|_| problem::unknown(Noun::Bank))?;
+    let compared = gateway.work().reconciliation(code).ok_or_else(|| problem::unknown(Noun::Bank))?;
+    let body = json!({
+        "bank_code": code.to_string(),
+        "day": compared.day.to_string(),
+        "records": compared.records,
+        "settled": compared.settled.amount(),
+        "strangers": compared.strangers,
+        "missing": compared.missing,
+        "absent": compared.absent,
+    });
+    Ok(Json(body).into_response())
+}
+
 /// A bank as everybody whom it concerns sees it.
 pub fn body(bank: &BankOptions, row: &Bank) -> Value {
     let mut switches = Map::new();

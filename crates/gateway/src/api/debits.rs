@@ -123,7 +123,8 @@ pub(super) async fn move_money(
 ) -> Result<Response, Problem> {
     let operator = caller.operator;
     let movement = gateway.movement_id(operator, target.kind(), reference.as_str());
-    let request = Request { movement, operator, reference, target, amount };
+    let at_once = gateway.takes_at_once(target).await?;
+    let request = Request { movement, operator, reference, target, amount, at_once };
     let receipt = gateway.submit(Asked::Movement(Command::Request(request)), actor(operator), None).await?;
     if let Receipt::Movement { next: Some(Next::Send), bank, .. } = receipt
         && let Some(_inside) = gateway.work().enter(bank)

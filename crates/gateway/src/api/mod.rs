@@ -32,6 +32,7 @@ pub fn router() -> Router<Gateway> {
         .route("/gateway/v1/events", get(events::list))
         .route("/gateway/v1/banks", get(banks::list))
         .route("/gateway/v1/banks/{code}/switches/{function}", put(banks::switch))
+        .route("/gateway/v1/banks/{code}/reconciliation", get(banks::reconciliation))
         .route("/gateway/v1/bank-callbacks/{code}", post(callbacks::hear))
         .route("/gateway/v1/bank-attempts/{code}", post(attempts::hear))
         .route("/gateway/v1/bank-attempts/{code}/key", get(attempts::key))

@@ -5,6 +5,7 @@
 //! Start reading at [`BankConnector`].
 
 mod http;
+pub mod zengin;
 
 pub use self::http::HttpConnector;
 pub(crate) use self::http::outcome_of;

@@ -3,5 +3,6 @@
 mod api;
 mod bank;
 mod debits;
+mod files;
 mod front;
 mod world;

@@ -64,7 +64,7 @@ pub struct World {
     directory: TempDir,
 }
 
-fn options(directory: &TempDir) -> Options {
+fn options(directory: &TempDir, files: bool) -> Options {
     let mut options = Options::new(directory.path().join("gateway"), "http://gateway.localhost:8080".into());
     options.master_key = directory.path().join("master.key");
     options.desk_tokens = vec![Secret::new("desk".into())];
@@ -87,13 +87,18 @@ fn options(directory: &TempDir) -> Options {
         own_page: None,
         factors: vec![[Factor::Account, Factor::NameKana, Factor::Pin].into_iter().collect()],
         descriptor: "キンチャク".into(),
-        files: None,
+        files: files.then(super::files::options),
     }];
     options
 }
 
 impl World {
     pub async fn new() -> Self {
+        Self::with_files(false).await
+    }
+
+    /// The bank takes debits by files, if `files`.
+    pub async fn with_files(files: bool) -> Self {
         let directory = TempDir::new().expect("a directory");
         let clock = Arc::new(TestClock(AtomicI64::new(T0.milliseconds())));
         let (bank, routers) = (Bank::new(), Arc::new(Routers::new()));
@@ -101,7 +106,7 @@ impl World {
         let transport: Arc<dyn Transport> = Arc::<Routers>::clone(&routers);
         let clock_as: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let outside = Outside { clock: clock_as, transport, chance: Arc::new(Counting::default()) };
-        let options = options(&directory);
+        let options = options(&directory, files);
         let gateway = open(&options, &outside, &routers).await;
         Self { gateway, bank, clock, routers, outside, options, directory }
     }

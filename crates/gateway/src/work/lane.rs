@@ -40,6 +40,11 @@ impl Lane {
         }
     }
 
+    /// Everything that is open here, in order.
+    pub fn things(&self) -> Vec<Thing> {
+        self.times.keys().copied().collect()
+    }
+
     /// What is due at `now`, the longest overdue first. Of a bank that rests nothing is, but for what needs no bank; of one
     /// that rested, a single question.
     /// Until it is given back, nobody else takes from this lane.

@@ -13,12 +13,14 @@ use serde::{Deserialize, Serialize};
 /// What happened to a movement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// It was asked for. The bank is asked at once; the next time it is due later.
+    /// It was asked for.
     Requested {
         /// Its id.
         movement: MovementId,
         /// What was asked for.
         order: Order,
+        /// The bank is asked at once; else it does not know of it yet.
+        at_once: bool,
         /// When it is due.
         due: Time,
     },
@@ -197,14 +199,14 @@ impl Event {
     }
 
     fn evolve_movement(&self, key: Key, row: &mut Option<Row>) {
-        if let Self::Requested { order, due, .. } = self {
+        if let Self::Requested { order, at_once, due, .. } = self {
             *row = Some(Row::Movement(Box::new(Movement {
                 order: order.clone(),
                 status: Status::Pending,
                 since: order.accepted,
-                asked: 1,
+                asked: u32::from(*at_once),
                 due: *due,
-                absent: false,
+                absent: !at_once,
                 answer: None,
                 claim: None,
                 returned: Yen::ZERO,

@@ -372,6 +372,8 @@ pub struct Request {
     pub target: Target,
     /// How much.
     pub amount: Yen,
+    /// Whether the bank is asked at once; else it is with the day's file.
+    pub at_once: bool,
 }
 
 /// Where the money is to come from or go to.

@@ -66,13 +66,13 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
         id: command.movement,
         bank: place.bank,
         status: Status::Pending,
-        next: Some(Next::Send),
+        next: command.at_once.then_some(Next::Send),
         due,
         settled: None,
         code: None,
         since: moment.now,
     };
-    let event = Event::Requested { movement: command.movement, order, due };
+    let event = Event::Requested { movement: command.movement, order, at_once: command.at_once, due };
     Ok((vec![crate::domain::Event::Movement(event)], receipt))
 }
 

@@ -1,0 +1,126 @@
+//! Files of 預金口座振替 (kind 91): the request that a day's debits make, and what a result file says.
+//!
+//! 顧客番号 carries the bank reference, so a record leads back to its movement. A file that cannot be read to its last record
+//! is no file: half of one would say of the other half that it did not happen.
+
+use super::AccountNumber;
+use crate::domain::account::AccountKind;
+use crate::domain::movement::{Code, Outcome};
+use crate::domain::{BankCode, MovementId};
+use crate::options::FileOptions;
+use domain::Day;
+use ledger::Yen;
+use zengin_fmt::account_transfer::{Detail, End, File, Header, Trailer};
+use zengin_fmt::{CodeDivision, OutputFormat};
+
+/// 種別コード of 預金口座振替.
+const KIND: u8 = 91;
+/// What stands for a name that the file's letters cannot write: the bank goes by the number.
+const NO_NAME: &str = "-";
+
+/// One debit of a request file.
+pub struct Line {
+    /// Which.
+    pub movement: MovementId,
+    /// From which account.
+    pub account: AccountNumber,
+    /// The holder's name as the bank has it.
+    pub name: String,
+    /// How much.
+    pub amount: Yen,
+}
+
+/// One record of a result file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResultLine {
+    /// Which movement, if it is one of ours.
+    pub movement: Option<MovementId>,
+    /// How much the record is about.
+    pub amount: Yen,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// The bytes of a request file for `day`; none without a debit, or where something in it cannot be written.
+pub fn request_file(options: &FileOptions, bank: BankCode, day: Day, lines: &[Line]) -> Option<Vec<u8>> {
+    let date = day.date();
+    let details: Vec<Detail> = lines.iter().map(|line| detail(options, bank, line)).collect();
+    let total_amount = details.iter().map(|detail| detail.amount).sum();
+    let header = Header {
+        kind_code: KIND,
+        code_division: CodeDivision::Jis,
+        collector_code: options.collector_code.clone(),
+        collector_name: options.collector_name.clone(),
+        collection_date: format!("{:02}{:02}", date.month(), date.day()),
+        bank_code: bank.to_string(),
+        bank_name: options.bank_name.clone(),
+        branch_code: options.branch.clone(),
+        branch_name: String::new(),
+        account_type: 1,
+        account_number: options.number.clone(),
+    };
+    let trailer = Trailer { record_count: u32::try_from(details.len()).ok()?, total_amount };
+    let file = File { header, details, trailer, end: End };
+    written(&file).or_else(|| {
+        // A name that cannot be written must not keep all the others from the bank.
+        let nameless = |detail: &Detail| Detail { payer_name: NO_NAME.into(), ..detail.clone() };
+        written(&File { details: file.details.iter().map(nameless).collect(), ..file })
+    })
+}
+
+fn written(file: &File) -> Option<Vec<u8>> {
+    match zengin_fmt::to_bytes(file, OutputFormat::canonical()) {
+        Ok(bytes) => Some(bytes),
+        Err(error) => {
+            // The error names the field, never its value.
+            tracing::warn!(kind = error_kind(&error), "a request file cannot be written");
+            None
+        }
+    }
+}
+
+const fn error_kind(error: &zengin_fmt::Error) -> &'static str {
+    match error {
+        zengin_fmt::Error::InvalidField { field, .. } => field,
+        _ => "the file as a whole",
+    }
+}
+
+fn detail(options: &FileOptions, bank: BankCode, line: &Line) -> Detail {
+    Detail {
+        bank_code: bank.to_string(),
+        bank_name: options.bank_name.clone(),
+        branch_code: line.account.branch.clone(),
+        branch_name: String::new(),
+        account_type: match line.account.kind {
+            AccountKind::Ordinary => 1,
+            AccountKind::Current => 2,
+        },
+        account_number: line.account.number.clone(),
+        payer_name: line.name.clone(),
+        amount: line.amount.amount().unsigned_abs(),
+        new_code: "0".into(),
+        customer_number: line.movement.bank_reference(),
+    }
+}
+
+/// What a result file says, record by record; none for what is no such file, or one of another bank or date.
+pub fn result_lines(bytes: &[u8], bank: BankCode, day: Day) -> Option<Vec<ResultLine>> {
+    let file = zengin_fmt::parse_account_transfer_result(bytes).ok()?;
+    let date = day.date();
+    let is_its = file.header.kind_code == KIND
+        && file.header.collection_date == format!("{:02}{:02}", date.month(), date.day())
+        && file.header.bank_code == bank.to_string();
+    if !is_its {
+        return None;
+    }
+    let line = |detail: &zengin_fmt::account_transfer_result::Detail| {
+        let amount = i64::try_from(detail.amount).ok().and_then(Yen::checked)?;
+        let outcome = match detail.result_code {
+            0 => Outcome::Settled { amount },
+            code => Code::from_result(u64::from(code)).map_or(Outcome::Unknown, |code| Outcome::Declined { code }),
+        };
+        Some(ResultLine { movement: MovementId::of_bank_reference(&detail.customer_number), amount, outcome })
+    };
+    file.details.iter().map(line).collect()
+}

@@ -1,0 +1,180 @@
+//! Files: debits that go by the day's file, and what a bank's day file ends or contradicts.
+
+use super::bank::Mood;
+use super::world::{BANK, T0, World};
+use crate::connector::AccountNumber;
+use crate::connector::zengin::{Line, request_file, result_lines};
+use crate::domain::account::AccountKind;
+use crate::domain::mandate::Why;
+use crate::domain::movement::{Code, Outcome};
+use crate::domain::{Factor, MovementId};
+use crate::options::FileOptions;
+use domain::{Day, Id};
+use ledger::Yen;
+use serde_json::{Value, json};
+use zengin_fmt::account_transfer_result::{Detail, End, File, Trailer};
+
+const STRONG: &[Factor] = &[Factor::Account, Factor::Pin, Factor::OneTimePassword];
+const HOUR_MS: i64 = 3_600_000;
+
+pub fn options() -> FileOptions {
+    FileOptions {
+        collector_code: "0000012345".into(),
+        collector_name: "ｷﾝﾁﾔｸ".into(),
+        bank_name: "ｼﾁｼﾞﾕｳｼﾁ".into(),
+        branch: "100".into(),
+        number: "7654321".into(),
+        cut_off_minute: 22 * 60,
+    }
+}
+
+/// The result file that answers a request file, with one result code a record.
+fn result_of(request: &[u8], codes: &[u8]) -> Vec<u8> {
+    let asked = zengin_fmt::parse_account_transfer(request).expect("it is a request file");
+    let details: Vec<Detail> = asked
+        .details
+        .iter()
+        .zip(codes)
+        .map(|(asked, code)| Detail {
+            bank_code: asked.bank_code.clone(),
+            bank_name: asked.bank_name.clone(),
+            branch_code: asked.branch_code.clone(),
+            branch_name: asked.branch_name.clone(),
+            account_type: asked.account_type,
+            account_number: asked.account_number.clone(),
+            account_holder_name: asked.payer_name.clone(),
+            amount: asked.amount,
+            new_code: 0,
+            customer_number: asked.customer_number.clone(),
+            result_code: *code,
+        })
+        .collect();
+    let sum = |done: bool| details.iter().filter(|d| (d.result_code == 0) == done).map(|d| d.amount).sum::<u64>();
+    let count =
+        |done: bool| u32::try_from(details.iter().filter(|d| (d.result_code == 0) == done).count()).expect("few");
+    let trailer = Trailer {
+        total_count: count(true) + count(false),
+        total_amount: sum(true) + sum(false),
+        success_count: count(true),
+        success_amount: sum(true),
+        failure_count: count(false),
+        failure_amount: sum(false),
+    };
+    let header = zengin_fmt::account_transfer_result::Header {
+        kind_code: 91,
+        code_division: asked.header.code_division,
+        collector_code: asked.header.collector_code,
+        collector_name: asked.header.collector_name,
+        collection_date: asked.header.collection_date,
+        bank_code: asked.header.bank_code,
+        bank_name: asked.header.bank_name,
+        branch_code: asked.header.branch_code,
+        branch_name: "ﾎﾝﾃﾝ".into(),
+        account_type: asked.header.account_type,
+        account_number: asked.header.account_number,
+    };
+    let file = File { header, details, trailer, end: End };
+    zengin_fmt::to_bytes(&file, zengin_fmt::OutputFormat::canonical()).expect("it can be written")
+}
+
+async fn debit(world: &World, mandate: &str, reference: &str, amount: i64) -> (u16, Value) {
+    let body = json!({ "reference": reference, "mandate_id": mandate, "amount": amount });
+    world.call("kinchaku", "POST", "/gateway/v1/debits", Some(body)).await
+}
+
+async fn status(world: &World, reference: &str) -> Value {
+    world.call("kinchaku", "GET", &format!("/gateway/v1/debits/{reference}"), None).await.1["status"].clone()
+}
+
+#[test]
+fn a_request_file_leads_back_to_its_movements() {
+    let line = |number: u128, amount: i64, name: &str| Line {
+        movement: MovementId::of_hash(Id::from_number(number)),
+        account: AccountNumber { branch: "100".into(), kind: AccountKind::Ordinary, number: "1234567".into() },
+        name: name.into(),
+        amount: Yen::new(amount),
+    };
+    let (bank, day) = (BANK.parse().expect("a code"), T0.day());
+    let lines = [line(u128::MAX, 10_000, "ﾔﾏﾀﾞ ﾀﾛｳ"), line(77, 20_000, "山田")];
+    let bytes = request_file(&options(), bank, day, &lines).expect("it can be written");
+    assert_eq!(bytes.len(), 120 * 5);
+    let read = result_lines(&result_of(&bytes, &[0, 1]), bank, day).expect("it can be read");
+    assert_eq!(read[0].movement, Some(lines[0].movement));
+    assert_eq!(read[0].outcome, Outcome::Settled { amount: Yen::new(10_000) });
+    assert_eq!(read[1].outcome, Outcome::Declined { code: Code::InsufficientFunds });
+    assert_eq!(result_lines(&result_of(&bytes, &[0, 1]), bank, day.plus(1)), None, "another day's");
+    assert_eq!(result_lines(&bytes[..359], bank, day), None, "cut off");
+    assert_eq!(request_file(&options(), bank, day, &[]), None);
+}
+
+#[tokio::test]
+async fn debits_by_file_are_asked_for_at_night_and_answered_in_the_morning() {
+    let world = World::with_files(true).await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    world.confirm(mandate).await;
+    let other = world.link("kinchaku", "w2", "7654321", STRONG).await;
+    for (mandate, reference, amount) in [(mandate, "a", 10_000), (mandate, "b", 20_000), (other, "c", 500)] {
+        let (code, body) = debit(&world, &mandate.to_string(), reference, amount).await;
+        assert_eq!((code, &body["status"]), (202, &json!("pending")), "{body}");
+    }
+    world.work().await;
+    world.revoke(other, Why::NotMine).await;
+    world.pass(10 * HOUR_MS);
+    world.work().await;
+    assert!(world.bank.books().asked.is_empty() && world.bank.books().inquiries == 0, "nobody asks one by one");
+    let files = world.bank.books().collections.clone();
+    assert_eq!(files.len(), 1);
+    let request = zengin_fmt::parse_account_transfer(&files[0]).expect("a request file");
+    assert_eq!(request.details.len(), 2, "what was revoked before the file is not in it");
+    world.bank.books().day_file = Some(result_of(&files[0], &[0, 1]));
+    world.pass(6 * HOUR_MS);
+    world.work().await;
+    let mut ends = [status(&world, "a").await, status(&world, "b").await];
+    ends.sort_by_key(Value::to_string);
+    assert_eq!(ends, ["declined", "settled"]);
+    assert_eq!(status(&world, "c").await, "declined");
+}
+
+#[tokio::test]
+async fn the_day_file_ends_what_no_question_could_and_contradicts_what_it_lacks() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    world.confirm(mandate).await;
+    let id = mandate.to_string();
+    debit(&world, &id, "settled", 1_000).await;
+    debit(&world, &id, "phantom", 2_000).await;
+    world.bank.books().mood = Mood::IsDown;
+    debit(&world, &id, "doubted", 3_000).await;
+    debit(&world, &id, "absent", 4_000).await;
+    let line = |reference: &str, amount: i64| Line {
+        movement: world.gateway.movement_id(
+            world.operator("kinchaku"),
+            crate::domain::movement::Kind::Debit,
+            reference,
+        ),
+        account: AccountNumber { branch: "100".into(), kind: AccountKind::Ordinary, number: "1234567".into() },
+        name: "ﾔﾏﾀﾞ ﾀﾛｳ".into(),
+        amount: Yen::new(amount),
+    };
+    let bank = BANK.parse().expect("a code");
+    let lines = [line("settled", 1_000), line("doubted", 3_000), line("never asked for", 9)];
+    let day: Day = T0.day();
+    let bytes = request_file(&options(), bank, day, &lines).expect("it can be written");
+    world.bank.books().day_file = Some(b"1 is no file".to_vec());
+    world.pass(16 * HOUR_MS);
+    world.work().await;
+    assert_eq!(status(&world, "doubted").await, "in_doubt", "what cannot be read ends nothing");
+    world.bank.books().day_file = Some(result_of(&bytes, &[0, 0, 0]));
+    world.pass(HOUR_MS);
+    world.work().await;
+    for (reference, expected) in
+        [("settled", "settled"), ("phantom", "settled"), ("doubted", "settled"), ("absent", "declined")]
+    {
+        assert_eq!(status(&world, reference).await, expected, "{reference}");
+    }
+    let compared = world.gateway.work().reconciliation(bank).expect("it was compared");
+    assert_eq!((compared.records, compared.strangers, compared.missing, compared.absent), (3, 1, 1, 1));
+    let (_, events) = world.call("kinchaku", "GET", "/gateway/v1/events", None).await;
+    let contradicted = events["data"].as_array().expect("events").iter().filter(|e| e["type"] == "debit.contradicted");
+    assert_eq!(contradicted.map(|e| e["reference"].clone()).collect::<Vec<_>>(), ["phantom"]);
+}
