@@ -17,6 +17,7 @@ mod hooks;
 mod identity;
 mod kana;
 mod messages;
+pub mod operator;
 mod options;
 mod pages;
 pub mod people;
@@ -32,9 +33,8 @@ pub use options::{OpenError, Options, Origins, Policies, Secrets};
 use crate::domain::Command;
 use crate::domain::{account, bank};
 use crate::people::Population;
-use crate::registry::Registry;
 use crate::state::State;
-use crate::world::{Undone, WorldEngine};
+use crate::world::Undone;
 use ::domain::Time;
 use axum::Router;
 use engine::StoreError;
@@ -53,9 +53,7 @@ pub struct Sandbox(Arc<State>);
 impl Sandbox {
     /// Opens the world; at the first start its banks are set up and its people open their accounts.
     pub async fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
-        let world = WorldEngine::open(options.data.as_deref(), Arc::clone(&outside.clock))?;
-        let registry = Registry::read();
-        let state = Arc::new(State::new(options, outside, registry, world));
+        let state = Arc::new(State::open(options, outside)?);
         populate(&state).await.map_err(|undone| OpenError::Population(format!("{undone:?}")))?;
         tracing::info!(accounts = state.world.index().accounts.len(), "sandbox: simulated banks are open");
         Ok(Self(state))
@@ -87,6 +85,11 @@ impl Sandbox {
     pub async fn run_due(&self, now: Time, budget: usize) -> Due {
         let told = callbacks::run_due(&self.0, now, budget).await;
         told.and(identity::run_due(&self.0, now, budget.saturating_sub(told.done)).await)
+    }
+
+    /// What the gateway's configuration needs to know of the second operator.
+    pub fn second_operator(&self) -> operator::OperatorFacts {
+        self.0.operator.facts(&self.0)
     }
 
     /// Stops; everything that was answered is on disk.

@@ -2,7 +2,8 @@
 
 use crate::domain::bank::BankCode;
 use crate::grants::Grants;
-use crate::options::Options;
+use crate::operator::SecondOperator;
+use crate::options::{OpenError, Options};
 use crate::registry::Registry;
 use crate::world::WorldEngine;
 use axum::Router;
@@ -12,6 +13,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::net::IpAddr;
+use std::sync::Arc;
 use web::page::Words;
 use web::{Outside, Problem, Secret, Source};
 
@@ -31,15 +33,20 @@ pub(crate) struct State {
     pub world: WorldEngine,
     /// For the tokens of forms.
     pub csrf_key: [u8; 32],
+    /// The other company at the gateway.
+    pub operator: SecondOperator,
     /// What is under way on the banks' own pages.
     pub grants: Grants,
 }
 
 impl State {
-    pub(crate) fn new(options: Options, outside: Outside, registry: Registry, world: WorldEngine) -> Self {
+    pub(crate) fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
+        let world = WorldEngine::open(options.data.as_deref(), Arc::clone(&outside.clock))?;
+        let operator = SecondOperator::open(options.data.as_deref(), outside.chance.as_ref())?;
+        let registry = Registry::read();
         let mut csrf_key = [0; 32];
         outside.chance.fill(&mut csrf_key);
-        Self { options, outside, registry, world, csrf_key, grants: Grants::default() }
+        Ok(Self { options, outside, registry, world, csrf_key, operator, grants: Grants::default() })
     }
 
     /// The bank with this code in a path, if it is one of the registry's.

@@ -1,7 +1,10 @@
 //! The wallet's HTTP API under `/v1`: one room a noun. A handler parses, submits, presents; everything else is below it.
 
+mod banks;
+mod callbacks;
 mod challenges;
 mod claims;
+mod health;
 mod holders;
 mod identifications;
 mod ids;
@@ -30,7 +33,10 @@ use utoipa_axum::router::OpenApiRouter;
 /// All paths.
 pub fn router() -> Router<Arc<Service>> {
     let people = Router::new()
+        .merge(banks::router())
+        .merge(callbacks::router())
         .merge(challenges::router())
+        .merge(health::router())
         .merge(holders::router())
         .merge(identifications::router())
         .merge(mandates::router())

@@ -45,8 +45,10 @@ impl Server {
         let letters = settled(service.deliver_due(now, budget).await);
         let people = settled(service.refresh_identifications(now, budget).await);
         let fed = settled(service.feed_shops().await);
-        let told = settled(service.deliver_webhooks(now, budget).await);
-        work.and(letters).and(people).and(fed).and(told)
+        let told_shops = settled(service.deliver_webhooks(now, budget).await);
+        let news = settled(service.read_news(now, budget).await);
+        let told = settled(service.tell(now, budget).await);
+        work.and(letters).and(people).and(fed).and(told_shops).and(news).and(told)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.

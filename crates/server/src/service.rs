@@ -10,13 +10,15 @@ use crate::entrance::Entrance;
 use crate::gateway::GatewayToken;
 use crate::journals::Journals;
 use crate::keys::Keys;
+use crate::news::{self, NextLook};
 use crate::options::Options;
 use crate::password::Passwords;
 use crate::refusals;
+use crate::telling::Teller;
 use crate::webhooks::deliver::Pauses;
 use crate::webhooks::endpoint::Endpoints;
 use crate::work::{self, Breakers, Maker};
-use crate::{accounts, codes, contacts, identity, letters, links, proofs, sessions, shops};
+use crate::{accounts, codes, contacts, identity, letters, links, proofs, sessions, shops, stops};
 use crate::{api, webhooks};
 use domain::{Id, Key, Time};
 use engine::sqlite::{SqliteJournal, SqliteStore};
@@ -43,6 +45,10 @@ pub struct Service {
     pub work: Arc<Doors>,
     /// What makes it.
     pub maker: Maker,
+    /// Who tells people.
+    pub teller: Teller,
+    /// When the gateway's news are looked at.
+    pub next_look: NextLook,
     /// The banks that do not answer.
     pub breakers: Breakers,
     /// Keyed hashes.
@@ -125,6 +131,7 @@ impl Service {
         let doors = Doors::open(&options.directory.join(DOORS_FILE), Safety::Durable)?;
         let journal = SqliteJournal::open(&options.directory)?;
         let (work, maker) = work::open(&options.directory.join(WORK_FILE), Box::new(journal))?;
+        let teller = Teller::open(&options.directory)?;
         prepare(&doors)?;
         prepare_money(&doors, &work)?;
         let endpoints = Endpoints::default();
@@ -135,6 +142,8 @@ impl Service {
             doors,
             work,
             maker,
+            teller,
+            next_look: NextLook::default(),
             breakers: Breakers::default(),
             keys: Keys::new(&vault),
             passwords: Passwords::new(options.password_cost),
@@ -259,6 +268,8 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<links::LinkState>()?;
     doors.prepare::<links::LinkedAccount>()?;
     doors.prepare::<links::GatewayMandate>()?;
+    doors.prepare::<news::NewsCursor>()?;
+    doors.prepare::<stops::StopNote>()?;
     Ok(())
 }
 

@@ -1,6 +1,10 @@
 //! The words of letters, Japanese first, English second. No link, no request for a password.
 
 use crate::letters::Text;
+use crate::telling::is_quiet;
+use domain::Time;
+use ledger::Yen;
+use wallet::notice::Kind;
 
 /// A code for an address.
 pub fn code(code: &str) -> Text {
@@ -24,5 +28,99 @@ pub fn joined_already() -> Text {
                Somebody asked to open a wallet with this address. It has one already, so none was opened.\n\
                If that was you, log in as usual; a lost password can be set anew.\n"
             .into(),
+    }
+}
+
+/// A password was set anew.
+pub fn recovered() -> Text {
+    letter(
+        "パスワードを変更しました。すべての端末からログアウトしました。",
+        "Your password was changed, and every session was ended.",
+    )
+}
+
+/// Somebody logged in from a device that was never seen before.
+pub fn logged_in() -> Text {
+    letter("新しい端末からログインがありました。", "Somebody logged in from a new device.")
+}
+
+/// What happened, as a letter; nothing for what is told elsewhere.
+pub fn notice(kind: Kind, amount: Yen, at: Time) -> Option<Text> {
+    if is_quiet(kind) {
+        return None;
+    }
+    let (ja, en) = sentence(kind);
+    let mut text = letter(ja, en);
+    if !amount.is_zero() {
+        text.text = format!(
+            "{ja}\n金額: {}円\n日時: {at}\n\n{en}\nAmount: {} yen\nAt: {at}\n{}",
+            amount.amount(),
+            amount.amount(),
+            TAIL
+        );
+    }
+    Some(text)
+}
+
+const TAIL: &str = "\n心当たりがない場合は、ウォレットを凍結し、お問い合わせください。\nIf this was not you, freeze your wallet and tell us.\n";
+
+fn letter(ja: &str, en: &str) -> Text {
+    Text { subject: format!("{ja} / {en}"), text: format!("{ja}\n\n{en}\n{TAIL}") }
+}
+
+/// Each kind in one sentence.
+const fn sentence(kind: Kind) -> (&'static str, &'static str) {
+    match kind {
+        Kind::Joined => ("登録を受け付けました。", "You have joined."),
+        Kind::ContactVerified => ("連絡先を確認しました。", "Your address was verified."),
+        Kind::ContactChangeRequested => ("連絡先の変更が申し込まれました。", "A change of your address was asked for."),
+        Kind::ContactReplaced => ("この連絡先の登録を解除しました。", "This address is no longer used for a wallet."),
+        Kind::Identified => ("本人確認が完了しました。", "You were identified."),
+        Kind::WalletOpened => ("ウォレットを開設しました。", "Your wallet was opened."),
+        Kind::WalletFrozen => ("ウォレットを凍結しました。", "Your wallet was frozen."),
+        Kind::WalletUnfrozen => ("ウォレットの凍結を解除しました。", "Your wallet is no longer frozen."),
+        Kind::WalletClosed => ("ウォレットを解約しました。", "Your wallet was closed."),
+        Kind::DebtCollected => ("不足金を残高から充当しました。", "What was owed was taken from your balance."),
+        Kind::Paid => ("お支払いが完了しました。", "You paid a shop."),
+        Kind::PaymentHeld => ("お支払い用に残高を確保しました。", "An amount was set aside for a shop."),
+        Kind::PaymentCaptured => ("お支払いが確定しました。", "A payment was completed."),
+        Kind::PaymentReleased => ("確保した残高を戻しました。", "An amount that was set aside is free again."),
+        Kind::Refunded => ("返金がありました。", "A shop gave money back."),
+        Kind::Sent => ("送金が完了しました。", "You sent money."),
+        Kind::Received => ("送金を受け取りました。", "You received money."),
+        Kind::SendHeld => ("送金を確認しています。", "Your send is being looked at."),
+        Kind::SendGivenBack => ("送金が取り消され、残高に戻りました。", "Your send came back."),
+        Kind::VoucherRedeemed => ("バウチャーをチャージしました。", "A voucher was redeemed."),
+        Kind::BonusGiven => ("ポイントを付与しました。", "You were given points."),
+        Kind::MandateRequested => {
+            ("銀行口座の登録が申し込まれました。", "Somebody asked to link a bank account to your wallet.")
+        }
+        Kind::MandateRefused => ("銀行口座は登録されませんでした。", "The bank account was not linked."),
+        Kind::MandateInReview => {
+            ("銀行口座の名義を確認しています。", "The names of your bank account are being compared.")
+        }
+        Kind::MandateActive => ("銀行口座を登録しました。", "A bank account was linked to your wallet."),
+        Kind::MandateConfirmed => {
+            ("銀行口座の名義人が登録を確認しました。", "The account's holder confirmed the link.")
+        }
+        Kind::MandateEnded => ("銀行口座の登録を解除しました。", "The link of a bank account was ended."),
+        Kind::TopUpRequested => ("チャージを受け付けました。", "A top-up was asked for."),
+        Kind::TopUpHeld => ("チャージを確認しています。", "Your top-up is being looked at."),
+        Kind::TopUpSettled => ("チャージが完了しました。", "Money came into your wallet."),
+        Kind::TopUpEnded => ("チャージは行われませんでした。", "A top-up did not take place."),
+        Kind::TopUpReturned => {
+            ("チャージ金額を銀行口座に返金します。", "What was debited goes back to the bank account.")
+        }
+        Kind::TopUpReversed => ("銀行がチャージを取り消しました。", "The bank took a top-up back."),
+        Kind::PayoutRequested => ("払出しを受け付けました。", "A payout was asked for."),
+        Kind::PayoutHeld => ("払出しを確認しています。", "Your payout is being looked at."),
+        Kind::PayoutSettled => ("払出しが完了しました。", "Money was paid out to your bank account."),
+        Kind::PayoutEnded => ("払出しは行われませんでした。", "A payout did not take place."),
+        Kind::PayoutReturned => ("払出しが銀行から戻りました。", "The bank sent a payout back."),
+        Kind::MovementToDecide => ("判定待ちの取引があります。", "A movement waits for a decision."),
+        Kind::AnswerToResolve => ("銀行の回答に矛盾があります。", "A bank's answer must be resolved."),
+        Kind::GiveBackFailed => {
+            ("銀行への返金ができませんでした。", "Money could not be given back to a bank account.")
+        }
     }
 }

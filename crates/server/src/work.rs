@@ -139,6 +139,7 @@ impl Consumer<Wallets> for Work {
 }
 
 /// What an event does to the rows.
+#[derive(Clone, Copy)]
 enum Change {
     Put(Due),
     Remove(Id),

@@ -6,6 +6,7 @@ mod clock;
 mod holders;
 mod identity;
 mod inbox;
+mod operator;
 
 use crate::state::{State, local_only};
 use axum::Router;
@@ -30,6 +31,10 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
         .route("/sandbox/v1/holders", post(holders::make_holder))
         .route("/sandbox/v1/shops", post(holders::make_shop))
         .route("/sandbox/v1/identity", get(identity::script).put(identity::set_script))
+        .route("/sandbox/v1/second-operator/requests", post(operator::ask))
+        .route("/sandbox/v1/second-operator/links", post(operator::link))
+        .route("/sandbox/v1/second-operator/links/{id}", get(operator::find))
+        .route(crate::operator::CALLBACK, get(operator::come_back))
         .route("/sandbox/v1/inbox", get(inbox::list))
         .route("/sandbox/v1/clock", get(clock::show).post(clock::change))
         .layer(from_fn(local_only))

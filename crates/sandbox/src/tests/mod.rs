@@ -6,6 +6,7 @@ mod faults;
 mod files;
 mod holders;
 mod movements;
+mod operator;
 mod outside;
 mod own_page;
 mod world;

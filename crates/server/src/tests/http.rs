@@ -5,6 +5,7 @@ mod browser;
 mod gateway;
 mod links;
 mod movements;
+mod news;
 mod outside;
 mod payments;
 mod people;

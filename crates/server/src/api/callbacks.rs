@@ -1,0 +1,52 @@
+//! Calls of the gateway: it says that there is news. What the news is stands in its list, which is read at once.
+
+use crate::service::Service;
+use axum::Router;
+use axum::extract::State;
+use axum::routing::post;
+use bytes::Bytes;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use serde::Deserialize;
+use std::sync::Arc;
+use web::jose::{JwkSet, Token};
+use web::{Bounds, Problem};
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new().route("/v1/callbacks/gateway", post(told))
+}
+
+/// What the signed event must say to be ours.
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+}
+
+async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !kind.starts_with("application/secevent+jwt") {
+        return Err(Problem::unauthenticated());
+    }
+    let text = std::str::from_utf8(&body).map_err(|_| Problem::unauthenticated())?;
+    let token = Token::parse(text.trim()).map_err(|_| Problem::unauthenticated())?;
+    let keys = service.gateway_keys().await.ok_or_else(crate::refusals::unavailable)?;
+    let mut candidates = keys.candidates(token.header.algorithm, token.header.key_id.as_deref());
+    let claims = candidates.find_map(|key| token.verify::<Claims>(key).ok());
+    if claims.is_none_or(|claims| claims.iss != service.options.gateway.issuer) {
+        return Err(Problem::unauthenticated());
+    }
+    service.next_look.set(service.now());
+    service.read_news(service.now(), 100).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+impl Service {
+    /// The keys with which the gateway signs what it pushes.
+    async fn gateway_keys(&self) -> Option<JwkSet> {
+        let url = format!("{}/gateway/v1/jwks", self.options.gateway.origin);
+        let request = Request::builder().method(Method::GET).uri(url).body(Bytes::new()).ok()?;
+        let answer =
+            self.outside.transport.call(request, Bounds { time_ms: 2_000, body_bytes: 64 << 10 }).await.ok()?;
+        JwkSet::parse(&serde_json::from_slice(answer.body()).ok()?).ok()
+    }
+}

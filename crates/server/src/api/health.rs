@@ -1,0 +1,62 @@
+//! Health: whether the process lives, whether it can work, and how it is doing, for whoever watches.
+
+use crate::doors::DoorsError;
+use crate::refusals;
+use crate::service::Service;
+use crate::work::Due;
+use axum::Router;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use engine::Mode;
+use http::{StatusCode, header};
+use std::fmt::Write;
+use std::sync::Arc;
+use web::Problem;
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+}
+
+async fn ready(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+    let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
+    match status.mode {
+        Mode::Running => Ok((StatusCode::OK, "ready\n").into_response()),
+        Mode::ReadOnly(_) | Mode::Dead(_) => Err(refusals::unavailable()),
+    }
+}
+
+/// In the text format of Prometheus.
+async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
+    let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
+    let number = |count: Result<u64, DoorsError>| count.unwrap_or(0);
+    let lag = status.head.place.n.saturating_sub(service.maker.follower().cursor());
+    let figures: [(&str, &str, u64); 7] = [
+        ("kinchaku_journal_records_total", "Records in the journal.", status.head.place.n),
+        ("kinchaku_engine_cache_rows", "Rows in the engine's cache.", u64::try_from(status.cache_rows).unwrap_or(0)),
+        ("kinchaku_engine_defects_total", "Commands that met a defect since the start.", status.defects),
+        (
+            "kinchaku_refusals_counted_total",
+            "Refusals that were only counted since the start.",
+            status.refusals_counted,
+        ),
+        ("kinchaku_work_due", "Pieces of due work that wait.", number(service.work.count::<Due>())),
+        ("kinchaku_work_lag_records", "Records of which no work was made yet.", lag),
+        (
+            "kinchaku_banks_left_alone",
+            "Banks that do not answer and are left alone.",
+            u64::try_from(service.breakers.open(service.now())).unwrap_or(0),
+        ),
+    ];
+    let mut text = String::new();
+    for (name, help, value) in figures {
+        let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+        writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}")
+            .map_err(|_| Problem::internal())?;
+    }
+    Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response())
+}

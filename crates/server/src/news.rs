@@ -1,0 +1,173 @@
+//! News of the gateway: what it and the banks did without being asked. Read in order from a list that has no gaps; a push
+//! only says that there is something to read.
+//!
+//! Start reading at [`Service::read_news`].
+
+use crate::banking::outcome_of;
+use crate::doors::Door;
+use crate::entrance::SYSTEM;
+use crate::links::GatewayMandate;
+use crate::service::Service;
+use domain::{Id, Time};
+use http::Method;
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::sync::Mutex;
+use wallet::bank_answer::{Answer, AnswerSource, Outcome};
+use wallet::mandate::{self, RevokedBy, Why};
+use wallet::{Command, GiveBackId, MandateId, PayoutId, TopUpId, payout, top_up};
+use web::{Due, Problem};
+
+/// How often the list is looked at, in milliseconds.
+pub const POLL_MS: i64 = 2_000;
+/// How long one waits after the gateway did not answer.
+const WAIT_MS: i64 = 10_000;
+/// News in one page.
+const PAGE_MAX: usize = 100;
+
+/// How far the list was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewsCursor {
+    n: u64,
+}
+
+impl Door for NewsCursor {
+    const TABLE: &'static str = "news_cursor";
+
+    fn id(&self) -> Id {
+        Id::default()
+    }
+}
+
+/// When the list is looked at next.
+pub struct NextLook(Mutex<Time>);
+
+impl Default for NextLook {
+    fn default() -> Self {
+        Self(Mutex::new(Time::from_milliseconds(0)))
+    }
+}
+
+impl NextLook {
+    fn get(&self) -> Time {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Looks again at `time`.
+    pub fn set(&self, time: Time) {
+        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = time;
+    }
+}
+
+impl Service {
+    /// Reads what is new, and acts on it. A piece of news that was acted on is not read again; one that comes twice changes
+    /// nothing the second time.
+    pub async fn read_news(&self, now: Time, budget: usize) -> Result<Due, Problem> {
+        let next = self.next_look.get();
+        if now < next {
+            return Ok(Due { done: 0, next: Some(next) });
+        }
+        let after = self.doors.get::<NewsCursor>(Id::default())?.map_or(0, |cursor| cursor.n);
+        let path = format!("/gateway/v1/events?after={after}&limit={}", budget.min(PAGE_MAX));
+        let answer = self.gateway_call(Method::GET, &path, None).await;
+        let page = answer.ok().filter(|answer| answer.status.is_success());
+        let news = page.as_ref().and_then(|page| page.body["data"].as_array());
+        let Some(news) = news else {
+            self.next_look.set(now.plus_milliseconds(WAIT_MS));
+            return Ok(Due { done: 0, next: Some(now.plus_milliseconds(WAIT_MS)) });
+        };
+        for piece in news {
+            self.act_on(piece).await?;
+            if let Some(n) = piece["n"].as_u64() {
+                self.doors.put(&NewsCursor { n })?;
+            }
+        }
+        let is_more = news.len() >= budget.min(PAGE_MAX);
+        let next = if is_more { now } else { now.plus_milliseconds(POLL_MS) };
+        self.next_look.set(next);
+        Ok(Due { done: news.len(), next: Some(next) })
+    }
+
+    /// One piece of news. What is of nobody here, or of a kind that we do not know, is passed over.
+    async fn act_on(&self, piece: &Value) -> Result<(), Problem> {
+        let kind = piece["type"].as_str().unwrap_or_default();
+        match kind.split_once('.') {
+            Some(("mandate", what)) => self.act_on_mandate(what, piece).await,
+            Some(("debit", what)) => self.act_on_debit(what, piece).await,
+            Some(("credit", what)) => self.act_on_credit(what, piece).await,
+            Some(("bank", what)) => {
+                tracing::warn!(bank = piece["bank_code"].as_str(), what, "news of a bank");
+                self.banks.forget();
+                Ok(())
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    /// Our mandate that the piece is about.
+    fn mandate_in(&self, piece: &Value) -> Result<Option<MandateId>, Problem> {
+        let Some(name) = piece["mandate_id"].as_str() else { return Ok(None) };
+        Ok(self.doors.get::<GatewayMandate>(self.gateway_name(name))?.map(|named| named.mandate))
+    }
+
+    async fn act_on_mandate(&self, what: &str, piece: &Value) -> Result<(), Problem> {
+        let Some(mandate) = self.mandate_in(piece)? else { return Ok(()) };
+        let by_whom = piece["by"].as_str().unwrap_or_default();
+        let reason = piece["reason"].as_str().unwrap_or_default();
+        let revoke = |by, why| mandate::Command::Revoke { mandate, by, why };
+        let command = match (what, by_whom) {
+            ("confirmed", _) => mandate::Command::ConfirmByTrueHolder { mandate },
+            // That was ourselves.
+            ("revoked", "operator" | "wallet") => return Ok(()),
+            ("revoked", "account_holder" | "true_holder" | "customer") => {
+                revoke(RevokedBy::BankAccountHolder, Why::NotMine)
+            }
+            ("revoked", _) if matches!(reason, "not_me" | "not_mine") => {
+                revoke(RevokedBy::BankAccountHolder, Why::NotMine)
+            }
+            ("revoked", _) if reason == "account_closed" => revoke(RevokedBy::Bank, Why::AccountClosed),
+            ("revoked", _) if reason == "fraud" => revoke(RevokedBy::Bank, Why::Fraud),
+            ("revoked", _) => revoke(RevokedBy::Bank, Why::Unneeded),
+            ("displaced", _) => revoke(RevokedBy::BankAccountHolder, Why::NotMine),
+            (_, _) => return Ok(()),
+        };
+        // What the rules refuse is over already, or was never ours to end.
+        self.ask(SYSTEM, None, Command::Mandate(command)).await.map(drop)
+    }
+
+    async fn act_on_debit(&self, what: &str, piece: &Value) -> Result<(), Problem> {
+        let reference = piece["reference"].as_str().and_then(|reference| reference.parse::<TopUpId>().ok());
+        let Some(top_up) = reference else { return Ok(()) };
+        let Ok(row) = self.top_up(top_up).await else { return Ok(()) };
+        let command = if what == "reversed" {
+            let amount = piece["amount"].as_i64().and_then(Yen::checked).unwrap_or(row.debit.amount);
+            top_up::Command::Reverse { top_up, amount }
+        } else {
+            let Some(answer) = told(what, piece) else { return Ok(()) };
+            top_up::Command::Answer { top_up, answer, give_back: GiveBackId(self.id()) }
+        };
+        self.told_by_bank(row.debit.bank, Command::TopUp(command)).await
+    }
+
+    async fn act_on_credit(&self, what: &str, piece: &Value) -> Result<(), Problem> {
+        let reference = piece["reference"].as_str().and_then(|reference| reference.parse::<PayoutId>().ok());
+        let Some(payout) = reference else { return Ok(()) };
+        let Ok(row) = self.payout(payout).await else { return Ok(()) };
+        let command = if matches!(what, "reversed" | "returned") {
+            let amount = piece["amount"].as_i64().and_then(Yen::checked).unwrap_or(row.credit.amount);
+            payout::Command::Return { payout, amount }
+        } else {
+            let Some(answer) = told(what, piece) else { return Ok(()) };
+            payout::Command::Answer { payout, answer }
+        };
+        self.told_by_bank(row.credit.bank, Command::Payout(command)).await
+    }
+}
+
+/// A final word about a movement; anything else is no news.
+fn told(what: &str, piece: &Value) -> Option<Answer> {
+    let outcome = outcome_of(piece, what)?;
+    let is_final = matches!(outcome, Outcome::Settled { .. } | Outcome::Declined { .. });
+    is_final.then_some(Answer { outcome, source: AnswerSource::Callback })
+}

@@ -1,0 +1,104 @@
+//! News of the gateway and letters to people: what others did reaches the books once, and its people in words.
+
+use super::gateway::Script;
+use super::world::{World, mail};
+use serde_json::{Value, json};
+
+/// A world with a linked account. The token, the wallet's path, the mandate.
+async fn linked() -> (World, String, String, String) {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.link("sakura", &token, &wallet).await;
+    (world, token, wallet, mandate)
+}
+
+async fn tell(world: &World, pieces: &[Value]) {
+    world.gateway.with(|stand| {
+        for piece in pieces {
+            let mut piece = piece.clone();
+            piece["n"] = (stand.events.len() + 1).into();
+            stand.events.push(piece);
+        }
+    });
+    world.advance(30_000);
+    world.run_due().await;
+}
+
+#[tokio::test]
+async fn not_me_ends_the_link_and_the_way_out() {
+    let (world, token, wallet, mandate) = linked().await;
+    tell(
+        &world,
+        &[json!({ "type": "mandate.revoked", "mandate_id": "gmd_1", "by": "account_holder", "reason": "not_me" })],
+    )
+    .await;
+    let shown = world.get(&format!("{wallet}/mandates/{mandate}"), Some(&token)).await;
+    assert_eq!(shown.text("status"), "revoked");
+    let accounts = world.get(&format!("{wallet}/bank-accounts"), Some(&token)).await;
+    assert_eq!(accounts.body["data"], json!([]), "{}", accounts.text);
+    assert_eq!(world.top_up(&token, &wallet, &mandate, 1_000).await.problem(), (409, "wrong-status"));
+    let told = world.inbox.texts(&mail("sakura"));
+    assert!(told.iter().any(|text| text.contains("The link of a bank account was ended.")), "{told:?}");
+    assert_eq!(world.gateway.with(|stand| stand.revoked.len()), 0, "the gateway knows it already");
+}
+
+#[tokio::test]
+async fn a_confirmation_lifts_the_young_mandates_caps() {
+    let (world, token, wallet, mandate) = linked().await;
+    assert_eq!(world.top_up(&token, &wallet, &mandate, 20_000).await.problem(), (422, "limit-exceeded"));
+    tell(&world, &[json!({ "type": "mandate.confirmed", "mandate_id": "gmd_1" })]).await;
+    assert_eq!(world.top_up(&token, &wallet, &mandate, 20_000).await.status, 201);
+    let shown = world.get(&format!("{wallet}/mandates/{mandate}"), Some(&token)).await;
+    assert_eq!(shown.body["confirmed"], true);
+}
+
+#[tokio::test]
+async fn news_of_a_debit_come_in_any_order_and_count_once() {
+    let (world, token, wallet, mandate) = linked().await;
+    world.gateway.with(|stand| stand.script = Script::Wait);
+    let made = world.top_up(&token, &wallet, &mandate, 5_000).await;
+    let id = made.text("id");
+    let settled = json!({ "type": "debit.settled", "reference": id, "mandate_id": "gmd_1", "amount": 5_000 });
+    let reversed = json!({ "type": "debit.reversed", "reference": id, "mandate_id": "gmd_1", "amount": 5_000 });
+    let unknown = json!({ "type": "debit.settled", "reference": "top_00000000000000000000000000000001", "amount": 1 });
+    let strange = json!({ "type": "weather.rain" });
+    tell(&world, &[settled.clone(), unknown, strange, settled.clone()]).await;
+    assert_eq!(world.funds(&token, &wallet).await, 5_000);
+    tell(&world, &[reversed.clone(), reversed, settled]).await;
+    let path = format!("{wallet}/top-ups/{id}");
+    assert_eq!(world.get(&path, Some(&token)).await.text("status"), "reversed");
+    assert_eq!(world.funds(&token, &wallet).await, 0);
+}
+
+#[tokio::test]
+async fn people_are_told_once_of_what_moved_their_money() {
+    let (mut world, token, wallet, mandate) = linked().await;
+    world.top_up(&token, &wallet, &mandate, 5_000).await;
+    world.run_due().await;
+    world.restart(true);
+    world.run_due().await;
+    let told = world.inbox.texts(&mail("sakura"));
+    for sentence in
+        ["You were identified.", "A bank account was linked to your wallet.", "Money came into your wallet."]
+    {
+        assert_eq!(told.iter().filter(|text| text.contains(sentence)).count(), 1, "{sentence} in {told:?}");
+    }
+    assert!(told.iter().all(|text| !text.contains("http")), "no link: {told:?}");
+    let banks = world.get("/v1/banks", None).await;
+    assert_eq!(banks.body["data"][0]["code"], "0125", "{}", banks.text);
+    assert_eq!(world.get("/readyz", None).await.status, 200);
+    assert!(world.get("/metrics", None).await.text.contains("kinchaku_journal_records_total"));
+}
+
+#[tokio::test]
+async fn a_letter_waits_for_whoever_delivers_it() {
+    let world = World::new();
+    let inbox = world.inbox.router();
+    world.routers.add("sandbox.localhost", axum::Router::new());
+    let opened = world.post("/v1/holders", None, super::world::somebody("sakura")).await;
+    assert_eq!(opened.status, 201);
+    world.routers.add("sandbox.localhost", inbox);
+    world.advance(10_000);
+    world.run_due().await;
+    assert_eq!(world.inbox.code(&mail("sakura")).len(), 8);
+}
