@@ -3,11 +3,17 @@
 //! The journal's chain shows edits that were not repaired; it cannot show a chain that was rewritten as a whole, a tail
 //! that was cut, or files that were put back to an older copy. An anchor can: it names a record and its hash, is signed
 //! with a key that lies outside the database, and names the anchor before it. A thread appends one every so many records
-//! and at the stop; the commit only tells it the head. Start reading at [`sign`] and [`Anchorer`].
+//! and at the stop; the commit only tells it the head.
+//!
+//! An anchor may also hold the root of all rows. The chain fixes the records, and rows follow from records by the program's
+//! code; so the root proves one thing more: that the program of today makes of the same past the same rows as the one that
+//! signed. It costs a replay, so the thread leaves it out, and `kinchaku audit anchor` computes it.
+//! Start reading at [`sign`] and [`Anchorer`].
 
 use crate::sqlite::{Gauges, lock};
 use crate::store::{Head, StoreError};
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+pub use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -42,6 +48,9 @@ pub struct Anchor {
     pub hash: String,
     /// The hash of the anchor file's line before; empty for the first.
     pub previous: String,
+    /// The root of all rows as the records up to `n` make them (see [`crate::audit::rows_root`]), where it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<String>,
     /// The signature over all of these.
     pub signature: String,
 }
@@ -57,6 +66,9 @@ impl Anchor {
         bytes.extend_from_slice(&self.epoch.to_be_bytes());
         bytes.extend_from_slice(&self.n.to_be_bytes());
         bytes.extend_from_slice(&self.at.to_be_bytes());
+        if let Some(rows) = &self.rows {
+            bytes.extend_from_slice(rows.as_bytes());
+        }
         bytes
     }
 
@@ -72,8 +84,8 @@ impl Anchor {
     }
 }
 
-/// The anchor of `head`, signed; `previous` is the hash of the line before.
-pub fn sign(key: &SigningKey, domain: &str, head: Head, previous: &str) -> Anchor {
+/// The anchor of `head`, signed; `previous` is the hash of the line before, `rows` the root of the rows if it is known.
+pub fn sign(key: &SigningKey, domain: &str, head: Head, previous: &str, rows: Option<String>) -> Anchor {
     let mut anchor = Anchor {
         domain: domain.to_owned(),
         lane: head.place.lane,
@@ -82,6 +94,7 @@ pub fn sign(key: &SigningKey, domain: &str, head: Head, previous: &str) -> Ancho
         at: head.at.milliseconds(),
         hash: to_hex(&head.hash),
         previous: previous.to_owned(),
+        rows,
         signature: String::new(),
     };
     anchor.signature = to_hex(&key.sign(&anchor.signed_bytes()).to_bytes());
@@ -93,13 +106,19 @@ pub fn line_hash(line: &str) -> String {
     to_hex(blake3::hash(line.as_bytes()).as_bytes())
 }
 
-/// Signs `head` and appends it to the file at `path`, durably.
-pub fn append(path: &Path, key: &SigningKey, domain: &str, head: Head) -> std::io::Result<Anchor> {
+/// Signs `head`, and the root of the rows if it is known, and appends that to the file at `path`, durably.
+pub fn append(
+    path: &Path,
+    key: &SigningKey,
+    domain: &str,
+    head: Head,
+    rows: Option<String>,
+) -> std::io::Result<Anchor> {
     let mut file = File::options().read(true).append(true).create(true).open(path)?;
     // Somebody else may append at the same time, and each line names the one before it.
     file.lock()?;
     let previous = last_line(&mut file)?.map_or_else(String::new, |line| line_hash(&line));
-    let anchor = sign(key, domain, head, &previous);
+    let anchor = sign(key, domain, head, &previous, rows);
     let mut line = serde_json::to_string(&anchor)?;
     line.push('\n');
     file.write_all(line.as_bytes())?;
@@ -261,7 +280,7 @@ fn run(options: &AnchorOptions, domain: &str, shared: &Shared, gauges: &Gauges) 
         let (head, anchored, stopping) = (state.head, state.anchored, state.stopping);
         drop(state);
         if head.place.n > anchored {
-            if append(&options.file, &options.key, domain, head).is_err() {
+            if append(&options.file, &options.key, domain, head, None).is_err() {
                 gauges.anchors_failed.fetch_add(1, Ordering::Relaxed);
             }
             // One that failed is not tried at once: the next one covers what it would have.

@@ -1,5 +1,6 @@
 //! Cursors: how far each consumer is. They live in a file of their own, which may be deleted: everything comes again.
 
+use crate::sqlite::open_consumers;
 use crate::store::StoreError;
 use rusqlite::{Connection, OptionalExtension, params};
 use std::collections::BTreeMap;
@@ -53,21 +54,6 @@ impl Cursors for SqliteCursors {
     fn save(&mut self, name: &str, n: u64) -> Result<(), StoreError> {
         save_cursor(&self.connection, name, n).map_err(|error| failed(&error))
     }
-}
-
-/// Opens the consumers' file of the data directory at `directory`.
-pub(crate) fn open_consumers(directory: &Path) -> Result<Connection, StoreError> {
-    let open = || {
-        let connection = Connection::open(directory.join(CONSUMERS_FILE))?;
-        connection.busy_timeout(std::time::Duration::from_secs(5))?;
-        connection.execute_batch(concat!(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;",
-            include_str!("../migrations/consumers/0001.sql"),
-            include_str!("../migrations/consumers/0002.sql"),
-        ))?;
-        Ok(connection)
-    };
-    open().map_err(|error: rusqlite::Error| failed(&error))
 }
 
 /// The last record that the consumer `name` has handled; 0 for none.

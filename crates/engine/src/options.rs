@@ -24,6 +24,10 @@ pub const CLOCK_AGREES_WITHIN_MS: i64 = 1_000;
 pub const REFUSALS_JOURNALED_MAX: u32 = 1_000;
 /// Callers whose refusals are counted one by one in an hour; those beyond share one count for each kind.
 pub const REFUSAL_ACTORS_MAX: usize = 262_144;
+/// Counts of an hour that ended which are journaled before one command: so no batch has more than its commands' share.
+pub const AGGREGATED_A_COMMAND_MAX: usize = 8;
+/// Counts that are journaled in one commit when the engine stops.
+pub const AGGREGATED_A_COMMIT_MAX: usize = 4_096;
 /// Records that a restart reads at a time.
 pub const REPLAY_PAGE_RECORDS_MAX: usize = 16_384;
 

@@ -5,7 +5,8 @@
 //! file, which may be deleted: everything is then made, and taken, again under the same effect ids.
 //! Start reading at [`Outbox::append`].
 
-use crate::cursors::{failed, load_cursor, open_consumers, save_cursor};
+use crate::cursors::{failed, load_cursor, save_cursor};
+use crate::sqlite::open_consumers;
 use crate::store::StoreError;
 use rusqlite::{Connection, params};
 use std::path::Path;

@@ -27,7 +27,7 @@ pub enum Audit {
     Verify(Verify),
     /// Replays the journal from its first record, and compares every stored row at the version that it has.
     #[command(after_help = REPLAY_HELP)]
-    Replay(Data),
+    Replay(Verify),
     /// Adds up the books from the journal alone: debits and credits, purses and lots, movements and accounts, mandates.
     #[command(after_help = BALANCE_HELP)]
     Balance(Data),
@@ -49,10 +49,12 @@ Exit code: 0 nothing was found, 1 something was found or the journal cannot be r
 
 const REPLAY_HELP: &str = "\
 Rows that were edited in state.sqlite are named with their table and id. A wrong state.sqlite may be deleted while the \
-engine is stopped: it is rebuilt from the journal.
+engine is stopped: it is rebuilt from the journal. With anchors, the rows that the journal makes are also compared with \
+those that `audit anchor` signed: so this program makes the same rows of the past as the one that signed.
 
-Example:
-  kinchaku audit replay --data ./data --json";
+Examples:
+  kinchaku audit replay --data ./data --json
+  kinchaku audit replay --data ./data --anchors /mnt/elsewhere/anchors.jsonl --key ./anchor.key.pub";
 
 const BALANCE_HELP: &str = "\
 What is checked: all debits equal all credits, posted and pending; no purse is overdrawn; each purse is the sum of its \
@@ -68,6 +70,10 @@ Example:
   kinchaku audit as-of 1048576 --wallet wlt_0190a6c2f4b87d3c9e1f2a3b4c5d6e7f --json";
 
 const ANCHOR_HELP: &str = "\
+The journal and the anchors that are there are verified first: what is not whole is not signed. An anchor holds the last \
+record's place and hash, and the root of all rows that the journal makes: that takes a replay, which --journal-only \
+leaves out.
+
 Keep the key and the anchor file where whoever can edit the data directory cannot reach them. The key is made if its \
 file is missing (32 bytes, readable by its owner alone), and the public key is written beside it with `.pub` at its end: \
 64 hexadecimal digits, all that `verify` needs.
@@ -86,7 +92,7 @@ pub struct Data {
     json: bool,
 }
 
-/// How `audit verify` runs.
+/// How `audit verify` and `audit replay` run.
 #[derive(Args)]
 pub struct Verify {
     #[command(flatten)]
@@ -110,13 +116,16 @@ pub struct Anchor {
     /// The anchor file that is appended to.
     #[arg(long)]
     anchors: PathBuf,
+    /// Leave out the root of the rows: the journal is verified and not replayed.
+    #[arg(long)]
+    journal_only: bool,
 }
 
 /// Runs what was asked; 1 if something was found, or if it could not run.
 pub fn run(audit: &Audit) -> ExitCode {
     let report = match audit {
         Audit::Verify(arguments) => run_verify(arguments),
-        Audit::Replay(data) => run_replay(data),
+        Audit::Replay(arguments) => run_replay(arguments),
         Audit::Balance(data) => run_balance(data),
         Audit::AsOf(arguments) => as_of::run(arguments),
         Audit::Anchor(arguments) => run_anchor(arguments),
@@ -130,8 +139,8 @@ pub fn run(audit: &Audit) -> ExitCode {
 impl Audit {
     const fn data(&self) -> &Data {
         match self {
-            Self::Verify(arguments) => &arguments.data,
-            Self::Replay(data) | Self::Balance(data) => data,
+            Self::Verify(arguments) | Self::Replay(arguments) => &arguments.data,
+            Self::Balance(data) => data,
             Self::AsOf(arguments) => arguments.data(),
             Self::Anchor(arguments) => &arguments.data,
         }
@@ -171,20 +180,29 @@ fn head(data: &Data) -> Result<Head, String> {
     SqliteJournal::open(&data.data).and_then(|journal| journal.head()).map_err(|error| why(&error))
 }
 
-fn run_verify(arguments: &Verify) -> Result<Report, String> {
-    let anchors = match (&arguments.anchors, &arguments.key) {
-        (Some(file), Some(key)) => {
-            let key = anchor::load_verifying_key(key).map_err(|error| format!("{}: {error}", key.display()))?;
-            Some(Anchors { file: file.clone(), key })
+impl Verify {
+    fn anchors(&self) -> Result<Option<Anchors>, String> {
+        match (&self.anchors, &self.key) {
+            (Some(file), Some(key)) => {
+                let key = anchor::load_verifying_key(key).map_err(|error| format!("{}: {error}", key.display()))?;
+                Ok(Some(Anchors { file: file.clone(), key }))
+            }
+            (None, _) | (_, None) => Ok(None),
         }
-        (None, _) | (_, None) => None,
-    };
-    let of = head(&arguments.data)?.place.n;
+    }
+}
+
+fn verify(data: &Data, anchors: Option<&Anchors>) -> Result<audit::Verified, String> {
+    let of = head(data)?.place.n;
     let shown = Shown::default();
-    let verified =
-        audit::verify(&arguments.data.data, anchors.as_ref(), &mut |done| shown.show("records verified", done, of));
+    let verified = audit::verify(&data.data, anchors, &mut |done| shown.show("records verified", done, of));
     shown.end();
-    let verified = verified.map_err(|error| why(&error))?;
+    verified.map_err(|error| why(&error))
+}
+
+fn run_verify(arguments: &Verify) -> Result<Report, String> {
+    let anchors = arguments.anchors()?;
+    let verified = verify(&arguments.data, anchors.as_ref())?;
     let record = |finding: &Finding| Some(finding.first()).filter(|n| (1..i64::MAX).contains(n));
     let mut lines: Vec<String> = verified.findings.iter().map(ToString::to_string).collect();
     lines.extend(verified.more_findings.then(|| "and more".to_owned()));
@@ -209,14 +227,17 @@ fn run_verify(arguments: &Verify) -> Result<Report, String> {
     Ok(Report { json, lines, clean: verified.findings.is_empty() })
 }
 
-fn run_replay(data: &Data) -> Result<Report, String> {
-    let replayed = replay(data, "records replayed", &mut |_, _| {})?;
+fn run_replay(arguments: &Verify) -> Result<Report, String> {
+    let anchors = arguments.anchors()?;
+    let replayed = replay(&arguments.data, anchors.as_ref(), "records replayed", &mut |_, _| {})?;
     let mut lines: Vec<String> = replayed.findings.iter().map(row_finding).collect();
     lines.extend(replayed.more_findings.then(|| "and more".to_owned()));
+    lines.extend(replayed.root_findings.iter().map(ToString::to_string));
     lines.push(format!(
         "{} records make {} rows; {} stored rows compared",
         replayed.records, replayed.rows, replayed.compared
     ));
+    lines.extend(anchors.is_some().then(|| format!("{} anchored roots of the rows compared", replayed.roots)));
     let findings: Vec<Value> = replayed
         .findings
         .iter()
@@ -231,14 +252,22 @@ fn run_replay(data: &Data) -> Result<Report, String> {
         "compared": replayed.compared,
         "findings": findings,
         "more_findings": replayed.more_findings,
+        "roots": anchors.map(|_| replayed.roots),
+        "root_findings": replayed.root_findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
     });
-    Ok(Report { json, lines, clean: replayed.findings.is_empty() })
+    let clean = replayed.findings.is_empty() && replayed.root_findings.is_empty();
+    Ok(Report { json, lines, clean })
 }
 
-fn replay(data: &Data, stage: &'static str, visit: &mut dyn FnMut(Key, &Row)) -> Result<audit::Replayed, String> {
+fn replay(
+    data: &Data,
+    anchors: Option<&Anchors>,
+    stage: &'static str,
+    visit: &mut dyn FnMut(Key, &Row),
+) -> Result<audit::Replayed, String> {
     let of = head(data)?.place.n;
     let shown = Shown::default();
-    let replayed = audit::replay::<Wallets>(&data.data, visit, &mut |done| shown.show(stage, done, of));
+    let replayed = audit::replay::<Wallets>(&data.data, anchors, visit, &mut |done| shown.show(stage, done, of));
     shown.end();
     replayed.map_err(|error| why(&error))
 }
@@ -274,7 +303,7 @@ impl Outstanding {
 
 fn run_balance(data: &Data) -> Result<Report, String> {
     let (mut books, mut outstanding) = (Books::default(), Outstanding::default());
-    let replayed = replay(data, "records added up", &mut |key, row| {
+    let replayed = replay(data, None, "records added up", &mut |key, row| {
         books.add(key, row);
         outstanding.add(row);
     })?;
@@ -304,7 +333,7 @@ fn run_balance(data: &Data) -> Result<Report, String> {
 }
 
 fn run_anchor(arguments: &Anchor) -> Result<Report, String> {
-    let Anchor { data, key, anchors } = arguments;
+    let Anchor { data, key, anchors, journal_only } = arguments;
     let journal = SqliteJournal::open(&data.data).map_err(|error| why(&error))?;
     let head = journal.head().map_err(|error| why(&error))?;
     if head.place.n == 0 {
@@ -316,6 +345,46 @@ fn run_anchor(arguments: &Anchor) -> Result<Report, String> {
             key.display()
         ));
     }
+    let (signing, public) = signing_key(key)?;
+    let earlier = Anchors { file: anchors.clone(), key: signing.verifying_key() };
+    let verified = verify(data, anchors.exists().then_some(&earlier))?;
+    if !verified.findings.is_empty() {
+        return Ok(unsigned(&verified));
+    }
+    // The head of what was verified: the engine may have gone on since.
+    let head = verified.head;
+    let rows = if *journal_only { None } else { Some(rows_root(data, head.place.n)?) };
+    let anchored = anchor::append(anchors, &signing, journal.domain(), head, rows)
+        .map_err(|error| format!("the anchor file {}: {error}", anchors.display()))?;
+    let line = format!("record {} of {} is anchored in {}", anchored.n, head.at, anchors.display());
+    let json = json!({
+        "n": anchored.n,
+        "at": head.at.to_string(),
+        "hash": anchored.hash,
+        "rows": anchored.rows,
+        "public_key": public,
+        "findings": [],
+    });
+    Ok(Report { json, lines: vec![line], clean: true })
+}
+
+fn rows_root(data: &Data, n: u64) -> Result<String, String> {
+    let shown = Shown::default();
+    let root = audit::rows_root::<Wallets>(&data.data, n, &mut |done| shown.show("records replayed", done, n));
+    shown.end();
+    root.map_err(|error| why(&error))
+}
+
+/// What was found before anything was signed.
+fn unsigned(verified: &audit::Verified) -> Report {
+    let mut lines: Vec<String> = verified.findings.iter().map(ToString::to_string).collect();
+    let json = json!({ "n": null, "findings": lines });
+    lines.push("nothing was anchored: look into these first".into());
+    Report { json, lines, clean: false }
+}
+
+/// The key in the file, made if it is missing, and where its public half lies.
+fn signing_key(key: &Path) -> Result<(anchor::SigningKey, PathBuf), String> {
     let mut no_chance = None;
     let signing = anchor::load_or_make_key(key, &mut |bytes| no_chance = getrandom::fill(bytes).err())
         .map_err(|error| format!("the key {}: {error}", key.display()))?;
@@ -328,11 +397,7 @@ fn run_anchor(arguments: &Anchor) -> Result<Report, String> {
         fs::write(&public, format!("{}\n", anchor::public_key_text(&signing)))
             .map_err(|error| format!("the public key {}: {error}", public.display()))?;
     }
-    let anchored = anchor::append(anchors, &signing, journal.domain(), head)
-        .map_err(|error| format!("the anchor file {}: {error}", anchors.display()))?;
-    let line = format!("record {} of {} is anchored in {}", anchored.n, head.at, anchors.display());
-    let json = json!({ "n": anchored.n, "at": head.at.to_string(), "hash": anchored.hash, "public_key": public });
-    Ok(Report { json, lines: vec![line], clean: true })
+    Ok((signing, public))
 }
 
 /// Whether `file`, which may not be there yet, would lie below `directory`.

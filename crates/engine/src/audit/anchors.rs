@@ -17,22 +17,27 @@ pub struct Anchors {
 }
 
 /// An anchor that is believed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Believed {
     pub(super) n: i64,
     pub(super) hash: [u8; 32],
+    pub(super) rows: Option<String>,
 }
 
 impl Anchors {
     /// The anchors of `domain` that can be believed, in the order of their records, and what is wrong with the others.
     pub(super) fn read(&self, domain: &str) -> Result<(Vec<Believed>, Vec<Finding>), StoreError> {
-        let text = fs::read_to_string(&self.file).map_err(|error| {
+        let text = fs::read(&self.file).map_err(|error| {
             StoreError::Unavailable(format!("cannot read the anchors in {}: {error}", self.file.display()))
         })?;
         let mut believed = Vec::new();
         let mut findings = Vec::new();
         let mut previous = String::new();
-        for (index, line) in text.lines().enumerate() {
+        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+            let Ok(line) = std::str::from_utf8(line) else {
+                findings.push(Finding::AnchorInvalid { line: index + 1, why: "it is no text in UTF-8".into() });
+                continue;
+            };
             // A line that a crash cut off was never relied on; one that was garbled breaks the link of the next.
             let Ok(anchor) = serde_json::from_str::<Anchor>(line) else { continue };
             match self.check(&anchor, domain, &previous) {
@@ -57,6 +62,6 @@ impl Anchors {
         }
         let hash = from_hex(&anchor.hash).and_then(|hash| hash.try_into().ok()).ok_or("its hash is no hash")?;
         let n = i64::try_from(anchor.n).map_err(|_| "its number is no record's")?;
-        Ok(Believed { n, hash })
+        Ok(Believed { n, hash, rows: anchor.rows.clone() })
     }
 }

@@ -8,6 +8,7 @@ mod as_of;
 mod chain;
 mod finding;
 mod replay;
+mod root;
 #[cfg(test)]
 mod tests;
 
@@ -15,7 +16,7 @@ pub use anchors::Anchors;
 pub use as_of::{Until, as_of};
 pub use chain::{Verified, verify};
 pub use finding::Finding;
-pub use replay::{Replayed, RowFinding, replay};
+pub use replay::{ROOTS_MAX, Replayed, RootFinding, RowFinding, replay, rows_root};
 
 /// Findings that one audit lists; it says when there are more.
 pub const FINDINGS_MAX: usize = 100;

@@ -2,23 +2,28 @@
 //!
 //! The keeper may be behind, and an engine may be running: so each stored row is compared at the version that it has.
 //! A journal with more rows than fit in memory is read several times, for a part of the rows each time.
-//! Start reading at [`replay`].
+//! Start reading at [`replay`]; what an anchor holds of the rows is in `root`.
 
 use super::FINDINGS_MAX;
+use super::anchors::{Anchors, Believed};
 use super::as_of::{Past, Until, apply};
+use super::root::{self, BUCKETS, Roots, Seen};
 use crate::record::{Place, Record};
 use crate::sqlite::Column;
 use crate::store::{StoreError, Stored};
 use domain::{Domain, Id, Key, Table};
 use rusqlite::types::{Value as SqlValue, ValueRef};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 /// Rows of the domain in memory at once.
-const ROWS_IN_MEMORY_MAX: u64 = 2_000_000;
+const ROWS_IN_MEMORY_MAX: usize = 2_000_000;
+/// Anchored roots that one replay compares: the last ones.
+pub const ROOTS_MAX: usize = 16;
 /// Records or rows in one short read.
 const PAGE_ROWS: usize = 2_048;
 
@@ -88,6 +93,24 @@ impl fmt::Display for RowFinding {
     }
 }
 
+/// An anchored root of the rows that is not what the journal makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RootFinding {
+    /// The anchor's record.
+    pub n: u64,
+}
+
+impl fmt::Display for RootFinding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the rows that the records up to {} make are not those that were anchored: the journal was changed \
+             (`audit verify --anchors` says where), or this program makes other rows of it than the one that signed",
+            self.n
+        )
+    }
+}
+
 /// What a replay came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
@@ -101,6 +124,10 @@ pub struct Replayed {
     pub findings: Vec<RowFinding>,
     /// There were more.
     pub more_findings: bool,
+    /// Anchored roots that were compared: of the last [`ROOTS_MAX`] anchors that have one in this program's form of rows.
+    pub roots: usize,
+    /// Those of them that differ.
+    pub root_findings: Vec<RootFinding>,
 }
 
 struct Folded<R> {
@@ -110,55 +137,114 @@ struct Folded<R> {
     row: Option<R>,
 }
 
-/// Replays the journal in `directory` and compares every stored row. `visit` sees each row as the journal's last record
-/// left it, in no order; `progress` is told the number of records now and then.
+/// Replays the journal in `directory` and compares every stored row, and what `anchors` say of the rows. `visit` sees each
+/// row as the journal's last record left it, in no order; `progress` is told the number of records now and then.
 pub fn replay<D: Domain>(
     directory: &Path,
+    anchors: Option<&Anchors>,
     visit: &mut dyn FnMut(Key, &D::Row),
     progress: &mut dyn FnMut(u64),
 ) -> Result<Replayed, StoreError> {
     let past = Past::<D>::open(directory)?;
     let head = past.journal.head()?.place.n;
-    let parts = rows_stored(&past)? / ROWS_IN_MEMORY_MAX + 1;
-    let mut audit = Audit {
-        past,
-        head,
-        parts,
-        replayed: Replayed { records: 0, rows: 0, compared: 0, findings: Vec::new(), more_findings: false },
-    };
-    for part in 0..parts {
-        let mut folded = audit.fold(part, progress)?;
-        for (key, folded) in &folded {
-            if let Some(row) = &folded.row {
-                visit(*key, row);
-            }
-        }
-        audit.replayed.rows += u64::try_from(folded.len()).unwrap_or(0);
-        audit.compare(part, &mut folded)?;
-        audit.missing(folded);
-    }
-    audit.replayed.records = head;
+    let anchored = anchored_roots::<D>(anchors, head)?;
+    let mut audit = Audit::new(past, head, ROWS_IN_MEMORY_MAX, anchored.keys().copied());
+    audit.run(visit, progress)?;
+    let roots = audit.roots.finish::<D>();
+    let differs = anchored.iter().filter(|(n, root)| roots.get(n) != Some(root));
+    audit.replayed.root_findings = differs.map(|(n, _)| RootFinding { n: *n }).collect();
+    audit.replayed.roots = anchored.len();
     Ok(audit.replayed)
 }
 
-fn rows_stored<D: Domain>(past: &Past<D>) -> Result<u64, StoreError> {
-    let Some(state) = &past.state else { return Ok(0) };
-    D::TABLES.iter().try_fold(0, |sum, spec| {
-        state
-            .query_row(&format!("SELECT count(*) FROM \"{}\"", spec.name), [], |row| row.get::<_, i64>(0))
-            .map(|count| sum + crate::sqlite::unsigned(count))
-            .map_err(|error| crate::sqlite::classify("counting rows", &error))
-    })
+/// The root of the rows that the records up to `n` make, for an anchor: a hash over every row, in the form that this
+/// program gives it. The stored rows have no part in it. `progress` is told the number of records now and then.
+pub fn rows_root<D: Domain>(directory: &Path, n: u64, progress: &mut dyn FnMut(u64)) -> Result<String, StoreError> {
+    let past = Past { state: None, watermark: 0, ..Past::<D>::open(directory)? };
+    let mut audit = Audit::new(past, n, ROWS_IN_MEMORY_MAX, [n]);
+    audit.run(&mut |_, _| {}, progress)?;
+    let refused = audit.replayed.findings.first().map(ToString::to_string);
+    match (refused, audit.roots.finish::<D>().remove(&n)) {
+        (None, Some(root)) => Ok(root),
+        (Some(finding), _) => Err(StoreError::Damaged(finding)),
+        (None, None) => Err(StoreError::Damaged(format!("the journal does not reach record {n}"))),
+    }
+}
+
+/// A replay with so many rows in memory, and the root of the rows at record `n`.
+#[cfg(test)]
+pub(super) fn replay_within<D: Domain>(
+    directory: &Path,
+    rows_in_memory_max: usize,
+    n: u64,
+) -> Result<(Replayed, Option<String>), StoreError> {
+    let past = Past::<D>::open(directory)?;
+    let head = past.journal.head()?.place.n;
+    let mut audit = Audit::new(past, head, rows_in_memory_max, [n]);
+    audit.run(&mut |_, _| {}, &mut |_| {})?;
+    Ok((audit.replayed, audit.roots.finish::<D>().remove(&n)))
+}
+
+/// The last anchors up to `head` that have a root of rows in this program's form.
+fn anchored_roots<D: Domain>(anchors: Option<&Anchors>, head: u64) -> Result<BTreeMap<u64, String>, StoreError> {
+    let Some(anchors) = anchors else { return Ok(BTreeMap::new()) };
+    let (believed, _) = anchors.read(D::NAME)?;
+    let comparable = |believed: Believed| {
+        let root = believed.rows.filter(|root| root::is_comparable::<D>(root))?;
+        u64::try_from(believed.n).ok().filter(|n| (1..=head).contains(n)).map(|n| (n, root))
+    };
+    let mut roots = BTreeMap::new();
+    for (n, root) in believed.into_iter().rev().filter_map(comparable).take(ROOTS_MAX) {
+        roots.entry(n).or_insert(root);
+    }
+    Ok(roots)
 }
 
 struct Audit<D: Domain> {
     past: Past<D>,
     head: u64,
-    parts: u64,
+    rows_in_memory_max: usize,
+    /// The buckets that are replayed now: all of them, or as many as fit in memory.
+    buckets: Range<usize>,
+    roots: Roots,
     replayed: Replayed,
 }
 
+type Rows<D> = HashMap<Key, Folded<<D as Domain>::Row>>;
+
 impl<D: Domain> Audit<D> {
+    fn new(past: Past<D>, head: u64, rows_in_memory_max: usize, roots: impl IntoIterator<Item = u64>) -> Self {
+        let replayed = Replayed {
+            records: 0,
+            rows: 0,
+            compared: 0,
+            findings: Vec::new(),
+            more_findings: false,
+            roots: 0,
+            root_findings: Vec::new(),
+        };
+        Self { past, head, rows_in_memory_max, buckets: 0..BUCKETS, roots: Roots::wanted(roots), replayed }
+    }
+
+    /// Replays and compares, a part of the buckets after the other.
+    fn run(&mut self, visit: &mut dyn FnMut(Key, &D::Row), progress: &mut dyn FnMut(u64)) -> Result<(), StoreError> {
+        while !self.buckets.is_empty() {
+            let mut folded = self.fold(progress)?;
+            for (key, folded) in &folded {
+                if let Some(row) = &folded.row {
+                    visit(*key, row);
+                }
+            }
+            self.replayed.rows += u64::try_from(folded.len()).unwrap_or(0);
+            self.compare(&mut folded)?;
+            self.missing(folded);
+            let width = self.buckets.len();
+            self.buckets = self.buckets.end..(self.buckets.end + width).min(BUCKETS);
+        }
+        self.replayed.records = self.head;
+        Ok(())
+    }
+
     fn find(&mut self, finding: RowFinding) {
         if self.replayed.findings.len() < FINDINGS_MAX {
             self.replayed.findings.push(finding);
@@ -167,36 +253,54 @@ impl<D: Domain> Audit<D> {
         }
     }
 
-    /// The part that a row belongs to: any even spread will do.
-    fn part(&self, key: Key) -> u64 {
-        let spread = key.id.number().wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835) >> 64;
-        u64::try_from(spread).unwrap_or(0) % self.parts
-    }
-
-    /// Applies the whole journal to the rows of one part.
-    fn fold(&mut self, part: u64, progress: &mut dyn FnMut(u64)) -> Result<HashMap<Key, Folded<D::Row>>, StoreError> {
-        let mut rows = HashMap::new();
+    /// Applies the whole journal to the rows of the buckets. Where they turn out to be too many for memory, half of the
+    /// buckets is left for another time.
+    fn fold(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Rows<D>, StoreError> {
+        let mut rows = Rows::<D>::new();
         let mut n = 0;
         while n < self.head {
-            let limit = usize::try_from(self.head - n).unwrap_or(usize::MAX).min(PAGE_ROWS);
+            let until = self.roots.next(n).unwrap_or(self.head).min(self.head);
+            let limit = usize::try_from(until - n).unwrap_or(usize::MAX).min(PAGE_ROWS);
             let page = self.past.journal.read(n + 1, limit)?;
             let Some(last) = page.last() else {
                 return Err(StoreError::Damaged(format!("record {} is missing", n + 1)));
             };
             n = last.place.n;
             for sealed in &page {
-                self.apply(part, &mut rows, &Record::decode(sealed)?);
+                self.apply(&mut rows, &Record::decode(sealed)?);
+            }
+            self.narrow(&mut rows);
+            if n == until {
+                self.note_root(n, &rows)?;
             }
             progress(n);
         }
         Ok(rows)
     }
 
-    fn apply(&mut self, part: u64, rows: &mut HashMap<Key, Folded<D::Row>>, record: &Record<D>) {
+    fn note_root(&mut self, n: u64, rows: &Rows<D>) -> Result<(), StoreError> {
+        let seen = rows.iter().map(|(key, folded)| {
+            let Folded { version, place, row, .. } = folded;
+            Seen { key: *key, version: *version, place: *place, row: row.as_ref() }
+        });
+        self.roots.note::<D>(n, self.buckets.clone(), seen)
+    }
+
+    fn narrow(&mut self, rows: &mut Rows<D>) {
+        while rows.len() > self.rows_in_memory_max && self.buckets.len() > 1 {
+            self.buckets.end = self.buckets.start + self.buckets.len() / 2;
+            let end = self.buckets.end;
+            rows.retain(|key, _| root::bucket(*key) < end);
+            // What was found of the others is found again in their turn.
+            self.replayed.findings.retain(|finding| root::bucket(finding.key()) < end);
+        }
+    }
+
+    fn apply(&mut self, rows: &mut Rows<D>, record: &Record<D>) {
         let n = record.place.n;
         for touch in &record.entry.touched {
             let key = touch.key;
-            if self.part(key) != part {
+            if !self.buckets.contains(&root::bucket(key)) {
                 continue;
             }
             let folded = rows.entry(key).or_insert(Folded { version: 0, place: Place::default(), first: n, row: None });
@@ -212,8 +316,8 @@ impl<D: Domain> Audit<D> {
         }
     }
 
-    /// Compares the stored rows of one part, and takes them out of what was folded.
-    fn compare(&mut self, part: u64, folded: &mut HashMap<Key, Folded<D::Row>>) -> Result<(), StoreError> {
+    /// Compares the stored rows of the buckets, and takes them out of what was folded.
+    fn compare(&mut self, folded: &mut Rows<D>) -> Result<(), StoreError> {
         for table in (0_u8..).take(D::TABLES.len()).map(Table) {
             let mut after: Option<Id> = None;
             loop {
@@ -221,7 +325,7 @@ impl<D: Domain> Audit<D> {
                 let page = self.past.tables.page(state, table, after, PAGE_ROWS)?;
                 let Some(last) = page.last() else { break };
                 after = Some(last.key.id);
-                for row in page.iter().filter(|row| self.part(row.key) == part).collect::<Vec<_>>() {
+                for row in page.iter().filter(|row| self.buckets.contains(&root::bucket(row.key))).collect::<Vec<_>>() {
                     let folded = folded.remove(&row.key);
                     self.compare_row(row.key, &row.stored, &row.columns, folded);
                 }
@@ -247,7 +351,7 @@ impl<D: Domain> Audit<D> {
     }
 
     /// What is left was not stored: right only for rows that came after the watermark.
-    fn missing(&mut self, folded: HashMap<Key, Folded<D::Row>>) {
+    fn missing(&mut self, folded: Rows<D>) {
         let watermark = self.past.watermark;
         let mut keys: Vec<Key> =
             folded.into_iter().filter(|(_, folded)| folded.first <= watermark).map(|(key, _)| key).collect();

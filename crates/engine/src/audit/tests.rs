@@ -1,5 +1,6 @@
 //! What somebody can do to the files behind the engine's back, and what the audit says of each.
 
+use super::replay::replay_within;
 use super::*;
 use crate::anchor::{self, AnchorOptions};
 use crate::record::{Place, chain};
@@ -29,8 +30,12 @@ fn bench() -> Bench {
 }
 
 fn append(bench: &Bench) {
+    append_rows(bench, None);
+}
+
+fn append_rows(bench: &Bench, rows: Option<String>) {
     let key = SigningKey::from_bytes(&KEY);
-    anchor::append(&bench.file("anchors"), &key, Tally::NAME, bench.head).expect("the anchor is appended");
+    anchor::append(&bench.file("anchors"), &key, Tally::NAME, bench.head, rows).expect("the anchor is appended");
 }
 
 fn anchors(bench: &Bench) -> Anchors {
@@ -216,6 +221,44 @@ fn edited_anchors_are_named() {
     assert_eq!(removed, invalid(2, "the line before it was changed or removed"));
     // A crash cut a line off, and the next start went on behind it.
     assert_eq!(edited(&|lines| format!("{}\n{{\"domain\":\"ta", lines.join("\n"))), []);
+    let mut bytes = text.into_bytes();
+    bytes.extend(b"\xff\xfe\n");
+    fs::write(bench.file("anchors"), bytes).expect("the anchors are written");
+    assert_eq!(findings(&bench, Some(&anchors(&bench))), invalid(5, "it is no text in UTF-8"));
+}
+
+#[test]
+fn an_anchor_of_the_rows_holds_until_they_are_others() {
+    let root =
+        |bench: &Bench, n| rows_root::<Tally>(bench.directory.path(), n, &mut |_| {}).expect("the journal is replayed");
+    let replayed = |bench: &Bench| {
+        replay::<Tally>(bench.directory.path(), Some(&anchors(bench)), &mut |_, _| {}, &mut |_| {})
+            .map(|replayed| (replayed.roots, replayed.root_findings, replayed.findings.len()))
+    };
+    let bench = bench();
+    assert_eq!(replayed(&bench), Ok((0, vec![], 0)), "no anchor has a root yet");
+    append_rows(&bench, Some(root(&bench, 40)));
+    assert_eq!(replayed(&bench), Ok((1, vec![], 0)));
+    assert_ne!(root(&bench, 39), root(&bench, 40));
+    append_rows(&bench, Some(root(&bench, 39)));
+    append_rows(&bench, Some(format!("9.9{}", root(&bench, 40))));
+    assert_eq!(findings(&bench, Some(&anchors(&bench))), [], "all of them are signed");
+    assert_eq!(replayed(&bench), Ok((1, vec![RootFinding { n: 40 }], 0)), "the last word for a record counts");
+}
+
+#[test]
+fn a_replay_in_little_memory_comes_to_the_same() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&(0..3_000).map(|n| n % 700).collect::<Vec<_>>()).expect("the commit is taken");
+    bench.write_back();
+    bench.commit(&(300..900).collect::<Vec<_>>()).expect("the commit is taken");
+    bench.close();
+    let whole = replay_within::<Tally>(bench.directory.path(), usize::MAX, 2_222).expect("the journal is replayed");
+    assert_eq!((whole.0.rows, whole.0.compared, whole.0.findings.len()), (900, 700, 0));
+    for rows_in_memory_max in [50, 400] {
+        let little = replay_within::<Tally>(bench.directory.path(), rows_in_memory_max, 2_222);
+        assert_eq!(little.as_ref(), Ok(&whole), "at most {rows_in_memory_max} rows in memory");
+    }
 }
 
 #[test]
@@ -237,15 +280,23 @@ fn a_running_store_anchors_by_count_and_at_its_stop() {
 }
 
 fn replayed(bench: &Bench) -> Replayed {
-    replay::<Tally>(bench.directory.path(), &mut |_, _| {}, &mut |_| {}).expect("the journal is replayed")
+    replay::<Tally>(bench.directory.path(), None, &mut |_, _| {}, &mut |_| {}).expect("the journal is replayed")
 }
 
 #[test]
 fn stored_rows_follow_from_the_journal() {
     let bench = bench();
     let mut total = 0;
-    let clean = replay::<Tally>(bench.directory.path(), &mut |_, row| total += row, &mut |_| {});
-    let expected = Replayed { records: 40, rows: 4, compared: 4, findings: Vec::new(), more_findings: false };
+    let clean = replay::<Tally>(bench.directory.path(), None, &mut |_, row| total += row, &mut |_| {});
+    let expected = Replayed {
+        records: 40,
+        rows: 4,
+        compared: 4,
+        findings: Vec::new(),
+        more_findings: false,
+        roots: 0,
+        root_findings: Vec::new(),
+    };
     assert_eq!((clean, total), (Ok(expected), 40));
 }
 
@@ -276,7 +327,7 @@ fn stored_rows_that_were_edited_are_named() {
 #[test]
 fn rows_that_cannot_be_read_do_not_pass_as_compared() {
     let bench = bench();
-    let audit = || replay::<Tally>(bench.directory.path(), &mut |_, _| {}, &mut |_| {});
+    let audit = || replay::<Tally>(bench.directory.path(), None, &mut |_, _| {}, &mut |_| {});
     fs::write(bench.file("state.sqlite"), "somebody's notes, longer than the header of a database; ".repeat(10))
         .expect("the state is overwritten");
     assert!(matches!(audit(), Err(StoreError::Damaged(what)) if what.contains("state.sqlite")));
@@ -330,7 +381,7 @@ fn a_damaged_page_is_a_finding() {
 fn an_anchor_is_believed_with_its_own_key_alone() {
     let (place, at) = (Place { lane: 1, n: 7 }, Time::from_milliseconds(1));
     let head = crate::store::Head { epoch: 1, place, at, hash: [3; 32] };
-    let anchor = anchor::sign(&SigningKey::from_bytes(&KEY), "tally", head, "");
+    let anchor = anchor::sign(&SigningKey::from_bytes(&KEY), "tally", head, "", None);
     assert!(anchor.is_signed_by(&SigningKey::from_bytes(&KEY).verifying_key()));
     assert!(!anchor.is_signed_by(&SigningKey::from_bytes(&[1; 32]).verifying_key()));
 }

@@ -7,7 +7,7 @@ use super::Core;
 use crate::canary;
 use crate::clock::Believed;
 use crate::encoding::{EntryRef, OutcomeRef};
-use crate::options::CLOCK_DRIFT_MS_MAX;
+use crate::options::{AGGREGATED_A_COMMAND_MAX, CLOCK_DRIFT_MS_MAX};
 use crate::record::{Actor, Place, Record, Request, SealedRecord, Touch, chain};
 use crate::store::{Head, KnownRequest, Store, StoreError};
 use crate::submission::{Answer, Answered, EngineError, Submission, recorded_answer};
@@ -135,7 +135,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     }
 
     /// The command's time: never before the lane's last record, and what a clock that is not believed says never enters
-    /// the lane. A new hour first journals the old one's counts.
+    /// the lane. Of an hour that ended some counts are journaled first.
     fn begin_turn(&mut self, at: Time) -> Result<Moment, StoreError> {
         let last = self.batch.head.at;
         let Believed { is_trusted, time_max } = self.believed;
@@ -147,18 +147,14 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     }
 
     fn turn_hour(&mut self, now: Time) -> Result<(), StoreError> {
-        let aggregated = self.refusals.turn(now);
-        self.seal_aggregated(aggregated, now)
+        self.refusals.turn(now);
+        self.seal_ended(now, AGGREGATED_A_COMMAND_MAX)
     }
 
-    /// Ends the hour early, for the stop.
-    pub(super) fn end_hour(&mut self, now: Time) -> Result<(), StoreError> {
-        let aggregated = self.refusals.end();
-        self.seal_aggregated(aggregated, now)
-    }
-
-    fn seal_aggregated(&mut self, aggregated: Vec<(Actor, u64)>, at: Time) -> Result<(), StoreError> {
-        for (actor, refusals) in aggregated {
+    /// Journals up to `count_max` counts of hours that have ended.
+    pub(super) fn seal_ended(&mut self, at: Time, count_max: usize) -> Result<(), StoreError> {
+        for _ in 0..count_max {
+            let Some((actor, refusals)) = self.refusals.next_ended() else { break };
             self.batch.touched.clear();
             let outcome = OutcomeRef::Aggregated { refusals };
             let asked = Asked { actor, command: AGGREGATED_NAME, reason: None, request: None };

@@ -20,7 +20,7 @@ mod write_back;
 use crate::canary;
 use crate::clock::Believed;
 use crate::encoding::Encoder;
-use crate::options::{GENERATION_AGE_MS_MAX, Options, SLOWING_MS_MAX};
+use crate::options::{AGGREGATED_A_COMMIT_MAX, GENERATION_AGE_MS_MAX, Options, SLOWING_MS_MAX};
 use crate::record::SealedRecord;
 use crate::store::{Changed, Commit, Head, Store, StoreError, Stored};
 use crate::submission::{Answered, EngineError, Submission};
@@ -174,9 +174,15 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             Mode::Dead(error) => return Err(error),
             Mode::Running => {}
         }
-        self.batch.begin(self.head);
-        self.end_hour(self.head.at)?;
-        self.commit_batch()?;
+        self.refusals.end();
+        loop {
+            self.batch.begin(self.head);
+            self.seal_ended(self.head.at, AGGREGATED_A_COMMIT_MAX)?;
+            if self.batch.sealed.is_empty() {
+                break;
+            }
+            self.commit_batch()?;
+        }
         let head = self.head.place.n;
         self.write_back.hand_over(&mut self.store, head, true)?;
         self.write_back.refresh(&mut self.store, true)?;

@@ -1,11 +1,14 @@
 //! Attackers write little: refusals of one caller in one hour are journaled up to a bound, and counted beyond it.
 //!
-//! The counts are of the lane's current hour and live in memory alone; a restart begins them anew. Everything that a
-//! batch changes here can be taken back, as its overlay can.
+//! The counts are of the lane's current hour and live in memory alone; a restart begins them anew. When the hour ends, what
+//! was only counted waits to be journaled, a few counts before each command, so that no batch grows with the number of
+//! callers. A count stands for more commands than it takes to journal it, so what waits never piles up. Everything that
+//! a batch changes here can be taken back, as its overlay can.
 
 use crate::record::Actor;
 use domain::{Id, Time};
 use hashbrown::HashMap;
+use std::collections::VecDeque;
 
 const MILLISECONDS_AN_HOUR: i64 = 3_600_000;
 
@@ -26,25 +29,50 @@ pub(super) struct Refusals {
     undo: Vec<(Actor, Option<Count>)>,
     /// The hour that ended in the running batch, as it was before the batch.
     before: Option<(i64, HashMap<Actor, Count>)>,
+    /// The counts of ended hours that wait to be journaled, in the order of callers within each hour.
+    ended: VecDeque<(Actor, u64)>,
+    /// How many of them the running batch has journaled.
+    journaling: usize,
+    /// How many of them were there before the running batch, if an hour ended in it.
+    ended_before: Option<usize>,
 }
 
 impl Refusals {
     pub fn new(journaled_max: u32, actors_max: usize) -> Self {
-        Self { journaled_max, actors_max, hour: i64::MIN, counts: HashMap::new(), undo: Vec::new(), before: None }
+        Self {
+            journaled_max,
+            actors_max,
+            hour: i64::MIN,
+            counts: HashMap::new(),
+            undo: Vec::new(),
+            before: None,
+            ended: VecDeque::new(),
+            journaling: 0,
+            ended_before: None,
+        }
     }
 
-    /// Ends the hour if `now` is in a later one: who had refusals only counted, and how many, in the order of callers.
-    pub fn turn(&mut self, now: Time) -> Vec<(Actor, u64)> {
+    /// Ends the hour if `now` is in a later one: what was only counted waits to be journaled.
+    pub fn turn(&mut self, now: Time) {
         let hour = now.milliseconds().div_euclid(MILLISECONDS_AN_HOUR);
-        if hour <= self.hour { Vec::new() } else { self.end_hour(hour) }
+        if hour > self.hour {
+            self.end_hour(hour);
+        }
     }
 
     /// Ends the hour early: the engine stops.
-    pub fn end(&mut self) -> Vec<(Actor, u64)> {
-        self.end_hour(self.hour)
+    pub fn end(&mut self) {
+        self.end_hour(self.hour);
     }
 
-    fn end_hour(&mut self, next: i64) -> Vec<(Actor, u64)> {
+    /// The next count to be journaled: of which caller, and how many refusals.
+    pub fn next_ended(&mut self) -> Option<(Actor, u64)> {
+        let next = self.ended.get(self.journaling).copied()?;
+        self.journaling += 1;
+        Some(next)
+    }
+
+    fn end_hour(&mut self, next: i64) {
         let mut aggregated: Vec<_> = self
             .counts
             .iter()
@@ -59,7 +87,8 @@ impl Refusals {
         }
         self.undo.clear();
         self.hour = next;
-        aggregated
+        self.ended_before.get_or_insert(self.ended.len());
+        self.ended.extend(aggregated);
     }
 
     /// Whether one more refusal of `actor` is journaled; otherwise it has been counted.
@@ -94,6 +123,9 @@ impl Refusals {
     pub fn keep(&mut self) {
         self.undo.clear();
         self.before = None;
+        self.ended.drain(..self.journaling);
+        self.journaling = 0;
+        self.ended_before = None;
     }
 
     /// The batch is dropped: the counts are as they were before it.
@@ -104,6 +136,10 @@ impl Refusals {
             self.undo.clear();
         } else {
             restore(&mut self.counts, &mut self.undo);
+        }
+        self.journaling = 0;
+        if let Some(before) = self.ended_before.take() {
+            self.ended.truncate(before);
         }
     }
 }

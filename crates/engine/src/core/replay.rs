@@ -26,8 +26,14 @@ struct PageReader<D> {
 }
 
 impl<D: Domain> PageReader<D> {
+    /// A panic of the domain's decoding is damage of the record that it met: the thread that reads ahead must not end
+    /// without a word.
     fn take(&mut self, page: &[SealedRecord]) -> Result<Vec<Record<D>>, StoreError> {
-        page.iter().map(|sealed| self.take_record(sealed)).collect()
+        let taken = catch_unwind(AssertUnwindSafe(|| page.iter().map(|sealed| self.take_record(sealed)).collect()));
+        taken.unwrap_or_else(|panic| {
+            let what = panic_message(panic.as_ref());
+            Err(StoreError::Damaged(format!("record {} cannot be read: {what}", self.n)))
+        })
     }
 
     fn take_record(&mut self, sealed: &SealedRecord) -> Result<Record<D>, StoreError> {

@@ -4,6 +4,7 @@
 //! Start reading at [`Directory::open`].
 
 use crate::canary;
+use crate::cursors::CONSUMERS_FILE;
 use crate::store::StoreError;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, TryLockError};
@@ -40,6 +41,12 @@ pub(crate) const STATE: Migrations =
 /// The vault's migrations.
 pub(crate) const VAULT: Migrations =
     Migrations { file: "vault.sqlite", steps: &[include_str!("../../migrations/vault/0001.sql")] };
+
+/// The migrations of the consumers' file.
+const CONSUMERS: Migrations = Migrations {
+    file: CONSUMERS_FILE,
+    steps: &[include_str!("../../migrations/consumers/0001.sql"), include_str!("../../migrations/consumers/0002.sql")],
+};
 
 /// A data directory, held by this process alone until dropped.
 pub(super) struct Directory {
@@ -233,6 +240,21 @@ pub(crate) fn open_vault(path: &Path) -> Result<Connection, StoreError> {
         })
         .map_err(|error| super::error::classify(&format!("opening {}", path.display()), &error))?;
     migrate(&mut connection, &VAULT)?;
+    Ok(connection)
+}
+
+/// Opens the consumers' file in `directory`, and brings it to this program's version. Several may have it open.
+pub(crate) fn open_consumers(directory: &Path) -> Result<Connection, StoreError> {
+    let path = directory.join(CONSUMERS.file);
+    check_header(&path, &CONSUMERS)?;
+    let mut connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+        .and_then(|connection| {
+            connection.pragma_update(None, "journal_mode", "wal")?;
+            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            Ok(connection)
+        })
+        .map_err(|error| super::error::classify(&format!("opening {}", path.display()), &error))?;
+    migrate(&mut connection, &CONSUMERS)?;
     Ok(connection)
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It takes a generation of rows, sorts it by key, writes it in short transactions, and with the last one moves the
 //! watermark. Between generations it works on the request index. It checkpoints its own log after each transaction, so
-//! the log stays short. A disk that fails is tried again until it takes the rows; meanwhile nothing is lost, because the
+//! the log stays short; where somebody's open read keeps it from being started anew, it has a bound. A disk that fails is tried again until it takes the rows; meanwhile nothing is lost, because the
 //! journal has everything. Start reading at [`run`].
 
 use super::directory::{LOG_PAGE_BYTES, checkpoint};
@@ -17,6 +17,7 @@ use crate::canary;
 use crate::store::{Generation, StoreError};
 use domain::Domain;
 use rusqlite::Connection;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -82,6 +83,9 @@ pub(super) struct Tools<D: Domain> {
     /// Reads the journal, for what the request index must know of old records.
     pub(super) journal: Connection,
     pub(super) checkpoint_log_bytes_min: u64,
+    pub(super) log_bytes_max: u64,
+    /// How long the log was after its last checkpoint.
+    pub(super) log_bytes: Cell<u64>,
     pub(super) gauges: Arc<Gauges>,
 }
 
@@ -192,7 +196,10 @@ fn run<D: Domain>(mut tools: Tools<D>, shared: &Shared<D>) {
 
         // Before the job: it says that every key up to its end is on disk, those that were frozen before it too.
         for frozen in &frozen {
-            if !until_it_works(shared, || tools.segments.write_frozen(&tools.connection, frozen)) {
+            if !until_it_works(shared, || {
+                tools.check_room()?;
+                tools.segments.write_frozen(&tools.connection, frozen)
+            }) {
                 return;
             }
             lock(&shared.desk).frozen.pop_front();
@@ -252,6 +259,7 @@ fn until_it_works<D: Domain>(shared: &Shared<D>, mut work: impl FnMut() -> Resul
 impl<D: Domain> Tools<D> {
     /// Does a piece of work on the request index; true if there was one.
     fn index(&mut self) -> Result<bool, StoreError> {
+        self.check_room()?;
         let Self { connection, tables, segments, journal, .. } = self;
         segments.work(connection, &|n, before| is_needed(journal, connection, tables, (n, before)))
     }
@@ -264,6 +272,7 @@ impl<D: Domain> Tools<D> {
             if lock(&shared.desk).stopping {
                 return Ok(());
             }
+            self.check_room()?;
             let transaction = self.connection.unchecked_transaction().map_err(failed)?;
             self.tables.write(&transaction, rows)?;
             transaction.commit().map_err(failed)?;
@@ -279,6 +288,22 @@ impl<D: Domain> Tools<D> {
         self.checkpoint()
     }
 
+    /// Refuses to write while the log is at its bound: rows wait, and nothing is lost, because the journal has everything.
+    fn check_room(&self) -> Result<(), StoreError> {
+        if self.log_bytes.get() > self.log_bytes_max {
+            self.checkpoint()?;
+        }
+        let bytes = self.log_bytes.get();
+        if bytes > self.log_bytes_max {
+            return Err(StoreError::Unavailable(format!(
+                "busy: the state's write-ahead log has {bytes} bytes, its bound is {}; a reader holds it open, end that \
+                 reader",
+                self.log_bytes_max
+            )));
+        }
+        Ok(())
+    }
+
     /// Moves the log into the file once it is long enough; the next transaction starts the log anew.
     fn checkpoint(&self) -> Result<(), StoreError> {
         let failed = |error: rusqlite::Error| classify("writing rows", &error);
@@ -286,7 +311,9 @@ impl<D: Domain> Tools<D> {
         let log = std::fs::metadata(format!("{path}-wal")).map_or(0, |metadata| metadata.len());
         if log >= self.checkpoint_log_bytes_min {
             let after = checkpoint(&self.connection, "PASSIVE").map_err(failed)?;
-            self.gauges.state_log_bytes_largest.fetch_max(after.log_pages * LOG_PAGE_BYTES, Ordering::Relaxed);
+            let log_bytes = after.log_pages * LOG_PAGE_BYTES;
+            self.gauges.state_log_bytes_largest.fetch_max(log_bytes, Ordering::Relaxed);
+            self.log_bytes.set(if after.is_whole() { 0 } else { log_bytes });
         }
         Ok(())
     }

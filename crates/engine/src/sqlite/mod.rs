@@ -20,15 +20,15 @@ pub(crate) mod tests;
 
 pub use journal::SqliteJournal;
 
-pub(crate) use directory::{STATE, STATE_FILE, VAULT, check_header, open_for_read, open_vault};
+pub(crate) use directory::{STATE, STATE_FILE, VAULT, check_header, open_consumers, open_for_read, open_vault};
 pub(crate) use error::classify;
 pub(crate) use journal::{LANE, signed, unsigned};
-pub(crate) use rows::{Column, Tables, read_progress};
+pub(crate) use rows::{Column, Tables, encode_row, read_progress, row_form};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use {
     filter::Filter,
     requests::{read_entries, write_entry},
-    rows::{decode_row, encode_row},
+    rows::decode_row,
 };
 
 use crate::anchor::{AnchorOptions, Anchorer};
@@ -44,6 +44,7 @@ use requests::{Published, Requests};
 use rows::{Largest, RowReader};
 use rusqlite::Connection;
 use segments::Segments;
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,6 +57,9 @@ pub const LOG_BYTES_MAX: u64 = 512 << 20;
 pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 1 << 20;
 /// Bytes of the state's write-ahead log below which no checkpoint is made.
 pub const STATE_CHECKPOINT_LOG_BYTES_MIN: u64 = 2 << 20;
+/// Bytes of the state's write-ahead log above which no rows are written until a reader lets go of it.
+pub const STATE_LOG_BYTES_MAX: u64 = 512 << 20;
+
 /// How to open the store.
 #[derive(Clone, Debug)]
 pub struct SqliteOptions {
@@ -67,6 +71,9 @@ pub struct SqliteOptions {
     pub checkpoint_log_bytes_min: u64,
     /// Bytes of the state's write-ahead log below which no checkpoint is made.
     pub state_checkpoint_log_bytes_min: u64,
+    /// Bytes of the state's write-ahead log above which no rows are written; the tail then grows to its own bound, and
+    /// commands are refused.
+    pub state_log_bytes_max: u64,
     /// Where signed checkpoints go, and how often; `None` for none.
     pub anchors: Option<AnchorOptions>,
 }
@@ -78,6 +85,7 @@ impl Default for SqliteOptions {
             log_bytes_max: LOG_BYTES_MAX,
             checkpoint_log_bytes_min: CHECKPOINT_LOG_BYTES_MIN,
             state_checkpoint_log_bytes_min: STATE_CHECKPOINT_LOG_BYTES_MIN,
+            state_log_bytes_max: STATE_LOG_BYTES_MAX,
             anchors: None,
         }
     }
@@ -141,6 +149,8 @@ impl<D: Domain> SqliteStore<D> {
             segments,
             journal: open_for_read(&journal_file).map_err(|error| classify("opening the journal", &error))?,
             checkpoint_log_bytes_min: options.state_checkpoint_log_bytes_min,
+            log_bytes_max: options.state_log_bytes_max,
+            log_bytes: Cell::new(0),
             gauges: Arc::clone(&gauges),
         };
         let keeper = Keeper::start(tools)?;

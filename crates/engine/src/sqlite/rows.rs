@@ -20,6 +20,11 @@ const ROW_FORMAT: u8 = 1;
 /// Rows loaded in one read transaction: some milliseconds.
 const LOAD_ROWS_MAX: usize = 1_024;
 
+/// The form that stored rows have: how they are encoded, and the domain's version of what is.
+pub(crate) fn row_form<D: Domain>() -> String {
+    format!("{ROW_FORMAT}.{}", D::ROWS_VERSION)
+}
+
 /// The statements of every table of the domain.
 pub(crate) struct Tables<D: Domain> {
     create: Vec<String>,
@@ -57,7 +62,7 @@ impl<D: Domain> Tables<D> {
     pub(crate) fn signature() -> String {
         let tables: Vec<String> =
             D::TABLES.iter().map(|spec| format!("{}({})", spec.name, spec.columns.join(","))).collect();
-        format!("{} rows {ROW_FORMAT}.{}: {}", D::NAME, D::ROWS_VERSION, tables.join(" "))
+        format!("{} rows {}: {}", D::NAME, row_form::<D>(), tables.join(" "))
     }
 
     /// Whether a state file with the signature `found` has rows in a form that this program does not know yet.

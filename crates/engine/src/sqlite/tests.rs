@@ -385,6 +385,39 @@ fn a_full_disk_changes_nothing_and_may_be_tried_again() {
     assert_eq!(bench.reopen().map(|recovered| recovered.head.place.n), Ok(502));
 }
 
+/// Begins a read on the state that lasts until the connection is dropped.
+fn hold_state_open(bench: &Bench) -> Connection {
+    let reader = open_for_read(&bench.file(STATE_FILE)).expect("the state opens");
+    reader.execute_batch("BEGIN; SELECT count(*) FROM counter").expect("a read begins");
+    reader
+}
+
+#[test]
+fn a_reader_that_holds_the_states_log_open_meets_its_bound() {
+    let options =
+        SqliteOptions { state_checkpoint_log_bytes_min: 0, state_log_bytes_max: 64 << 10, ..SqliteOptions::default() };
+    let mut bench = Bench::new(options);
+    bench.commit(&[1]).expect("the commit is taken");
+    bench.write_back();
+    let reader = hold_state_open(&bench);
+    let many: Vec<u128> = (1..12_000).collect();
+    bench.commit(&many).expect("the journal takes what the state does not");
+    let rows = bench.rows.iter().map(|(key, stored)| Changed { key: *key, stored: stored.clone() }).collect();
+    let generation = Generation { number: 2, watermark: bench.head.place.n, rows };
+    assert!(bench.store().write_back(generation, true).is_ok_and(|refused| refused.is_none()));
+    match bench.store().written_back(true) {
+        Err(StoreError::Unavailable(what)) => assert!(what.contains("end that reader"), "{what}"),
+        other => panic!("the log is at its bound: {other:?}"),
+    }
+    let log = fs::metadata(bench.file("state.sqlite-wal")).expect("the log is there").len();
+    assert!(log < 2 << 20, "{log} bytes: one transaction more than the bound");
+    drop(reader);
+    while bench.store().written_back(true) != Ok(2) {
+        std::thread::yield_now();
+    }
+    bench.check_rows();
+}
+
 #[test]
 fn changed_tables_rebuild_the_state() {
     let mut bench = Bench::new(SqliteOptions::default());

@@ -5,7 +5,7 @@ use crate::clock::Believed;
 use crate::core::{Core, Mode};
 use crate::encoding::ENTRY_BYTES_MAX;
 use crate::memory::{Disk, Fault, MemoryStore};
-use crate::options::Options;
+use crate::options::{AGGREGATED_A_COMMAND_MAX, Options};
 use crate::record::{Outcome, Record, SealedRecord};
 use crate::store::{Commit, Generation, Recovered, Store, StoreError, Stored};
 use crate::submission::{Answered, EngineError, Submission};
@@ -192,6 +192,44 @@ fn refusals_beyond_the_bound_are_counted() {
     check(&mut core, &[refused(hour, 1), refused(hour, 1), refused(hour, 1)], "full 10, full 10, (full 10)");
     core.close().expect("closed");
     assert_eq!(outcomes(&disk).last(), Some(&Outcome::Aggregated { refusals: 1 }));
+}
+
+#[test]
+fn an_hour_that_ends_spreads_its_counts_over_commands() {
+    let (hour, callers) = (3_600_000, 19);
+    let refused = |actor| submission(Command::Add { counter: 1, by: 2_000 }, 0, actor);
+    let crowd: Vec<_> = (0..4 * callers).map(|index| refused(index % callers)).collect();
+    let after: Vec<_> = (0..4).map(|later| submission(ADD, hour + later, 1)).collect();
+    let run = |size: usize, fails: bool| {
+        let disk = Disk::new();
+        let mut core = open(&disk);
+        step(&mut core, &crowd);
+        for batch in after.chunks(size) {
+            if fails {
+                disk.arm(Fault::CommitUnavailable);
+                assert!(step(&mut core, batch).iter().all(Result::is_err));
+            }
+            step(&mut core, batch);
+        }
+        core.close().expect("closed");
+        outcomes(&disk).split_off(3 * usize::from(callers))
+    };
+    let expected = run(1, false);
+    let aggregated = |outcomes: &[Outcome<Counter>]| {
+        outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Aggregated { .. })).count()
+    };
+    let share = AGGREGATED_A_COMMAND_MAX;
+    assert_eq!(aggregated(&expected[..share]), share, "the first command's share");
+    assert_eq!(aggregated(&expected[share + 1..2 * share + 1]), share, "the second one's");
+    assert_eq!((aggregated(&expected), expected.len()), (callers.into(), usize::from(callers) + after.len()));
+    for (size, fails) in [(1, true), (2, false), (3, true), (4, true)] {
+        assert_eq!(run(size, fails), expected, "in batches of {size}");
+    }
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    step(&mut core, &crowd);
+    core.close().expect("closed");
+    assert_eq!(aggregated(&outcomes(&disk)), usize::from(callers), "a stop journals what was counted");
 }
 
 #[test]

@@ -87,7 +87,14 @@ fn hash() -> [u8; 32] {
 /// The anchor that [`KEY`] signed.
 pub(super) fn anchor() -> Anchor {
     let head = Head { epoch: 3, place: Place { lane: 1, n: 70_001 }, at: AT, hash: hash() };
-    sign(&SigningKey::from_bytes(&KEY), "counter", head, &"0f".repeat(32))
+    sign(&SigningKey::from_bytes(&KEY), "counter", head, &"0f".repeat(32), None)
+}
+
+/// The same, of the rows too.
+fn anchor_of_rows() -> Anchor {
+    let head = Head { epoch: 3, place: Place { lane: 1, n: 70_001 }, at: AT, hash: hash() };
+    let rows = Some(format!("1.1:{}", "3c".repeat(32)));
+    sign(&SigningKey::from_bytes(&KEY), "counter", head, &"0f".repeat(32), rows)
 }
 
 pub(super) fn anchor_line() -> String {
@@ -136,6 +143,7 @@ fn stored() -> Vec<(String, String)> {
     let person = Id::from_number(1);
     add("vault.1.sealed", to_hex(&vault.seal(person, b"hanako@example.jp").expect("it is sealed")));
     add("vault.1.look_up", to_hex(&vault.look_up("mail", b"hanako@example.jp").0));
+    add("anchor.1.rows", serde_json::to_string(&anchor_of_rows()).expect("an anchor can be written"));
     lines
 }
 
@@ -168,9 +176,13 @@ fn what_was_stored_once_is_read() {
         read += 1;
     }
     assert_eq!(read, entries.len());
-    let line = GOLDEN.lines().find_map(|line| line.strip_prefix("anchor.1 ")).expect("the anchor is there");
-    let anchor: Anchor = serde_json::from_str(line).expect("the anchor is read");
-    assert!(anchor.is_signed_by(&SigningKey::from_bytes(&KEY).verifying_key()));
+    for name in ["anchor.1 ", "anchor.1.rows "] {
+        let line = GOLDEN.lines().find_map(|line| line.strip_prefix(name)).expect("the anchor is there");
+        let anchor: Anchor = serde_json::from_str(line).expect("the anchor is read");
+        assert!(anchor.is_signed_by(&SigningKey::from_bytes(&KEY).verifying_key()), "{name}");
+        let edited = Anchor { rows: Some(format!("1.1:{}", "3d".repeat(32))), ..anchor };
+        assert!(!edited.is_signed_by(&SigningKey::from_bytes(&KEY).verifying_key()), "{name}");
+    }
     let directory = tempfile::tempdir().expect("a directory for the test");
     let mut vault = vault(&directory);
     // The person's key comes of the same chance as when it was sealed.

@@ -4,7 +4,7 @@ use super::counter::{Command, Counter, Refusal, counter_key, submission, with_re
 use crate::clock::Clock;
 use crate::consumer::{Consumer, ConsumerError, Consumers, EffectId, Follower};
 use crate::core::Core;
-use crate::cursors::{Cursors, MemoryCursors, SqliteCursors};
+use crate::cursors::{CONSUMERS_FILE, Cursors, MemoryCursors, SqliteCursors};
 use crate::journal::history;
 use crate::memory::{Disk, Fault, MemoryStore};
 use crate::options::{CLOCK_DRIFT_MS_MAX, Options};
@@ -264,6 +264,22 @@ fn cursors_in_a_file_stay() {
     drop(cursors);
     let mut cursors = SqliteCursors::open(directory.path()).expect("opened");
     assert_eq!((cursors.load("notes"), cursors.load("other")), (Ok(9), Ok(0)));
+}
+
+#[test]
+fn cursors_of_a_newer_program_are_refused_without_a_write() {
+    let directory = tempfile::tempdir().expect("a directory");
+    SqliteCursors::open(directory.path()).expect("opened").save("notes", 7).expect("saved");
+    let file = directory.path().join(CONSUMERS_FILE);
+    let connection = rusqlite::Connection::open(&file).expect("the file opens");
+    connection.execute_batch("PRAGMA user_version = 99; PRAGMA wal_checkpoint(TRUNCATE)").expect("it is newer now");
+    drop(connection);
+    let bytes = std::fs::read(&file).expect("read");
+    match SqliteCursors::open(directory.path()).err() {
+        Some(StoreError::Version(what)) => assert!(what.contains("run the newer program"), "{what}"),
+        other => panic!("a newer version is refused: {other:?}"),
+    }
+    assert!(std::fs::read(&file).expect("read") == bytes, "nothing was written");
 }
 
 #[test]

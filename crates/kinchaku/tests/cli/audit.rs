@@ -157,6 +157,20 @@ fn an_edited_row_is_named() {
 }
 
 #[test]
+fn anchored_rows_are_compared_and_nothing_is_signed_over_a_finding() {
+    let data = Data::stopped();
+    let anchor = ["anchor", "--key", "key", "--anchors", "anchors"];
+    data.check(&[anchor.as_slice(), &["--journal-only"]].concat(), 0, "record 10");
+    assert_eq!(data.json(&["replay", "--anchors", "anchors", "--key", "key.pub"], 0)["roots"], 0);
+    assert!(data.json(&anchor, 0)["rows"].is_string());
+    data.check(&["replay", "--anchors", "anchors", "--key", "key.pub"], 0, "1 anchored roots of the rows compared");
+    data.edit("journal.sqlite", "UPDATE journal SET at = at + 1 WHERE n = 7");
+    data.check(&anchor, 1, "nothing was anchored");
+    assert_eq!(data.json(&anchor, 1)["n"], Value::Null);
+    data.check(&["verify", "--anchors", "anchors", "--key", "key.pub"], 1, "2 anchors believed");
+}
+
+#[test]
 fn a_journal_put_back_to_an_older_copy_needs_anchors_to_be_found() {
     let data = Data::stopped();
     let verify = |key| ["verify", "--anchors", "anchors", "--key", key];
