@@ -105,6 +105,50 @@ pub enum Claim {
     TakenBack(Yen),
 }
 
+/// The most that is kept of what a bank says against what is on record; a bank that says still more is beyond listing.
+pub const CLAIMS_MAX: usize = 16;
+
+/// What a bank said against what is on record, each once, in the order in which it was first said.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Claims(Vec<Claim>);
+
+impl Claims {
+    /// Nothing was said.
+    pub const NONE: Self = Self(Vec::new());
+
+    /// Whether nothing was said.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> impl Iterator<Item = &Claim> {
+        self.0.iter()
+    }
+
+    /// Whether this was said.
+    pub fn has(&self, claim: Claim) -> bool {
+        self.0.contains(&claim)
+    }
+
+    /// What the bank says that it moved: its latest word.
+    pub fn moved(&self) -> Option<Yen> {
+        self.0.iter().rev().find_map(|claim| match claim {
+            Claim::Moved(amount) => Some(*amount),
+            Claim::NotMoved | Claim::TakenBack(_) => None,
+        })
+    }
+
+    /// Whether `claim` is news, and there is room to keep it.
+    pub(crate) fn is_news(&self, claim: Claim) -> bool {
+        !self.has(claim) && self.0.len() < CLAIMS_MAX
+    }
+
+    pub(crate) fn add(&mut self, claim: Claim) {
+        self.0.push(claim);
+    }
+}
+
 /// How the desk settles a contradiction. One person proposes, another approves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Resolution {

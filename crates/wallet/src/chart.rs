@@ -27,6 +27,11 @@ pub const RECEIVABLE: Code = Code(8);
 /// Per bank (zero: no bank): money that cannot be matched yet, or waits to be given back.
 pub const SUSPENSE: Code = Code(9);
 
+/// Expense: what holders owed and will never pay.
+pub const WRITTEN_OFF: Code = Code(10);
+/// Income: bonus that lapsed with the wallets that it was in.
+pub const BONUS_LAPSED: Code = Code(11);
+
 /// The account of `purse` of `wallet`.
 pub const fn purse(wallet: WalletId, purse: Purse) -> AccountId {
     AccountId { owner: wallet.0, code: purse.code() }
@@ -50,6 +55,16 @@ pub const fn settlement(shop: ShopId) -> AccountId {
 /// The account of bonus given away.
 pub const fn campaign_expense() -> AccountId {
     AccountId { owner: Id([0; 16]), code: CAMPAIGN_EXPENSE }
+}
+
+/// The account of what was written off.
+pub const fn written_off() -> AccountId {
+    AccountId { owner: Id([0; 16]), code: WRITTEN_OFF }
+}
+
+/// The account of bonus that lapsed.
+pub const fn bonus_lapsed() -> AccountId {
+    AccountId { owner: Id([0; 16]), code: BONUS_LAPSED }
 }
 
 /// What the holder of `wallet` owes.

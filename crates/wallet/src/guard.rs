@@ -16,11 +16,11 @@ use ledger::Yen;
 pub struct Attempt<'a> {
     /// What is attempted.
     pub function: Function,
-    /// The movement's id.
+    /// The movement's id; of what moves nothing, the id of what it is about.
     pub id: Id,
-    /// The wallet that the money leaves or enters.
+    /// The wallet that the money leaves or enters; zero for a holder who has none.
     pub wallet_id: WalletId,
-    /// That wallet, as it is before.
+    /// That wallet, as it is before; one that is not there yet as it would be.
     pub wallet: &'a Wallet,
     /// How much.
     pub amount: Yen,
@@ -59,6 +59,14 @@ pub type Guard = fn(&Attempt<'_>) -> Verdict;
 /// The guard that allows everything.
 pub const fn allow(_: &Attempt<'_>) -> Verdict {
     Verdict::Allow
+}
+
+/// The same for what cannot be held: what the guard would hold is refused, and may be tried again.
+pub(crate) fn ask_or_refuse(guard: Guard, attempt: &Attempt<'_>, proof: Option<Proof>) -> Result<(), Refusal> {
+    match ask(guard, attempt, proof)? {
+        None => Ok(()),
+        Some(reason) => Err(Refusal::GuardRefused { reason }),
+    }
 }
 
 /// Whether a movement goes on, or is held for this reason, once `proof` was given.

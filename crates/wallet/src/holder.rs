@@ -12,9 +12,11 @@ pub use event::Event;
 use crate::ids::{ContactId, HolderId, PersonId, WalletId};
 use crate::refusal::{Noun, Proof, Refusal};
 use crate::state::{Decided, Rows};
-use crate::traits::{Fingerprint, IdentificationMethod, Tier};
-use crate::{Context, Receipt, table};
-use domain::{Key, Moment, Time};
+use crate::switches::Function;
+use crate::traits::{Fingerprint, IdentificationMethod, Tier, Traits};
+use crate::wallet::Wallet;
+use crate::{Context, Receipt, guard, table};
+use domain::{Id, Key, Moment, Time};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -184,7 +186,8 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
 pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
     let Some(holder) = rows.holder(command.holder()) else { return };
     let freed = match command {
-        Command::Open { .. } | Command::ChangeContact { .. } => return,
+        Command::Open { .. } => return,
+        Command::ChangeContact { .. } => None,
         Command::VerifyMail { .. } => Some(holder.mail),
         Command::VerifyPhone { .. } => holder.phone,
         Command::Identify { .. } => None,
@@ -334,7 +337,7 @@ fn identify(
     Ok((vec![crate::Event::Holder(event)], Receipt::Holder { id, tier: Tier::Identified }))
 }
 
-/// Refusals in order: unknown, taken by another, mail address not verified, no proof.
+/// Refusals in order: unknown, taken by another, mail address not verified, no proof, the guard.
 fn change_contact(
     rows: Rows<'_>,
     id: HolderId,
@@ -349,6 +352,39 @@ fn change_contact(
     if proof.is_none() {
         return Err(Refusal::StepUpRequired { proof: Proof::SecondFactor });
     }
+    ask_guard(rows, id, holder, proof, moment, context)?;
     let event = Event::ContactChangeRequested { holder: id, to, at: moment.now };
     Ok((vec![crate::Event::Holder(event)], Receipt::Holder { id, tier: holder.tier }))
+}
+
+/// Whoever changes where a holder is reached can take the wallet over next: the guard sees it, with the wallet if there is one.
+fn ask_guard(
+    rows: Rows<'_>,
+    id: HolderId,
+    holder: &Holder,
+    proof: Option<Proof>,
+    moment: Moment,
+    context: &Context,
+) -> Result<(), Refusal> {
+    let traits = Traits {
+        opened: holder.opened,
+        mail_domain: holder.mail_domain,
+        phone_verified: holder.phone_verified,
+        identified: holder.identified,
+        first: None,
+        last: None,
+    };
+    let none_yet = Wallet::new(id, holder.person, holder.tier, traits);
+    let attempt = guard::Attempt {
+        function: Function::ChangeContact,
+        id: id.0,
+        wallet_id: holder.wallet.unwrap_or(WalletId(Id::default())),
+        wallet: holder.wallet.and_then(|wallet| rows.wallet(wallet)).unwrap_or(&none_yet),
+        amount: Yen::ZERO,
+        bank: None,
+        counterparty: None,
+        origin: None,
+        now: moment.now,
+    };
+    guard::ask_or_refuse(context.guard, &attempt, proof)
 }

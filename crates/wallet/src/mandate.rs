@@ -23,10 +23,11 @@ mod grant;
 mod revoke;
 
 pub use event::Event;
+pub(crate) use revoke::closing;
 
 use crate::ids::{BankAccountId, BankCode, HolderId, MandateId, PersonId, StaffId, WalletId};
 use crate::refusal::{MissingFact, Noun, Proof, Refusal};
-use crate::state::{Decided, Rows};
+use crate::state::{Decided, Rows, check_clock};
 use crate::switches::{self, Function};
 use crate::traits::Origin;
 use crate::{Context, Receipt, guard, table};
@@ -466,8 +467,10 @@ fn abandon(rows: Rows<'_>, id: MandateId, moment: Moment) -> Decided {
     }
 }
 
+/// Refusals in order: unknown, clock, status.
 fn expire(rows: Rows<'_>, id: MandateId, moment: Moment) -> Decided {
     let mandate = mandate_of(rows, id)?;
+    check_clock(moment)?;
     match mandate.status {
         Status::Requested | Status::Authenticating | Status::Pending | Status::InReview => {
             if moment.now < mandate.deadline {

@@ -233,6 +233,7 @@ fn line_of_send(event: &send::Event, wallet: WalletId) -> Option<Line> {
         Event::Held { sent, .. } => (of(sent), Status::Held),
         Event::Released { send, from, to, amount, at, .. } => ((*send, *from, *to, *amount, *at), Status::Completed),
         Event::GivenBack { send, from, to, amount, status, at, .. } => ((*send, *from, *to, *amount, *at), *status),
+        Event::PersonCounted { .. } | Event::PersonFreed { .. } => return None,
     };
     let line = |kind, other| {
         let counterparty = Counterparty::Wallet(other);
@@ -271,20 +272,23 @@ fn line_of_bonus(event: &bonus::Event, whose: WalletId) -> Option<Line> {
     })
 }
 
-/// A collection has no id of its own: it is the wallet's.
+/// What has no id of its own: it is the wallet's.
 fn line_of_collection(event: &crate::wallet::Event, whose: WalletId) -> Option<Line> {
     use crate::wallet::Event;
-    match event {
-        Event::Collected { wallet, debts, at, .. } => (*wallet == whose).then(|| Line {
-            kind: Kind::Collection,
-            id: wallet.0,
-            status: "collected",
-            amount: sum(debts.iter().map(|debt| debt.amount)),
-            counterparty: Counterparty::None,
-            at: *at,
-        }),
-        Event::Opened { .. } | Event::Frozen { .. } | Event::Unfrozen { .. } | Event::Closed { .. } => None,
-    }
+    let (wallet, kind, status, amount, at) = match event {
+        Event::Collected { wallet, debts, at, .. } => {
+            (*wallet, Kind::Collection, "collected", sum(debts.iter().map(|debt| debt.amount)), *at)
+        }
+        Event::WrittenOff { wallet, debts, at, .. } => {
+            (*wallet, Kind::Collection, "written_off", sum(debts.iter().map(|debt| debt.amount)), *at)
+        }
+        Event::BonusLapsed { wallet, pieces, at } => {
+            (*wallet, Kind::Bonus, "lapsed", sum(pieces.iter().map(|piece| piece.lot.amount)), *at)
+        }
+        Event::Opened { .. } | Event::Frozen { .. } | Event::Unfrozen { .. } | Event::Closed { .. } => return None,
+        Event::Linked { .. } | Event::WriteOffProposed { .. } => return None,
+    };
+    (wallet == whose).then_some(Line { kind, id: wallet.0, status, amount, counterparty: Counterparty::None, at })
 }
 
 fn line_of_top_up(event: &top_up::Event, whose: WalletId) -> Option<Line> {
@@ -301,7 +305,8 @@ fn line_of_top_up(event: &top_up::Event, whose: WalletId) -> Option<Line> {
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => {
             return None;
         }
-        Event::Contradicted { .. } | Event::Proposed { .. } | Event::Resolved { .. } => return None,
+        Event::Contradicted { .. } | Event::GiveBackRetried { .. } => return None,
+        Event::Proposed { .. } | Event::Resolved { .. } => return None,
     };
     (debit.wallet == whose).then_some(Line {
         kind: Kind::TopUp,

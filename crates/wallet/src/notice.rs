@@ -86,6 +86,9 @@ pub enum Kind {
     MovementToDecide,
     AnswerToResolve,
     GiveBackFailed,
+    BonusLapsed,
+    WriteOffProposed,
+    DebtWrittenOff,
 }
 
 /// Says each notice that `event` gives rise to.
@@ -139,6 +142,19 @@ fn of_wallet(event: &wallet::Event, each: &mut impl FnMut(Notice)) {
             let paid = Yen::checked_sum(debts.iter().map(|debt| debt.amount)).unwrap_or(Yen::MAX);
             return each(told(To::Wallet(*wallet), Kind::DebtCollected, wallet.0, paid, *at));
         }
+        Event::BonusLapsed { wallet, pieces, at } => {
+            let lapsed = sum(pieces.iter().map(|piece| piece.lot.amount));
+            return each(told(To::Wallet(*wallet), Kind::BonusLapsed, wallet.0, lapsed, *at));
+        }
+        Event::WriteOffProposed { wallet, amount, at, .. } => {
+            return each(told(To::Desk, Kind::WriteOffProposed, wallet.0, *amount, *at));
+        }
+        Event::WrittenOff { wallet, debts, at, .. } => {
+            let amount = sum(debts.iter().map(|debt| debt.amount));
+            return each(told(To::Wallet(*wallet), Kind::DebtWrittenOff, wallet.0, amount, *at));
+        }
+        // Its mandate's own event is told.
+        Event::Linked { .. } => return,
     };
     each(told(to, kind, wallet.0, Yen::ZERO, at));
 }
@@ -183,6 +199,7 @@ fn of_send(event: &send::Event, each: &mut impl FnMut(Notice)) {
         Event::GivenBack { send, from, amount, at, .. } => {
             each(told(To::Wallet(*from), Kind::SendGivenBack, send.0, *amount, *at));
         }
+        Event::PersonCounted { .. } | Event::PersonFreed { .. } => {}
     }
 }
 
@@ -250,7 +267,8 @@ fn of_top_up(event: &top_up::Event, each: &mut impl FnMut(Notice)) {
             return each(told(To::Desk, Kind::AnswerToResolve, top_up.0, Yen::ZERO, *at));
         }
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => return,
-        Event::GivenBack { .. } | Event::TakenBack { .. } | Event::Proposed { .. } | Event::Resolved { .. } => return,
+        Event::GivenBack { .. } | Event::TakenBack { .. } | Event::GiveBackRetried { .. } => return,
+        Event::Proposed { .. } | Event::Resolved { .. } => return,
     };
     each(told(To::Wallet(debit.wallet), kind, debit.top_up.0, amount, at));
 }

@@ -25,7 +25,7 @@ pub(crate) fn begun(events: &[Event]) -> Option<Key> {
 /// Whether the operation that `row` stands for has ended. One that the desk must still settle has not.
 pub(crate) fn is_final(row: &Row) -> bool {
     match row {
-        Row::TopUp(row) => !row.status.is_open() && !row.is_flagged() && row.give_back_to_ask().is_none(),
+        Row::TopUp(row) => !row.status.is_open() && !row.is_flagged() && !row.gives_back(),
         Row::Payout(row) => !row.status.is_open() && !row.is_flagged(),
         Row::Payment(row) => match row.status {
             payment::Status::Authorised => false,

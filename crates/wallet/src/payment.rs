@@ -22,7 +22,7 @@ use crate::canary;
 use crate::ids::{HolderId, PaymentCodeId, PaymentId, RefundId, ShopId, WalletId};
 use crate::purse::Piece;
 use crate::refusal::{Limit, Noun, Proof, Refusal};
-use crate::state::{Decided, Rows};
+use crate::state::{Decided, Rows, check_clock};
 use crate::switches;
 use crate::traits::Origin;
 use crate::wallet::{check_limit, owed};
@@ -377,9 +377,10 @@ fn void(rows: Rows<'_>, id: PaymentId, shop: ShopId, moment: Moment) -> Decided 
     release(rows, id, payment, Status::Voided, moment)
 }
 
-/// Refusals in order: unknown, not authorised, still has time.
+/// Refusals in order: unknown, clock, not authorised, still has time.
 fn expire(rows: Rows<'_>, id: PaymentId, moment: Moment) -> Decided {
     let payment = rows.payment(id).ok_or(Refusal::Unknown { noun: Noun::Payment })?;
+    check_clock(moment)?;
     check_authorised(payment)?;
     if payment.expires.is_some_and(|expires| moment.now < expires) {
         return Err(Refusal::WrongStatus { noun: Noun::Payment, status: "authorised, not yet expired".into() });

@@ -36,7 +36,7 @@ mod request;
 
 pub use event::{Event, GivenBack};
 
-use crate::bank_answer::{Answer, Claim, Proposal, Resolution, Review};
+use crate::bank_answer::{Answer, Claim, Claims, Proposal, Resolution, Review};
 use crate::ids::{BankAccountId, BankCode, HolderId, PayoutId, PersonId, StaffId, WalletId};
 use crate::purse::{Piece, Source};
 use crate::refusal::{Noun, Proof, Refusal};
@@ -88,7 +88,7 @@ pub struct Payout {
     /// A wrong amount that the bank paid, which stands in suspense.
     pub mismatch: Option<Yen>,
     /// What the bank said against what is on record.
-    pub claim: Option<Claim>,
+    pub claims: Claims,
     /// What one person of the desk proposed.
     pub proposal: Option<Proposal>,
 }
@@ -336,7 +336,7 @@ impl Payout {
 
     /// Whether two people of the desk must look at it before it goes on.
     pub const fn is_flagged(&self) -> bool {
-        self.claim.is_some() || self.mismatch.is_some()
+        !self.claims.is_empty() || self.mismatch.is_some()
     }
 
     /// What of a wrong payment stands in suspense.
@@ -351,7 +351,7 @@ impl Payout {
     /// One event, after which the payout is in `status`.
     #[expect(clippy::unnecessary_wraps, reason = "the last word of a decision")]
     fn done(&self, event: Event, status: Status) -> Decided {
-        let is_flagged = self.claim.is_some() || (self.mismatch.is_some() && status.is_open());
+        let is_flagged = !self.claims.is_empty() || (self.mismatch.is_some() && status.is_open());
         Ok((vec![crate::Event::Payout(event)], self.receipt(status, is_flagged)))
     }
 
@@ -361,9 +361,9 @@ impl Payout {
         Ok((Vec::new(), self.receipt(self.status, self.is_flagged())))
     }
 
-    /// Records what the bank says against what is on record; once is enough.
+    /// Records what the bank says against what is on record; each thing once.
     fn contradicted(&self, claim: Claim, moment: Moment) -> Decided {
-        if self.claim.is_some() {
+        if !self.claims.is_news(claim) {
             return self.silent();
         }
         let event = Event::Contradicted { payout: self.credit.payout, claim, at: moment.now };

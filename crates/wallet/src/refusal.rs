@@ -73,6 +73,12 @@ pub enum Limit {
     Pieces,
     /// How many refunds a payment may have.
     Refunds,
+    /// How often a give-back that failed is tried again.
+    GiveBacks,
+    /// How many bank accounts a wallet may link.
+    Links,
+    /// Yen a business date, of the person, over all wallets.
+    PersonPerDay,
 }
 
 /// Who froze a wallet.
@@ -154,7 +160,7 @@ pub enum Refusal {
         /// The tier it takes.
         needed: Tier,
     },
-    /// The mandate was granted on facts that do not suffice.
+    /// The mandate was granted on facts that the policy of today no longer takes for sufficient.
     GrantTooWeak {
         /// Which fact is missing.
         missing: MissingFact,

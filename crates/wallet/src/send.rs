@@ -17,12 +17,12 @@ use crate::ageing;
 use crate::bank_answer::Review;
 use crate::canary;
 use crate::holder::Sealed;
-use crate::ids::{HolderId, SendId, StaffId, WalletId};
+use crate::ids::{HolderId, PersonId, SendId, StaffId, WalletId};
 use crate::payment::few;
 use crate::policy::Policy;
 use crate::purse::{Lot, Piece, Purse};
 use crate::refusal::{Limit, Noun, Proof, Refusal, Unable};
-use crate::state::{Decided, Rows};
+use crate::state::{Decided, Rows, check_clock};
 use crate::switches::{self, Function, Switches};
 use crate::traits::Origin;
 use crate::wallet::{Wallet, check_limit, owed};
@@ -52,6 +52,8 @@ pub struct Send {
     pub review: Option<Review>,
     /// What the sender writes.
     pub message: Option<Sealed>,
+    /// Who the sender is, if identified: on whose limits it counts.
+    pub person: Option<PersonId>,
 }
 
 /// How far a send is.
@@ -153,6 +155,11 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         Command::Request(_) => None,
         Command::DecideHeld { send, .. } | Command::ExpireHeld { send } => rows.send(*send),
     };
+    let sender = match command {
+        Command::Request(request) => rows.wallet(request.wallet).and_then(|wallet| wallet.person),
+        Command::DecideHeld { .. } | Command::ExpireHeld { .. } => send.and_then(|send| send.person),
+    };
+    keys.extend(sender.map(|person| Key::new(table::PERSON, person.0)));
     if let Some(send) = send {
         keys.extend([send.from, send.to].map(|wallet| Key::new(table::WALLET, wallet.0)));
         keys.push(chart::key(chart::receivable(send.from)));
@@ -197,7 +204,7 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
         return Err(Refusal::RecipientUnable { why: Unable::Sender });
     }
     check_recipient(recipient, command.amount, rows.switches(), policy)?;
-    let pieces = check_money(wallet, command, moment, policy)?;
+    let pieces = check_money(rows, wallet, command, moment, policy)?;
     let reason = ask_guard(wallet, command, moment, context)?;
 
     let sent = Sent {
@@ -217,7 +224,10 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
             (Event::Held { sent, review }, Status::Held)
         }
     };
-    Ok((vec![crate::Event::Send(event)], Receipt::Send { id: command.send, status, amount: command.amount }))
+    let (id, day, amount) = (command.send, moment.now.day(), command.amount);
+    let counted = wallet.person.map(|person| Event::PersonCounted { send: id, person, day, amount });
+    let events = std::iter::once(event).chain(counted).map(crate::Event::Send).collect();
+    Ok((events, Receipt::Send { id, status, amount }))
 }
 
 /// Whether the recipient can take `amount`. One refusal for every reason: what keeps a wallet from receiving is its
@@ -251,7 +261,13 @@ fn check_recipient(
 }
 
 /// The sender's pieces, oldest first if they are not too many, within every limit.
-fn check_money(wallet: &Wallet, command: &Request, moment: Moment, policy: &Policy) -> Result<Vec<Piece>, Refusal> {
+fn check_money(
+    rows: Rows<'_>,
+    wallet: &Wallet,
+    command: &Request,
+    moment: Moment,
+    policy: &Policy,
+) -> Result<Vec<Piece>, Refusal> {
     let least = policy.send.per_time_min;
     if command.amount < least {
         return Err(Refusal::AmountTooSmall { least, requested: command.amount });
@@ -259,6 +275,10 @@ fn check_money(wallet: &Wallet, command: &Request, moment: Moment, policy: &Poli
     check_limit(Limit::PerTime, policy.send.per_time_max, Yen::ZERO, command.amount)?;
     let sent_today = wallet.counters.send.on(moment.now.day());
     check_limit(Limit::PerDay, policy.send.per_day_max, sent_today, command.amount)?;
+    if let Some(person) = wallet.person.and_then(|person| rows.person(person)) {
+        let sent_today = person.counters.send.on(moment.now.day());
+        check_limit(Limit::PersonPerDay, policy.send.per_day_max, sent_today, command.amount)?;
+    }
     let available = wallet.funds.account.available();
     let lots = wallet
         .funds
@@ -325,8 +345,10 @@ fn give_up(rows: Rows<'_>, id: SendId, by: StaffId, moment: Moment) -> Decided {
     give_back(rows, id, send, Status::GivenUp, Some(by), moment)
 }
 
-/// Refusals in order: unknown, not held, there is still time to decide.
+/// Refusals in order: unknown, clock, not held, there is still time to decide.
 fn expire(rows: Rows<'_>, id: SendId, moment: Moment) -> Decided {
+    rows.send(id).ok_or(Refusal::Unknown { noun: Noun::Send })?;
+    check_clock(moment)?;
     let (send, review) = held(rows, id)?;
     if moment.now < review.deadline {
         return Err(Refusal::WrongStatus { noun: Noun::Send, status: "held, not yet expired".into() });
@@ -350,5 +372,8 @@ fn give_back(rows: Rows<'_>, id: SendId, send: &Send, status: Status, by: Option
         by,
         at: moment.now,
     };
-    Ok((vec![crate::Event::Send(event)], Receipt::Send { id, status, amount: send.amount }))
+    let (day, amount) = (send.accepted.day(), send.amount);
+    let freed = send.person.map(|person| Event::PersonFreed { send: id, person, day, amount });
+    let events = std::iter::once(event).chain(freed).map(crate::Event::Send).collect();
+    Ok((events, Receipt::Send { id, status, amount }))
 }

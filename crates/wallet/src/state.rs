@@ -9,7 +9,7 @@ use crate::switches::{self, Switches};
 use crate::table;
 use crate::wallet::Wallet;
 use crate::{Event, Receipt, Row, chart};
-use domain::{Key, State};
+use domain::{Key, Moment, State};
 use ledger::{Account, AccountId};
 
 /// What a room decides: the facts and the receipt, or why not.
@@ -90,6 +90,12 @@ impl<'a> Rows<'a> {
             Some(_) => wrong_row(key),
         }
     }
+}
+
+/// Refuses while the clock is not believed. Money must not leave then; and nothing must expire: a deadline that passed by a
+/// wrong clock would end what cannot be begun again, and waiting until the clock is right costs a retry.
+pub(crate) fn check_clock(moment: Moment) -> Result<(), Refusal> {
+    if moment.clock_drifted { Err(Refusal::ClockDrifted) } else { Ok(()) }
 }
 
 #[expect(clippy::panic, reason = "a row of another noun under a key is our own bug")]

@@ -31,6 +31,8 @@ pub enum Function {
     Send,
     /// Paying out to a bank account.
     Payout,
+    /// Changing where the holder is reached: seen by the guard; nothing stops it alone.
+    ChangeContact,
 }
 
 /// Whom a stop concerns: all given parts must hold.

@@ -6,6 +6,7 @@ mod bank_matrix;
 mod bank_properties;
 mod bank_stories;
 mod decoders;
+mod desk_stories;
 mod golden;
 mod holders;
 mod lists;

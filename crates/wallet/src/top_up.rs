@@ -41,7 +41,7 @@ mod request;
 pub use event::Event;
 pub(crate) use event::single;
 
-use crate::bank_answer::{Answer, Claim, Proposal, Resolution, Review};
+use crate::bank_answer::{Answer, Claim, Claims, Proposal, Resolution, Review};
 use crate::ids::{BankAccountId, BankCode, GiveBackId, HolderId, MandateId, PersonId, StaffId, TopUpId, WalletId};
 use crate::refusal::{Noun, Proof, Refusal};
 use crate::state::{Decided, Rows};
@@ -92,12 +92,17 @@ pub struct TopUp {
     /// A wrong amount that the bank debited, which waits in suspense.
     pub mismatch: Option<Yen>,
     /// What the bank said against what is on record.
-    pub claim: Option<Claim>,
+    pub claims: Claims,
     /// What one person of the desk proposed.
     pub proposal: Option<Proposal>,
     /// How far the money is on its way back.
     pub give_back: Option<GiveBack>,
+    /// Give-backs that the bank could not make, before the present one: their ids are never asked with again.
+    pub give_backs_failed: Vec<GiveBackId>,
 }
+
+/// How often a give-back that failed is tried again under another id; afterwards the money must find another way.
+pub const GIVE_BACKS_FAILED_MAX: usize = 8;
 
 /// Money on its way back to the account that it was debited from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -117,7 +122,7 @@ pub enum GiveBackStatus {
     Pending,
     /// The account has it.
     Done,
-    /// The bank could not: the desk must find another way. The money stays in suspense.
+    /// The bank could not: the desk must find another way, or try again under another id. The money stays in suspense.
     Failed,
     /// The bank had taken it back by itself: nothing is to be asked.
     TakenBack,
@@ -236,6 +241,15 @@ pub enum Command {
         /// Whether the account has the money.
         done: bool,
     },
+    /// The desk has cleared what kept the bank from giving back: it is to be asked again, under another id.
+    RetryGiveBack {
+        /// Of which top-up.
+        top_up: TopUpId,
+        /// The new id.
+        give_back: GiveBackId,
+        /// Who says so.
+        by: StaffId,
+    },
     /// One person of the desk says how a contradiction is settled.
     Propose {
         /// Which.
@@ -288,6 +302,7 @@ impl Command {
             Self::Cancel { .. } => ("top_up.cancel", None, Yen::ZERO),
             Self::Reverse { amount, .. } => ("top_up.reverse", None, *amount),
             Self::AnswerGiveBack { .. } => ("top_up.answer_give_back", None, Yen::ZERO),
+            Self::RetryGiveBack { .. } => ("top_up.retry_give_back", None, Yen::ZERO),
             Self::Propose { .. } => ("top_up.propose", None, Yen::ZERO),
             Self::Approve { .. } => ("top_up.approve", None, Yen::ZERO),
         }
@@ -304,6 +319,7 @@ impl Command {
             | Self::Cancel { top_up, .. }
             | Self::Reverse { top_up, .. }
             | Self::AnswerGiveBack { top_up, .. }
+            | Self::RetryGiveBack { top_up, .. }
             | Self::Propose { top_up, .. }
             | Self::Approve { top_up, .. } => *top_up,
         }
@@ -323,7 +339,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
         }
         Command::DecideHeld { .. } => keys.push(switches::KEY),
         Command::ExpireHeld { .. } | Command::Asked { .. } | Command::Answer { .. } | Command::Cancel { .. } => {}
-        Command::Reverse { .. } | Command::AnswerGiveBack { .. } => {}
+        Command::Reverse { .. } | Command::AnswerGiveBack { .. } | Command::RetryGiveBack { .. } => {}
         Command::Propose { .. } | Command::Approve { .. } => {}
     }
 }
@@ -364,6 +380,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
         Command::Cancel { holder, .. } => answer::cancel(rows, row, *holder, moment),
         Command::Reverse { amount, .. } => answer::reverse(rows, row, *amount, moment),
         Command::AnswerGiveBack { give_back, done, .. } => answer::answer_give_back(row, *give_back, *done, moment),
+        Command::RetryGiveBack { give_back, by, .. } => desk::retry_give_back(row, *give_back, *by, moment),
         Command::Propose { resolution, by, .. } => desk::propose(row, *resolution, *by, moment),
         Command::Approve { resolution, by, give_back, .. } => {
             desk::approve(rows, row, *resolution, *by, *give_back, moment)
@@ -388,16 +405,22 @@ impl TopUp {
 
     /// Whether two people of the desk must look at it before it goes on.
     pub const fn is_flagged(&self) -> bool {
-        self.claim.is_some() || self.mismatch.is_some()
+        !self.claims.is_empty() || self.mismatch.is_some()
     }
 
-    /// What the bank is to be asked to give back. Nothing while the desk must look: it may have taken it back by itself.
+    /// What the bank is to be asked to give back. Nothing while the desk must look: it may have taken it back by itself; and
+    /// nothing once it could not: asked under the same id it would say the same.
     pub fn give_back_to_ask(&self) -> Option<&GiveBack> {
-        let waits = |given: &&GiveBack| match given.status {
+        let is_asked = |given: &&GiveBack| given.status == GiveBackStatus::Pending;
+        self.give_back.as_ref().filter(is_asked).filter(|_| !self.is_flagged())
+    }
+
+    /// Whether money is still on its way back, or waits for the desk to send it again.
+    pub fn gives_back(&self) -> bool {
+        self.give_back.is_some_and(|given| match given.status {
             GiveBackStatus::Pending | GiveBackStatus::Failed => true,
             GiveBackStatus::Done | GiveBackStatus::TakenBack => false,
-        };
-        self.give_back.as_ref().filter(waits).filter(|_| !self.is_flagged())
+        })
     }
 
     /// What of a wrong debit waits in suspense.
@@ -412,7 +435,7 @@ impl TopUp {
     /// One event, after which the top-up is in `status`.
     #[expect(clippy::unnecessary_wraps, reason = "the last word of a decision")]
     fn done(&self, event: Event, status: Status) -> Decided {
-        let is_flagged = self.claim.is_some() || (self.mismatch.is_some() && status.is_open());
+        let is_flagged = !self.claims.is_empty() || (self.mismatch.is_some() && status.is_open());
         Ok((vec![crate::Event::TopUp(event)], self.receipt(status, is_flagged)))
     }
 
@@ -422,9 +445,9 @@ impl TopUp {
         Ok((Vec::new(), self.receipt(self.status, self.is_flagged())))
     }
 
-    /// Records what the bank says against what is on record; once is enough.
+    /// Records what the bank says against what is on record; each thing once.
     fn contradicted(&self, claim: Claim, moment: Moment) -> Decided {
-        if self.claim.is_some() {
+        if !self.claims.is_news(claim) {
             return self.silent();
         }
         let event = Event::Contradicted { top_up: self.debit.top_up, claim, at: moment.now };

@@ -231,10 +231,7 @@ impl Redeem<'_> {
             origin: self.origin,
             now: moment.now,
         };
-        match guard::ask(context.guard, &attempt, self.proof)? {
-            None => Ok(()),
-            Some(reason) => Err(Refusal::GuardRefused { reason }),
-        }
+        guard::ask_or_refuse(context.guard, &attempt, self.proof)
     }
 }
 

@@ -1,22 +1,29 @@
 //! The wallet: its purses, its limits' sums, who froze it, and what its holder owes.
 //!
-//! Opening, freezing and closing live here; every movement lives in the room of its noun and reaches a wallet through
-//! [`Effect`]s alone.
+//! Opening and freezing live here, closing, collecting and writing off in the rooms below; every movement lives in the room
+//! of its noun and reaches a wallet through [`Effect`]s alone.
 
+mod close;
 mod collect;
+mod event;
+mod write_off;
+
+pub use event::Event;
+pub use write_off::WriteOff;
 
 use crate::effect::{Counters, Effect, Whose};
 use crate::holder::check_mail_verified;
-use crate::ids::{HolderId, PersonId, StaffId, WalletId};
+use crate::ids::{BankAccountId, HolderId, MandateId, PersonId, StaffId, WalletId};
+use crate::mandate::mandate_key;
 use crate::policy::BalancePolicy;
 use crate::purse::{Balance, PURSE_LOTS_MAX, Piece, Purse};
 use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
 use crate::state::{Decided, Rows, wrong_row};
 use crate::switches::Function;
 use crate::traits::{Origin, Tier, Traits};
-use crate::{Receipt, Row, chart, switches, table};
-use domain::{Id, Key, Moment, Time};
-use ledger::{Leg, Step, Yen};
+use crate::{Context, Receipt, chart, guard, switches, table};
+use domain::{Id, Key, Moment};
+use ledger::{Leg, Yen};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -39,12 +46,38 @@ pub struct Wallet {
     pub counters: Counters,
     /// Who froze it; each must lift their own freeze.
     pub frozen_by: Vec<FrozenBy>,
-    /// What its holder owes after a bank took money back that was spent. While there is any, no money leaves.
+    /// What its holder owes after a bank took money back that was spent, at most [`DEBTS_MAX`]. While there is any, no
+    /// money leaves.
     pub debts: Vec<Debt>,
     /// Closed for good.
     pub closed: bool,
     /// Where it came from.
     pub traits: Arc<Traits>,
+    /// What hardly any event changes and few wallets have; shared between a wallet's versions, as the traits are.
+    pub ties: Option<Arc<Ties>>,
+}
+
+/// The most debts that are kept apart; what comes beyond is added to the last of them.
+pub const DEBTS_MAX: usize = 64;
+/// The most bank accounts that a wallet may ever link.
+pub const LINKS_MAX: usize = 32;
+
+/// What a wallet is tied to.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Ties {
+    /// The bank accounts that it linked, each once, by the last mandate that did.
+    pub links: Vec<Link>,
+    /// What one person of the desk proposed to write off.
+    pub write_off: Option<WriteOff>,
+}
+
+/// A bank account that a wallet linked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// Which account.
+    pub bank_account: BankAccountId,
+    /// By which mandate. It may have ended since.
+    pub mandate: MandateId,
 }
 
 /// What is owed of one lot.
@@ -71,6 +104,7 @@ impl Wallet {
             debts: Vec::new(),
             closed: false,
             traits: Arc::new(traits),
+            ties: None,
         }
     }
 
@@ -100,6 +134,30 @@ impl Wallet {
     /// The traits, to change them. They are shared between a wallet's versions, because hardly any event changes them.
     pub(crate) fn traits_mut(&mut self) -> &mut Traits {
         Arc::make_mut(&mut self.traits)
+    }
+
+    /// The bank accounts that it linked.
+    pub fn links(&self) -> &[Link] {
+        self.ties.as_ref().map_or(&[], |ties| &ties.links)
+    }
+
+    pub(crate) fn ties_mut(&mut self) -> &mut Ties {
+        Arc::make_mut(self.ties.get_or_insert_default())
+    }
+
+    /// Refuses if one more bank account would be more than a wallet may link.
+    pub(crate) fn check_links(&self, bank_account: BankAccountId) -> Result<(), Refusal> {
+        let is_new = self.links().iter().all(|link| link.bank_account != bank_account);
+        if is_new && self.links().len() >= LINKS_MAX {
+            let at_most = i64::try_from(LINKS_MAX).unwrap_or(i64::MAX);
+            return Err(Refusal::LimitExceeded { limit: Limit::Links, at_most, left: 0, requested: 1, from: None });
+        }
+        Ok(())
+    }
+
+    /// What its holder owes in all.
+    pub fn owed(&self) -> Yen {
+        Yen::checked_sum(self.debts.iter().map(|debt| debt.amount)).unwrap_or(Yen::MAX)
     }
 
     /// What is available in all purses together.
@@ -181,7 +239,7 @@ impl Wallet {
             Effect::Leg(leg) => self.apply_leg(id, leg),
             Effect::Take(wallet, piece) if *wallet == id => self.purse_mut(piece.purse).take(&piece.lot),
             Effect::Give(wallet, piece) if *wallet == id => self.purse_mut(piece.purse).give(&piece.lot),
-            Effect::Owe(wallet, debt) if *wallet == id => self.debts.push(*debt),
+            Effect::Owe(wallet, debt) if *wallet == id => self.owe(*debt),
             Effect::Repay(wallet, debt) if *wallet == id => self.repay(debt),
             Effect::Count(counted) | Effect::Uncount(counted) | Effect::Lessen(counted)
                 if counted.whose == Whose::Wallet(id) =>
@@ -199,6 +257,15 @@ impl Wallet {
             if leg.debit == account || leg.credit == account {
                 self.purse_mut(purse).account.apply(account, leg);
             }
+        }
+    }
+
+    /// A debt beyond the bound joins the last one: it is owed all the same, and paid with it.
+    fn owe(&mut self, debt: Debt) {
+        let is_full = self.debts.len() >= DEBTS_MAX;
+        match self.debts.last_mut().filter(|_| is_full) {
+            Some(last) => last.amount = last.amount.checked_add(debt.amount).unwrap_or(Yen::MAX),
+            None => self.debts.push(debt),
         }
     }
 
@@ -292,72 +359,30 @@ pub enum Command {
         /// Who asks.
         by: Asker,
     },
-    /// Close an empty wallet for good.
+    /// One person of the desk says that what is owed will never come.
+    ProposeWriteOff {
+        /// Whose.
+        wallet: WalletId,
+        /// All that is owed.
+        amount: Yen,
+        /// Who.
+        by: StaffId,
+    },
+    /// Another person of the desk agrees, and it is written off.
+    ApproveWriteOff {
+        /// Whose.
+        wallet: WalletId,
+        /// How much, as it was proposed.
+        amount: Yen,
+        /// Who.
+        by: StaffId,
+    },
+    /// Close an empty wallet for good. Bonus that is left lapses, and its links end.
     Close {
         /// Which.
         wallet: WalletId,
         /// Its holder.
         holder: HolderId,
-    },
-}
-
-/// What happened to a wallet itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Event {
-    /// It was opened.
-    Opened {
-        /// Which.
-        wallet: WalletId,
-        /// Whose.
-        holder: HolderId,
-        /// Who the holder is, if identified before.
-        person: Option<PersonId>,
-        /// How far the holder's identity is proven.
-        tier: Tier,
-        /// Where it came from.
-        traits: Traits,
-    },
-    /// No money leaves.
-    Frozen {
-        /// Which.
-        wallet: WalletId,
-        /// By whom.
-        by: Asker,
-        /// When.
-        at: Time,
-    },
-    /// A freeze was lifted.
-    Unfrozen {
-        /// Which.
-        wallet: WalletId,
-        /// Whose freeze.
-        by: Asker,
-        /// When.
-        at: Time,
-    },
-    /// Closed for good.
-    Closed {
-        /// Which.
-        wallet: WalletId,
-        /// Whose.
-        holder: HolderId,
-        /// Who the holder is, if identified.
-        person: Option<PersonId>,
-        /// When.
-        at: Time,
-    },
-    /// What lay in `funds` paid what was owed.
-    Collected {
-        /// Whose.
-        wallet: WalletId,
-        /// Who asked.
-        by: Asker,
-        /// What paid.
-        pieces: Vec<Piece>,
-        /// What of each debt was paid.
-        debts: Vec<Debt>,
-        /// When.
-        at: Time,
     },
 }
 
@@ -368,6 +393,8 @@ impl Command {
             Self::Freeze { wallet, .. } => ("wallet.freeze", Some(*wallet), Yen::ZERO),
             Self::Unfreeze { wallet, .. } => ("wallet.unfreeze", Some(*wallet), Yen::ZERO),
             Self::Collect { wallet, .. } => ("wallet.collect", Some(*wallet), Yen::ZERO),
+            Self::ProposeWriteOff { wallet, amount, .. } => ("wallet.propose_write_off", Some(*wallet), *amount),
+            Self::ApproveWriteOff { wallet, amount, .. } => ("wallet.approve_write_off", Some(*wallet), *amount),
             Self::Close { wallet, .. } => ("wallet.close", Some(*wallet), Yen::ZERO),
         }
     }
@@ -379,12 +406,18 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
             keys.extend([Key::new(table::WALLET, wallet.0), Key::new(table::HOLDER, holder.0), switches::KEY]);
         }
         Command::Close { wallet, holder } => {
-            keys.extend([Key::new(table::WALLET, wallet.0), Key::new(table::HOLDER, holder.0)]);
+            let lapsed = chart::key(chart::bonus_lapsed());
+            keys.extend([Key::new(table::WALLET, wallet.0), Key::new(table::HOLDER, holder.0), lapsed]);
         }
+        Command::ApproveWriteOff { wallet, .. } => keys.extend([
+            Key::new(table::WALLET, wallet.0),
+            chart::key(chart::receivable(*wallet)),
+            chart::key(chart::written_off()),
+        ]),
         Command::Collect { wallet, .. } => {
             keys.extend([Key::new(table::WALLET, wallet.0), chart::key(chart::receivable(*wallet))]);
         }
-        Command::Freeze { wallet, .. } | Command::Unfreeze { wallet, .. } => {
+        Command::Freeze { wallet, .. } | Command::Unfreeze { wallet, .. } | Command::ProposeWriteOff { wallet, .. } => {
             keys.push(Key::new(table::WALLET, wallet.0));
         }
     }
@@ -393,24 +426,42 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
 pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
     let person = match command {
         Command::Open { holder, .. } => rows.holder(*holder).and_then(|holder| holder.person),
-        Command::Close { wallet, .. } => rows.wallet(*wallet).and_then(|wallet| wallet.person),
+        Command::Close { wallet, .. } => {
+            let Some(wallet) = rows.wallet(*wallet) else { return };
+            for link in wallet.links() {
+                keys.extend([mandate_key(link.mandate), Key::new(table::BANK_ACCOUNT, link.bank_account.0)]);
+            }
+            wallet.person
+        }
         Command::Freeze { .. } | Command::Unfreeze { .. } | Command::Collect { .. } => None,
+        Command::ProposeWriteOff { .. } | Command::ApproveWriteOff { .. } => None,
     };
     keys.extend(person.map(|person| Key::new(table::PERSON, person.0)));
 }
 
-pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
+pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
     match command {
-        Command::Open { wallet, holder, origin } => open(rows, *wallet, *holder, *origin, moment),
+        Command::Open { wallet, holder, origin } => open(rows, *wallet, *holder, *origin, moment, context),
         Command::Freeze { wallet, by } => freeze(rows, *wallet, *by, moment),
         Command::Unfreeze { wallet, by } => unfreeze(rows, *wallet, *by, moment),
         Command::Collect { wallet, by } => collect::collect(rows, *wallet, *by, moment),
-        Command::Close { wallet, holder } => close(rows, *wallet, *holder, moment),
+        Command::ProposeWriteOff { wallet, amount, by } => write_off::propose(rows, *wallet, *amount, *by, moment),
+        Command::ApproveWriteOff { wallet, amount, by } => write_off::approve(rows, *wallet, *amount, *by, moment),
+        Command::Close { wallet, holder } => close::close(rows, *wallet, *holder, moment),
     }
 }
 
-/// Refusals in order: unknown, id taken, stopped, mail address not verified, the holder or the person has an open wallet.
-fn open(rows: Rows<'_>, wallet: WalletId, holder: HolderId, origin: Option<Origin>, moment: Moment) -> Decided {
+/// Refusals in order: unknown, id taken, stopped, mail address not verified, the holder or the person has an open wallet,
+/// the guard. A wallet that the guard would hold, or asks more proof for, is refused: its holder has nothing to lose yet, and
+/// may ask again once they are identified.
+fn open(
+    rows: Rows<'_>,
+    wallet: WalletId,
+    holder: HolderId,
+    origin: Option<Origin>,
+    moment: Moment,
+    context: &Context,
+) -> Decided {
     let owner = rows.holder(holder).ok_or(Refusal::Unknown { noun: Noun::Holder })?;
     if rows.wallet(wallet).is_some() {
         return Err(Refusal::IdTaken { noun: Noun::Wallet });
@@ -433,6 +484,19 @@ fn open(rows: Rows<'_>, wallet: WalletId, holder: HolderId, origin: Option<Origi
     if let Some(person) = owner.person.and_then(|person| rows.person(person)) {
         person.check_wallet(None)?;
     }
+    let as_it_would_be = Wallet::new(holder, owner.person, owner.tier, traits.clone());
+    let attempt = guard::Attempt {
+        function: Function::Open,
+        id: wallet.0,
+        wallet_id: wallet,
+        wallet: &as_it_would_be,
+        amount: Yen::ZERO,
+        bank: None,
+        counterparty: None,
+        origin,
+        now: moment.now,
+    };
+    guard::ask_or_refuse(context.guard, &attempt, None)?;
     let event = Event::Opened { wallet, holder, person: owner.person, tier: owner.tier, traits };
     Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id: wallet, status: "open".into() }))
 }
@@ -467,115 +531,4 @@ fn unfreeze(rows: Rows<'_>, id: WalletId, by: Asker, moment: Moment) -> Decided 
     let status = if wallet.frozen_by.len() > 1 { "frozen" } else { "open" };
     let event = Event::Unfrozen { wallet: id, by, at: moment.now };
     Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id, status: status.into() }))
-}
-
-/// Refusals in order: unknown or another's, closed, frozen, not settled, money left today: the sums of a day are the wallet's,
-/// and would begin anew with the next one.
-fn close(rows: Rows<'_>, id: WalletId, holder: HolderId, moment: Moment) -> Decided {
-    let wallet = rows.wallet_of(id, holder)?;
-    wallet.check_outflow()?;
-    let pending = wallet.held().checked_add(wallet.arriving()).unwrap_or(Yen::MAX);
-    if !wallet.available().is_zero() || !pending.is_zero() {
-        return Err(Refusal::NotSettled { available: wallet.available(), pending });
-    }
-    let today = moment.now.day();
-    let left_today = wallet.counters.left_on(today);
-    if !left_today.is_zero() {
-        return Err(Refusal::LimitExceeded {
-            limit: Limit::PerDay,
-            at_most: 0,
-            left: 0,
-            requested: left_today.amount(),
-            from: Some(today.plus(1)),
-        });
-    }
-    let event = Event::Closed { wallet: id, holder, person: wallet.person, at: moment.now };
-    Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id, status: "closed".into() }))
-}
-
-impl Event {
-    /// What this does to balances and lots.
-    pub(crate) fn effects(&self, each: &mut impl FnMut(Effect)) {
-        let Self::Collected { wallet, pieces, debts, .. } = self else { return };
-        for piece in pieces {
-            let (debit, credit) = (chart::purse(*wallet, piece.purse), chart::receivable(*wallet));
-            each(Effect::Take(*wallet, *piece));
-            each(Effect::Leg(Leg { debit, credit, amount: piece.lot.amount, step: Step::Single }));
-        }
-        for debt in debts {
-            each(Effect::Repay(*wallet, *debt));
-        }
-    }
-
-    /// The wallet that this is about, and its holder and person where those rows change too.
-    pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
-        match self {
-            Self::Opened { wallet, holder, person, .. } | Self::Closed { wallet, holder, person, .. } => {
-                each(Key::new(table::WALLET, wallet.0));
-                each(Key::new(table::HOLDER, holder.0));
-                if let Some(person) = person {
-                    each(Key::new(table::PERSON, person.0));
-                }
-            }
-            Self::Frozen { wallet, .. } | Self::Unfrozen { wallet, .. } | Self::Collected { wallet, .. } => {
-                each(Key::new(table::WALLET, wallet.0));
-            }
-        }
-    }
-
-    pub(crate) fn evolve_wallet(&self, row: &mut Option<Row>) {
-        match (self, row) {
-            (Self::Opened { holder, person, tier, traits, .. }, row @ None) => {
-                *row = Some(Row::Wallet(Box::new(Wallet::new(*holder, *person, *tier, traits.clone()))));
-            }
-            (Self::Frozen { by, .. }, Some(Row::Wallet(wallet))) => {
-                wallet.frozen_by.push(by.kind());
-                wallet.frozen_by.sort_unstable();
-            }
-            (Self::Unfrozen { by, .. }, Some(Row::Wallet(wallet))) => {
-                wallet.frozen_by.retain(|frozen_by| *frozen_by != by.kind());
-            }
-            (Self::Collected { .. }, Some(Row::Wallet(_))) => {}
-            (Self::Closed { .. }, Some(Row::Wallet(wallet))) => {
-                wallet.closed = true;
-                for purse in Purse::ALL {
-                    wallet.purse_mut(purse).account.closed = true;
-                }
-            }
-            (
-                Self::Opened { wallet, .. }
-                | Self::Frozen { wallet, .. }
-                | Self::Unfrozen { wallet, .. }
-                | Self::Collected { wallet, .. }
-                | Self::Closed { wallet, .. },
-                _,
-            ) => wrong_row(Key::new(table::WALLET, wallet.0)),
-        }
-    }
-
-    /// The person of a wallet that was opened has it; of one that was closed, no more.
-    pub(crate) fn evolve_person(&self, key: Key, row: &mut Option<Row>) {
-        let Some(Row::Person(row)) = row else { wrong_row(key) };
-        match self {
-            Self::Opened { wallet, .. } => row.wallet = Some(*wallet),
-            Self::Closed { .. } => row.wallet = None,
-            Self::Frozen { .. } | Self::Unfrozen { .. } | Self::Collected { .. } => wrong_row(key),
-        }
-    }
-
-    /// The holder of a wallet that was opened has it; of one that was closed, no more.
-    pub(crate) fn evolve_holder(&self, row: &mut Option<Row>) {
-        match (self, row) {
-            (Self::Opened { wallet, .. }, Some(Row::Holder(holder))) => holder.wallet = Some(*wallet),
-            (Self::Closed { .. }, Some(Row::Holder(holder))) => holder.wallet = None,
-            (
-                Self::Opened { wallet, .. }
-                | Self::Frozen { wallet, .. }
-                | Self::Unfrozen { wallet, .. }
-                | Self::Collected { wallet, .. }
-                | Self::Closed { wallet, .. },
-                _,
-            ) => wrong_row(Key::new(table::HOLDER, wallet.0)),
-        }
-    }
 }

@@ -64,7 +64,7 @@ impl Domain for Wallets {
         let rows = Rows(state);
         let decided = match command {
             Command::Holder(command) => holder::decide(rows, command, moment, context),
-            Command::Wallet(command) => wallet::decide(rows, command, moment),
+            Command::Wallet(command) => wallet::decide(rows, command, moment, context),
             Command::Mandate(command) => mandate::decide(rows, command, moment, context),
             Command::TopUp(command) => top_up::decide(rows, command, moment, context),
             Command::Payout(command) => payout::decide(rows, command, moment, context),

@@ -15,14 +15,14 @@ pub struct Ask {
     pub request: Request,
     /// When it was last sent, by the sender's clock.
     pub at: Time,
-    /// When the attempt was sent whose answer was lost.
-    pub lost_at: Option<Time>,
+    /// When the attempts were sent whose answers were lost.
+    pub lost: Vec<Time>,
 }
 
 impl Ask {
     /// `command`, asked by somebody of `kind`, under the key and body of `request`.
     pub fn new(command: Command, kind: ActorKind, request: Request, at: Time) -> Self {
-        Self { command, actor: Actor { kind, id: Id::default() }, request, at, lost_at: None }
+        Self { command, actor: Actor { kind, id: Id::default() }, request, at, lost: Vec::new() }
     }
 
     /// What the engine is given.

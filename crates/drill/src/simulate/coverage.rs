@@ -97,6 +97,7 @@ const FAULTS_OF_ALL: &[Fault] = &[
     "crash_after_commit",
     "crash_in_write_back",
     "commit_unavailable",
+    "load_unavailable",
     "queue_full",
     "key_repeated",
     "key_with_other_body",

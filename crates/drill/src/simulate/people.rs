@@ -490,6 +490,9 @@ impl World {
         });
         let by_them = if self.chance.one_in(2) { Asker::Holder(owes.holder) } else { desk };
         self.ask(ActorKind::Operator, Command::Wallet(Wallet::Collect { wallet: owes.wallet, by: by_them }));
+        if self.chance.one_in(4) {
+            self.write_off(owes.wallet);
+        }
         if self.chance.one_in(3) {
             self.ask(ActorKind::Operator, Command::Wallet(Wallet::Unfreeze { wallet, by }));
         } else {
@@ -499,11 +502,24 @@ impl World {
         }
     }
 
+    /// Two of the desk give up what somebody owes; sometimes it is one and the same, or the sum is another by then.
+    fn write_off(&mut self, wallet: WalletId) {
+        let owed = self.oracle.wallets.get(&wallet).map_or(0, |holding| holding.debts.iter().map(|debt| debt.1).sum());
+        let staff = |number: i64| StaffId(Id::from_number(u128::try_from(number).unwrap_or(1)));
+        let (amount, by) = (Yen::new(owed), staff(self.chance.between(1, 3)));
+        self.ask(ActorKind::Operator, Command::Wallet(Wallet::ProposeWriteOff { wallet, amount, by }));
+        let (by, after_ms) = (staff(self.chance.between(1, 3)), self.chance.between(SECOND_MS, 6 * HOUR_MS));
+        let approve = Wallet::ApproveWriteOff { wallet, amount, by };
+        self.ask_later(after_ms, ActorKind::Operator, Command::Wallet(approve));
+    }
+
     /// Spends everything and closes the wallet, on another day if not on this one; later its holder opens another one.
     fn close(&mut self) {
         let index = self.chance.index(self.people.everybody.len());
         let Someone { wallet, holder, .. } = self.people.everybody[index];
-        let left = self.oracle.books.in_wallet(wallet);
+        let points = self.oracle.books.in_purse(wallet, Purse::Bonus);
+        let lapses = points > 0 && self.oracle.books.in_wallet(wallet) == points && self.chance.one_in(2);
+        let left = if lapses { 0 } else { self.oracle.books.in_wallet(wallet) };
         if left > 0 {
             let (payment, shop) = (PaymentId(self.chance.id(self.now)), *self.chance.pick(&self.people.shops));
             let payer = Payer::Holder(wallet, holder);

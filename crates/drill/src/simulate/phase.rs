@@ -15,6 +15,8 @@ pub fn subject(command: &Command) -> Option<(&'static str, Key)> {
             | room::Command::Freeze { wallet, .. }
             | room::Command::Unfreeze { wallet, .. }
             | room::Command::Collect { wallet, .. }
+            | room::Command::ProposeWriteOff { wallet, .. }
+            | room::Command::ApproveWriteOff { wallet, .. }
             | room::Command::Close { wallet, .. }) = command;
             ("wallet", Key::new(table::WALLET, wallet.0))
         }
@@ -74,6 +76,7 @@ pub fn top_up_of(command: &top_up::Command) -> wallet::TopUpId {
         | top_up::Command::Cancel { top_up, .. }
         | top_up::Command::Reverse { top_up, .. }
         | top_up::Command::AnswerGiveBack { top_up, .. }
+        | top_up::Command::RetryGiveBack { top_up, .. }
         | top_up::Command::Propose { top_up, .. }
         | top_up::Command::Approve { top_up, .. } => *top_up,
     }

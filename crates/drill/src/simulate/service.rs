@@ -20,16 +20,17 @@ const TAIL_EVENTS_MAX: u64 = 96;
 pub struct Service {
     disk: Disk<Wallets>,
     context: Arc<Context>,
+    refusals_journaled_max: u32,
     core: Core<Wallets, MemoryStore<Wallets>>,
 }
 
 impl Service {
     /// A service on an empty disk.
-    pub fn open(context: Arc<Context>, slice_rows: usize) -> Result<Self, String> {
+    pub fn open(context: Arc<Context>, slice_rows: usize, refusals_journaled_max: u32) -> Result<Self, String> {
         let disk = Disk::new();
         disk.set_slice_rows(slice_rows);
-        let core = open_core(&disk, &context)?;
-        Ok(Self { disk, context, core })
+        let core = open_core(&disk, &context, refusals_journaled_max)?;
+        Ok(Self { disk, context, refusals_journaled_max, core })
     }
 
     /// The disk, for faults.
@@ -65,7 +66,7 @@ impl Service {
     /// A new process on the same disk.
     pub fn restart(&mut self) -> Result<(), String> {
         self.disk.disarm();
-        self.core = open_core(&self.disk, &self.context)?;
+        self.core = open_core(&self.disk, &self.context, self.refusals_journaled_max)?;
         match self.core.status().mode {
             Mode::Running => Ok(()),
             Mode::ReadOnly(what) => Err(format!("after a restart the journal's tail cannot be replayed: {what}")),
@@ -124,11 +125,16 @@ impl Service {
     }
 }
 
-fn open_core(disk: &Disk<Wallets>, context: &Arc<Context>) -> Result<Core<Wallets, MemoryStore<Wallets>>, String> {
+fn open_core(
+    disk: &Disk<Wallets>,
+    context: &Arc<Context>,
+    refusals_journaled_max: u32,
+) -> Result<Core<Wallets, MemoryStore<Wallets>>, String> {
     let options = Options {
         cache_rows_max: CACHE_ROWS_MAX,
         generation_events_min: GENERATION_EVENTS_MIN,
         tail_events_max: TAIL_EVENTS_MAX,
+        refusals_journaled_max,
         ..Options::default()
     };
     let store = MemoryStore::open(disk).map_err(|error| format!("the disk cannot be opened: {error}"))?;

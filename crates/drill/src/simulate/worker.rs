@@ -181,8 +181,15 @@ impl World {
                 Some(self.backoff_ms(count))
             }
             top_up::Status::Returned => {
-                let give_back = *row.give_back_to_ask()?;
-                self.order(bank, Kind::GiveBack(id, give_back.id), give_back.amount.amount());
+                if let Some(give_back) = row.give_back_to_ask() {
+                    self.order(bank, Kind::GiveBack(id, give_back.id), give_back.amount.amount());
+                } else if row.gives_back() {
+                    let (give_back, by) = (wallet::GiveBackId(self.chance.id(self.now)), self.staff(0));
+                    let command = top_up::Command::RetryGiveBack { top_up: id, give_back, by };
+                    self.ask(ActorKind::Operator, Command::TopUp(command));
+                } else {
+                    return None;
+                }
                 Some(self.chance.between(HOUR_MS, 12 * HOUR_MS))
             }
             top_up::Status::Settled
@@ -285,14 +292,14 @@ impl World {
     fn desk_settles_top_up(&mut self, id: TopUpId, row: &top_up::TopUp) -> i64 {
         let truth = self.truth(row.debit.bank, Kind::TopUp(id));
         let waits = row.give_back.is_some_and(|given| {
-            let gone = [Some(Claim::NotMoved), Some(Claim::TakenBack(given.amount))].contains(&row.claim);
+            let gone = row.claims.has(Claim::NotMoved) || row.claims.has(Claim::TakenBack(given.amount));
             let asked = !matches!(given.status, top_up::GiveBackStatus::Done | top_up::GiveBackStatus::TakenBack);
             gone && asked
         });
         let resolution = match row.status {
             top_up::Status::Returned if waits && truth == 0 => Resolution::AlreadyReturned,
-            _ if !row.status.is_open() && row.status != top_up::Status::Settled => match row.claim {
-                Some(Claim::Moved(amount))
+            _ if !row.status.is_open() && row.status != top_up::Status::Settled => match row.claims.moved() {
+                Some(amount)
                     if truth == amount.amount()
                         && row.status != top_up::Status::Returned
                         && row.status != top_up::Status::Reversed =>
@@ -340,7 +347,7 @@ impl World {
             payout::Status::Held | payout::Status::Pending | payout::Status::InDoubt => Resolution::Decline,
             payout::Status::Settled if truth == 0 => Resolution::Return,
             payout::Status::Declined | payout::Status::Cancelled
-                if truth == asked && row.claim == Some(Claim::Moved(row.credit.amount)) =>
+                if truth == asked && row.claims.has(Claim::Moved(row.credit.amount)) =>
             {
                 Resolution::Settle
             }

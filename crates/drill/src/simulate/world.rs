@@ -101,6 +101,7 @@ fn tight() -> Policy {
     policy.top_up.rolling_max = Yen::new(140_000);
     policy.ageing.per_day_max = Yen::new(20_000);
     policy.ageing.send_per_day_max = Yen::new(12_000);
+    policy.mandate.refuses_static_factors = false;
     policy
 }
 
@@ -110,14 +111,19 @@ impl World {
         let mut chance = Chance::new(seed);
         let begins: jiff::Timestamp = chance.pick(BEGINNINGS).parse().map_err(|error| format!("{error}"))?;
         let now = Time::from(begins).plus_milliseconds(chance.between(0, 3 * DAY_MS));
-        let policy = if chance.one_in(2) { Policy::default() } else { tight() };
-        let context = Context { policies: Policies::new(policy.clone()), guard: simulated_guard };
+        let (first, later) = if chance.one_in(2) { (Policy::default(), tight()) } else { (tight(), Policy::default()) };
+        let changes = now.day().plus(i32::try_from(chance.between(4, 26)).unwrap_or(15));
+        let policies = Policies::new(first.clone()).then(changes, later.clone());
+        let context = Context { policies, guard: simulated_guard };
+        let oracle = Oracle::new(first, date(changes.start()), later);
+        // Few refusals are journaled one by one in some worlds, all of them in others.
+        let refusals_journaled_max = *chance.pick(&[1, 4, u32::MAX]);
         let slice_rows = usize::try_from(chance.between(1, 40)).unwrap_or(1);
         let mut world = Self {
             schedule: Schedule::new(),
             trace: Trace::new(),
-            service: Service::open(Arc::new(context), slice_rows)?,
-            oracle: Oracle::new(policy),
+            service: Service::open(Arc::new(context), slice_rows, refusals_journaled_max)?,
+            oracle,
             coverage: Coverage::default(),
             people: People::default(),
             banks: bank::banks(),
@@ -132,7 +138,12 @@ impl World {
             events: 0,
             chance,
         };
-        world.trace.note(format_args!("seed {seed} begins at {now}"));
+        if refusals_journaled_max == u32::MAX {
+            world.oracle.expect_every_record();
+        }
+        world
+            .trace
+            .note(format_args!("seed {seed} begins at {now}, other figures are in force from day {changes:?} on"));
         world.schedule.at(now, Due::People);
         for day in 0..DAYS + DAYS_AFTER {
             let end = now.day().plus(i32::try_from(day + 1).unwrap_or(i32::MAX)).start();
@@ -238,13 +249,23 @@ impl World {
     /// One batch, until every ask of it has an answer or was told to come again.
     fn step(&mut self, mut batch: Vec<Ask>) -> Result<(), String> {
         let mut answers = Vec::new();
-        for _ in 0..RESTARTS_MAX {
-            let fault = self.arm_fault();
+        for attempt in 0..RESTARTS_MAX {
+            // After a crash nobody knows what was done until it is asked again: the answer may be lost again, not refused.
+            let is_refusal = |fault: Fault| matches!(fault, Fault::LoadUnavailable | Fault::CommitUnavailable);
+            let fault = self.choose_fault().filter(|fault| attempt == 0 || !is_refusal(*fault));
             let phases: Vec<_> =
                 if fault.is_some() { batch.iter().map(|ask| self.phase(ask)).collect() } else { vec![] };
+            if let Some(fault) = fault {
+                self.service.disk().disarm();
+                self.service.disk().arm(fault);
+            }
             let before: u64 = self.service.disk().fired().values().sum();
             let submissions: Vec<_> = batch.iter().map(Ask::submission).collect();
             self.service.step(&submissions, &mut answers);
+            if fault == Some(Fault::LoadUnavailable) {
+                // It is the batch's alone: whoever looks at rows from outside reads them.
+                self.service.disk().disarm();
+            }
             if self.service.disk().fired().values().sum::<u64>() > before
                 && let Some(fault) = fault
             {
@@ -263,7 +284,7 @@ impl World {
             self.restart()?;
             batch = unanswered;
             for ask in &mut batch {
-                ask.lost_at = Some(ask.at);
+                ask.lost.push(ask.at);
                 ask.at = self.now.plus_milliseconds(self.clock_skew_ms);
             }
             if batch.is_empty() {
@@ -280,7 +301,12 @@ impl World {
             return Err(format!("{} asks got {} answers", batch.len(), answers.len()));
         }
         let mut unanswered = Vec::new();
-        for (ask, answered) in batch.into_iter().zip(answers) {
+        // What was done before its answer was lost was done before everything that is done now.
+        let was_lost = |(ask, answered): &(Ask, &Answered<Wallets>)| {
+            !ask.lost.is_empty() && answered.as_ref().is_ok_and(|answer| answer.repeated)
+        };
+        let (lost, now): (Vec<_>, Vec<_>) = batch.into_iter().zip(answers).partition(was_lost);
+        for (ask, answered) in lost.into_iter().chain(now) {
             self.trace.note(format_args!("{} {:?} -> {answered:?}", ask.at.milliseconds(), ask.command));
             let learned = self.oracle.judge(&ask, answered).map_err(|violation| match self.service.defect() {
                 Some(defect) => format!("{violation} ({defect})"),
@@ -294,6 +320,9 @@ impl World {
                     self.remember(ask);
                 }
                 Learned::Refused(why) => {
+                    if answered.as_ref().is_ok_and(|answer| answer.place.is_none()) {
+                        self.coverage.fault("refusal_only_counted");
+                    }
                     self.commands += 1;
                     self.coverage.answered(ask.name(), why.name());
                     self.hear(&ask, None);
@@ -338,21 +367,20 @@ impl World {
         self.schedule.at(self.now.plus_milliseconds(wait_ms), Due::Again(Box::new(again)));
     }
 
-    fn arm_fault(&mut self) -> Option<Fault> {
-        if !self.chance.one_in(6) {
+    fn choose_fault(&mut self) -> Option<Fault> {
+        if !self.chance.one_in(5) {
             return None;
         }
-        let fault = match self.chance.below(10) {
+        Some(match self.chance.below(12) {
             0 => Fault::CommitUnavailable,
             1 => Fault::CrashBeforeCommit,
             2 => Fault::TornCommit { bytes: self.chance.index(3_000) },
             3 => Fault::CrashAfterCommit,
+            // Some of these find every row in the cache.
+            4 | 5 => Fault::LoadUnavailable,
             // Many of these find nothing to write.
             _ => Fault::CrashInWriteBack { rows: self.chance.index(6) },
-        };
-        self.service.disk().disarm();
-        self.service.disk().arm(fault);
-        Some(fault)
+        })
     }
 
     /// A new process: what was only in memory is gone, the workers' too.

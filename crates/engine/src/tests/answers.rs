@@ -220,7 +220,7 @@ fn an_hour_that_ends_spreads_its_counts_over_commands() {
     };
     let share = AGGREGATED_A_COMMAND_MAX;
     assert_eq!(aggregated(&expected[..share]), share, "the first command's share");
-    assert_eq!(aggregated(&expected[share + 1..2 * share + 1]), share, "the second one's");
+    assert_eq!(aggregated(&expected[share + 1..=2 * share]), share, "the second one's");
     assert_eq!((aggregated(&expected), expected.len()), (callers.into(), usize::from(callers) + after.len()));
     for (size, fails) in [(1, true), (2, false), (3, true), (4, true)] {
         assert_eq!(run(size, fails), expected, "in batches of {size}");

@@ -11,11 +11,12 @@ use crate::ids::{BankAccountId, HolderId, MandateId, StaffId};
 use crate::refusal::{Noun, Refusal};
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
+use crate::wallet;
 use crate::{Context, Receipt};
 use domain::Moment;
 
 /// Refusals in order: unknown or another's, another account than granted, status, expired, switches, closed or frozen,
-/// an account of another bank, already linked.
+/// too many links, an account of another bank, already linked.
 pub(super) fn confirm(
     rows: Rows<'_>,
     id: MandateId,
@@ -89,11 +90,12 @@ fn activate(
     grant: &Grant,
     moment: Moment,
 ) -> Result<Vec<crate::Event>, Refusal> {
-    let wallet = rows.wallet(mandate.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
+    let owner = rows.wallet(mandate.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
     if let Some(switches) = rows.switches() {
-        switches.check(Function::Link, Some(mandate.bank), wallet.tier, &wallet.traits)?;
+        switches.check(Function::Link, Some(mandate.bank), owner.tier, &owner.traits)?;
     }
-    wallet.check_outflow()?;
+    owner.check_outflow()?;
+    owner.check_links(grant.bank_account)?;
     let mut events = Vec::new();
     let account = rows.bank_account(grant.bank_account);
     if account.is_some_and(|account| account.bank != mandate.bank) {
@@ -122,6 +124,12 @@ fn activate(
         bank_account: grant.bank_account,
         person: mandate.person,
         matched: grant.is_matched(),
+        at: moment.now,
+    }));
+    events.push(crate::Event::Wallet(wallet::Event::Linked {
+        wallet: mandate.wallet,
+        mandate: id,
+        bank_account: grant.bank_account,
         at: moment.now,
     }));
     Ok(events)

@@ -2,9 +2,10 @@
 
 use super::{Event, Mandate, RevokedBy, Status, Why, done, mandate_of, silent};
 use crate::bank_account::BankAccount;
-use crate::ids::MandateId;
+use crate::ids::{MandateId, WalletId};
 use crate::refusal::{Noun, Refusal};
 use crate::state::{Decided, Rows};
+use crate::wallet::{Link, Wallet};
 use domain::Moment;
 
 /// Refusals in order: unknown or another's, status.
@@ -35,6 +36,18 @@ pub(super) fn revoke(rows: Rows<'_>, id: MandateId, by: RevokedBy, why: Why, mom
         }
         Status::Refused | Status::Abandoned | Status::Expired => Err(mandate.wrong_status()),
     }
+}
+
+/// What ends the mandates that a wallet has still live when its holder closes it.
+pub(crate) fn closing(rows: Rows<'_>, id: WalletId, wallet: &Wallet, moment: Moment) -> Vec<crate::Event> {
+    let live =
+        |link: &&Link| rows.mandate(link.mandate).is_some_and(|row| row.wallet == id && row.status == Status::Active);
+    let revoked = |link: &Link| {
+        let (by, why) = (RevokedBy::Holder(wallet.holder), Why::Unneeded);
+        let bank_account = Some(link.bank_account);
+        crate::Event::Mandate(Event::Revoked { mandate: link.mandate, bank_account, by, why, at: moment.now })
+    };
+    wallet.links().iter().filter(live).map(revoked).collect()
 }
 
 /// Whether the account still has something of a mandate that was revoked before: the way out, or its person's name. An

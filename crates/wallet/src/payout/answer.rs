@@ -93,7 +93,7 @@ pub(super) fn sent_back(rows: Rows<'_>, row: &Payout, amount: Yen, moment: Momen
     match row.status {
         Status::Held => Err(row.wrong_status()),
         Status::Pending | Status::InDoubt => {
-            if row.claim.is_some() || amount != row.mismatch.unwrap_or(row.credit.amount) {
+            if !row.claims.is_empty() || amount != row.mismatch.unwrap_or(row.credit.amount) {
                 return row.contradicted(claim, moment);
             }
             row.done(row.returned(wallet_of(rows, row)?, moment), Status::Returned)

@@ -7,7 +7,7 @@ use crate::bank_answer::{Claim, Proposal, Resolution};
 use crate::ids::StaffId;
 use crate::purse::{Piece, Purse};
 use crate::refusal::{Noun, Refusal};
-use crate::state::{Decided, Rows};
+use crate::state::{Decided, Rows, check_clock};
 use crate::wallet::Wallet;
 use domain::Moment;
 
@@ -39,7 +39,9 @@ pub(super) fn decide_held(rows: Rows<'_>, row: &Payout, release: bool, by: Staff
     row.done(Event::Released { payout: row.credit.payout, by, at: moment.now }, Status::Pending)
 }
 
+/// Refusals in order: clock, not held, a contradiction first, there is still time to decide.
 pub(super) fn expire_held(rows: Rows<'_>, row: &Payout, moment: Moment) -> Decided {
+    check_clock(moment)?;
     check_held(row)?;
     if row.review.is_some_and(|review| moment.now < review.deadline) {
         return Err(Refusal::WrongStatus { noun: Noun::Payout, status: "held, not yet expired".into() });
@@ -58,7 +60,7 @@ pub(super) fn propose(row: &Payout, resolution: Resolution, by: StaffId, moment:
 
 /// Which ways of settling there are: see the arms of [`approve`].
 fn check_resolution(row: &Payout, resolution: Resolution) -> Result<(), Refusal> {
-    let as_asked = row.claim == Some(Claim::Moved(row.credit.amount));
+    let as_asked = row.claims.has(Claim::Moved(row.credit.amount));
     let fits = match (row.status, resolution) {
         (Status::Held | Status::Pending | Status::InDoubt, Resolution::Settle | Resolution::Decline)
         | (Status::Settled, Resolution::Return | Resolution::Keep)

@@ -1,7 +1,7 @@
 //! What happens to payouts, and what each event does to balances, lots and limits.
 
 use super::{Credit, Payout, Status, payout_key};
-use crate::bank_answer::{Answer, Claim, Proposal, Resolution, Review};
+use crate::bank_answer::{Answer, Claim, Claims, Proposal, Resolution, Review};
 use crate::effect::{Counted, Counter, Effect, Whose};
 use crate::ids::{PayoutId, StaffId, WalletId};
 use crate::purse::{Piece, Purse};
@@ -339,12 +339,16 @@ impl Event {
                 payout.pieces.clone_from(pieces);
                 payout.pass(&[Status::Declined, Status::Cancelled], Status::Settled);
             }
-            Self::Contradicted { claim, .. } => payout.claim = Some(*claim),
+            Self::Contradicted { claim, .. } => {
+                payout.claims.add(*claim);
+                // Whoever proposed something did not know of this.
+                payout.proposal = None;
+            }
             Self::Proposed { resolution, by, .. } => {
                 payout.proposal = Some(Proposal { resolution: *resolution, by: *by });
             }
             Self::Resolved { .. } => {
-                payout.claim = None;
+                payout.claims = Claims::NONE;
                 payout.mismatch = None;
                 payout.proposal = None;
             }
@@ -385,7 +389,7 @@ const fn requested(credit: Credit, pieces: Vec<Piece>, review: Option<Review>) -
         cancel_wished: None,
         answer: None,
         mismatch: None,
-        claim: None,
+        claims: Claims::NONE,
         proposal: None,
     }
 }

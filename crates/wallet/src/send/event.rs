@@ -4,7 +4,7 @@ use super::{Send, Status, send_key};
 use crate::bank_answer::Review;
 use crate::effect::{Counted, Counter, Effect, Whose, repay};
 use crate::holder::Sealed;
-use crate::ids::{SendId, StaffId, WalletId};
+use crate::ids::{PersonId, SendId, StaffId, WalletId};
 use crate::purse::{Lot, Piece, Purse, Source};
 use crate::state::wrong_row;
 use crate::traits::Origin;
@@ -66,6 +66,28 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// It counts towards what the verified sender may send, with whatever wallet.
+    PersonCounted {
+        /// Which.
+        send: SendId,
+        /// Who.
+        person: PersonId,
+        /// On which business date.
+        day: Day,
+        /// How much.
+        amount: Yen,
+    },
+    /// It counts no more: the sender has it back.
+    PersonFreed {
+        /// Which.
+        send: SendId,
+        /// Who.
+        person: PersonId,
+        /// The business date on which it had counted.
+        day: Day,
+        /// How much.
+        amount: Yen,
+    },
 }
 
 /// What left a wallet for another.
@@ -107,6 +129,10 @@ fn counts(wallet: WalletId, day: Day, amount: Yen, young: Yen, each: &mut impl F
     }
 }
 
+const fn of_person(person: PersonId, day: Day, amount: Yen) -> Counted {
+    Counted { whose: Whose::Person(person), counter: Counter::Send, day, amount }
+}
+
 impl Event {
     /// What this does to balances, lots and limits.
     pub(crate) fn effects(&self, each: &mut impl FnMut(Effect)) {
@@ -128,6 +154,8 @@ impl Event {
                 repay(*from, to_debts, each);
                 counts(*from, *day, *amount, *young, &mut |counted| each(Effect::Uncount(counted)));
             }
+            Self::PersonCounted { person, day, amount, .. } => each(Effect::Count(of_person(*person, *day, *amount))),
+            Self::PersonFreed { person, day, amount, .. } => each(Effect::Uncount(of_person(*person, *day, *amount))),
         }
     }
 
@@ -135,6 +163,7 @@ impl Event {
         match self {
             Self::Completed(sent) | Self::Held { sent, .. } => sent.send,
             Self::Released { send, .. } | Self::GivenBack { send, .. } => *send,
+            Self::PersonCounted { send, .. } | Self::PersonFreed { send, .. } => *send,
         }
     }
 
@@ -152,6 +181,7 @@ impl Event {
                 }
             }
             Self::Released { .. } | Self::GivenBack { .. } => {}
+            Self::PersonCounted { .. } | Self::PersonFreed { .. } => {}
         }
     }
 
@@ -161,9 +191,17 @@ impl Event {
             (Self::Held { sent, review }, row @ None) => *row = Some(Row::Send(sent.row(Status::Held, Some(*review)))),
             (Self::Released { .. }, Some(Row::Send(send))) => send.ends(Status::Completed),
             (Self::GivenBack { status, .. }, Some(Row::Send(send))) => send.ends(*status),
-            (Self::Completed(_) | Self::Held { .. } | Self::Released { .. } | Self::GivenBack { .. }, _) => {
-                wrong_row(send_key(self.send()))
-            }
+            (Self::PersonCounted { person, .. }, Some(Row::Send(send))) => send.person = Some(*person),
+            (Self::PersonFreed { .. }, Some(Row::Send(_))) => {}
+            (
+                Self::Completed(_)
+                | Self::Held { .. }
+                | Self::Released { .. }
+                | Self::GivenBack { .. }
+                | Self::PersonCounted { .. }
+                | Self::PersonFreed { .. },
+                _,
+            ) => wrong_row(send_key(self.send())),
         }
     }
 }
@@ -200,6 +238,7 @@ impl Sent {
             lots: self.lots.clone(),
             review,
             message: self.message.clone(),
+            person: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Sentences about banks, for stories: links, top-ups, payouts, and what a bank says of them.
 //!
-//! `X`, `Y` and `Z` are bank accounts at one bank. `A links X` tells a whole link, up to its true holder's word. A deed about a
+//! `X`, `Y`, `Z` and `W` are bank accounts at one bank. `A links X` tells a whole link, up to its true holder's word. A deed about a
 //! movement means the last one that was asked for, `A tops up 100 from X -> pending; bank moved 100 -> settled`, or the one
 //! that it names: `bank takes back 100 of first`.
 
@@ -50,12 +50,13 @@ fn account_of(name: &str) -> Option<BankAccountId> {
         "X" => 1,
         "Y" => 2,
         "Z" => 3,
+        "W" => 4,
         _ => return None,
     };
     Some(BankAccountId(Id::from_number(number)))
 }
 
-fn staff(name: &str) -> StaffId {
+pub(crate) fn staff(name: &str) -> StaffId {
     StaffId(Id::from_number(match name {
         "ann" => 1,
         "bob" => 2,
@@ -306,6 +307,12 @@ fn top_up_deed(top_up: TopUpId, words: &[&str]) -> Option<top_up::Command> {
         ["desk", "gives", "up"] => top_up::Command::DecideHeld { top_up, release: false, by: staff("ann") },
         ["nobody", "looks"] => top_up::Command::ExpireHeld { top_up },
         ["bank", "gave", "back"] => top_up::Command::AnswerGiveBack { top_up, give_back, done: true },
+        ["desk", "tries", "giving", "back", "again"] => {
+            top_up::Command::RetryGiveBack { top_up, give_back: GiveBackId(Id::from_number(8)), by: staff("ann") }
+        }
+        ["bank", "gave", "back", "again"] => {
+            top_up::Command::AnswerGiveBack { top_up, give_back: GiveBackId(Id::from_number(8)), done: true }
+        }
         ["bank", "cannot", "give", "back"] => top_up::Command::AnswerGiveBack { top_up, give_back, done: false },
         [name, "proposes", how] => top_up::Command::Propose { top_up, resolution: resolution(how), by: staff(name) },
         [name, "approves", how] => {

@@ -112,8 +112,8 @@ fn a_top_up_in_every_status_meets_every_command() {
         nobody looks           | no        no       no       no            no       no       no no       no no       no
         bank is asked          | no        in_doubt in_doubt in_doubt      =        =        =  =        =  =        =
         bank moved 100         | !         settled  settled  !             =        =        !  returned !  =        =
-        bank moved 90          | !         in_doubt in_doubt =             !        =        !  !        !  !        !
-        bank moved 80          | !         in_doubt in_doubt !             !        =        !  !        !  !        !
+        bank moved 90          | !         in_doubt in_doubt =             !        !        !  !        !  !        !
+        bank moved 80          | !         in_doubt in_doubt !             !        !        !  !        !  !        !
         file shows 100         | !         settled  settled  !             =        =        !  returned !  =        =
         bank declines          | no        declined declined !             !        =        =  =        =  !        =
         bank finds nothing     | no        declined declined !             !        =        =  =        =  !        =
@@ -123,7 +123,8 @@ fn a_top_up_in_every_status_meets_every_command() {
         A cancels              | cancelled wish     wish     wish          no       no       no no       =  no       no
         B cancels              | always unknown-top-up
         bank takes back 100    | no        reversed reversed !             reversed reversed =  =        =  !        =
-        bank takes back 90     | no        !        !        reversed      !        =        =  =        =  !        !
+        bank takes back 90     | no        !        !        reversed      !        !        =  =        =  !        !
+        desk tries giving back again | no no no no no no no no no no no
         bank gave back         | no        no       no       no            no       no       no no       no returned no
         bank cannot give back  | no        no       no       no            no       no       no no       no noted    no
         ann proposes settle    | no        no       no       noted         no       no       no no       no no       no
@@ -162,8 +163,8 @@ fn a_payout_in_every_status_meets_every_command() {
         nobody looks           | no        no       no       no            no       no       no no            no no
         bank is asked          | no        in_doubt in_doubt in_doubt      =        =        =  =             =  =
         bank moved 100         | !         settled  settled  !             =        =        !  =             !  =
-        bank moved 90          | !         in_doubt in_doubt =             !        =        !  =             !  !
-        bank moved 80          | !         in_doubt in_doubt !             !        =        !  =             !  !
+        bank moved 90          | !         in_doubt in_doubt =             !        !        !  !             !  !
+        bank moved 80          | !         in_doubt in_doubt !             !        !        !  !             !  !
         file shows 100         | !         settled  settled  !             =        =        !  =             !  =
         bank declines          | no        declined declined !             !        =        =  =             =  =
         bank finds nothing     | no        declined declined !             !        =        =  =             =  =
@@ -173,7 +174,7 @@ fn a_payout_in_every_status_meets_every_command() {
         A cancels              | cancelled wish     wish     wish          no       no       no no            =  no
         B cancels              | always unknown-payout
         bank sends back 100    | no        returned returned !             returned returned =  =             =  =
-        bank sends back 90     | no        !        !        returned      !        =        =  =             =  !
+        bank sends back 90     | no        !        !        returned      !        !        =  =             =  !
         ann proposes settle    | no        no       no       noted         no       no       no noted         no no
         ann proposes decline   | no        no       no       noted         no       no       no no            no no
         ann proposes return    | no        no       no       no            no       noted    no no            no no

@@ -65,6 +65,13 @@ const DEEDS: &[&str] = &[
      bank takes back 9000 of first -> reversed; B tops up 4000 from X -> pending; bank moved 4000 -> settled
      desk collects of B -> open",
     "C shows 8 -> done; S takes 90 by 8 as order-17 -> captured",
+    "C links W; C tops up 9000 from W -> pending; C cancels -> pending; bank moved 9000 -> returned
+     bank cannot give back -> returned; desk tries giving back again -> returned; bank gave back again -> returned
+     C tops up 8000 from W -> pending; bank moved 8000 -> settled; 2 days pass; C sends A 700 -> completed
+     the guard holds; C sends A 800 -> held; desk says no -> given_up; the guard allows
+     last: C tops up 7000 from W -> pending; bank moved 7000 -> settled; 2 days pass; C pays S 17210 -> captured
+     bank takes back 7000 of last -> reversed; ann proposes writing off 7000 of C -> open
+     bob approves writing off 7000 of C -> open; campaign gives C 50 -> done; 1 days pass; C closes -> closed",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

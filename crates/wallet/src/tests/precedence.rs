@@ -209,6 +209,7 @@ fn take_the_sends_id(scene: &mut Scene<Request>) {
         lots: Vec::new(),
         review: None,
         message: None,
+        person: None,
     };
     scene.world.give_row(Key::new(table::SEND, scene.command.send.0), Row::Send(send));
 }

@@ -289,6 +289,13 @@ fn wallet_deed(words: &[&str], sentence: &str) -> Command {
             let by = Asker::Holder(holder(number_of(who)));
             Command::Wallet(crate::wallet::Command::Collect { wallet: wallet_of(whose), by })
         }
+        [name, verb @ ("proposes" | "approves"), "writing", "off", amount, "of", who] => {
+            let (wallet, amount, by) = (wallet_of(who), yen(amount), super::bank::staff(name));
+            Command::Wallet(match *verb {
+                "proposes" => crate::wallet::Command::ProposeWriteOff { wallet, amount, by },
+                _ => crate::wallet::Command::ApproveWriteOff { wallet, amount, by },
+            })
+        }
         [who, "closes"] => {
             Command::Wallet(crate::wallet::Command::Close { wallet: wallet_of(who), holder: holder(number_of(who)) })
         }

@@ -170,7 +170,7 @@ pub(super) fn reverse(rows: Rows<'_>, row: &TopUp, amount: Yen, moment: Moment) 
     match row.status {
         Status::Held => Err(row.wrong_status()),
         Status::Pending | Status::InDoubt => {
-            if row.claim.is_some() || amount != row.mismatch.unwrap_or(row.debit.amount) {
+            if !row.claims.is_empty() || amount != row.mismatch.unwrap_or(row.debit.amount) {
                 return row.contradicted(claim, moment);
             }
             row.reversed(wallet_of(rows, row)?, moment)
@@ -208,6 +208,11 @@ impl TopUp {
 /// give-back, a contradiction first: the bank is asked again once two people have settled that.
 pub(super) fn answer_give_back(row: &TopUp, id: GiveBackId, done: bool, moment: Moment) -> Decided {
     let Some(give_back) = row.give_back else { return Err(row.wrong_status()) };
+    if row.give_backs_failed.contains(&id) {
+        // If the bank made it after all, the account must not get it twice; unless two people have found that already.
+        let is_news = done && give_back.status != GiveBackStatus::TakenBack;
+        return if is_news { row.contradicted(Claim::TakenBack(give_back.amount), moment) } else { row.silent() };
+    }
     if give_back.id != id {
         return Err(Refusal::Unknown { noun: Noun::GiveBack });
     }

@@ -2,11 +2,11 @@
 
 use super::answer::{credit, returned, wallet_of};
 use super::request::check_usable;
-use super::{Event, GiveBackStatus, Status, TopUp};
+use super::{Event, GIVE_BACKS_FAILED_MAX, GiveBackStatus, Status, TopUp};
 use crate::bank_answer::{Claim, Proposal, Resolution};
 use crate::ids::{GiveBackId, StaffId};
-use crate::refusal::{Noun, Refusal};
-use crate::state::{Decided, Rows};
+use crate::refusal::{Limit, Noun, Refusal};
+use crate::state::{Decided, Rows, check_clock};
 use domain::Moment;
 use ledger::Yen;
 
@@ -46,12 +46,34 @@ pub(super) fn decide_held(rows: Rows<'_>, row: &TopUp, release: bool, by: StaffI
     row.done(Event::Released { top_up: row.debit.top_up, by, at: moment.now }, Status::Pending)
 }
 
+/// Refusals in order: clock, not held, a contradiction first, there is still time to decide.
 pub(super) fn expire_held(row: &TopUp, moment: Moment) -> Decided {
+    check_clock(moment)?;
     check_held(row)?;
     if row.review.is_some_and(|review| moment.now < review.deadline) {
         return Err(Refusal::WrongStatus { noun: Noun::TopUp, status: "held, not yet expired".into() });
     }
     given_up(row, None, moment)
+}
+
+/// Refusals in order: nothing failed, the id is taken, a contradiction first, tried too often.
+///
+/// The bank may still turn out to have made an earlier one: its word on that is then a contradiction, and stops this one.
+pub(super) fn retry_give_back(row: &TopUp, id: GiveBackId, by: StaffId, moment: Moment) -> Decided {
+    let failed = row.give_back.filter(|given| given.status == GiveBackStatus::Failed);
+    let Some(failed) = failed else { return Err(row.wrong_status()) };
+    if failed.id == id || row.give_backs_failed.contains(&id) {
+        return Err(Refusal::IdTaken { noun: Noun::GiveBack });
+    }
+    if row.is_flagged() {
+        return Err(Refusal::Contradiction { noun: Noun::TopUp });
+    }
+    if row.give_backs_failed.len() >= GIVE_BACKS_FAILED_MAX {
+        let at_most = i64::try_from(GIVE_BACKS_FAILED_MAX).unwrap_or(i64::MAX);
+        return Err(Refusal::LimitExceeded { limit: Limit::GiveBacks, at_most, left: 0, requested: 1, from: None });
+    }
+    let event = Event::GiveBackRetried { top_up: row.debit.top_up, give_back: id, by, at: moment.now };
+    row.done(event, row.status)
 }
 
 /// Refusals in order: nothing to settle, or not in that way.
@@ -72,7 +94,7 @@ fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> 
         )
         | (Status::Settled, Resolution::Decline | Resolution::Keep)
         | (Status::Declined | Status::Cancelled | Status::Returned | Status::Reversed, Resolution::Keep) => true,
-        (Status::Declined | Status::Cancelled, Resolution::Return) => matches!(row.claim, Some(Claim::Moved(_))),
+        (Status::Declined | Status::Cancelled, Resolution::Return) => row.claims.moved().is_some(),
         (Status::Returned, Resolution::AlreadyReturned) => is_taken_back(row),
         (Status::Held | Status::Pending | Status::InDoubt, Resolution::Keep | Resolution::AlreadyReturned)
         | (Status::Settled, Resolution::Settle | Resolution::Return | Resolution::AlreadyReturned)
@@ -93,12 +115,7 @@ fn is_taken_back(row: &TopUp) -> bool {
             GiveBackStatus::Pending | GiveBackStatus::Failed => true,
             GiveBackStatus::Done | GiveBackStatus::TakenBack => false,
         };
-        let is_back = match row.claim {
-            Some(Claim::TakenBack(amount)) => amount == given.amount,
-            Some(Claim::NotMoved) => true,
-            Some(Claim::Moved(_)) | None => false,
-        };
-        waits && is_back
+        waits && (row.claims.has(Claim::TakenBack(given.amount)) || row.claims.has(Claim::NotMoved))
     })
 }
 
@@ -143,8 +160,5 @@ pub(super) fn approve(
 
 /// What the bank says it debited.
 fn debited(row: &TopUp) -> Yen {
-    match (row.mismatch, row.claim) {
-        (Some(amount), _) | (None, Some(Claim::Moved(amount))) => amount,
-        (None, Some(Claim::NotMoved | Claim::TakenBack(_)) | None) => row.debit.amount,
-    }
+    row.mismatch.or(row.claims.moved()).unwrap_or(row.debit.amount)
 }

@@ -2,7 +2,7 @@
 
 use super::{Debit, GiveBack, GiveBackStatus, Status, TopUp, top_up_key};
 use crate::bank_account::BankAccount;
-use crate::bank_answer::{Answer, Claim, Proposal, Resolution, Review};
+use crate::bank_answer::{Answer, Claim, Claims, Proposal, Resolution, Review};
 use crate::canary;
 use crate::effect::{Counted, Counter, Effect, Whose};
 use crate::ids::{GiveBackId, MandateId, StaffId, TopUpId};
@@ -186,6 +186,17 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// A give-back that failed is tried again, under another id.
+    GiveBackRetried {
+        /// Of which top-up.
+        top_up: TopUpId,
+        /// The new id.
+        give_back: GiveBackId,
+        /// Who of the desk said so.
+        by: StaffId,
+        /// When.
+        at: Time,
+    },
 }
 
 impl Debit {
@@ -265,7 +276,7 @@ impl Event {
                 reversal_effects(debit, *taken, *owed, each);
             }
             Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => {}
-            Self::GiveBackFailed { .. } | Self::Contradicted { .. } => {}
+            Self::GiveBackFailed { .. } | Self::GiveBackRetried { .. } | Self::Contradicted { .. } => {}
             Self::Proposed { .. } | Self::Resolved { .. } => {}
         }
     }
@@ -285,6 +296,7 @@ impl Event {
             | Self::Doubted { top_up, .. }
             | Self::CancelWished { top_up, .. }
             | Self::GiveBackFailed { top_up, .. }
+            | Self::GiveBackRetried { top_up, .. }
             | Self::Contradicted { top_up, .. }
             | Self::Proposed { top_up, .. }
             | Self::Resolved { top_up, .. } => *top_up,
@@ -316,7 +328,7 @@ impl Event {
             }
             Self::Requested { .. } | Self::Ended { .. } | Self::Returned { .. } | Self::Settled { .. } => {}
             Self::Mismatched { .. } | Self::GivenBack { .. } | Self::GiveBackFailed { .. } => {}
-            Self::TakenBack { .. } => {}
+            Self::TakenBack { .. } | Self::GiveBackRetried { .. } => {}
             Self::Reversed { .. } | Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } => {}
             Self::CancelWished { .. } | Self::Contradicted { .. } => {}
             Self::Proposed { .. } | Self::Resolved { .. } => {}
@@ -362,16 +374,21 @@ impl Event {
             Self::GivenBack { .. } => top_up.give_back_is(GiveBackStatus::Done),
             Self::TakenBack { .. } => top_up.give_back_is(GiveBackStatus::TakenBack),
             Self::GiveBackFailed { .. } => top_up.give_back_is(GiveBackStatus::Failed),
+            Self::GiveBackRetried { give_back, .. } => top_up.give_back_is_retried(*give_back),
             Self::Reversed { held, .. } => {
                 top_up.mismatch = None;
                 top_up.pass(if *held { &OPEN } else { &[Status::Settled] }, Status::Reversed);
             }
-            Self::Contradicted { claim, .. } => top_up.claim = Some(*claim),
+            Self::Contradicted { claim, .. } => {
+                top_up.claims.add(*claim);
+                // Whoever proposed something did not know of this.
+                top_up.proposal = None;
+            }
             Self::Proposed { resolution, by, .. } => {
                 top_up.proposal = Some(Proposal { resolution: *resolution, by: *by });
             }
             Self::Resolved { .. } => {
-                top_up.claim = None;
+                top_up.claims = Claims::NONE;
                 top_up.mismatch = None;
                 top_up.proposal = None;
             }
@@ -401,6 +418,13 @@ impl TopUp {
         self.status = to;
     }
 
+    fn give_back_is_retried(&mut self, id: GiveBackId) {
+        if let Some(give_back) = &mut self.give_back {
+            self.give_backs_failed.push(give_back.id);
+            *give_back = GiveBack { id, status: GiveBackStatus::Pending, ..*give_back };
+        }
+    }
+
     fn give_back_is(&mut self, status: GiveBackStatus) {
         if let Some(give_back) = &mut self.give_back {
             give_back.status = status;
@@ -418,9 +442,10 @@ const fn requested(debit: Debit, mandate: MandateId, review: Option<Review>) -> 
         cancel_wished: None,
         answer: None,
         mismatch: None,
-        claim: None,
+        claims: Claims::NONE,
         proposal: None,
         give_back: None,
+        give_backs_failed: Vec::new(),
     }
 }
 

@@ -5,9 +5,9 @@ use crate::bank_account::BankAccount;
 use crate::bank_answer::Review;
 use crate::canary;
 use crate::effect::Counters;
-use crate::mandate::{self, Mandate};
+use crate::mandate::{self, Grant, Mandate};
 use crate::policy::Policy;
-use crate::refusal::{Limit, Noun, Refusal};
+use crate::refusal::{Limit, MissingFact, Noun, Refusal};
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
 use crate::wallet::{Wallet, check_limit};
@@ -15,7 +15,7 @@ use crate::{Context, Receipt, guard};
 use domain::{Day, Moment};
 use ledger::Yen;
 
-/// Refusals in order: amount, unknown, id taken, switches, mandate not active, closed or frozen, tier, limits (at a time;
+/// Refusals in order: amount, unknown, id taken, switches, mandate not active, closed or frozen, tier, grant too weak, limits (at a time;
 /// unconfirmed; the wallet's, the person's, the account's; balance), guard.
 pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     if command.amount.is_zero() {
@@ -30,7 +30,9 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     check_usable(rows, wallet, mandate)?;
     let policy = context.policies.on(moment.now.day());
     wallet.check_tier(policy.top_up.tier_min)?;
-    let bank_account = mandate.grant.ok_or_else(|| mandate.wrong_status())?.bank_account;
+    let grant = mandate.grant.ok_or_else(|| mandate.wrong_status())?;
+    check_grant(mandate, &grant, policy)?;
+    let bank_account = grant.bank_account;
     let account = rows.bank_account(bank_account).ok_or(Refusal::Unknown { noun: Noun::BankAccount })?;
     let beside_tokyo_ms = if canary::active("limits_count_utc_days") { -9 * 3_600_000 } else { 0 };
     let today = moment.now.plus_milliseconds(beside_tokyo_ms).day();
@@ -67,6 +69,15 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     let status = if reason.is_some() { Status::Held } else { Status::Pending };
     let receipt = Receipt::TopUp { id: command.top_up, status, amount: command.amount, is_flagged: false };
     Ok((vec![crate::Event::TopUp(event)], receipt))
+}
+
+/// A mandate that was granted on static knowledge alone, when the policy still let that pass, debits nothing any more; unless
+/// the account's true holder has confirmed it since, by a channel that does not know a PIN.
+fn check_grant(mandate: &Mandate, grant: &Grant, policy: &Policy) -> Result<(), Refusal> {
+    if policy.mandate.refuses_static_factors && !grant.factors_strong && !mandate.confirmed {
+        return Err(Refusal::GrantTooWeak { missing: MissingFact::StrongFactor });
+    }
+    Ok(())
 }
 
 /// Refuses unless the mandate, its wallet and its bank are usable. A debt does not stop money that comes in.

@@ -89,6 +89,7 @@ impl Oracle {
                 let can = [Status::Requested, Status::Authenticating, Status::Pending, Status::InReview];
                 let fine = mandate.status == Status::Expired || (can.contains(&mandate.status) && late);
                 reasons.add(!fine, Why::Status(Noun::Mandate));
+                reasons.add(moment.clock_drifted, Why::ClockDrifted);
             }
             Command::ConfirmByTrueHolder { .. } => status(reasons, &[Status::Active]),
             Command::Revoke { by, .. } => {
@@ -186,12 +187,13 @@ impl Oracle {
     }
 
     fn grant(&mut self, id: MandateId, grant: Grant, now: Time) -> Option<MissingFact> {
+        let refuses_static = self.policy.mandate.refuses_static_factors;
         let mandate = self.mandate(id);
         if !matches!(mandate.status, Status::Requested | Status::Authenticating) {
             return None;
         }
         mandate.grant = Some(grant);
-        let missing = if !grant.factors_strong {
+        let missing = if refuses_static && !grant.factors_strong {
             Some(MissingFact::StrongFactor)
         } else if !grant.contact_notified {
             Some(MissingFact::HolderNotified)
@@ -224,7 +226,7 @@ impl Oracle {
         self.linked.insert(grant.bank_account, linked);
     }
 
-    fn revoke(&mut self, id: MandateId, by: RevokedBy, why: Word) {
+    pub(super) fn revoke(&mut self, id: MandateId, by: RevokedBy, why: Word) {
         let mandate = self.mandates.get_mut(&id).expect("an unknown mandate is a reason");
         let was_active = mandate.status == Status::Active || mandate.status == Status::Revoked;
         mandate.status = Status::Revoked;

@@ -24,11 +24,12 @@ pub use why::{Reasons, Why};
 use super::ask::Ask;
 use domain::{Id, Moment, Time};
 use engine::{Answer, Answered, EngineError};
+use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use wallet::switches::{Function, Stop};
 use wallet::{
     BankAccountId, BankCode, BonusId, Command, FrozenBy, HolderId, MandateId, PaymentCodeId, PaymentId, PayoutId,
-    PersonId, Policy, Receipt, Refusal, SendId, ShopId, Tier, TopUpId, VoucherId, WalletId, Wallets, guard,
+    PersonId, Policy, Receipt, Refusal, SendId, ShopId, StaffId, Tier, TopUpId, VoucherId, WalletId, Wallets, guard,
 };
 
 /// A clock that is further behind than this is not believed.
@@ -61,7 +62,12 @@ impl Holding {
 
 /// The model.
 pub struct Oracle {
+    /// The figures of the day on which the last command was decided.
     policy: Policy,
+    /// Those of the first days.
+    first: Policy,
+    /// Those that come into force on a later day.
+    later: (Date, Policy),
     /// Who has how much.
     pub books: Books,
     /// What counted towards limits.
@@ -86,10 +92,15 @@ pub struct Oracle {
     /// What our books say that each reference has moved at its bank, to us.
     pub at_bank: BTreeMap<Id, i64>,
     stops: Vec<Stop>,
+    /// What one person of the desk proposed to write off, and who.
+    write_offs: BTreeMap<WalletId, (i64, StaffId)>,
     /// Every answer that a request key ever got: the body, and what was said.
     answered: BTreeMap<[u8; 16], ([u8; 16], Reply)>,
-    /// The time of the last record.
+    /// The time of the last record that somebody was told of.
     lane_at: Time,
+    /// The latest time that anybody has sent: counts of refusals may have brought it into the lane, of which nobody is told.
+    sent_at: Time,
+    journals_all: bool,
 }
 
 /// What a command was answered.
@@ -110,10 +121,12 @@ pub enum Learned {
 }
 
 impl Oracle {
-    /// A model that knows the figures of `policy` and that nothing has happened yet.
-    pub fn new(policy: Policy) -> Self {
+    /// A model that knows the figures, those from `day` on too, and that nothing has happened yet.
+    pub fn new(first: Policy, day: Date, later: Policy) -> Self {
         Self {
-            policy,
+            policy: first.clone(),
+            first,
+            later: (day, later),
             books: Books::default(),
             tally: Tally::default(),
             wallets: BTreeMap::new(),
@@ -130,13 +143,22 @@ impl Oracle {
             payouts: BTreeMap::new(),
             at_bank: BTreeMap::new(),
             stops: Vec::new(),
+            write_offs: BTreeMap::new(),
             answered: BTreeMap::new(),
             lane_at: Time::default(),
+            sent_at: Time::default(),
+            journals_all: false,
         }
+    }
+
+    /// Every refusal is journaled: then the lane's time is known to the millisecond.
+    pub fn expect_every_record(&mut self) {
+        self.journals_all = true;
     }
 
     /// Judges one answer, and learns from it. An error is a violation.
     pub fn judge(&mut self, ask: &Ask, answered: &Answered<Wallets>) -> Result<Learned, String> {
+        self.sent_at = self.sent_at.max(ask.at);
         let answer = match answered {
             Ok(answer) => answer,
             Err(EngineError::Busy | EngineError::Unavailable(_) | EngineError::Halted(_) | EngineError::Stopped) => {
@@ -159,7 +181,11 @@ impl Oracle {
             };
         }
         let moment = self.moment(ask, answer)?;
-        self.answered.insert(ask.request.key, (ask.request.body, answer.reply.clone()));
+        if answer.place.is_some() {
+            self.answered.insert(ask.request.key, (ask.request.body, answer.reply.clone()));
+        } else if answer.reply.is_ok() {
+            return Err(format!("{:?} was carried out, and no record says so", ask.command));
+        }
         let reasons = self.reasons(&ask.command, moment);
         match &answer.reply {
             Ok(receipt) if reasons.0.is_empty() => {
@@ -183,14 +209,24 @@ impl Oracle {
 
     /// The moment at which a command was decided, from when it was sent and when its answer says it was decided.
     fn moment(&mut self, ask: &Ask, answer: &Answer<Wallets>) -> Result<Moment, String> {
+        let is_expected = |sent: &Time| {
+            let (earliest, latest) = ((*sent).max(self.lane_at), (*sent).max(self.sent_at));
+            answer.at == earliest || (!self.journals_all && earliest <= answer.at && answer.at <= latest)
+        };
         // The answer of an attempt that was lost comes with the repetition, and tells of that attempt.
-        let sent = if answer.repeated { ask.lost_at.ok_or("a fresh key was answered as repeated")? } else { ask.at };
-        let expected = sent.max(self.lane_at);
-        if answer.at != expected {
-            return Err(format!("a command sent at {sent} was decided at {}, expected {expected}", answer.at));
+        let attempts = if answer.repeated { ask.lost.as_slice() } else { std::slice::from_ref(&ask.at) };
+        let Some(sent) = attempts.iter().copied().find(is_expected) else {
+            return Err(format!(
+                "a command sent at {attempts:?} was decided at {}, the lane at {}",
+                answer.at, self.lane_at
+            ));
+        };
+        let clock_drifted = answer.at.milliseconds_since(sent) > DRIFT_MS_MAX;
+        if answer.place.is_some() {
+            self.lane_at = self.lane_at.max(answer.at);
         }
-        let clock_drifted = self.lane_at.milliseconds_since(sent) > DRIFT_MS_MAX;
-        self.lane_at = answer.at;
+        let (day, later) = &self.later;
+        self.policy = if date(answer.at) >= *day { later.clone() } else { self.first.clone() };
         Ok(Moment { now: answer.at, clock_drifted })
     }
 

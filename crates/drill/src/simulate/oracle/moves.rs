@@ -1,7 +1,7 @@
 //! What top-ups and payouts have in common in the model: how an answer is understood, and what two people decide.
 
 use super::{Reasons, Why};
-use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome, Resolution};
+use wallet::bank_answer::{Answer, AnswerSource, CLAIMS_MAX, Claim, Outcome, Resolution};
 use wallet::{Noun, StaffId};
 
 /// An answer, as far as money is concerned.
@@ -28,12 +28,12 @@ pub fn is_firm_no(answer: Answer) -> bool {
 }
 
 /// What is wrong with a movement, until two people have looked at it.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Trouble {
     /// The wrong amount that the bank moved.
     pub mismatch: Option<i64>,
-    /// What it said against what is on record.
-    pub claim: Option<Claim>,
+    /// What it said against what is on record, each once.
+    pub claims: Vec<Claim>,
     /// What the first person said.
     pub proposal: Option<(Resolution, StaffId)>,
 }
@@ -41,12 +41,24 @@ pub struct Trouble {
 impl Trouble {
     /// Whether there is any.
     pub const fn any(&self) -> bool {
-        self.mismatch.is_some() || self.claim.is_some()
+        self.mismatch.is_some() || !self.claims.is_empty()
     }
 
-    /// The bank says something against what is on record; the first time counts.
+    /// The bank says something against what is on record; whoever proposed something did not know of it.
     pub fn claims(&mut self, claim: Claim) {
-        self.claim.get_or_insert(claim);
+        if !self.claims.contains(&claim) && self.claims.len() < CLAIMS_MAX {
+            self.claims.push(claim);
+            self.proposal = None;
+        }
+    }
+
+    /// The last amount that the bank claims to have moved.
+    pub fn claimed(&self) -> Option<i64> {
+        let moved = |claim: &Claim| match claim {
+            Claim::Moved(amount) => Some(amount.amount()),
+            Claim::NotMoved | Claim::TakenBack(_) => None,
+        };
+        self.claims.iter().filter_map(moved).next_back()
     }
 
     /// Notes why the second person's word does not count.

@@ -61,6 +61,7 @@ impl Oracle {
                 Some(payment) => {
                     let early = payment.status != Status::Authorised || moment.now < payment.expires;
                     reasons.add(early, Why::Status(Noun::Payment));
+                    reasons.add(moment.clock_drifted, Why::ClockDrifted);
                 }
             },
             Command::Refund { refund, payment, shop, amount } => {

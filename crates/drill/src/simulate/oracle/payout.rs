@@ -74,6 +74,7 @@ impl Oracle {
                 }
             }
             Command::ExpireHeld { .. } => {
+                reasons.add(moment.clock_drifted, Why::ClockDrifted);
                 reasons.add(row.status != Status::Held || moment.now < row.deadline, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::Payout));
             }
@@ -309,7 +310,7 @@ impl Oracle {
     fn sent_back(&mut self, id: PayoutId, row: &mut Payout, amount: Yen) {
         let whole = row.trouble.mismatch.unwrap_or(row.amount) == amount.amount();
         match row.status {
-            Status::Pending | Status::InDoubt if whole && row.trouble.claim.is_none() => {
+            Status::Pending | Status::InDoubt if whole && row.trouble.claims.is_empty() => {
                 self.end_payout(id, row, Status::Returned);
             }
             Status::Settled if whole => self.end_payout(id, row, Status::Returned),
@@ -374,7 +375,7 @@ fn young(coins: &[Coin], to: BankAccountId, now: Time) -> i64 {
 fn fits(row: &Payout, how: Resolution) -> bool {
     let way = match how {
         Resolution::Settle => {
-            let after_all = row.trouble.claim == Some(Claim::Moved(Yen::new(row.amount)));
+            let after_all = row.trouble.claims.contains(&Claim::Moved(Yen::new(row.amount)));
             row.is_open() || (matches!(row.status, Status::Declined | Status::Cancelled) && after_all)
         }
         Resolution::Decline => row.is_open(),

@@ -7,7 +7,7 @@ use domain::{Moment, Time};
 use ledger::Yen;
 use wallet::bank_answer::{Answer, Claim, Resolution};
 use wallet::switches::Function;
-use wallet::top_up::{Command, Request, Status};
+use wallet::top_up::{Command, GIVE_BACKS_FAILED_MAX, Request, Status};
 use wallet::{
     BankAccountId, BankCode, GiveBackId, Limit, MandateId, Noun, Proof, Purse, Receipt, Tier, TopUpId, WalletId, chart,
     mandate,
@@ -32,6 +32,10 @@ pub struct TopUp {
     pub give_back: Option<(GiveBackId, i64, bool)>,
     /// What of it the bank had taken back by itself, as two people found.
     taken_back: Option<i64>,
+    /// The give-back, if the bank said that it could not make it.
+    back_failed: Option<GiveBackId>,
+    /// The give-backs that failed before the present one.
+    backs_failed: Vec<GiveBackId>,
 }
 
 impl TopUp {
@@ -64,6 +68,7 @@ impl Oracle {
                 }
             }
             Command::ExpireHeld { .. } => {
+                reasons.add(moment.clock_drifted, Why::ClockDrifted);
                 reasons.add(row.status != Status::Held || moment.now < row.deadline, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
             }
@@ -80,10 +85,22 @@ impl Oracle {
             }
             Command::AnswerGiveBack { give_back, .. } => {
                 reasons.add(row.give_back.is_none(), wrong);
+                if row.backs_failed.contains(give_back) {
+                    return;
+                }
                 let other = row.give_back.is_some_and(|(id, _, _)| id != *give_back);
                 reasons.add(other, Why::Unknown(Noun::GiveBack));
                 let waits = row.give_back.is_some_and(|(_, _, is_done)| !is_done);
                 reasons.add(waits && row.trouble.any(), Why::Contradiction(Noun::TopUp));
+            }
+            Command::RetryGiveBack { give_back, .. } => {
+                reasons.add(row.back_failed.is_none(), wrong);
+                let is_present = row.give_back.is_some_and(|(id, _, _)| id == *give_back);
+                let taken = is_present || row.backs_failed.contains(give_back);
+                reasons.add(taken, Why::IdTaken(Noun::GiveBack));
+                reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
+                let too_often = row.backs_failed.len() >= GIVE_BACKS_FAILED_MAX;
+                reasons.add(too_often, Why::Limit { limit: Limit::GiveBacks, left: 0 });
             }
             Command::Propose { resolution, .. } => reasons.add(!fits(row, *resolution), wrong),
             Command::Approve { resolution, by, .. } => {
@@ -109,6 +126,8 @@ impl Oracle {
         let (Some(holding), Some(mandate)) = (holding, mandate) else { return };
         self.usable_reasons(holding, command.mandate, reasons);
         reasons.add(holding.tier < Tier::Identified, Why::Tier);
+        let is_static = mandate.grant.is_some_and(|grant| !grant.factors_strong) && !mandate.confirmed;
+        reasons.add(is_static && self.policy.mandate.refuses_static_factors, Why::GrantTooWeak);
         let occupied = self.books.occupied(command.wallet);
         reasons.limit(Limit::Balance, self.policy.balance.max(holding.tier), occupied, amount);
         let month_max = self.policy.top_up.per_month_max;
@@ -163,7 +182,20 @@ impl Oracle {
             Command::Cancel { .. } if row.status == Status::Held => self.end_top_up(id, &mut row, Status::Cancelled),
             Command::Cancel { .. } => row.cancel_wished |= row.is_asked(),
             Command::Reverse { amount, .. } => self.reverse_top_up(id, &mut row, *amount),
+            Command::AnswerGiveBack { give_back, done, .. } if row.backs_failed.contains(give_back) => {
+                if let Some((_, amount, _)) = row.give_back.filter(|_| *done && row.taken_back.is_none()) {
+                    row.trouble.claims(Claim::TakenBack(Yen::new(amount)));
+                }
+            }
+            Command::RetryGiveBack { give_back, .. } => {
+                row.back_failed = None;
+                if let Some((id, _, _)) = &mut row.give_back {
+                    row.backs_failed.push(std::mem::replace(id, *give_back));
+                }
+            }
             Command::AnswerGiveBack { done, .. } => {
+                let waits = row.give_back.filter(|(_, _, is_done)| !done && !is_done);
+                row.back_failed = waits.map(|(id, _, _)| id);
                 if let Some(amount) = row.taken_back.filter(|_| *done) {
                     row.trouble.claims(Claim::TakenBack(Yen::new(amount)));
                 }
@@ -212,6 +244,8 @@ impl Oracle {
             trouble: Trouble::default(),
             give_back: None,
             taken_back: None,
+            back_failed: None,
+            backs_failed: Vec::new(),
         };
         self.top_ups.insert(id, row);
     }
@@ -308,7 +342,7 @@ impl Oracle {
     fn reverse_top_up(&mut self, id: TopUpId, row: &mut TopUp, amount: Yen) {
         let whole = row.trouble.mismatch.unwrap_or(row.amount) == amount.amount();
         match row.status {
-            Status::Pending | Status::InDoubt if whole && row.trouble.claim.is_none() => self.undo_top_up(id, row),
+            Status::Pending | Status::InDoubt if whole && row.trouble.claims.is_empty() => self.undo_top_up(id, row),
             Status::Settled if whole => self.undo_top_up(id, row),
             Status::Reversed if whole => {}
             Status::Declined | Status::Cancelled | Status::Held => {}
@@ -339,17 +373,14 @@ impl Oracle {
     }
 
     fn resolve_top_up(&mut self, id: TopUpId, row: &mut TopUp, how: Resolution, back: GiveBackId, now: Time) {
-        let debited = match (row.trouble.mismatch, row.trouble.claim) {
-            (Some(amount), _) => amount,
-            (None, Some(Claim::Moved(amount))) => amount.amount(),
-            (None, Some(Claim::NotMoved | Claim::TakenBack(_)) | None) => row.amount,
-        };
+        let debited = row.trouble.mismatch.or(row.trouble.claimed()).unwrap_or(row.amount);
         let open = row.is_open();
         match how {
             Resolution::Keep => {}
             Resolution::AlreadyReturned => {
                 if let Some((_, amount, is_done)) = &mut row.give_back {
                     *is_done = true;
+                    row.back_failed = None;
                     row.taken_back = Some(*amount);
                     self.books.pay(chart::suspense(Some(row.bank)), chart::clearing(row.bank), *amount);
                 }
@@ -414,12 +445,13 @@ fn fits(row: &TopUp, how: Resolution) -> bool {
         Resolution::Decline => row.is_open() || row.status == Status::Settled,
         Resolution::Return => {
             let ended = matches!(row.status, Status::Declined | Status::Cancelled);
-            row.is_open() || (ended && matches!(row.trouble.claim, Some(Claim::Moved(_))))
+            row.is_open() || (ended && row.trouble.claimed().is_some())
         }
         Resolution::Keep => !row.is_open(),
         Resolution::AlreadyReturned => row.give_back.is_some_and(|(_, amount, is_done)| {
-            let gone = [Some(Claim::NotMoved), Some(Claim::TakenBack(Yen::new(amount)))];
-            row.status == Status::Returned && !is_done && gone.contains(&row.trouble.claim)
+            let gone = [Claim::NotMoved, Claim::TakenBack(Yen::new(amount))];
+            let is_gone = row.trouble.claims.iter().any(|claim| gone.contains(claim));
+            row.status == Status::Returned && !is_done && is_gone
         }),
     };
     row.trouble.any() && way
@@ -435,6 +467,7 @@ fn top_up_of(command: &Command) -> TopUpId {
         | Command::Cancel { top_up, .. }
         | Command::Reverse { top_up, .. }
         | Command::AnswerGiveBack { top_up, .. }
+        | Command::RetryGiveBack { top_up, .. }
         | Command::Propose { top_up, .. }
         | Command::Approve { top_up, .. } => *top_up,
     }

@@ -129,6 +129,7 @@ impl Oracle {
             send::Command::ExpireHeld { send } => match self.sends.get(send) {
                 None => reasons.add(true, Why::Unknown(Noun::Send)),
                 Some(row) => {
+                    reasons.add(moment.clock_drifted, Why::ClockDrifted);
                     reasons.add(row.status != Status::Held || moment.now < row.deadline, Why::Status(Noun::Send));
                 }
             },
@@ -160,6 +161,10 @@ impl Oracle {
         reasons.add(holding.tier < Tier::Identified, Why::Tier);
         let today = self.tally.today(from.0, What::Send, moment.now);
         reasons.limit(Limit::PerDay, self.policy.send.per_day_max, today, amount);
+        if let Some(person) = holding.person {
+            let today = self.tally.today(person.0, What::Send, moment.now);
+            reasons.limit(Limit::PersonPerDay, self.policy.send.per_day_max, today, amount);
+        }
         let available = self.books.in_purse(from, Purse::Funds);
         reasons.add(amount > available, Why::Funds { available });
         let coins = self.coins_of_send(from, amount);
@@ -213,7 +218,10 @@ impl Oracle {
         for coin in &coins {
             self.books.take(from, coin);
         }
-        self.tally.add(from.0, What::Send, id.0, now, amount);
+        let person = self.wallets[&from].person.map(|person| person.0);
+        for whose in [Some(from.0), person].into_iter().flatten() {
+            self.tally.add(whose, What::Send, id.0, now, amount);
+        }
         let young = young(&coins, now);
         if young > 0 {
             self.tally.add(from.0, What::Young, id.0, now, young);

@@ -4,6 +4,7 @@ use super::books::PIECES_MAX;
 use super::{Holding, Oracle, Reasons, What, Why};
 use domain::Moment;
 use std::collections::BTreeSet;
+use wallet::mandate::{RevokedBy, Status, Why as Word};
 use wallet::switches::{Function, Stop};
 use wallet::wallet::Asker;
 use wallet::{
@@ -151,18 +152,38 @@ impl Oracle {
                     reasons.add(nothing, Why::Funds { available: 0 });
                 }
             },
+            room::Command::ProposeWriteOff { wallet, amount, .. } => {
+                self.write_off_reasons(*wallet, amount.amount(), reasons);
+            }
+            room::Command::ApproveWriteOff { wallet, amount, by } => {
+                self.write_off_reasons(*wallet, amount.amount(), reasons);
+                match self.write_offs.get(wallet) {
+                    Some((proposed, first)) if *proposed == amount.amount() => {
+                        reasons.add(first == by, Why::SecondPerson);
+                    }
+                    Some(_) | None => reasons.add(true, Why::Contradiction(Noun::Wallet)),
+                }
+            }
             room::Command::Close { wallet, holder } => {
                 let Some(holding) = self.wallets.get(wallet).filter(|holding| holding.holder == *holder) else {
                     return reasons.add(true, Why::Unknown(Noun::Wallet));
                 };
                 Self::outflow_reasons(holding, reasons);
-                let (available, pending) = (self.books.in_wallet(*wallet), self.books.under_way(*wallet));
+                let points = self.books.in_purse(*wallet, Purse::Bonus);
+                let (available, pending) = (self.books.in_wallet(*wallet) - points, self.books.under_way(*wallet));
                 reasons.add(available != 0 || pending != 0, Why::NotSettled { available, pending });
                 let of_a_day = [What::Payment, What::Send, What::Young, What::YoungSend];
                 let left = of_a_day.into_iter().any(|what| self.tally.today(wallet.0, what, moment.now) > 0);
                 reasons.add(left, Why::Limit { limit: Limit::PerDay, left: 0 });
             }
         }
+    }
+
+    fn write_off_reasons(&self, wallet: WalletId, amount: i64, reasons: &mut Reasons) {
+        let Some(holding) = self.wallets.get(&wallet) else { return reasons.add(true, Why::Unknown(Noun::Wallet)) };
+        reasons.add(holding.debts.is_empty(), Why::Status(Noun::Wallet));
+        let owed: i64 = holding.debts.iter().map(|(_, owed)| owed).sum();
+        reasons.add(owed != amount, Why::Contradiction(Noun::Wallet));
     }
 
     pub(super) fn wallet_apply(&mut self, command: &room::Command, moment: Moment) {
@@ -184,7 +205,27 @@ impl Oracle {
             room::Command::Freeze { wallet, by } => drop(self.holding(*wallet).frozen.insert(kind(*by))),
             room::Command::Unfreeze { wallet, by } => drop(self.holding(*wallet).frozen.remove(&kind(*by))),
             room::Command::Collect { wallet, .. } => self.collect(*wallet),
+            room::Command::ProposeWriteOff { wallet, amount, by } => {
+                self.write_offs.insert(*wallet, (amount.amount(), *by));
+            }
+            room::Command::ApproveWriteOff { wallet, .. } => {
+                self.write_offs.remove(wallet);
+                for (_, owed) in std::mem::take(&mut self.holding(*wallet).debts) {
+                    self.books.pay(chart::written_off(), chart::receivable(*wallet), owed);
+                }
+            }
             room::Command::Close { wallet, holder } => {
+                let live =
+                    |mandate: &super::mandate::Mandate| mandate.wallet == *wallet && mandate.status == Status::Active;
+                let ended: Vec<_> =
+                    self.mandates.iter().filter(|(_, mandate)| live(mandate)).map(|(id, _)| *id).collect();
+                for mandate in ended {
+                    self.revoke(mandate, RevokedBy::Holder(*holder), Word::Unneeded);
+                }
+                for coin in self.books.oldest(*wallet, Purse::Bonus, i64::MAX, |_| true) {
+                    self.books.take(*wallet, &coin);
+                    self.books.pay(chart::purse(*wallet, Purse::Bonus), chart::bonus_lapsed(), coin.amount);
+                }
                 self.holding(*wallet).closed = true;
                 self.holders.get_mut(holder).expect("a wallet has a holder").wallet = None;
             }

@@ -1,0 +1,245 @@
+//! What the desk does about what went wrong, and what ends with a wallet, in a few words each.
+
+use super::bank::{BANK, grant};
+use super::story::{Story, check};
+use super::world::{DAY_MS, T0, World, holder, wallet};
+use crate::bank_answer::{CLAIMS_MAX, Claim, Claims};
+use crate::effect::Effect;
+use crate::guard::{Attempt, Verdict};
+use crate::holder::{Command as Holders, Contact};
+use crate::ids::{BankAccountId, ContactId, MandateId, WalletId};
+use crate::purse::Purse;
+use crate::refusal::{Limit, MissingFact, Proof, Refusal};
+use crate::switches::Function;
+use crate::traits::Tier;
+use crate::wallet::{DEBTS_MAX, Debt, LINKS_MAX, Wallet};
+use crate::{Command, Policies, Policy, Row, chart, mandate, table};
+use domain::{Id, Key};
+use ledger::Yen;
+
+#[test]
+fn a_give_back_that_failed_is_tried_again_under_another_id() {
+    let failed = "A links X; A tops up 10000 from X -> pending; A cancels -> pending; bank moved 10000 -> returned
+                  desk tries giving back again -> top up returned; bank cannot give back -> returned";
+    check(&format!(
+        "{failed}; desk tries giving back again -> returned; desk tries giving back again -> top up returned
+         suspense is 10000; bank cannot give back -> returned; bank gave back again -> returned; suspense is 0; bank owes 0"
+    ));
+    // The first one was made after all: the bank must not pay twice.
+    check(&format!(
+        "{failed}; desk tries giving back again -> returned; bank gave back -> returned, flagged; suspense is 10000
+         bank gave back again -> contradiction; ann proposes already-returned -> returned, flagged
+         bob approves already-returned -> returned; suspense is 0; bank owes 0; bank gave back -> returned"
+    ));
+    check(&format!(
+        "{failed}; desk tries giving back again -> returned; bank gave back again -> returned; suspense is 0
+         bank gave back -> returned, flagged; ann proposes keep -> returned, flagged; bob approves keep -> returned
+         bank owes 0; suspense is 0"
+    ));
+}
+
+#[test]
+fn everything_that_a_bank_says_against_the_record_is_kept() {
+    let declined = "A links X; A tops up 10000 from X -> pending; bank declines -> declined";
+    // What one person proposed, they proposed without knowing of the second thing.
+    check(&format!(
+        "{declined}; bank moved 9 -> declined, flagged; ann proposes return -> declined, flagged
+         bank moved 10000 -> declined, flagged; bob approves return -> contradiction
+         bank moved 9 -> declined, flagged; ann proposes return -> declined, flagged; bob approves return -> returned
+         suspense is 10000; bank owes 10000; bank gave back -> returned; suspense is 0; bank owes 0"
+    ));
+    check(
+        "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled; bank moved 7 -> settled, flagged
+         bank declines -> settled, flagged; ann proposes decline -> settled, flagged; bob approves decline -> reversed
+         A has 0 funds; bank owes 0",
+    );
+    let mut claims = Claims::default();
+    for amount in 0..40 {
+        let claim = Claim::Moved(Yen::new(amount));
+        if claims.is_news(claim) {
+            claims.add(claim);
+        }
+        assert!(!claims.is_news(claim), "once is enough");
+    }
+    assert_eq!(claims.iter().count(), CLAIMS_MAX);
+}
+
+#[test]
+fn what_is_owed_is_written_off_by_two() {
+    let owes = "A links X; A tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass
+                A pays S 8000 -> captured; bank takes back 9000 -> reversed; A owes 8000";
+    check(&format!(
+        "{owes}; ann approves writing off 8000 of A -> contradiction; ann proposes writing off 7000 of A -> contradiction
+         ann proposes writing off 8000 of A -> open; ann proposes writing off 8000 of A -> open
+         ann approves writing off 8000 of A -> second person needed; bob approves writing off 7000 of A -> contradiction
+         bob approves writing off 8000 of A -> open; A owes 0; ann proposes writing off 0 of A -> wallet owes nothing
+         campaign gives A 10 -> done; A pays S 10 -> captured"
+    ));
+    // Something was paid since: the sum that was proposed is no longer the one that is owed.
+    check(&format!(
+        "{owes}; ann proposes writing off 8000 of A -> open; A tops up 1000 from X -> pending; bank moved 1000 -> settled
+         desk collects of A -> open; A owes 7000; bob approves writing off 8000 of A -> contradiction
+         bob approves writing off 7000 of A -> contradiction; bob proposes writing off 7000 of A -> open
+         ann approves writing off 7000 of A -> open; A owes 0"
+    ));
+}
+
+#[test]
+fn debts_are_bounded_and_lose_no_yen() {
+    let mut world = World::new();
+    let id = world.give_wallet(1, Tier::Identified);
+    let mut row: Wallet = world.wallet(id).clone();
+    for lot in 0..200 {
+        row.apply(id, &Effect::Owe(id, Debt { lot: Id::from_number(lot), amount: Yen::new(10) }));
+    }
+    assert_eq!((row.debts.len(), row.owed()), (DEBTS_MAX, Yen::new(2_000)));
+    let debts = row.debts.clone();
+    for debt in debts {
+        row.apply(id, &Effect::Repay(id, debt));
+    }
+    assert_eq!(row.owed(), Yen::ZERO);
+}
+
+#[test]
+fn points_lapse_with_their_wallet_and_money_does_not() {
+    check("A has 70 bonus; A closes -> closed; A has 0 bonus");
+    check("A has 70 bonus, 5 prepaid; A closes -> not settled; A pays S 74 -> captured; A closes -> not settled");
+    let mut story = Story::new();
+    for sentence in ["A has 70 bonus", "A closes -> closed"] {
+        story.tell(sentence);
+    }
+    assert_eq!(story.world.account(chart::bonus_lapsed()).credit_balance(), 70);
+}
+
+#[test]
+fn the_links_of_a_closed_wallet_end_and_its_person_links_anew() {
+    let mut story = Story::new();
+    for sentence in ["A links X", "A links Y", "A revokes -> revoked", "A closes -> closed"] {
+        story.tell(sentence);
+    }
+    let account = Key::new(table::BANK_ACCOUNT, Id::from_number(1));
+    let Some(Row::BankAccount(row)) = story.world.row(account) else { panic!("the account is there") };
+    assert_eq!((row.live_mandate, row.route.is_some()), (None, true), "the way out stays the person's");
+    let (next, owner) = (WalletId(Id::from_number(0x77)), holder(1));
+    story.world.done(&Command::Wallet(crate::wallet::Command::Open { wallet: next, holder: owner, origin: None }));
+    link(&mut story.world, next, 1, BankAccountId(Id::from_number(1))).expect("the account is free");
+}
+
+/// Links `account` to the wallet of holder 1.
+fn link(world: &mut World, wallet: WalletId, number: u128, bank_account: BankAccountId) -> Result<(), Refusal> {
+    let (mandate, holder) = (MandateId(Id::from_number(0x5000 + number)), holder(1));
+    let (origin, proof, bank) = (None, None, BANK);
+    let mut run = |command| world.run(&Command::Mandate(command)).map(drop);
+    run(mandate::Command::Request(mandate::Request { mandate, wallet, holder, bank, origin, proof }))?;
+    run(mandate::Command::Grant { mandate, grant: grant(bank_account) })?;
+    run(mandate::Command::Confirm { mandate, holder, bank_account })
+}
+
+#[test]
+fn a_wallet_links_so_many_accounts_and_no_more() {
+    let mut world = World::new();
+    let id = world.give_wallet(1, Tier::Identified);
+    let mut linked = 0;
+    let refused = (1..).find_map(|number| {
+        linked = number - 1;
+        link(&mut world, id, number, BankAccountId(Id::from_number(number))).err()
+    });
+    assert_eq!(linked, u128::try_from(LINKS_MAX).expect("a small bound"));
+    assert!(matches!(refused, Some(Refusal::LimitExceeded { limit: Limit::Links, .. })), "{refused:?}");
+    // An account that was linked before is no new one.
+    let mandate = MandateId(Id::from_number(0x5001));
+    let (by, why) = (mandate::RevokedBy::Holder(holder(1)), mandate::Why::Unneeded);
+    world.done(&Command::Mandate(mandate::Command::Revoke { mandate, by, why }));
+    link(&mut world, id, 1_000, BankAccountId(Id::from_number(1))).expect("it was linked before");
+    assert_eq!(world.wallet(id).links().len(), LINKS_MAX);
+}
+
+#[test]
+fn a_person_sends_no_more_with_a_second_wallet() {
+    let mut policy = Policy::default();
+    policy.send.per_day_max = Yen::new(1_000);
+    let mut story = Story::new();
+    story.world.context.policies = Policies::new(policy);
+    for sentence in ["A has 5000 funds", "A sends B 400 -> completed", "the guard holds", "A sends B 300 -> held"] {
+        story.tell(sentence);
+    }
+    let person = |story: &Story| match story.world.row(Key::new(table::PERSON, Id::from_number(1))) {
+        Some(Row::Person(row)) => row.counters.send.on(story.world.now.day()),
+        other => panic!("no person: {other:?}"),
+    };
+    assert_eq!(person(&story), Yen::new(700));
+    story.tell("desk says no -> given_up");
+    assert_eq!(person(&story), Yen::new(400), "what came back counts no more");
+    // As it would be with another wallet of the same person, in which nothing has counted yet.
+    let key = Key::new(table::WALLET, wallet(1).0);
+    let Some(Row::Wallet(row)) = story.world.rows.get_mut(&key) else { panic!("the wallet is there") };
+    row.counters.send = crate::DailySums::default();
+    story.tell("the guard allows");
+    story.tell("A sends B 700 -> limit person per day, 600 left");
+    story.tell("A sends B 600 -> completed");
+}
+
+#[test]
+fn nothing_expires_by_a_clock_that_is_not_believed() {
+    let rich = "A links X; A tops up 30000 from X -> pending; bank moved 30000 -> settled; 2 days pass";
+    for (given, deed) in [
+        ("A has 500 prepaid; S holds 300 of A -> authorised", "nobody captures"),
+        ("A has 500 funds; the guard holds; A sends B 300 -> held", "nobody decides"),
+        ("A links X; the guard holds; A tops up 100 from X -> held", "nobody looks"),
+        (&format!("{rich}; the guard holds; A pays out 100 to X -> held"), "nobody looks"),
+        ("A asks to link -> requested", "time runs out"),
+    ] {
+        let mut story = Story::new();
+        for sentence in given.split(';').map(str::trim) {
+            story.tell(sentence);
+        }
+        story.world.pass(8 * DAY_MS);
+        story.world.clock_drifted = true;
+        story.tell(&format!("{deed} -> clock drifted"));
+    }
+}
+
+#[test]
+fn what_was_granted_on_static_knowledge_debits_nothing_once_that_no_longer_suffices() {
+    let mut story = Story::new();
+    let mut lax = Policy::default();
+    lax.mandate.refuses_static_factors = false;
+    story.world.context.policies = Policies::new(lax).then(T0.day().plus(3), Policy::default());
+    for sentence in [
+        "A asks to link -> requested",
+        "bank grants X static -> pending",
+        "A collects X -> active",
+        "A tops up 100 from X -> pending",
+        "3 days pass",
+    ] {
+        story.tell(sentence);
+    }
+    let command = story.bank_deed(&["A", "tops", "up", "100", "from", "X"]).expect("a deed");
+    assert_eq!(story.world.refused(&command), Refusal::GrantTooWeak { missing: MissingFact::StrongFactor });
+    story.tell("true holder confirms -> active");
+    story.tell("A tops up 100 from X -> pending");
+}
+
+fn suspicious(attempt: &Attempt<'_>) -> Verdict {
+    assert_eq!((attempt.amount, attempt.wallet.available()), (Yen::ZERO, Yen::ZERO));
+    match attempt.function {
+        Function::Open => Verdict::Hold { reason: 5 },
+        Function::ChangeContact => Verdict::StepUp(Proof::Identity),
+        other => panic!("{other:?}?"),
+    }
+}
+
+#[test]
+fn the_guard_sees_who_opens_a_wallet_and_who_changes_where_they_are_reached() {
+    let mut world = World::new();
+    world.give_wallet(1, Tier::Phone);
+    world.context.guard = suspicious;
+    let mail = Contact::Mail(ContactId(Id::from_number(0xabc)), None);
+    let change = |proof| Command::Holder(Holders::ChangeContact { holder: holder(1), to: mail, proof: Some(proof) });
+    assert_eq!(world.refused(&change(Proof::SecondFactor)), Refusal::StepUpRequired { proof: Proof::Identity });
+    world.done(&change(Proof::Identity));
+    world.done(&Command::Wallet(crate::wallet::Command::Close { wallet: wallet(1), holder: holder(1) }));
+    let open = crate::wallet::Command::Open { wallet: wallet(2), holder: holder(1), origin: None };
+    assert_eq!(world.refused(&Command::Wallet(open)), Refusal::GuardRefused { reason: 5 });
+    assert!(world.wallet(wallet(1)).pieces(&Purse::ALL).is_empty());
+}
