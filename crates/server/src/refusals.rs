@@ -194,6 +194,9 @@ const fn limit_name(limit: Limit) -> &'static str {
         Limit::Lots => "lots",
         Limit::Pieces => "pieces",
         Limit::Refunds => "refunds",
+        Limit::GiveBacks => "give_backs",
+        Limit::Links => "links",
+        Limit::PersonPerDay => "person_per_day",
     }
 }
 
@@ -207,6 +210,7 @@ pub const fn function_name(function: Function) -> &'static str {
         Function::Payment => "payment",
         Function::Send => "send",
         Function::Payout => "payout",
+        Function::ChangeContact => "change_contact",
     }
 }
 

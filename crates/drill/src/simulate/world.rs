@@ -368,7 +368,7 @@ impl World {
     }
 
     fn choose_fault(&mut self) -> Option<Fault> {
-        if !self.chance.one_in(5) {
+        if !self.chance.one_in(4) {
             return None;
         }
         Some(match self.chance.below(12) {

@@ -53,6 +53,7 @@ fn of_top_up(event: &top_up::Event, each: Each<'_>) -> Result<(), DoorsError> {
         Event::GivenBack { debit, .. } | Event::TakenBack { debit, .. } => each(Change::Remove(debit.top_up.0)),
         // Once two people have settled a contradiction, what was to go back may be asked for again.
         Event::Resolved { top_up, at, .. } => each(due(top_up.0, Task::GiveBack, None, *at)),
+        Event::GiveBackRetried { top_up, at, .. } => each(due(top_up.0, Task::GiveBack, None, *at)),
         Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } | Event::Mismatched { .. } => Ok(()),
         Event::GiveBackFailed { .. } | Event::Contradicted { .. } | Event::Proposed { .. } => Ok(()),
     }
@@ -91,7 +92,7 @@ fn of_send(event: &send::Event, each: Each<'_>) -> Result<(), DoorsError> {
     match event {
         Event::Held { sent, review } => each(due(sent.send.0, Task::ReviewSend, None, review.deadline)),
         Event::Released { send, .. } | Event::GivenBack { send, .. } => each(Change::Remove(send.0)),
-        Event::Completed(_) => Ok(()),
+        Event::Completed(_) | Event::PersonCounted { .. } | Event::PersonFreed { .. } => Ok(()),
     }
 }
 
