@@ -212,7 +212,7 @@ impl Services {
                 Box::pin(async move { wallet.run_due(now, budget).await })
             }));
         }
-        steps
+        steps.into_iter().map(timers::one_at_a_time).collect()
     }
 
     /// The wallet first: whoever asks others stops before those who answer.

@@ -55,7 +55,7 @@ async fn receive(
             SentChannel::Mail => Channel::Mail,
             SentChannel::Sms => Channel::Sms,
         },
-        to: sent.to,
+        to: dialled(&sent.to),
         subject: sent.subject.filter(|subject| !subject.is_empty()),
         text: sent.text,
         at: state.outside.now(),
@@ -64,8 +64,18 @@ async fn receive(
     Ok((StatusCode::ACCEPTED, Json(Accepted { id: sent.id })))
 }
 
+/// An address as people here write it: a telephone number as it is dialled in Japan, also where it came with +81.
+fn dialled(address: &str) -> String {
+    match address.strip_prefix("+81") {
+        Some(rest) => format!("0{rest}"),
+        None => address.to_owned(),
+    }
+}
+
 /// The newest messages, newest first; those to `to` alone, if it is named.
 pub(crate) async fn inbox(state: &State, to: Option<&str>, limit: usize) -> Result<Vec<Message>, Undone> {
+    let to = to.map(dialled);
+    let to = to.as_deref();
     let key = to.map_or_else(message::everything_key, message::inbox_key);
     let limit = limit.clamp(1, INBOX_MESSAGES_MAX);
     let records = state.world.chain(key, limit).await?;

@@ -8,7 +8,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use web::Due;
 
 /// How much one step may do before others get their turn.
@@ -18,6 +18,18 @@ const PAUSE_MS_MAX: u64 = 100;
 
 /// One step of a service's due work, at a time.
 pub type Step = Arc<dyn Fn(Time, usize) -> Pin<Box<dyn Future<Output = Due> + Send>> + Send + Sync>;
+
+/// `step` as one that never runs twice at once: whoever comes second waits, and then finds done what the first has done.
+pub fn one_at_a_time(step: Step) -> Step {
+    let running = Arc::new(Mutex::new(()));
+    Arc::new(move |now, budget| {
+        let (step, running) = (Arc::clone(&step), Arc::clone(&running));
+        Box::pin(async move {
+            let _running = running.lock().await;
+            step(now, budget).await
+        })
+    })
+}
 
 /// Calls `step` until it is `stopped`.
 pub async fn run(step: Step, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
