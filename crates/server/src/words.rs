@@ -122,5 +122,10 @@ const fn sentence(kind: Kind) -> (&'static str, &'static str) {
         Kind::GiveBackFailed => {
             ("銀行への返金ができませんでした。", "Money could not be given back to a bank account.")
         }
+        Kind::BonusLapsed => ("解約に伴いポイントが失効しました。", "Points that were left lapsed with your wallet."),
+        Kind::WriteOffProposed => {
+            ("不足金の償却が提案されました。", "It was proposed to write off what a holder owes.")
+        }
+        Kind::DebtWrittenOff => ("不足金の請求を終了しました。", "What you owed was written off."),
     }
 }
