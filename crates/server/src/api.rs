@@ -4,6 +4,7 @@ mod banks;
 mod callbacks;
 mod challenges;
 mod claims;
+mod contact_changes;
 mod health;
 mod holders;
 mod identifications;
@@ -13,6 +14,7 @@ mod movements;
 mod payments;
 mod payouts;
 mod recipients;
+mod recoveries;
 mod sends;
 mod sessions;
 mod settlements;
@@ -23,6 +25,11 @@ mod wallets;
 mod webhooks;
 
 pub use claims::Claim;
+pub use holders::Nothing;
+pub use mandates::parse_bank;
+pub use recoveries::Recovery;
+pub use sessions::SeenProof;
+pub use wallets::parse_id as wallet_id;
 
 use crate::openapi;
 use crate::service::Service;
@@ -36,10 +43,12 @@ pub fn router() -> Router<Arc<Service>> {
         .merge(banks::router())
         .merge(callbacks::router())
         .merge(challenges::router())
+        .merge(contact_changes::router())
         .merge(health::router())
         .merge(holders::router())
         .merge(identifications::router())
         .merge(mandates::router())
+        .merge(recoveries::router())
         .merge(sessions::router())
         .merge(top_ups::router())
         .merge(wallets::router());

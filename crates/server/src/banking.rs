@@ -257,12 +257,15 @@ fn read(answer: Result<GatewayAnswer, GatewayError>, sent: bool) -> Said {
     if answer.status.is_success() {
         return said(&answer.body).unwrap_or(Said::NoAnswer);
     }
-    let is_later = matches!(
-        answer.status,
-        StatusCode::REQUEST_TIMEOUT | StatusCode::CONFLICT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS
-    );
+    let is_later =
+        matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS);
     if is_later {
         return Said::Unsent;
+    }
+    if answer.body["type"] == "/problems/reference-taken" {
+        // It has the reference for something else: one of us is wrong, and nobody may guess.
+        tracing::error!("the gateway has one of our references for something else");
+        return Said::NoAnswer;
     }
     // The gateway checks mandate and switches in the commit of the debit: what it does not take never reaches the bank.
     if sent { Said::Answer(Outcome::Declined { code: CODE_NOT_TAKEN }) } else { Said::NoAnswer }
@@ -270,7 +273,10 @@ fn read(answer: Result<GatewayAnswer, GatewayError>, sent: bool) -> Said {
 
 fn said(body: &Value) -> Option<Said> {
     let yen = |member: &str| body[member].as_i64().and_then(Yen::checked);
-    let code = || body["code"].as_u64().and_then(|code| u16::try_from(code).ok());
+    let code = || match &body["code"] {
+        Value::String(name) => Some(code_of(name)),
+        code => code.as_u64().and_then(|code| u16::try_from(code).ok()),
+    };
     Some(match body["status"].as_str()? {
         "settled" => Said::Answer(Outcome::Settled { amount: yen("settled_amount").or_else(|| yen("amount"))? }),
         "declined" => Said::Answer(Outcome::Declined { code: code().unwrap_or(9) }),
@@ -278,6 +284,18 @@ fn said(body: &Value) -> Option<Said> {
         "pending" | "in_doubt" => Said::Waits,
         _ => Said::Answer(Outcome::Unknown { code: code() }),
     })
+}
+
+/// The result code of that name, as 全銀協's files have it (預金口座振替, 結果コード).
+fn code_of(name: &str) -> u16 {
+    match name {
+        "insufficient_funds" => 1,
+        "no_account" => 2,
+        "stopped_by_depositor" => 3,
+        "no_mandate_at_bank" => 4,
+        "stopped_by_collector" => 8,
+        _ => 9,
+    }
 }
 
 /// What an event of the gateway says of a movement.

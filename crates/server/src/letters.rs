@@ -85,22 +85,36 @@ impl Service {
         text: Text,
         lasts_ms: i64,
     ) -> Result<(), Problem> {
-        let contents = Contents {
-            channel: address.channel,
-            to: address.expose().to_owned(),
-            subject: text.subject,
-            text: text.text,
-        };
+        let letter = self.write(id, holder, address, text, lasts_ms)?;
+        if self.doors.insert(&letter)? {
+            self.deliver(letter).await?;
+        }
+        Ok(())
+    }
+
+    /// Keeps a letter that whoever does the due work hands over.
+    pub fn keep_letter(
+        &self,
+        id: Id,
+        holder: HolderId,
+        address: &Address,
+        text: Text,
+        lasts_ms: i64,
+    ) -> Result<(), Problem> {
+        let letter = Letter { due: self.now(), ..self.write(id, holder, address, text, lasts_ms)? };
+        self.doors.insert(&letter)?;
+        Ok(())
+    }
+
+    fn write(&self, id: Id, holder: HolderId, address: &Address, text: Text, lasts_ms: i64) -> Result<Letter, Problem> {
+        let to = address.expose().to_owned();
+        let contents = Contents { channel: address.channel, to, subject: text.subject, text: text.text };
         let plain = serde_json::to_vec(&contents).map_err(|_| Problem::internal())?;
         let sealed = Ciphertext(self.seal(holder, &plain)?.0);
         let now = self.now();
         // Whoever does the due work leaves the first try to us.
         let due = now.plus_milliseconds(WAIT_MS_MIN);
-        let letter = Letter { id, holder, sealed, due, attempts: 0, until: now.plus_milliseconds(lasts_ms) };
-        if self.doors.insert(&letter)? {
-            self.deliver(letter).await?;
-        }
-        Ok(())
+        Ok(Letter { id, holder, sealed, due, attempts: 0, until: now.plus_milliseconds(lasts_ms) })
     }
 
     /// Hands over what is due.

@@ -13,6 +13,7 @@ mod banking;
 mod banks;
 mod codes;
 mod contacts;
+mod desk;
 pub mod doors;
 mod entrance;
 mod gateway;

@@ -12,6 +12,7 @@ use crate::entrance::Holder;
 use crate::identity::Status;
 use crate::refusals;
 use crate::service::{Answered, Service};
+use crate::sessions::Session;
 use domain::{Id, Time};
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -280,19 +281,23 @@ impl Service {
 
     /// Whether the holder has never proven the device, or the session without one, that asks.
     pub fn is_new_device(&self, caller: &Holder) -> Result<bool, Problem> {
-        Ok(self.doors.get::<KnownDevice>(self.device_key(caller))?.is_none())
+        Ok(!self.is_known_device(&caller.session)?)
+    }
+
+    /// Whether the holder has proven the device of this session, or the session itself.
+    pub fn is_known_device(&self, session: &Session) -> Result<bool, Problem> {
+        Ok(self.doors.get::<KnownDevice>(self.device_key(session))?.is_some())
     }
 
     /// From now on that device is the holder's.
     pub fn know_device(&self, caller: &Holder) -> Result<(), Problem> {
-        self.doors.insert(&KnownDevice { key: self.device_key(caller), holder: caller.id })?;
+        self.doors.insert(&KnownDevice { key: self.device_key(&caller.session), holder: caller.id })?;
         Ok(())
     }
 
-    fn device_key(&self, caller: &Holder) -> Id {
-        let session = &caller.session;
+    fn device_key(&self, session: &Session) -> Id {
         let device = session.device.map_or_else(|| session.token.to_string(), |device| format!("{:016x}", device.0));
-        self.keys.secret("known device", &format!("{} {device}", caller.id))
+        self.keys.secret("known device", &format!("{} {device}", session.holder))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::options::Options;
 use crate::service::{OpenError, Service};
-use crate::{api, entrance, pages};
+use crate::{api, desk, entrance, pages};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use domain::Time;
@@ -29,7 +29,11 @@ impl Server {
         let guard = || from_fn_with_state(Arc::clone(service), entrance::guard);
         let wallet =
             api::router().merge(pages::router()).layer(guard()).with_state(Arc::clone(service)).merge(page::assets());
-        vec![(service.options.host.clone(), self.armoured(wallet, "wallet"))]
+        let desk = desk::router().layer(guard()).with_state(Arc::clone(service));
+        vec![
+            (service.options.host.clone(), self.armoured(wallet, "wallet")),
+            (service.options.desk_host.clone(), self.armoured(desk, "desk")),
+        ]
     }
 
     fn armoured(&self, router: Router, service: &'static str) -> Router {

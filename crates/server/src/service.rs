@@ -130,7 +130,8 @@ impl Service {
             Vault::open(&options.directory, &options.master_key, Box::new(move |bytes: &mut [u8]| chance.fill(bytes)))?;
         let doors = Doors::open(&options.directory.join(DOORS_FILE), Safety::Durable)?;
         let journal = SqliteJournal::open(&options.directory)?;
-        let (work, maker) = work::open(&options.directory.join(WORK_FILE), Box::new(journal))?;
+        let (work, maker) =
+            work::open(&options.directory.join(WORK_FILE), Box::new(journal), Arc::clone(&options.context))?;
         let teller = Teller::open(&options.directory)?;
         prepare(&doors)?;
         prepare_money(&doors, &work)?;
@@ -270,6 +271,8 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<links::GatewayMandate>()?;
     doors.prepare::<news::NewsCursor>()?;
     doors.prepare::<stops::StopNote>()?;
+    doors.prepare::<crate::api::Recovery>()?;
+    doors.prepare::<crate::api::SeenProof>()?;
     Ok(())
 }
 

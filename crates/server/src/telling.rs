@@ -79,7 +79,7 @@ impl Service {
         for (n, address) in addresses.into_iter().enumerate() {
             let id = self.keys.secret("letter", &format!("{} {n}", told.id));
             let text = Text { subject: text.subject.clone(), text: text.text.clone() };
-            self.send_letter(id, holder, &address, text, LETTER_MS).await?;
+            self.keep_letter(id, holder, &address, text, LETTER_MS)?;
         }
         Ok(())
     }

@@ -4,17 +4,20 @@
 //! Work at one bank is that bank's own: it has its own turn, bounded, and while the bank does not answer its work waits.
 //! Start reading at [`Work::handle`](crate::work::Work) (what is due when) and [`Service::work_due`] (who does it).
 
+mod days;
 mod events;
 mod run;
 
 use crate::doors::{Door, Doors, DoorsError, Safety, Transaction};
+use days::Books;
 use domain::{Id, Time};
 use engine::{Consumer, ConsumerError, Cursors, Follower, JournalReader, Record, StoreError};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use wallet::{BankCode, Wallets};
+use wallet::{BankCode, Context, Wallets};
 
+pub use days::{BankDay, DayFigures};
 pub use run::Breakers;
 
 /// The consumer's name.
@@ -92,7 +95,7 @@ impl Door for Cursor {
 }
 
 /// The consumer: rows and cursor are saved in one transaction.
-struct Work(Arc<Doors>);
+struct Work(Arc<Doors>, Arc<Context>);
 
 /// The cursor, which [`Work`] saves itself.
 struct WorkCursor(Arc<Doors>);
@@ -108,12 +111,19 @@ impl Maker {
 }
 
 /// Opens the file of due work at `path`, and the follower that fills it.
-pub fn open(path: &Path, journal: Box<dyn JournalReader>) -> Result<(Arc<Doors>, Maker), StoreError> {
+pub fn open(
+    path: &Path,
+    journal: Box<dyn JournalReader>,
+    context: Arc<Context>,
+) -> Result<(Arc<Doors>, Maker), StoreError> {
     let failed = |error: DoorsError| StoreError::Unavailable(error.to_string());
     let doors = Arc::new(Doors::open(path, Safety::Rebuildable).map_err(failed)?);
     doors.prepare::<Due>().map_err(failed)?;
     doors.prepare::<Cursor>().map_err(failed)?;
-    let (work, cursor) = (Box::new(Work(Arc::clone(&doors))), Box::new(WorkCursor(Arc::clone(&doors))));
+    doors.prepare::<Books>().map_err(failed)?;
+    doors.prepare::<DayFigures>().map_err(failed)?;
+    doors.prepare::<BankDay>().map_err(failed)?;
+    let (work, cursor) = (Box::new(Work(Arc::clone(&doors), context)), Box::new(WorkCursor(Arc::clone(&doors))));
     let follower = Follower::open(work, journal, cursor)?;
     Ok((doors, Maker(Mutex::new(follower))))
 }
@@ -127,11 +137,14 @@ impl Consumer<Wallets> for Work {
         let Some(last) = records.last() else { return Ok(()) };
         let handled: Result<(), DoorsError> = self.0.change(|doors| {
             let before = doors.get::<Cursor>(Id::default())?.map_or(0, |cursor| cursor.n);
+            let mut books = doors.get::<Books>(Id::default())?.unwrap_or_default();
             for record in records.iter().filter(|record| record.place.n > before) {
+                Books::count(doors, &record.entry.events, record.at, &self.1.policies, &mut books)?;
                 for event in &record.entry.events {
                     events::of(event, &mut |change| apply(doors, change))?;
                 }
             }
+            doors.put(&books)?;
             doors.put(&Cursor { n: last.place.n.max(before) })
         });
         handled.map_err(|error| ConsumerError::Failed(error.to_string()))

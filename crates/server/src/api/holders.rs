@@ -65,6 +65,13 @@ pub struct Code {
     code: String,
 }
 
+impl Code {
+    /// The code without what a person types around it.
+    pub fn code(&self) -> &str {
+        self.code.trim()
+    }
+}
+
 /// A telephone number that is to answer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -159,7 +166,7 @@ async fn verify_mail(
     service.count_entrance(source)?;
     let id = parse_id(&holder)?;
     let request = repeat.by(&service, ANYONE);
-    let mail = service.use_code(Purpose::VerifyMail, id.0, body.code.trim(), Id(request.key))?;
+    let mail = service.use_code(Purpose::VerifyMail, id.0, body.code(), Id(request.key))?;
     service.verified_mail(id, mail, request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -207,7 +214,7 @@ async fn verify_phone(
     let id = parse_id(&holder)?;
     caller.check(id)?;
     let request = repeat.by(&service, caller.actor());
-    let phone = service.use_code(Purpose::VerifyPhone, id.0, body.code.trim(), Id(request.key))?;
+    let phone = service.use_code(Purpose::VerifyPhone, id.0, body.code(), Id(request.key))?;
     let command = Command::Holder(holder::Command::VerifyPhone { holder: id, phone });
     service.submit(caller.actor(), Some(request), command).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -4,17 +4,22 @@
 
 use crate::accounts::{Credential, Login};
 use crate::contacts::Address;
+use crate::doors::Door;
 use crate::entrance::{From, Holder};
+use crate::letters::LETTER_MS;
 use crate::refusals;
 use crate::service::Service;
 use crate::sessions::Session;
+use crate::words;
 use axum::Router;
 use axum::extract::{Path, State};
 use axum::routing::{delete, get};
+use domain::{Id, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use wallet::HolderId;
+use wallet::{Fingerprint, HolderId};
+use web::jose::dpop;
 use web::{Json, Problem, Secret};
 
 /// The paths of this room.
@@ -28,6 +33,16 @@ pub fn router() -> Router<Arc<Service>> {
 pub struct LogIn {
     email: String,
     password: Secret<String>,
+    device: Option<Device>,
+}
+
+/// The device that somebody comes in with: it signs this very call (`DPoP`, RFC 9449), and is known by its key.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// The key's thumbprint (RFC 7638), if the caller wants it checked.
+    key: Option<String>,
+    proof: Secret<String>,
 }
 
 /// A session that was opened.
@@ -63,7 +78,9 @@ async fn open(
 ) -> Result<(StatusCode, Json<Opened>), Problem> {
     service.count_entrance(source)?;
     let holder = service.log_in(&body.email, body.password).await?;
-    let (token, session) = service.open_session(holder, false, None)?;
+    let device = body.device.map(|device| service.prove_device(&device)).transpose()?;
+    let (token, session) = service.open_session(holder, false, device)?;
+    service.tell_of_log_in(&session).await?;
     let opened = Opened {
         id: session.shown(),
         holder_id: holder.to_string(),
@@ -109,6 +126,57 @@ impl Service {
         let kept = credential.map(|credential| credential.password);
         let is_right = self.passwords.verify(password, kept).await.map_err(|_| Problem::busy())?;
         login.filter(|_| is_right).map(|login| login.holder).ok_or_else(log_in_refused)
+    }
+}
+
+/// A proof that was shown: it is worth nothing a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeenProof {
+    jti: Id,
+    ends: Time,
+}
+
+impl Door for SeenProof {
+    const TABLE: &'static str = "seen_proof";
+
+    fn id(&self) -> Id {
+        self.jti
+    }
+
+    fn at(&self) -> Option<Time> {
+        Some(self.ends)
+    }
+}
+
+impl Service {
+    /// The trait of the device whose key signed this login.
+    fn prove_device(&self, device: &Device) -> Result<Fingerprint, Problem> {
+        let refused = || {
+            refusals::new(401, "device-refused", "The device's proof is not good.", "端末の証明が正しくありません。")
+        };
+        let url = format!("{}/v1/sessions", self.options.origin);
+        let call = dpop::Call { method: "POST", url: &url, access_token: None };
+        let proof = dpop::believe(device.proof.expose(), call, self.now()).map_err(|_| refused())?;
+        if device.key.as_ref().is_some_and(|key| *key != proof.thumbprint) {
+            return Err(refused());
+        }
+        let seen = SeenProof { jti: self.keys.secret("device proof", &proof.jti), ends: proof.expires };
+        if !self.doors.insert(&seen)? {
+            return Err(refused());
+        }
+        Ok(self.keys.fingerprint("device", proof.thumbprint.as_bytes()))
+    }
+
+    /// Tells a holder that somebody came in with a device that was never proven to be theirs.
+    pub async fn tell_of_log_in(&self, session: &Session) -> Result<(), Problem> {
+        if self.is_known_device(session)? {
+            return Ok(());
+        }
+        let holder = self.holder(session.holder).await?;
+        if let Some(address) = self.address(session.holder, holder.mail)? {
+            self.keep_letter(self.id(), session.holder, &address, words::logged_in(), LETTER_MS)?;
+        }
+        Ok(())
     }
 }
 

@@ -118,7 +118,8 @@ async fn enter(
     if let Some(before) = service.browser_session(headers)? {
         service.end_session(&before)?;
     }
-    let (token, _) = service.open_session(holder, true, None)?;
+    let (token, session) = service.open_session(holder, true, None)?;
+    service.tell_of_log_in(&session).await?;
     Ok(token)
 }
 

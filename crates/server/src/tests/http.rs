@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod desk;
 mod gateway;
 mod links;
 mod movements;
@@ -12,6 +13,7 @@ mod people;
 mod proofs;
 mod races;
 mod sends;
+mod takeover;
 mod till;
 mod top_ups;
 mod webhooks;

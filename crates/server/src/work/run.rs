@@ -88,6 +88,8 @@ impl Service {
                 }
             }
         }
+        let (today, policies) = (self.now().day(), &self.options.context.policies);
+        note(self.work.change(|doors| super::days::close(doors, head, today, policies)));
         Ok(usize::try_from(maker.cursor() - before).unwrap_or(usize::MAX))
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
-use wallet::StaffId;
+use wallet::{Context, StaffId};
 use web::{Bounds, Outside, Routers, Secret, Transport};
 
 pub const ORIGIN: &str = "http://localhost:8080";
@@ -25,12 +25,14 @@ pub struct World {
     pub routers: Arc<Routers>,
     pub clock: Arc<StandingClock>,
     keys: Mutex<u64>,
+    context: Arc<Context>,
     outside: Outside,
     directory: TempDir,
 }
 
-fn open(directory: &TempDir, outside: &Outside, routers: &Routers) -> Server {
-    let server = Server::open(options(directory), outside.clone()).expect("the server opens");
+fn open(directory: &TempDir, outside: &Outside, routers: &Routers, context: &Arc<Context>) -> Server {
+    let options = Options { context: Arc::clone(context), ..options(directory) };
+    let server = Server::open(options, outside.clone()).expect("the server opens");
     for (host, router) in server.routers() {
         routers.add(host, router);
     }
@@ -59,6 +61,12 @@ impl Answer {
 
 impl World {
     pub fn new() -> Self {
+        Self::in_context(Context::default())
+    }
+
+    /// A world with figures and a guard of its own.
+    pub fn in_context(context: Context) -> Self {
+        let context = Arc::new(context);
         let directory = tempfile::tempdir().expect("a directory");
         let (inbox, routers) = (Inbox::default(), Arc::new(Routers::new()));
         let clock = Arc::new(StandingClock(AtomicI64::new(BEGIN_MS)));
@@ -67,11 +75,11 @@ impl World {
             transport: Arc::clone(&routers) as _,
             chance: Arc::new(SeededChance::new(1)),
         };
-        let server = open(&directory, &outside, &routers);
+        let server = open(&directory, &outside, &routers, &context);
         let (vendor, gateway) = (Vendor::default(), Gateway::new(Arc::clone(&clock) as _));
         routers.add("sandbox.localhost", inbox.router().merge(vendor.router()));
         routers.add("gateway.localhost", gateway.router());
-        Self { server, inbox, vendor, gateway, routers, clock, keys: Mutex::new(0), outside, directory }
+        Self { server, inbox, vendor, gateway, routers, clock, keys: Mutex::new(0), context, outside, directory }
     }
 
     /// Stops the service and opens it again, without the file of due work if that was lost.
@@ -83,7 +91,7 @@ impl World {
                 drop(std::fs::remove_file(self.directory.path().join("wallet").join(file)));
             }
         }
-        self.server = open(&self.directory, &self.outside, &self.routers);
+        self.server = open(&self.directory, &self.outside, &self.routers, &self.context);
     }
 
     /// A key for a request that was never made before.

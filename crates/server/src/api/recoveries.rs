@@ -1,0 +1,166 @@
+//! Recovering a lost password: with a code to the address that logs in and to no other, and, for whoever was identified, the
+//! vendor's second look as well. Nobody learns here whether an address logs anybody in.
+//!
+//! Every session ends with it, and the address is told.
+
+use crate::accounts::{Credential, Login};
+use crate::api::holders::check_password;
+use crate::asked::Asked;
+use crate::codes::{Purpose, code_refused};
+use crate::contacts::Address;
+use crate::doors::Door;
+use crate::entrance::From;
+use crate::identity::Status;
+use crate::letters::LETTER_MS;
+use crate::proofs::{CHALLENGE_MS, Challenge, Way};
+use crate::refusals;
+use crate::service::Service;
+use crate::words;
+use axum::Router;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::post;
+use domain::{Id, Time};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::sync::Arc;
+use wallet::{ContactId, HolderId, Proof};
+use web::{Json, Problem, Secret};
+
+/// How long a recovery may take, in milliseconds.
+const RECOVERY_MS: i64 = 60 * 60 * 1_000;
+
+/// The paths of this room.
+pub fn router() -> Router<Arc<Service>> {
+    Router::new().route("/v1/recoveries", post(ask)).route("/v1/recoveries/{recovery}", post(confirm))
+}
+
+/// A recovery that was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recovery {
+    key: Id,
+    /// Whose, if the address logs anybody in.
+    holder: Option<HolderId>,
+    mail: ContactId,
+    ends: Time,
+    done: bool,
+}
+
+impl Door for Recovery {
+    const TABLE: &'static str = "recovery";
+
+    fn id(&self) -> Id {
+        self.key
+    }
+
+    fn at(&self) -> Option<Time> {
+        Some(self.ends)
+    }
+}
+
+/// Whose password was lost.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ask {
+    email: String,
+}
+
+/// What was read at the address, and the new password.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Confirm {
+    code: String,
+    password: Secret<String>,
+}
+
+async fn ask(
+    State(service): State<Arc<Service>>,
+    From(source): From,
+    Asked { body, repeat: _ }: Asked<Ask>,
+) -> Result<Response, Problem> {
+    service.count_entrance(source)?;
+    let address = Address::mail(&body.email)?;
+    let mail = service.contact_id(&address);
+    service.count_login(mail.0)?;
+    let holder = service.doors.get::<Login>(mail.0)?.map(|login| login.holder);
+    let ends = service.now().plus_milliseconds(RECOVERY_MS);
+    let recovery = Recovery { key: service.id(), holder, mail, ends, done: false };
+    service.doors.put(&recovery)?;
+    if let Some(holder) = holder {
+        // Kept, not sent at once: whoever waits for the answer must not be able to tell.
+        let code = service.make_code(Purpose::Recover, recovery.key, mail)?;
+        service.keep_letter(service.id(), holder, &address, words::code(code.expose()), crate::codes::CODE_MS)?;
+    }
+    let id = format!("rcv_{}", recovery.key);
+    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "status": "code_sent" }))).into_response())
+}
+
+async fn confirm(
+    State(service): State<Arc<Service>>,
+    From(source): From,
+    Path(id): Path<String>,
+    Asked { body, repeat: _ }: Asked<Confirm>,
+) -> Result<Response, Problem> {
+    service.count_entrance(source)?;
+    check_password(&body.password)?;
+    let digits = id.strip_prefix("rcv_").and_then(|digits| u128::from_str_radix(digits, 16).ok());
+    let recovery = digits.map(|digits| service.doors.get::<Recovery>(Id::from_number(digits))).transpose()?.flatten();
+    let recovery = recovery.filter(|recovery| service.now() < recovery.ends).ok_or_else(code_refused)?;
+    let holder = recovery.holder.filter(|_| !recovery.done).ok_or_else(code_refused)?;
+    service.use_code(Purpose::Recover, recovery.key, body.code.trim(), recovery.key)?;
+    if let Some(answer) = service.second_look(&recovery, holder).await? {
+        return Ok(answer);
+    }
+    let credential = service.new_credential(holder, body.password).await?;
+    let set: Result<(), Problem> = service.doors.change(|doors| {
+        let still = doors.get::<Login>(recovery.mail.0)?.filter(|login| login.holder == holder);
+        still.ok_or_else(code_refused)?;
+        doors.put::<Credential>(&credential)?;
+        doors.put(&Recovery { done: true, ..recovery }).map_err(Problem::from)
+    });
+    set?;
+    service.end_sessions(holder, None)?;
+    if let Some(address) = service.address(holder, recovery.mail)? {
+        service.keep_letter(recovery.key, holder, &address, words::recovered(), LETTER_MS)?;
+    }
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+impl Service {
+    /// Whoever was identified is looked at again; until the vendor says yes, what it says is the answer.
+    async fn second_look(&self, recovery: &Recovery, holder: HolderId) -> Result<Option<Response>, Problem> {
+        if self.subject_of(holder)?.is_none() {
+            return Ok(None);
+        }
+        let fresh = Challenge {
+            key: recovery.key,
+            holder,
+            payload: recovery.key,
+            proof: Proof::Identity,
+            way: Way::Recheck,
+            status: Status::Pending,
+            begun: false,
+            vendor_id: None,
+            url: None,
+            expires: self.now().plus_milliseconds(CHALLENGE_MS),
+            used_by: None,
+        };
+        self.doors.insert(&fresh)?;
+        let challenge = self.doors.get::<Challenge>(recovery.key)?.unwrap_or(fresh);
+        let challenge = self.answer_challenge(challenge, None).await?;
+        match challenge.status {
+            Status::Approved => Ok(None),
+            Status::Pending => {
+                let body = json!({ "id": format!("rcv_{}", recovery.key), "status": "identity_pending", "url": challenge.url });
+                Ok(Some((StatusCode::ACCEPTED, Json(body)).into_response()))
+            }
+            Status::Refused => Err(refusals::new(
+                403,
+                "identity-refused",
+                "The identity vendor did not recognise the person.",
+                "本人確認ができませんでした。",
+            )),
+        }
+    }
+}

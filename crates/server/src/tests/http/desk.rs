@@ -1,0 +1,143 @@
+//! The desk, at its own host, under names: it stops, freezes and decides, and sees the day's figures.
+
+use super::world::{Answer, World};
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+use wallet::guard::{Attempt, Verdict};
+use wallet::{Context, Policies, Policy};
+
+const DESK: &str = "http://desk.localhost:8080/desk/v1";
+
+async fn call(world: &World, method: &str, path: &str, staff: &str, body: Option<Value>) -> Answer {
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("{DESK}{path}"))
+        .header("content-type", "application/json")
+        .header("idempotency-key", world.key())
+        .header("authorization", format!("Bearer {staff}"));
+    world.send(request.body(body.map_or_else(Bytes::new, |body| body.to_string().into())).expect("a request")).await
+}
+
+#[tokio::test]
+async fn a_switch_stops_a_function_for_everyone_who_reads_why() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.link("sakura", &token, &wallet).await;
+    let stop = json!({ "function": "top_up", "bank_code": "0125", "reason": "不正な登録の調査中" });
+    for stranger in ["desk-3", token.as_str()] {
+        assert_eq!(
+            call(&world, "POST", "/switches", stranger, Some(stop.clone())).await.problem(),
+            (401, "unauthenticated")
+        );
+    }
+    let set = call(&world, "POST", "/switches", "desk-1", Some(stop)).await;
+    assert_eq!(set.status, 201, "{}", set.text);
+    let stopped = world.top_up(&token, &wallet, &mandate, 1_000).await;
+    assert_eq!(stopped.problem(), (409, "stopped"));
+    assert_eq!((stopped.text("bank_code"), stopped.text("function")), ("0125".into(), "top_up".into()));
+    let banks = world.get("/v1/banks", None).await;
+    assert_eq!(banks.body["data"][0]["stopped_by_us"][0]["reason"], "不正な登録の調査中", "{}", banks.text);
+    let lifted = call(&world, "DELETE", &format!("/switches/{}", set.text("id")), "desk-2", None).await;
+    assert_eq!(lifted.status, 204, "{}", lifted.text);
+    assert_eq!(world.top_up(&token, &wallet, &mandate, 1_000).await.status, 201);
+    for wrong in [
+        json!({ "function": "all", "reason": "x" }),
+        json!({ "reason": " " }),
+        json!({ "bank_code": "125", "reason": "x" }),
+    ] {
+        assert_eq!(
+            call(&world, "POST", "/switches", "desk-1", Some(wrong.clone())).await.problem(),
+            (400, "malformed"),
+            "{wrong}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_desks_freeze_is_not_the_holders_to_lift() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let id = wallet.strip_prefix("/v1").expect("a path");
+    let frozen = call(&world, "POST", &format!("{id}/freeze"), "desk-1", Some(json!({}))).await;
+    assert_eq!(frozen.text("status"), "frozen", "{}", frozen.text);
+    assert_eq!(world.get(&wallet, Some(&token)).await.text("status"), "frozen");
+    let asked = world.post(&format!("{wallet}/unfreeze"), Some(&token), json!({})).await;
+    let challenge = asked.text("challenge_id");
+    world.post(&format!("/v1/challenges/{challenge}"), Some(&token), json!({})).await;
+    let refused = world.post(&format!("{wallet}/unfreeze"), Some(&token), json!({ "challenge_id": challenge })).await;
+    assert_eq!(refused.problem(), (409, "wrong-status"), "{}", refused.text);
+    let lifted = call(&world, "POST", &format!("{id}/unfreeze"), "desk-2", Some(json!({}))).await;
+    assert_eq!(lifted.text("status"), "open", "{}", lifted.text);
+}
+
+/// Holds what is worth exactly 7,777 yen.
+fn hold(attempt: &Attempt<'_>) -> Verdict {
+    if attempt.amount.amount() == 7_777 { Verdict::Hold { reason: 7 } } else { Verdict::Allow }
+}
+
+#[tokio::test]
+async fn what_the_guard_holds_waits_for_the_desk_and_not_for_ever() {
+    let world = World::in_context(Context { policies: Policies::new(Policy::default()), guard: hold });
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.link("sakura", &token, &wallet).await;
+    let (path, ask) = (format!("{wallet}/top-ups"), json!({ "mandate_id": mandate, "amount": 7_777 }));
+    let held = world.post(&path, Some(&token), ask.clone()).await;
+    assert_eq!((held.status.as_u16(), held.text("status").as_str()), (202, "held"), "{}", held.text);
+    world.run_due().await;
+    let listed = call(&world, "GET", "/held", "desk-1", None).await;
+    assert_eq!(
+        (&listed.body["data"][0]["id"], &listed.body["data"][0]["amount"]),
+        (&json!(held.text("id")), &json!(7_777))
+    );
+    let decision = format!("/movements/{}/decision", held.text("id"));
+    let released = call(&world, "POST", &decision, "desk-1", Some(json!({ "release": true }))).await;
+    assert_eq!(released.text("status"), "pending", "{}", released.text);
+    world.run_due().await;
+    assert_eq!(world.funds(&token, &wallet).await, 7_777);
+
+    world.advance(24 * 3_600_000);
+    let again = world.log_in("sakura").await;
+    let second = world.post(&path, Some(&again), ask).await;
+    assert_eq!(second.text("status"), "held", "{}", second.text);
+    world.advance(25 * 3_600_000);
+    world.run_due().await;
+    let again = world.log_in("sakura").await;
+    let ended = world.get(&format!("{path}/{}", second.text("id")), Some(&again)).await;
+    assert_eq!(ended.text("status"), "declined", "nobody looked at it in time: {}", ended.text);
+}
+
+#[tokio::test]
+async fn a_days_figures_are_closed_with_the_day() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.link("sakura", &token, &wallet).await;
+    world.top_up(&token, &wallet, &mandate, 5_000).await;
+    world.run_due().await;
+    let open = call(&world, "GET", "/safeguarding", "desk-1", None).await;
+    assert_eq!(open.body["data"], json!([]), "the day is not over");
+    world.advance(24 * 3_600_000);
+    world.run_due().await;
+    let closed = call(&world, "GET", "/safeguarding", "desk-1", None).await;
+    let day = &closed.body["data"][0];
+    assert_eq!(
+        (&day["debt"], &day["cost"], &day["required"]),
+        (&json!(5_000), &json!(250), &json!(10_000_000)),
+        "{}",
+        closed.text
+    );
+    let moved = call(&world, "GET", "/reconciliation", "desk-1", None).await;
+    let day = &moved.body["data"][0];
+    assert_eq!(
+        (&day["bank_code"], &day["debits"], &day["net"]),
+        (&json!("0125"), &json!({ "count": 1, "amount": 5_000 }), &json!(5_000))
+    );
+}
+
+#[tokio::test]
+async fn a_shops_token_is_shown_once() {
+    let world = World::new();
+    let opened = call(&world, "POST", "/shops", "desk-1", Some(json!({ "name": "青葉書店" }))).await;
+    assert_eq!((opened.status.as_u16(), opened.text("name").as_str()), (201, "青葉書店"), "{}", opened.text);
+    assert!(opened.text("token").len() >= 43 && opened.text("id").starts_with("shp_"));
+}
