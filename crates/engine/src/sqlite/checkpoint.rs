@@ -10,6 +10,8 @@ use super::error::{classify, is_failed_sync};
 use super::{Gauges, lock};
 use crate::store::StoreError;
 use rusqlite::Connection;
+use std::fs::File;
+use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -17,8 +19,9 @@ use std::time::Duration;
 
 /// How often the thread looks.
 const CHECKPOINT_EVERY_MILLISECONDS: u64 = 25;
-/// The log is started anew once it is this many times as long as what one checkpoint waits for.
-const LOG_RESTART_FACTOR: u64 = 16;
+/// The log is started anew once it is this many times as long as what one checkpoint waits for. Each time the writer is
+/// kept out for some milliseconds, so not too often.
+const LOG_RESTART_FACTOR: u64 = 32;
 /// A log file longer than this is cut down once it is empty.
 const LOG_FILE_BYTES_MAX: u64 = 256 << 20;
 /// How long a commit waits for a log that is at its bound.
@@ -183,16 +186,19 @@ fn run(connection: &Connection, gate: &Gate, log_bytes_min: u64) {
 /// One checkpoint beside the writer, and once the log is long, its end with the writer kept out; gives how much of the
 /// log is in the file.
 fn pass(connection: &Connection, gate: &Gate, log_bytes_min: u64) -> rusqlite::Result<u64> {
-    let log_bytes = gate.log_bytes.load(Ordering::Relaxed);
     let first = checkpoint(connection, "PASSIVE")?;
     observe(gate, first);
     gate.gauges.checkpoints.fetch_add(1, Ordering::Relaxed);
+    // The writer counts bytes of records; small commits write the same pages again and again, so the log is longer.
+    let log_bytes = first.log_pages * LOG_PAGE_BYTES;
+    gate.log_bytes.store(log_bytes, Ordering::Relaxed);
     if log_bytes < log_bytes_min.saturating_mul(LOG_RESTART_FACTOR) {
-        return Ok(log_bytes);
+        return Ok(first.done_pages * LOG_PAGE_BYTES);
     }
     // What was committed meanwhile is moved too, so that little is left while the writer waits.
     let second = checkpoint(connection, "PASSIVE")?;
     observe(gate, second);
+    read_through(connection, log_bytes);
     gate.closed(|| {
         // With the writer out and every page moved, the next commit starts the log anew by itself.
         let after = checkpoint(connection, "PASSIVE")?;
@@ -204,6 +210,16 @@ fn pass(connection: &Connection, gate: &Gate, log_bytes_min: u64) -> rusqlite::R
         }
         Ok(log_bytes)
     })
+}
+
+/// Reads the beginning of the log, where the writer goes on after its end. The log's frames cross the borders of the
+/// system's pages, so writing over a page that the system has let go reads it first, and every caller would wait for that.
+fn read_through(connection: &Connection, bytes: u64) {
+    let path = connection.path().unwrap_or_default();
+    // Only a hint: what cannot be read here is read, or reported, by the writer.
+    if let Ok(log) = File::open(format!("{path}-wal")) {
+        drop(io::copy(&mut log.take(bytes), &mut io::sink()));
+    }
 }
 
 fn observe(gate: &Gate, checkpointed: Checkpointed) {

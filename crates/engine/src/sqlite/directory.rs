@@ -25,6 +25,9 @@ const BUSY_MILLISECONDS_MAX: u64 = 2_000;
 /// The page size of both files: fewer, larger pages cost the fewest writes (measured, see the decision record).
 const PAGE_BYTES: u32 = 8_192;
 
+/// A log that starts anew keeps this much of its file; the rest would lie cold until the log is as long again.
+const LOG_KEPT_BYTES_MAX: u32 = 32 << 20;
+
 /// One file's migrations, oldest first; the file's version is how many were applied.
 pub(crate) struct Migrations {
     pub(crate) file: &'static str,
@@ -219,6 +222,7 @@ pub(super) fn open_for_write(
             let synchronous = if canary::active("synchronous_off") { "OFF" } else { synchronous };
             connection.pragma_update(None, "synchronous", synchronous)?;
             connection.pragma_update(None, "wal_autocheckpoint", 0)?;
+            connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES_MAX)?;
             connection.pragma_update(None, "cache_size", -65_536)?;
             Ok(connection)
         })

@@ -9,7 +9,7 @@ use super::directory::{LOG_PAGE_BYTES, checkpoint};
 use super::error::classify;
 use super::expiry::is_needed;
 use super::journal::signed;
-use super::requests::{Frozen, RequestKey, write_run};
+use super::requests::{Frozen, RequestKey, Spares, write_run};
 use super::rows::{Largest, Tables};
 use super::segments::Segments;
 use super::{Gauges, lock};
@@ -18,14 +18,19 @@ use crate::store::{Generation, StoreError};
 use domain::Domain;
 use rusqlite::Connection;
 use std::cell::Cell;
+use std::cmp::Ordering;
 use std::collections::VecDeque;
-use std::sync::atomic::Ordering;
+use std::sync::atomic;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, yield_now};
 use std::time::Duration;
 
 /// Rows written in one transaction.
 const TRANSACTION_ROWS_MAX: usize = 4_096;
+/// Rows written, or compares made in a sort, before the keeper offers its processor to whoever waits for it: the engine's
+/// thread must not wait for a whole slice of the scheduler, which is milliseconds.
+const YIELD_ROWS: usize = 256;
+const YIELD_COMPARES: u32 = 4_096;
 /// Pieces of work on the request index after each generation.
 const INDEX_STEPS_A_GENERATION: usize = 8;
 /// How long the keeper waits before it tries a failing disk again.
@@ -82,6 +87,7 @@ pub(super) struct Tools<D: Domain> {
     pub(super) segments: Segments,
     /// Reads the journal, for what the request index must know of old records.
     pub(super) journal: Connection,
+    pub(super) spares: Spares,
     pub(super) checkpoint_log_bytes_min: u64,
     pub(super) log_bytes_max: u64,
     /// How long the log was after its last checkpoint.
@@ -195,22 +201,22 @@ fn run<D: Domain>(mut tools: Tools<D>, shared: &Shared<D>) {
         drop(desk);
 
         // Before the job: it says that every key up to its end is on disk, those that were frozen before it too.
-        for frozen in &frozen {
-            if !until_it_works(shared, || {
-                tools.check_room()?;
-                tools.segments.write_frozen(&tools.connection, frozen)
-            }) {
+        for frozen in frozen {
+            if !until_it_works(shared, || tools.write_frozen(&frozen)) {
                 return;
             }
             lock(&shared.desk).frozen.pop_front();
             shared.changed.notify_all();
+            tools.spares.retire(frozen);
         }
         let number = job.as_ref().map(|job| job.generation.number);
         if let Some(mut job) = job {
-            job.generation.rows.sort_unstable_by_key(|changed| changed.key);
+            tools.spares.prepare(job.requests.len());
+            sort_politely(&mut job.generation.rows, |one, other| one.key.cmp(&other.key));
             if !until_it_works(shared, || tools.write(&job, shared)) {
                 return;
             }
+            drop_politely(job.generation.rows);
         }
         if let Some(number) = number {
             let mut desk = lock(&shared.desk);
@@ -223,10 +229,33 @@ fn run<D: Domain>(mut tools: Tools<D>, shared: &Shared<D>) {
         if !until_it_works(shared, || {
             for _ in 0..steps {
                 more_to_index = tools.index()?;
+                tools.checkpoint()?;
             }
-            tools.checkpoint()
+            Ok(())
         }) {
             return;
+        }
+    }
+}
+
+/// Sorts, and offers the processor now and then.
+pub(super) fn sort_politely<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Ordering) {
+    let mut compares = 0_u32;
+    items.sort_unstable_by(|one, other| {
+        compares = compares.wrapping_add(1);
+        if compares.is_multiple_of(YIELD_COMPARES) {
+            yield_now();
+        }
+        compare(one, other)
+    });
+}
+
+/// Gives the memory of rows back, and offers the processor now and then.
+fn drop_politely<T>(items: Vec<T>) {
+    for (index, item) in items.into_iter().enumerate() {
+        drop(item);
+        if index.is_multiple_of(YIELD_ROWS) {
+            yield_now();
         }
     }
 }
@@ -264,6 +293,13 @@ impl<D: Domain> Tools<D> {
         segments.work(connection, &|n, before| is_needed(journal, connection, tables, (n, before)))
     }
 
+    fn write_frozen(&mut self, frozen: &Arc<Frozen>) -> Result<(), StoreError> {
+        self.check_room()?;
+        let Self { segments, connection, gauges, checkpoint_log_bytes_min, log_bytes, .. } = self;
+        segments
+            .write_frozen(connection, frozen, &|| move_log(connection, *checkpoint_log_bytes_min, gauges, log_bytes))
+    }
+
     /// Writes a generation. Doing it again after a failure writes the same rows over.
     fn write(&self, job: &Job<D>, shared: &Shared<D>) -> Result<(), StoreError> {
         let failed = |error: rusqlite::Error| classify("writing rows", &error);
@@ -274,7 +310,10 @@ impl<D: Domain> Tools<D> {
             }
             self.check_room()?;
             let transaction = self.connection.unchecked_transaction().map_err(failed)?;
-            self.tables.write(&transaction, rows)?;
+            for few in rows.chunks(YIELD_ROWS) {
+                self.tables.write(&transaction, few)?;
+                yield_now();
+            }
             transaction.commit().map_err(failed)?;
             self.checkpoint()?;
         }
@@ -304,17 +343,26 @@ impl<D: Domain> Tools<D> {
         Ok(())
     }
 
-    /// Moves the log into the file once it is long enough; the next transaction starts the log anew.
     fn checkpoint(&self) -> Result<(), StoreError> {
-        let failed = |error: rusqlite::Error| classify("writing rows", &error);
-        let path = self.connection.path().unwrap_or_default();
-        let log = std::fs::metadata(format!("{path}-wal")).map_or(0, |metadata| metadata.len());
-        if log >= self.checkpoint_log_bytes_min {
-            let after = checkpoint(&self.connection, "PASSIVE").map_err(failed)?;
-            let log_bytes = after.log_pages * LOG_PAGE_BYTES;
-            self.gauges.state_log_bytes_largest.fetch_max(log_bytes, Ordering::Relaxed);
-            self.log_bytes.set(if after.is_whole() { 0 } else { log_bytes });
-        }
-        Ok(())
+        move_log(&self.connection, self.checkpoint_log_bytes_min, &self.gauges, &self.log_bytes)
     }
+}
+
+/// Moves the log into the file once it is long enough; the next transaction starts the log anew.
+fn move_log(
+    connection: &Connection,
+    log_bytes_min: u64,
+    gauges: &Gauges,
+    log_bytes: &Cell<u64>,
+) -> Result<(), StoreError> {
+    let failed = |error: rusqlite::Error| classify("writing rows", &error);
+    let path = connection.path().unwrap_or_default();
+    let log = std::fs::metadata(format!("{path}-wal")).map_or(0, |metadata| metadata.len());
+    if log >= log_bytes_min {
+        let after = checkpoint(connection, "PASSIVE").map_err(failed)?;
+        let bytes = after.log_pages * LOG_PAGE_BYTES;
+        gauges.state_log_bytes_largest.fetch_max(bytes, atomic::Ordering::Relaxed);
+        log_bytes.set(if after.is_whole() { 0 } else { bytes });
+    }
+    Ok(())
 }

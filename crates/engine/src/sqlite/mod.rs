@@ -40,7 +40,7 @@ use directory::{Directory, JOURNAL, JOURNAL_FILE, open_for_write};
 use domain::{Domain, Key};
 use journal::JournalWriter;
 use keeper::{Job, Keeper, Tools};
-use requests::{Published, Requests};
+use requests::{Published, Requests, Spares};
 use rows::{Largest, RowReader};
 use rusqlite::Connection;
 use segments::Segments;
@@ -135,6 +135,7 @@ impl<D: Domain> SqliteStore<D> {
         let (state, watermark, requests_until) = open_state(&directory, &tables, head)?;
         let published = Arc::new(Published::default());
         let segments = Segments::open(&state, Arc::clone(&published))?;
+        let spares = Spares::new(Arc::clone(&published), options.requests_segment_max);
         let mut requests = Requests::new(published, options.requests_segment_max);
         requests.read_runs(&state)?;
 
@@ -148,6 +149,7 @@ impl<D: Domain> SqliteStore<D> {
             largest,
             segments,
             journal: open_for_read(&journal_file).map_err(|error| classify("opening the journal", &error))?,
+            spares,
             checkpoint_log_bytes_min: options.state_checkpoint_log_bytes_min,
             log_bytes_max: options.state_log_bytes_max,
             log_bytes: Cell::new(0),

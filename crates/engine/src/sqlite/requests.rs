@@ -20,6 +20,10 @@ use std::sync::{Arc, Mutex};
 pub(super) const SEGMENT_BITS_MAX: u32 = 24;
 /// Bytes of one entry of a block or a run: the key, then the record's number, big-endian.
 pub(super) const ENTRY_BYTES: usize = 24;
+/// A page of the system's memory.
+const PAGE_BYTES: usize = 4_096;
+/// Keys that are put on each page of a map, so that hardly any page is left out.
+const TOUCHES_A_PAGE: usize = 4;
 /// Frozen maps that may wait for the keeper.
 const FROZEN_MAX: usize = 4;
 
@@ -56,6 +60,19 @@ impl Hasher for KeyHasher {
 /// A map that never grows: moving a million keys would hold every caller up for tens of milliseconds.
 fn empty(segment_max: usize) -> KeyMap {
     KeyMap::with_capacity_and_hasher(segment_max + segment_max / 8, BuildHasherDefault::default())
+}
+
+/// An empty map whose memory the system has handed out already. The first keys lie all over a fresh map, and each would
+/// wait for a page of memory: a tenth of a second for all callers together. So nobody gets a fresh map while they wait.
+fn touched(segment_max: usize) -> KeyMap {
+    let mut map = empty(segment_max);
+    let pages = segment_max * ENTRY_BYTES / PAGE_BYTES;
+    for number in 0..(pages * TOUCHES_A_PAGE).min(segment_max) as u64 {
+        let hash = number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        map.insert((u128::from(hash) << 64 | u128::from(number)).to_be_bytes(), 0);
+    }
+    map.clear();
+    map
 }
 
 /// Keys that will become a segment.
@@ -98,6 +115,8 @@ pub(super) struct Index {
 pub(super) struct Published {
     index: Mutex<Arc<Index>>,
     changes: AtomicU64,
+    /// The map that takes the place of the next one that is frozen.
+    spare: Mutex<Option<KeyMap>>,
 }
 
 impl Published {
@@ -112,6 +131,59 @@ impl Published {
 
     pub(super) fn now(&self) -> Arc<Index> {
         Arc::clone(&lock(&self.index))
+    }
+
+    /// Keeps an empty map for the next time that one is frozen.
+    pub(super) fn keep_spare(&self, spare: KeyMap) {
+        *lock(&self.spare) = Some(spare);
+    }
+
+    fn has_spare(&self) -> bool {
+        lock(&self.spare).is_some()
+    }
+
+    fn take_spare(&self) -> Option<KeyMap> {
+        lock(&self.spare).take()
+    }
+}
+
+/// The keeper's part in the maps of recent keys: it has one ready when the engine's thread freezes one, and takes the
+/// frozen ones back. A million keys are too much memory to get or to give back while callers wait.
+pub(super) struct Spares {
+    published: Arc<Published>,
+    segment_max: usize,
+    /// Keys that were seen since the last map came back.
+    keys: usize,
+    retired: Vec<Arc<Frozen>>,
+}
+
+impl Spares {
+    pub(super) fn new(published: Arc<Published>, segment_max: usize) -> Self {
+        Self { published, segment_max, keys: 0, retired: Vec::new() }
+    }
+
+    /// Takes a map back that is a segment now; the engine's thread may still look at it for a moment.
+    pub(super) fn retire(&mut self, frozen: Arc<Frozen>) {
+        self.retired.push(frozen);
+    }
+
+    /// Notes that `keys` were committed; makes a map ready once the next one will be needed.
+    pub(super) fn prepare(&mut self, keys: usize) {
+        self.keys += keys;
+        for frozen in std::mem::take(&mut self.retired) {
+            match Arc::try_unwrap(frozen) {
+                Ok(Frozen { keys: mut map, .. }) => {
+                    map.clear();
+                    self.published.keep_spare(map);
+                    self.keys = 0;
+                }
+                Err(used) => self.retired.push(used),
+            }
+        }
+        if self.keys > self.segment_max / 2 && self.retired.is_empty() && !self.published.has_spare() {
+            self.published.keep_spare(touched(self.segment_max));
+            self.keys = 0;
+        }
     }
 }
 
@@ -130,7 +202,7 @@ impl Requests {
     pub(super) fn new(published: Arc<Published>, segment_max: usize) -> Self {
         let seen = published.now();
         let changes_seen = published.changes.load(Ordering::Acquire);
-        Self { recent: empty(segment_max), unwritten: Vec::new(), published, seen, changes_seen, segment_max }
+        Self { recent: touched(segment_max), unwritten: Vec::new(), published, seen, changes_seen, segment_max }
     }
 
     /// Takes back what the runs on disk hold.
@@ -160,7 +232,8 @@ impl Requests {
         if self.recent.len() < self.segment_max || self.published.now().frozen.len() >= FROZEN_MAX {
             return None;
         }
-        let keys = std::mem::replace(&mut self.recent, empty(self.segment_max));
+        let next = self.published.take_spare().unwrap_or_else(|| empty(self.segment_max));
+        let keys = std::mem::replace(&mut self.recent, next);
         // The segment takes the place of the runs that it covers.
         self.unwritten.clear();
         let frozen = Arc::new(Frozen { keys, last_n, last_at });

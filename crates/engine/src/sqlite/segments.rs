@@ -10,6 +10,7 @@ use super::error::classify;
 use super::expiry::{Expiry, IsNeeded, KEPT_KEYS_MAX};
 use super::filter::Filter;
 use super::journal::{signed, unsigned};
+use super::keeper::sort_politely;
 use super::requests::{
     Frozen, Published, RequestKey, SEGMENT_BITS_MAX, Segment, block_of, block_row, read_entries, read_segments,
     write_entry,
@@ -18,11 +19,16 @@ use crate::store::StoreError;
 use rusqlite::{Connection, params};
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::thread::yield_now;
 
 /// Segments of a tier that are merged into one of the next.
 const SEGMENTS_MERGED: usize = 8;
 /// Entries of a block, on average: five blocks fill a page.
 const BLOCK_ENTRIES: usize = 64;
+/// Blocks of a new segment that are written in one transaction: less than a megabyte.
+const SLICE_BLOCKS_MAX: u64 = 512;
+/// Blocks written before the processor is offered to whoever waits for it.
+const YIELD_BLOCKS: u64 = 32;
 /// Slices of a merge.
 const MERGE_SLICES_MAX: u64 = 64;
 /// Blocks taken away in one transaction.
@@ -102,15 +108,33 @@ impl Segments {
         Ok(true)
     }
 
-    /// Writes a frozen map as a segment of tier 0 in one transaction; what is now older than the retention may go.
-    pub(super) fn write_frozen(&mut self, connection: &Connection, frozen: &Arc<Frozen>) -> Result<(), StoreError> {
+    /// Writes a frozen map as a segment of tier 0; what is now older than the retention may go. The blocks go in slices,
+    /// with `between` after each: a million keys at once would keep the disk from the journal for long. The segment has no
+    /// filter until all of it is there.
+    pub(super) fn write_frozen(
+        &mut self,
+        connection: &Connection,
+        frozen: &Arc<Frozen>,
+        between: &dyn Fn() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         let failed = |error: rusqlite::Error| classify("writing the request index", &error);
         let mut entries: Vec<(RequestKey, u64)> = frozen.keys.iter().map(|(key, n)| (*key, *n)).collect();
-        entries.sort_unstable();
+        sort_politely(&mut entries, Ord::cmp);
         let segment = self.first_tier(&entries, frozen.last_n, frozen.last_at);
+        insert_segment(connection, &segment, false).map_err(failed)?;
+        let mut rest = entries.as_slice();
+        let (mut start, blocks) = (0, 1_u64 << segment.bits);
+        while start < blocks {
+            let end = blocks.min(start + SLICE_BLOCKS_MAX);
+            let (slice, after) = rest.split_at(rest.partition_point(|(key, _)| block_of(key, segment.bits) < end));
+            let transaction = connection.unchecked_transaction().map_err(failed)?;
+            write_blocks(&transaction, &segment, start..end, slice).map_err(failed)?;
+            transaction.commit().map_err(failed)?;
+            (start, rest) = (end, after);
+            between()?;
+        }
         let write = || -> rusqlite::Result<()> {
             let transaction = connection.unchecked_transaction()?;
-            write_blocks(&transaction, &segment, 0..1 << segment.bits, &entries)?;
             insert_segment(&transaction, &segment, true)?;
             transaction.execute("DELETE FROM request_run WHERE last_n <= ?", [signed(frozen.last_n)])?;
             transaction
@@ -267,12 +291,13 @@ impl Merge {
                 entries.extend(read_entries(row.get_ref(0)?.as_blob()?)?);
             }
         }
-        entries.sort_unstable();
+        sort_politely(&mut entries, Ord::cmp);
         write_blocks(&transaction, &self.segment(Filter::new(0)), span(self.bits), &entries)?;
         transaction.commit()?;
         for (key, _) in &entries {
             self.filter.add(key);
         }
+        yield_now();
         self.next_slice += 1;
         Ok(())
     }
@@ -295,6 +320,9 @@ fn write_blocks(
     let mut rest = entries.iter().peekable();
     let mut bytes = Vec::new();
     for block in blocks {
+        if block.is_multiple_of(YIELD_BLOCKS) {
+            yield_now();
+        }
         bytes.clear();
         while let Some((key, n)) = rest.next_if(|(key, _)| block_of(key, segment.bits) == block) {
             write_entry(&mut bytes, key, *n);
