@@ -9,6 +9,7 @@ use crate::domain::{
 use crate::oauth::{self, ClientId, Oauth, OauthError};
 use crate::options::{BankOptions, Options};
 use crate::pages;
+use crate::pushes::Pushes;
 use crate::windows::{StaticStop, Windows};
 use crate::work::Work;
 use crate::{api, bank_desk};
@@ -38,6 +39,7 @@ struct Parts {
     work: Work,
     oauth: Oauth,
     pages: pages::Desk,
+    pushes: Pushes,
 }
 
 /// Why a gateway could not be opened. It says who must act.
@@ -141,7 +143,9 @@ impl Gateway {
         let oauth = open_oauth(&options, &vault, &outside)?;
         let pages = pages::Desk::new(outside.chance.as_ref(), options.banner);
         let vault = Mutex::new(vault);
-        let this = Self(Arc::new(Parts { options, outside, engine, vault, connectors, windows, work, oauth, pages }));
+        let pushes = Pushes::default();
+        let parts = Parts { options, outside, engine, vault, connectors, windows, work, oauth, pages, pushes };
+        let this = Self(Arc::new(parts));
         for client in this.0.oauth.clients.all() {
             this.register(client.settings.client_id.as_str()).await?;
         }
@@ -196,7 +200,8 @@ impl Gateway {
         let notices = self.0.pages.notices.run_due(self, now, budget).await;
         let rotation = self.0.oauth.rotate_due(&self.0.outside, now);
         let work = self.0.work.run_due(self, now, budget.saturating_sub(notices.done)).await;
-        notices.and(rotation).and(work)
+        let pushes = self.0.pushes.run_due(self, now).await;
+        notices.and(rotation).and(work).and(pushes)
     }
 
     /// Stops: what was accepted is answered, every row is written.

@@ -13,6 +13,7 @@ mod gateway;
 pub mod oauth;
 pub mod options;
 pub mod pages;
+mod pushes;
 pub mod windows;
 mod work;
 

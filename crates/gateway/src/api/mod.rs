@@ -13,6 +13,8 @@ mod events;
 mod mandates;
 pub mod problem;
 
+pub use events::{event as told_event, told_after};
+
 use crate::gateway::Gateway;
 use axum::Router;
 use axum::routing::{get, post, put};

@@ -121,6 +121,7 @@ impl Domain for Gateway {
     fn command_name(command: &Command) -> &'static str {
         match command {
             Command::Operator(operator::Command::Register { .. }) => "operator.register",
+            Command::Operator(operator::Command::Take { .. }) => "operator.take",
             Command::Bank(bank::Command::Switch { .. }) => "bank.switch",
             Command::Bank(bank::Command::SetFactors { .. }) => "bank.set_factors",
             Command::Bank(bank::Command::Report(_)) => "bank.report",

@@ -31,6 +31,8 @@ pub struct Operator {
     pub id: OperatorId,
     /// The number of what it was told last.
     pub told: u64,
+    /// The number of what it took last, where it is called.
+    pub taken: u64,
     /// When it was registered.
     pub registered: Time,
 }
@@ -96,6 +98,13 @@ pub enum Command {
         /// Who.
         operator: OperatorId,
     },
+    /// One took what it was called for, up to this number.
+    Take {
+        /// Who.
+        operator: OperatorId,
+        /// The number of the last.
+        n: u64,
+    },
 }
 
 /// What happened to operators.
@@ -108,6 +117,13 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// One took what it was called for.
+    Taken {
+        /// Who.
+        operator: OperatorId,
+        /// Up to which number.
+        n: u64,
+    },
 }
 
 /// The key of the `n`th thing that `operator` is told.
@@ -117,7 +133,7 @@ pub fn told_key(operator: OperatorId, n: u64) -> Key {
 
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     match command {
-        Command::Register { .. } => keys.push(OPERATORS_KEY),
+        Command::Register { .. } | Command::Take { .. } => keys.push(OPERATORS_KEY),
     }
 }
 
@@ -129,6 +145,14 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
                 return Err(Refusal::Full { noun: Noun::Operator });
             }
             let event = Event::Registered { operator: *operator, at: moment.now };
+            Ok((vec![super::Event::Operator(event)], Receipt::Done))
+        }
+        Command::Take { operator, n } => {
+            let row = rows.operator(*operator).ok_or(Refusal::Unknown { noun: Noun::Operator })?;
+            if *n <= row.taken || *n > row.told {
+                return Ok((Vec::new(), Receipt::Done));
+            }
+            let event = Event::Taken { operator: *operator, n: *n };
             Ok((vec![super::Event::Operator(event)], Receipt::Done))
         }
     }
@@ -165,7 +189,7 @@ pub(crate) fn keys_of(rows: Rows<'_>, operator: OperatorId, keys: &mut Vec<Key>)
 impl Event {
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
-            Self::Registered { .. } => each(OPERATORS_KEY),
+            Self::Registered { .. } | Self::Taken { .. } => each(OPERATORS_KEY),
         }
     }
 
@@ -175,7 +199,12 @@ impl Event {
                 let Row::Operators(row) = row.get_or_insert_with(|| Row::Operators(Operators::default())) else {
                     wrong_row(key)
                 };
-                row.operators.push(Operator { id: *operator, told: 0, registered: *at });
+                row.operators.push(Operator { id: *operator, told: 0, taken: 0, registered: *at });
+            }
+            Self::Taken { operator, n } => {
+                let Some(Row::Operators(row)) = row else { wrong_row(key) };
+                let known = row.operators.iter_mut().find(|known| known.id == *operator);
+                known.unwrap_or_else(|| wrong_row(key)).taken = *n;
             }
         }
     }

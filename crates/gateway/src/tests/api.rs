@@ -5,10 +5,14 @@ use super::world::{BANK, SECRET, World};
 use crate::domain::account::{Command as AccountCommand, NoticeKind};
 use crate::domain::mandate::{self, Why};
 use crate::domain::{Command, Factor, MandateId, MissingFact, Receipt};
+use axum::{Router, routing};
 use bytes::Bytes;
 use engine::Clock;
-use http::Request;
+use http::{Request, StatusCode};
 use serde_json::{Value, json};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use web::jose::{JwkSet, Token};
 use web::webhook::{self, Key};
 use web::{Bounds, Transport};
 
@@ -236,4 +240,50 @@ async fn what_nobody_collects_expires() {
     world.work().await;
     let row = world.gateway.mandate(mandate).await.expect("it is read").expect("it is there");
     assert_eq!(row.status, mandate::Status::Expired);
+}
+
+/// An operator's server that refuses the first call, and keeps what it takes.
+fn listener(taken: &Arc<Mutex<Vec<String>>>) -> Router {
+    let (taken, calls) = (Arc::clone(taken), Arc::new(AtomicU32::new(0)));
+    Router::new().route(
+        "/events",
+        routing::post(move |body: String| async move {
+            if calls.fetch_add(1, Ordering::SeqCst) == 0 {
+                return StatusCode::SERVICE_UNAVAILABLE;
+            }
+            taken.lock().expect("nobody panicked").push(body);
+            StatusCode::ACCEPTED
+        }),
+    )
+}
+
+#[tokio::test]
+async fn operators_are_called_with_what_they_are_told_in_order_and_signed() {
+    let mut world = World::new().await;
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    world.routers.add("kinchaku.localhost", listener(&taken));
+    settled_debit(&world, 9_000).await;
+    world.work().await;
+    assert!(taken.lock().expect("nobody panicked").is_empty());
+    world.pass(5_000);
+    world.work().await;
+    world.restart().await;
+    world.work().await;
+    let keys = get(&world, "kinchaku", "jwks").await.1;
+    let keys = JwkSet::parse(&keys).expect("keys");
+    let taken = taken.lock().expect("nobody panicked").clone();
+    let claims: Vec<Value> = taken
+        .iter()
+        .map(|text| {
+            let signed = Token::parse(text).expect("a token");
+            assert_eq!(signed.header.kind.as_deref(), Some("secevent+jwt"));
+            let mut keys = keys.candidates(signed.header.algorithm, signed.header.key_id.as_deref());
+            keys.find_map(|key| signed.verify::<Value>(key).ok()).expect("it is signed")
+        })
+        .collect();
+    let numbers: Vec<_> = claims.iter().map(|claims| claims["n"].as_u64()).collect();
+    assert_eq!(numbers, [Some(1), Some(2), Some(3)], "each once, also over a restart");
+    let kind = "http://gateway.localhost:8080/gateway/v1/events#debit.settled";
+    assert_eq!(claims[2]["events"][kind]["settled_amount"], 9_000);
+    assert_eq!((&claims[2]["aud"], &claims[2]["iss"]), (&json!("kinchaku"), &json!("http://gateway.localhost:8080")));
 }

@@ -74,7 +74,7 @@ fn options(directory: &TempDir, files: bool) -> Options {
         name_en: "Kinchaku".into(),
         redirect_uris: vec!["http://localhost:8080/link/callback".into()],
         jwks: json!({ "keys": [SigningKey::eddsa(&[7; 32]).public().to_value()] }),
-        events_url: None,
+        events_url: Some(format!("http://{client_id}.localhost/events")),
     };
     options.operators = vec![operator("kinchaku"), operator("fukuro")];
     options.banks = vec![BankOptions {
