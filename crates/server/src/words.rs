@@ -92,9 +92,6 @@ const fn sentence(kind: Kind) -> (&'static str, &'static str) {
         Kind::SendGivenBack => ("送金が取り消され、残高に戻りました。", "Your send came back."),
         Kind::VoucherRedeemed => ("バウチャーをチャージしました。", "A voucher was redeemed."),
         Kind::BonusGiven => ("ポイントを付与しました。", "You were given points."),
-        Kind::BonusLapsed => ("ポイントの有効期限が切れました。", "Points of yours ran out."),
-        Kind::WriteOffProposed => ("不足金の償却が提案されました。", "A debt is proposed to be written off."),
-        Kind::DebtWrittenOff => ("不足金を償却しました。", "A debt was written off."),
         Kind::MandateRequested => {
             ("銀行口座の登録が申し込まれました。", "Somebody asked to link a bank account to your wallet.")
         }
