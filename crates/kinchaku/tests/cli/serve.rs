@@ -84,6 +84,36 @@ fn the_sandbox_has_a_host_for_each_service_says_what_it_is_and_ends_when_told() 
     assert_eq!(served.stop(), Some(0));
 }
 
+/// The README as it stands.
+const README: &str = include_str!("../../../../README.md");
+
+#[test]
+fn the_readmes_commands_do_what_it_says() {
+    let served = Served::start();
+    let blocks = README.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let story: Vec<&str> = blocks.filter(|block| block.contains("post() {")).collect();
+    assert_eq!(story.len(), 1, "the README has one story");
+    let story = story[0].replace(":8080", &format!(":{}", served.port));
+    let output = Command::new("bash").args(["-euc", &story]).output().expect("bash is there");
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.success(), "{text}");
+    for shows in [
+        r#""status":"approved""#,
+        r#""status":"active""#,
+        r#""status":"settled","amount":10000"#,
+        r#""status":"captured""#,
+        r#""status":"completed""#,
+        r#""status":"settled","amount":1000"#,
+        // Of 10,000 yen, 500 went to the shop, 300 to the friend and 1,000 back.
+        r#""balance_after":8200"#,
+        // And the bank's own statement.
+        r#""amount":-10000"#,
+        r#""balance":491000"#,
+    ] {
+        assert!(text.contains(shows), "{shows} is not in: {text}");
+    }
+}
+
 #[test]
 fn a_sandbox_and_an_operators_data_never_meet() {
     let data = TempDir::new().expect("a directory for the test");
