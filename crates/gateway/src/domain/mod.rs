@@ -30,6 +30,11 @@ mod sums;
 pub mod table;
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests count in numbers far from their ends, and ask for the one variant that they expect"
+)]
 mod tests;
 
 pub use factor::{Factor, Factors, Strength};

@@ -1,3 +1,5 @@
-//! Tests of the gateway's rules: stories told in sentences, what must always hold, and what is stored for ever.
+//! Tests of the gateway's rules alone: what must hold whatever the banks say and in whatever order, and what is stored for ever.
 
+mod golden;
+mod properties;
 mod world;

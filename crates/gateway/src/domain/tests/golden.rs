@@ -1,0 +1,195 @@
+//! The bytes that live for ever: one event of each kind as it was first stored, and what the rows come to, from nothing. A
+//! change of code that fails here has changed the stored form, or the meaning of the past.
+//!
+//! `golden.txt` holds one event a line in hexadecimal, in the order in which they happened, and a digest of each row at the
+//! end. An event's line is never edited. To add a variant: append deeds to [`deeds`], run
+//! `cargo test -p gateway golden | sed -n 's/^golden| //p'`, which fails and prints the file as it should be.
+
+use super::world::{World, apply, bank_code, operator_id, reference};
+use crate::domain::account::{self, NoticeKind};
+use crate::domain::bank::{self, Function, Incident, Side};
+use crate::domain::mandate::{self, Limits, RevokedBy, Why};
+use crate::domain::movement::{self, Code, Outcome, Source, Target};
+use crate::domain::{
+    AccountId, AccountRefId, Command, Event, Factor, Factors, MandateId, MovementId, NotMeId, Row, StaffId, operator,
+};
+use domain::{Id, Key};
+use ledger::Yen;
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+const GOLDEN: &str = include_str!("golden.txt");
+
+/// Everything that can happen, by commands.
+fn deeds() -> Vec<Event> {
+    let mut world = World::new();
+    let (operator, bank, by) = (operator_id(), bank_code(), StaffId(Id::from_number(9)));
+    let weak = world.link(100, "thief", &[Factor::Account, Factor::Pin]);
+    let notice = account::Command::Notice {
+        account: AccountId(Id::from_number(7)),
+        details: details(),
+        kind: NoticeKind::Linked,
+        mandate: weak,
+        operator,
+        account_ref: AccountRefId(Id::from_number(8)),
+        code: NotMeId(Id::from_number(10)),
+    };
+    world.done(&Command::Account(notice));
+    let strong = world.link(101, "holder", &[Factor::Account, Factor::OneTimePassword]);
+    world.request(1, Target::DebitOf(strong), 1_000).expect("it may be asked");
+    let movement = MovementId::of_hash(Id::from_number(1));
+    world.answer(1, Outcome::NotFound { last: false }, Source::Inquiry);
+    world.done(&Command::Movement(movement::Command::Take { movement }));
+    world.answer(1, Outcome::Settled { amount: Yen::new(1_000) }, Source::Callback);
+    world.answer(1, Outcome::Declined { code: Code::Other }, Source::DayFile);
+    world.request(2, Target::ReturnOf(movement), 400).expect("it may be asked");
+    world.answer(2, Outcome::Declined { code: Code::NoAccount }, Source::Request);
+    world.request(3, Target::CreditOf(strong), 500).expect("it may be asked");
+    world.answer(3, Outcome::Settled { amount: Yen::new(500) }, Source::Request);
+    world.answer(3, Outcome::Reversed { amount: Yen::new(500) }, Source::Callback);
+    world.done(&Command::Mandate(mandate::Command::Confirm { mandate: strong, channel: Factor::Letter }));
+    let switch = |stop| bank::Command::Switch {
+        bank,
+        function: Function::StaticFactors,
+        stop,
+        side: Side::Gateway,
+        by: Some(by),
+        reason: "one value was tried on many accounts".into(),
+    };
+    world.done(&Command::Bank(switch(true)));
+    world.done(&Command::Bank(switch(false)));
+    let sets = vec![[Factor::Account, Factor::SmsCode].into_iter().collect::<Factors>()];
+    world.done(&Command::Bank(bank::Command::SetFactors { bank, sets, by }));
+    let incident = Incident {
+        id: Id::from_number(11),
+        bank,
+        factors: [Factor::Account, Factor::Pin].into_iter().collect(),
+        from: world.now,
+        until: world.now,
+        accounts: 3,
+        amount: Yen::new(90_000),
+        note: "look for grants at night".into(),
+    };
+    world.done(&Command::Bank(bank::Command::Report(incident)));
+    world.done(&Command::Operator(operator::Command::Take { operator, n: 2 }));
+    world.done(&Command::Account(account::Command::NotMe { code: NotMeId(Id::from_number(10)) }));
+    let (why, by) = (Why::Unneeded, RevokedBy::Operator);
+    world.done(&Command::Mandate(mandate::Command::Revoke { mandate: strong, operator: Some(operator), by, why }));
+    assert!(world.request(4, Target::DebitOf(strong), 1).is_err());
+    reviewed(&mut world);
+    world.journal
+}
+
+fn details() -> account::Details {
+    let sealed = account::Sealed(vec![1, 2, 3]);
+    let kind = account::AccountKind::Ordinary;
+    account::Details { bank: bank_code(), branch: "100".into(), kind, masked: "****567".into(), sealed }
+}
+
+/// A grant that the desk must compare, one that is refused, and one that nobody wants.
+fn reviewed(world: &mut World) {
+    let (operator, bank, account) = (operator_id(), bank_code(), AccountId(Id::from_number(12)));
+    for (number, name) in [(200, Some("close")), (201, Some("no")), (202, None)] {
+        let mandate = MandateId(Id::from_number(number));
+        let limits = Limits { per_time: Yen::new(1), per_month: Yen::new(1) };
+        let (reference, wallet) = (reference(&format!("m{number}")), reference("w"));
+        let request = mandate::Request { mandate, operator, reference, wallet, bank, limits };
+        world.done(&Command::Mandate(mandate::Command::Request(request)));
+        let Some(name) = name else {
+            world.done(&Command::Mandate(mandate::Command::Abandon { mandate }));
+            continue;
+        };
+        let grant = mandate::Grant {
+            account,
+            account_ref: AccountRefId(Id::from_number(13)),
+            name: if name == "close" { crate::domain::name::Grade::Close } else { crate::domain::name::Grade::No },
+            birth_date_matches: true,
+            factors: [Factor::Account, Factor::BankApp].into_iter().collect(),
+            contact_notified: true,
+        };
+        let details = details();
+        world.done(&Command::Mandate(mandate::Command::Grant { mandate, grant, details }));
+        if name == "close" {
+            world.done(&Command::Mandate(mandate::Command::Collect { mandate, operator, account }));
+            let by = StaffId(Id::from_number(9));
+            world.done(&Command::Mandate(mandate::Command::Decide { mandate, account, accept: true, by }));
+        }
+    }
+}
+
+/// FNV-1a, 64 bits: enough to see that something changed.
+fn digest(bytes: &[u8]) -> u64 {
+    let step = |digest: u64, byte: &u8| (digest ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+}
+
+fn written(events: &[Event]) -> String {
+    let mut rows: BTreeMap<Key, Row> = BTreeMap::new();
+    let mut text = String::new();
+    for event in events {
+        let bytes = postcard::to_stdvec(event).expect("an event can be stored");
+        for byte in bytes {
+            write!(text, "{byte:02x}").expect("a string takes it");
+        }
+        text.push('\n');
+        apply(&mut rows, event, None);
+    }
+    for (key, row) in &rows {
+        let bytes = postcard::to_stdvec(row).expect("a row can be stored");
+        assert_eq!(postcard::from_bytes::<Row>(&bytes).expect("a stored row is readable"), *row);
+        writeln!(text, "row {} {:x} {:016x}", key.table.0, key.id.number(), digest(&bytes)).expect("a string takes it");
+    }
+    text
+}
+
+#[test]
+fn old_events_are_read_and_do_what_they_did() {
+    let from_hex = |hex: &str| -> Vec<u8> {
+        let digits = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hexadecimal");
+        (0..hex.len()).step_by(2).map(digits).collect()
+    };
+    let lines = GOLDEN.lines().filter(|line| !line.starts_with("row "));
+    let old: Vec<Event> =
+        lines.map(|line| postcard::from_bytes(&from_hex(line)).expect("a stored event is readable")).collect();
+    let (old, new) = (written(&old), written(&deeds()));
+    if old != GOLDEN || new != GOLDEN {
+        for line in new.lines() {
+            println!("golden| {line}");
+        }
+    }
+    assert!(old == GOLDEN, "the past comes to other rows");
+    assert!(new == GOLDEN, "the same deeds are stored otherwise");
+}
+
+#[test]
+fn every_kind_of_event_is_there() {
+    let text = format!("{:?}", deeds());
+    for name in [
+        "Refused { at",
+        "Operator(Registered",
+        "Operator(Taken",
+        "Bank(Switched",
+        "Bank(FactorsSet",
+        "Account(Seen",
+        "Account(Noticed",
+        "Account(Disowned",
+        "Mandate(Requested",
+        "Mandate(Authenticating",
+        "Mandate(Granted",
+        "Mandate(Refused",
+        "Mandate(Collected",
+        "Mandate(Accepted",
+        "Mandate(Activated",
+        "Mandate(Ended",
+        "Mandate(Confirmed",
+        "Mandate(Revoked",
+        "Movement(Requested",
+        "Movement(Taken",
+        "Movement(Doubted",
+        "Movement(Ended",
+        "Movement(Contradicted",
+        "Told(",
+    ] {
+        assert!(text.contains(name), "no golden bytes of {name}");
+    }
+}
