@@ -31,12 +31,27 @@ const CALLS: &[&str] = &["Timestamp::now", "Zoned::now"];
 const STRICT_LINTS: &[&str] =
     &["arithmetic_side_effects", "as_conversions", "float_arithmetic", "indexing_slicing", "wildcard_enum_match_arm"];
 
+/// Folders that are pure in a crate that as a whole is not: a service's rules.
+const FOLDERS: &[(&str, &str)] = &[("gateway", "src/domain/")];
+
 fn is_pure(name: &str) -> bool {
     CRATES.iter().any(|of_house| of_house.pure && of_house.name == name)
 }
 
+fn is_in_pure(name: &str, path: &str) -> bool {
+    is_pure(name) || FOLDERS.iter().any(|(of, folder)| *of == name && path.starts_with(folder))
+}
+
+/// Whether `path` is where a pure crate or folder turns on its lints.
+fn is_first(name: &str, path: &str) -> bool {
+    let is_first_of = |(of, folder): &(&str, &str)| *of == name && path == format!("{folder}mod.rs");
+    (is_pure(name) && path == "src/lib.rs") || FOLDERS.iter().any(is_first_of)
+}
+
 fn pure_sources(tree: &Tree) -> impl Iterator<Item = &File> {
-    tree.files.iter().filter(|file| file.is_rust() && file.in_crate().is_some_and(|(name, _)| is_pure(name)))
+    tree.files
+        .iter()
+        .filter(|file| file.is_rust() && file.in_crate().is_some_and(|(name, path)| is_in_pure(name, path)))
 }
 
 /// A pure crate depends on nothing that reaches outside.
@@ -98,7 +113,7 @@ fn line_at(code: &str, start: usize) -> usize {
 /// A pure crate's `lib.rs` turns on the lints that guard arithmetic and matches.
 pub fn strict_lints(tree: &Tree) -> Vec<Violation> {
     let mut violations = Vec::new();
-    for file in pure_sources(tree).filter(|file| file.in_crate().is_some_and(|(_, path)| path == "src/lib.rs")) {
+    for file in pure_sources(tree).filter(|file| file.in_crate().is_some_and(|(name, path)| is_first(name, path))) {
         let attributes = attributes(&code_of(&file.text));
         let is_on = |lint: &str| {
             attributes.iter().any(|attribute| {
@@ -135,6 +150,16 @@ mod tests {
             ],
         );
         check(dependencies, &[("crates/engine/Cargo.toml", "[dependencies]\nuuid = \"1\"")], &[]);
+    }
+
+    #[test]
+    fn a_services_rules_are_pure_and_the_rest_of_it_is_not() {
+        let names_a_clock = "//! Rules.\nuse std::time::SystemTime;";
+        let expected = ["crates/gateway/src/domain/bank.rs:2: a pure crate names `SystemTime`"];
+        check(words, &[("crates/gateway/src/domain/bank.rs", names_a_clock)], &expected);
+        check(words, &[("crates/gateway/src/gateway.rs", names_a_clock)], &[]);
+        let expected = ["crates/gateway/src/domain/mod.rs:1: add `#![warn("];
+        check(strict_lints, &[("crates/gateway/src/domain/mod.rs", "//! Rules.")], &expected);
     }
 
     fn check_words(text: &str, expected: &[&str]) {
