@@ -166,7 +166,8 @@ impl Services {
             let sandbox = sandbox::Sandbox::open(options, outside.clone()).await.map_err(|error| error.to_string())?;
             services.sandbox = Some(Arc::new(sandbox));
         }
-        if let Some(options) = plan.gateway {
+        if let Some(mut options) = plan.gateway {
+            options.operators.extend(services.sandbox.as_deref().map(plan::second_operator));
             let gateway = gateway::Gateway::open(options, outside.clone()).await;
             services.gateway = Some(gateway.map_err(|error| format!("the gateway: {error}"))?);
         }

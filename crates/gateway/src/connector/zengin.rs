@@ -104,8 +104,34 @@ fn detail(options: &FileOptions, bank: BankCode, line: &Line) -> Detail {
     }
 }
 
+/// Bytes of a record.
+const RECORD_BYTES: usize = 120;
+
+/// Whether this is a result file without records, of this bank and day: nothing was debited. The reader takes files with
+/// records alone, so header, trailer and end are looked at here.
+fn says_nothing(bytes: &[u8], bank: BankCode, day: Day) -> bool {
+    let records: Vec<u8> = bytes.iter().copied().filter(|byte| !matches!(byte, b'\r' | b'\n' | 0x1a)).collect();
+    let date = day.date();
+    let place = format!("{:02}{:02}{bank}", date.month(), date.day());
+    let (Some(header), Some(trailer), Some(end)) = (
+        records.get(..RECORD_BYTES),
+        records.get(RECORD_BYTES..2 * RECORD_BYTES),
+        records.get(2 * RECORD_BYTES..3 * RECORD_BYTES),
+    ) else {
+        return false;
+    };
+    records.len() == 3 * RECORD_BYTES
+        && header.starts_with(format!("1{KIND}").as_bytes())
+        && header.get(54..62) == Some(place.as_bytes())
+        && trailer.starts_with(format!("8{:054}", 0).as_bytes())
+        && end.starts_with(b"9")
+}
+
 /// What a result file says, record by record; none for what is no such file, or one of another bank or date.
 pub fn result_lines(bytes: &[u8], bank: BankCode, day: Day) -> Option<Vec<ResultLine>> {
+    if says_nothing(bytes, bank, day) {
+        return Some(Vec::new());
+    }
     let file = zengin_fmt::parse_account_transfer_result(bytes).ok()?;
     let date = day.date();
     let is_its = file.header.kind_code == KIND
@@ -123,4 +149,26 @@ pub fn result_lines(bytes: &[u8], bank: BankCode, day: Day) -> Option<Vec<Result
         Some(ResultLine { movement: MovementId::of_bank_reference(&detail.customer_number), amount, outcome })
     };
     file.details.iter().map(line).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_records_says_that_nothing_was_debited_and_only_of_its_bank_and_day() {
+        let bank: BankCode = "0125".parse().expect("a code");
+        let day = Day::from_number(18_506);
+        let date = day.date();
+        let header = format!("19100000000001{:<40}{:02}{:02}0125", "ｺｳｻﾞ".len(), date.month(), date.day());
+        let file = format!("{header:<120}{:<120}{:<120}", format!("8{:054}", 0), "9");
+        let crlf = file.as_bytes().chunks(120).flat_map(|record| [record, b"\r\n"].concat()).collect::<Vec<_>>();
+        for (bytes, expected) in [(file.as_bytes(), Some(0)), (&crlf, Some(0)), (&file.as_bytes()[..240], None)] {
+            assert_eq!(result_lines(bytes, bank, day).map(|lines| lines.len()), expected);
+        }
+        assert!(result_lines(file.as_bytes(), bank, day.plus(1)).is_none());
+        assert!(result_lines(file.as_bytes(), "0168".parse().expect("a code"), day).is_none());
+        let claims_one = file.replace(&format!("8{:054}", 0), &format!("8000001{:048}", 0));
+        assert!(result_lines(claims_one.as_bytes(), bank, day).is_none());
+    }
 }

@@ -231,6 +231,19 @@ fn sandbox_gateway(
     Ok(options)
 }
 
+/// The sandbox's other operator, as the gateway is to know it.
+pub fn second_operator(sandbox: &sandbox::Sandbox) -> OperatorOptions {
+    let facts = sandbox.second_operator();
+    OperatorOptions {
+        client_id: facts.client_id.to_owned(),
+        name: facts.name.to_owned(),
+        name_en: facts.name_en.to_owned(),
+        redirect_uris: vec![facts.redirect_uri],
+        jwks: facts.jwks,
+        events_url: None,
+    }
+}
+
 fn operator_gateway(data: &Path, config: &config::Gateway) -> Result<gateway::Options, String> {
     let mut options = gateway::Options::new(data.join("gateway"), config.origin.clone());
     options.master_key.clone_from(&config.master_key_file);

@@ -19,6 +19,8 @@ use web::{Json, Problem, chance};
 
 /// The digits of a code that the wallet sends.
 const CODE_DIGITS: usize = 6;
+/// The newest messages that are searched for a code.
+const MESSAGES_MAX: usize = 10;
 /// What the account of a new holder has, in yen.
 const BALANCE: i64 = 500_000;
 
@@ -154,8 +156,9 @@ async fn identify(state: &State, path: &str, token: &str, customer: &Customer) -
 /// The newest code that was sent to `to`. What sends it may be work that is due now.
 async fn code_to(state: &State, to: &str) -> Result<String, Problem> {
     state.options.clock.settle().await;
-    let messages = messages::inbox(state, Some(to), 1).await?;
-    let digits = messages.first().and_then(|message| {
+    let messages = messages::inbox(state, Some(to), MESSAGES_MAX).await?;
+    // Other news may have come behind the code.
+    let digits = messages.iter().find_map(|message| {
         let mut runs = message.text.split(|letter: char| !letter.is_ascii_digit());
         runs.find(|digits| digits.len() >= CODE_DIGITS).map(str::to_owned)
     });

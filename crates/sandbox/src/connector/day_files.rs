@@ -31,6 +31,8 @@ pub(super) const FILE_BYTES_MAX: usize = 24 << 20;
 const MOVEMENTS_MAX: usize = 200_000;
 /// What a file of kind 91 is.
 const KIND: u8 = 91;
+/// Bytes of a record.
+const RECORD_BYTES: usize = 120;
 /// Bytes of a holder's name in a record.
 const NAME_BYTES: usize = 30;
 /// Bytes of a bank's or branch's name in a record.
@@ -46,20 +48,46 @@ pub(super) async fn day_file(
     if day >= state.outside.now().day() {
         return Err(Problem::not_found().detail("The file of a day is there when the day is over."));
     }
-    let movements = movements_of(&state, bank, day).await?;
-    if movements.is_empty() {
-        return Ok(StatusCode::NO_CONTENT.into_response());
-    }
-    let mut details = Vec::with_capacity(movements.len());
-    for movement in &movements {
+    let mut details = Vec::new();
+    for movement in &movements_of(&state, bank, day).await? {
         details.push(detail(&state, movement).await?);
     }
-    let file = File { header: header(&state, bank, day), trailer: trailer(&details), details, end: End };
-    let bytes = zengin_fmt::to_bytes(&file, OutputFormat::canonical()).map_err(|error| {
+    let bytes = written(header(&state, bank, day), details).map_err(|error| {
         tracing::error!(%error, %bank, "sandbox: a day file cannot be written");
         Problem::internal()
     })?;
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], bytes).into_response())
+}
+
+/// The file's bytes. A day without debits has header, trailer and end: that nothing was debited is an answer too.
+fn written(header: Header, details: Vec<Detail>) -> Result<Vec<u8>, zengin_fmt::Error> {
+    if !details.is_empty() {
+        let file = File { header, trailer: trailer(&details), details, end: End };
+        return zengin_fmt::to_bytes(&file, OutputFormat::canonical());
+    }
+    // The writer knows no file without records, so one is written and left out.
+    let (details, trailer) = (vec![placeholder(&header)], trailer(&[placeholder(&header)]));
+    let mut bytes = zengin_fmt::to_bytes(&File { header, details, trailer, end: End }, OutputFormat::canonical())?;
+    bytes.truncate(RECORD_BYTES);
+    bytes.extend(format!("{:<RECORD_BYTES$}", format!("8{:054}", 0)).bytes());
+    bytes.extend(format!("{:<RECORD_BYTES$}", "9").bytes());
+    Ok(bytes)
+}
+
+fn placeholder(header: &Header) -> Detail {
+    Detail {
+        bank_code: header.bank_code.clone(),
+        bank_name: header.bank_name.clone(),
+        branch_code: header.branch_code.clone(),
+        branch_name: String::new(),
+        account_type: 1,
+        account_number: "0000001".into(),
+        account_holder_name: "-".into(),
+        amount: 1,
+        new_code: 0,
+        customer_number: "0".into(),
+        result_code: 0,
+    }
 }
 
 /// The debits that `bank` decided on `day`, in their order.

@@ -78,9 +78,16 @@ pub const fn message_key(id: Id) -> Key {
     Key::new(table::MESSAGE, id)
 }
 
-/// The key of the inbox of one address or number.
+/// The key of the inbox of one address or number: `080-1234-5678` and `+818012345678` are one.
 pub fn inbox_key(to: &str) -> Key {
-    Key::new(table::INBOX, super::hashed("inbox", &[to.trim().to_lowercase().as_bytes()]))
+    let is_number = to.chars().all(|letter| letter.is_ascii_digit() || matches!(letter, '+' | '-' | ' '));
+    let digits: String = to.chars().filter(char::is_ascii_digit).collect();
+    let to = match (is_number, digits.strip_prefix('0')) {
+        (true, Some(domestic)) => format!("+81{domestic}"),
+        (true, None) => format!("+{digits}"),
+        (false, _) => to.trim().to_lowercase(),
+    };
+    Key::new(table::INBOX, super::hashed("inbox", &[to.as_bytes()]))
 }
 
 /// The key of the inbox that has everything.

@@ -44,10 +44,24 @@ async fn the_days_file_has_every_debit_that_was_decided_and_is_there_when_the_da
     let expected = [("A", 0, 10_000), ("B", 1, 900_000), ("C", 2, 5)];
     let expected = expected.map(|(name, code, amount)| (format!("0000000000000000000{name}"), code, amount));
     assert_eq!(results(file), expected);
-    assert_eq!(day_file(&world, "2020-08-31").await, (204, None), "a day without debits");
+    assert_eq!(day_file(&world, "2020-08-31").await, (200, None), "a day without debits: too short for the reader");
     assert_eq!(day_file(&world, "yesterday").await.0, 400);
     world.clock.advance(86_400).await.expect("it advances");
     assert_eq!(results(day_file(&world, "2020-09-02").await.1), [("0000000000000000000E".to_owned(), 0, 3)]);
+}
+
+#[tokio::test]
+async fn a_day_without_debits_has_a_file_that_says_so() {
+    let world = World::new(Policies::AsOf2020).await;
+    let request = Request::get("http://bank-0125.localhost/connector/v1/day-files/2020-08-31")
+        .header("authorization", format!("Bearer {BANK_KEY}"))
+        .body(Bytes::new());
+    let answer = world.routers.call(request.expect("a request"), Bounds::default()).await.expect("an answer");
+    let records: Vec<&[u8]> = answer.body().chunks(120).collect();
+    assert_eq!(records.len(), 3);
+    assert!(records[0].starts_with(b"1910") && &records[0][54..62] == b"08310125");
+    assert!(records[1].starts_with(format!("8{:054} ", 0).as_bytes()) && records[1].len() == 120);
+    assert!(records[2].starts_with(b"9 ") && records[2].len() == 120);
 }
 
 fn request_file(details: &[(&str, &str, u64)]) -> Bytes {

@@ -198,3 +198,15 @@ async fn a_shops_webhooks_are_taken_and_shown() {
     let (subject, text) = (&inbox["data"][0]["subject"], &inbox["data"][0]["text"]);
     assert_eq!((subject, text), (&json!("msg_1 v1,abc"), &json!(r#"{"type":"payment.settled"}"#)));
 }
+
+#[tokio::test]
+async fn a_number_has_one_inbox_however_it_is_written() {
+    let world = World::new(Policies::AsOf2020).await;
+    let message = json!({ "id": "1", "channel": "sms", "to": "+818012345678", "text": "t" });
+    wallet(&world, Method::POST, "/messages/v1/messages", message).await;
+    for (to, messages) in [("08012345678", 1), ("080-1234-5678", 1), ("%2B81 80 1234 5678", 1), ("08012345679", 0)] {
+        let path = format!("inbox?to={}", to.replace(' ', "%20"));
+        let inbox = world.sandbox(Method::GET, &path, Value::Null).await.body;
+        assert_eq!(inbox["data"].as_array().map(Vec::len), Some(messages), "{to}");
+    }
+}
