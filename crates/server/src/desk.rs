@@ -5,6 +5,7 @@ mod figures;
 mod movements;
 mod shops;
 mod switches;
+mod vouchers;
 mod wallets;
 
 use crate::service::Service;
@@ -18,5 +19,6 @@ pub fn router() -> Router<Arc<Service>> {
         .merge(movements::router())
         .merge(shops::router())
         .merge(switches::router())
+        .merge(vouchers::router())
         .merge(wallets::router())
 }

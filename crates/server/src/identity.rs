@@ -241,9 +241,14 @@ impl Service {
     /// Asks for news of the identifications for which that is due.
     pub async fn refresh_identifications(&self, now: Time, budget: usize) -> Result<Due, Problem> {
         let due: Vec<Identification> = self.doors.due(now, budget)?;
-        let done = due.len();
+        let mut done = 0;
         for row in due {
-            self.refresh_identification(row).await?;
+            done += 1;
+            let (asked, refreshed) = (row.due, self.refresh_identification(row).await?);
+            if refreshed.status == Status::Pending && refreshed.due > asked {
+                // No verdict yet, or the vendor is away: the others are asked in the next step.
+                break;
+            }
         }
         Ok(Due { done, next: self.doors.next::<Identification>()? })
     }

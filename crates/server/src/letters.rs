@@ -120,14 +120,19 @@ impl Service {
     /// Hands over what is due.
     pub async fn deliver_due(&self, now: Time, budget: usize) -> Result<Due, Problem> {
         let letters: Vec<Letter> = self.doors.due(now, budget)?;
-        let done = letters.len();
+        let mut done = 0;
         for letter in letters {
-            self.deliver(letter).await?;
+            done += 1;
+            if !self.deliver(letter).await? {
+                // Whoever delivers is away: the others wait with this one, and nobody else's work waits for them.
+                break;
+            }
         }
         Ok(Due { done, next: self.doors.next::<Letter>()? })
     }
 
-    async fn deliver(&self, mut letter: Letter) -> Result<(), Problem> {
+    /// Whether it is delivered, or needs to be no more.
+    async fn deliver(&self, mut letter: Letter) -> Result<bool, Problem> {
         let plain = self.unseal(letter.holder, &letter.sealed.0);
         let contents = plain.ok().and_then(|plain| serde_json::from_slice::<Contents>(&plain).ok());
         let is_done = match contents {
@@ -146,7 +151,7 @@ impl Service {
         } else {
             self.doors.put(&letter)?;
         }
-        Ok(())
+        Ok(is_done)
     }
 
     async fn hand_over(&self, id: Id, contents: &Contents) -> bool {

@@ -39,6 +39,7 @@ mod service;
 mod sessions;
 mod shops;
 mod stops;
+mod sweep;
 mod telling;
 mod webhooks;
 mod words;

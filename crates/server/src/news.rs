@@ -50,7 +50,8 @@ impl Default for NextLook {
 }
 
 impl NextLook {
-    fn get(&self) -> Time {
+    /// When that is.
+    pub fn get(&self) -> Time {
         *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

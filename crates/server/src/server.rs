@@ -52,7 +52,8 @@ impl Server {
         let told_shops = settled(service.deliver_webhooks(now, budget).await);
         let news = settled(service.read_news(now, budget).await);
         let told = settled(service.tell(now, budget).await);
-        work.and(letters).and(people).and(fed).and(told_shops).and(news).and(told)
+        let swept = settled(service.sweep(now));
+        work.and(letters).and(people).and(fed).and(told_shops).and(news).and(told).and(swept)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.

@@ -14,6 +14,7 @@ use crate::news::{self, NextLook};
 use crate::options::Options;
 use crate::password::Passwords;
 use crate::refusals;
+use crate::sweep::NextSweep;
 use crate::telling::Teller;
 use crate::webhooks::deliver::Pauses;
 use crate::webhooks::endpoint::Endpoints;
@@ -49,6 +50,8 @@ pub struct Service {
     pub teller: Teller,
     /// When the gateway's news are looked at.
     pub next_look: NextLook,
+    /// When what ended is dropped.
+    pub next_sweep: NextSweep,
     /// The banks that do not answer.
     pub breakers: Breakers,
     /// Keyed hashes.
@@ -145,6 +148,7 @@ impl Service {
             maker,
             teller,
             next_look: NextLook::default(),
+            next_sweep: NextSweep::default(),
             breakers: Breakers::default(),
             keys: Keys::new(&vault),
             passwords: Passwords::new(options.password_cost),

@@ -141,3 +141,17 @@ async fn a_shops_token_is_shown_once() {
     assert_eq!((opened.status.as_u16(), opened.text("name").as_str()), (201, "青葉書店"), "{}", opened.text);
     assert!(opened.text("token").len() >= 43 && opened.text("id").starts_with("shp_"));
 }
+
+#[tokio::test]
+async fn a_voucher_is_worth_its_amount_once() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let issued = call(&world, "POST", "/vouchers", "desk-1", Some(json!({ "amount": 3_000, "days": 30 }))).await;
+    assert_eq!(issued.status, 201, "{}", issued.text);
+    let code = json!({ "code": issued.text("code") });
+    let path = format!("{wallet}/vouchers");
+    let redeemed = world.post(&path, Some(&token), code.clone()).await;
+    assert!(redeemed.status.is_success(), "{}", redeemed.text);
+    assert_eq!(world.get(&wallet, Some(&token)).await.body["balances"]["prepaid"], 3_000);
+    assert!(world.post(&path, Some(&token), code).await.status.is_client_error());
+}

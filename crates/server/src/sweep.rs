@@ -1,0 +1,43 @@
+//! Sweeping: what ended long enough ago that nobody can ask for it any more is dropped.
+
+use crate::api::{Recovery, SeenProof};
+use crate::codes::Code;
+use crate::doors::{Door, Doors};
+use crate::links::LinkState;
+use crate::news::NextLook;
+use crate::proofs::Challenge;
+use crate::service::Service;
+use crate::sessions::Session;
+use domain::Time;
+use web::{Due, Problem};
+
+/// How often the file is swept, in milliseconds.
+const SWEEP_MS: i64 = 10 * 60 * 1_000;
+/// How long what ended is kept, in milliseconds: a repeated request finds its challenge and its code.
+const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// When the file is swept next.
+#[derive(Default)]
+pub struct NextSweep(NextLook);
+
+impl Service {
+    /// Drops what ended.
+    pub fn sweep(&self, now: Time) -> Result<Due, Problem> {
+        if now < self.next_sweep.0.get() {
+            return Ok(Due::default());
+        }
+        let before = now.plus_milliseconds(-KEPT_MS);
+        let done = dropped::<Session>(&self.doors, before)?
+            + dropped::<Code>(&self.doors, before)?
+            + dropped::<LinkState>(&self.doors, before)?
+            + dropped::<Challenge>(&self.doors, before)?
+            + dropped::<SeenProof>(&self.doors, before)?
+            + dropped::<Recovery>(&self.doors, before)?;
+        self.next_sweep.0.set(now.plus_milliseconds(SWEEP_MS));
+        Ok(Due { done, next: None })
+    }
+}
+
+fn dropped<T: Door>(doors: &Doors, before: Time) -> Result<usize, Problem> {
+    doors.drop_ended::<T>(before).map_err(Problem::from)
+}
