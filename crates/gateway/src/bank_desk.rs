@@ -6,6 +6,7 @@
 //! | `POST /bank/v1/mandates/{id}/revoke` | end one, at once |
 //! | `POST /bank/v1/mandates/{id}/confirm` | the customer confirmed it in the bank's app, or at the counter |
 //! | `POST /bank/v1/mandates/{id}/letter` | the number for a letter by which the customer confirms it |
+//! | `GET /bank/v1/reviews`, `POST /bank/v1/mandates/{id}/decide` | names that are only nearly the same |
 //! | `GET`, `PUT /bank/v1/factors` | what the bank's customers are asked for |
 //! | `GET /bank/v1/switches`, `PUT /bank/v1/switches/{function}` | what is stopped, since when, by whom and why |
 //! | `POST /bank/v1/incidents` | a fraud is confirmed: every operator and every other bank is told in the same commit |
@@ -17,6 +18,7 @@
 mod events;
 mod factors;
 mod links;
+mod reviews;
 
 use crate::domain::{BankCode, OperatorId, StaffId};
 use crate::gateway::Gateway;
@@ -35,6 +37,8 @@ pub fn routes() -> Router<Gateway> {
         .route("/bank/v1/mandates/{id}/revoke", post(links::revoke))
         .route("/bank/v1/mandates/{id}/confirm", post(links::confirm))
         .route("/bank/v1/mandates/{id}/letter", post(links::letter))
+        .route("/bank/v1/mandates/{id}/decide", post(reviews::decide))
+        .route("/bank/v1/reviews", get(reviews::list))
         .route("/bank/v1/factors", get(factors::show).put(factors::set))
         .route("/bank/v1/switches", get(factors::switches))
         .route("/bank/v1/switches/{function}", put(factors::switch))

@@ -117,6 +117,9 @@ struct SealedAccount {
     kind: AccountKind,
     number: String,
     name_kana: String,
+    /// The verified name that the bank's was compared with, where a person must look at both.
+    #[serde(default)]
+    compared: Option<String>,
 }
 
 impl Gateway {
@@ -357,11 +360,23 @@ impl Gateway {
 
     /// What may be seen of an account, and the rest sealed.
     pub fn details(&self, bank: BankCode, account: &AccountNumber, name_kana: &str) -> Result<Details, VaultError> {
+        self.details_compared(bank, account, name_kana, None)
+    }
+
+    /// The same with the verified name that a desk must compare.
+    pub fn details_compared(
+        &self,
+        bank: BankCode,
+        account: &AccountNumber,
+        name_kana: &str,
+        compared: Option<&str>,
+    ) -> Result<Details, VaultError> {
         let sealed = SealedAccount {
             branch: account.branch.clone(),
             kind: account.kind,
             number: account.number.clone(),
             name_kana: name_kana.to_owned(),
+            compared: compared.map(str::to_owned),
         };
         let plain = serde_json::to_vec(&sealed).map_err(|_| VaultError::TooLong)?;
         let id = self.account_id(bank, account);
@@ -377,6 +392,13 @@ impl Gateway {
         let sealed: SealedAccount = serde_json::from_slice(&plain).map_err(|_| VaultError::Sealed)?;
         let account = AccountNumber { branch: sealed.branch, kind: sealed.kind, number: sealed.number };
         Ok((account, sealed.name_kana))
+    }
+
+    /// The bank's name of an account's holder, and the verified one that it was compared with, from what was sealed.
+    pub fn names(&self, id: AccountId, details: &Details) -> Result<(String, Option<String>), VaultError> {
+        let plain = self.vault().unseal(id.0, &details.sealed.0)?;
+        let sealed: SealedAccount = serde_json::from_slice(&plain).map_err(|_| VaultError::Sealed)?;
+        Ok((sealed.name_kana, sealed.compared))
     }
 
     /// The desk of a bank, as a person who acts.

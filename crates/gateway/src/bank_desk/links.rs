@@ -100,14 +100,14 @@ pub(super) async fn search(
 }
 
 /// The mandate called `id`, if it is of this bank.
-async fn own(gateway: &Gateway, desk: Desk, id: &str) -> Result<(MandateId, Mandate), Problem> {
+pub(super) async fn own(gateway: &Gateway, desk: Desk, id: &str) -> Result<(MandateId, Mandate), Problem> {
     let id: MandateId = id.parse().map_err(|_| unknown(Noun::Mandate))?;
     let row = gateway.mandate(id).await.map_err(|error| engine_error(&error))?;
     let row = row.filter(|row| row.bank == desk.bank).ok_or_else(|| unknown(Noun::Mandate))?;
     Ok((id, row))
 }
 
-async fn shown(gateway: &Gateway, desk: Desk, id: &str) -> Result<Json<LinkBody>, Problem> {
+pub(super) async fn shown(gateway: &Gateway, desk: Desk, id: &str) -> Result<Json<LinkBody>, Problem> {
     let (id, row) = own(gateway, desk, id).await?;
     Ok(Json(body(gateway, id, &row)))
 }

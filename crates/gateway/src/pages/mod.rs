@@ -8,6 +8,7 @@
 //! | `attempt` | one attempt at the bank, judged before and after |
 //! | `bank_return` | the way out to a bank's own page, and back |
 //! | `outcome` | what came of it: the notice, the grant, the way back to the operator |
+//! | `front` | what this place is |
 //! | `notice` | what an account's true holder is told |
 //! | `not_me` | the code from a notice, typed: it was not me |
 //! | `confirm` | it was me, shown by a channel that did not grant it |
@@ -24,6 +25,7 @@ mod bank_return;
 mod confirm;
 mod consent;
 mod factors;
+mod front;
 mod not_me;
 mod notice;
 mod outcome;
@@ -89,6 +91,7 @@ impl Desk {
 /// The paths that browsers call.
 pub fn routes() -> Router<Gateway> {
     Router::new()
+        .route("/", get(front::show))
         .route("/gateway/v1/authorize", get(authorize::authorize))
         .route("/link", get(consent::link))
         .route(CONSENT, post(consent::consent))

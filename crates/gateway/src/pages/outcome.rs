@@ -249,7 +249,12 @@ async fn grant(gateway: &Gateway, link: &Link, proven: &Proven, grade: Grade) ->
         }
     };
     let account = gateway.account_id(link.asked.bank, &proven.account);
-    let Ok(details) = gateway.details(link.asked.bank, &proven.account, proven.customer.name_kana.expose()) else {
+    let compared = match grade {
+        Grade::Match | Grade::MatchTruncated | Grade::No => None,
+        Grade::Close | Grade::Undecidable => Some(link.asked.holder.name_kana.expose().as_str()),
+    };
+    let name = proven.customer.name_kana.expose();
+    let Ok(details) = gateway.details_compared(link.asked.bank, &proven.account, name, compared) else {
         return Granted::NotNow;
     };
     let grant = Grant {

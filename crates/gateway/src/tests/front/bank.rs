@@ -54,8 +54,9 @@ pub const TARO: Customer =
 
 impl Bank {
     pub fn new(code: &'static str) -> Self {
+        let nearly = Customer { name_kana: "ｱｵｷ ｻ-ｸﾗ", ..SAKURA };
         let no_contact = Customer { has_contact: false, ..SAKURA };
-        let customers = [("1234567", SAKURA), ("7654321", TARO), ("1111111", no_contact)]
+        let customers = [("1234567", SAKURA), ("7654321", TARO), ("1111111", no_contact), ("2222222", nearly)]
             .map(|(number, customer)| (number.to_owned(), customer))
             .into();
         let inside = Inside {

@@ -138,3 +138,33 @@ async fn a_stop_and_an_incident_are_told_to_every_bank_and_operator() {
     floats["amount"] = json!(1.5);
     assert_eq!(call(&world, "POST", "incidents", "desk-0125", Some(floats)).await.0, 400);
 }
+
+#[tokio::test]
+async fn a_person_at_the_bank_decides_on_names_that_are_only_nearly_the_same() {
+    let world = World::new().await;
+    for (accept, status) in [(true, Status::Active), (false, Status::Refused)] {
+        let mut browser = world.browser();
+        let form = super::link::to_form(&mut browser, &world.wallet().push("0125").await).await;
+        let back = super::link::type_in(&mut browser, &form, &[("number", "2222222")]).await;
+        let collected = world.wallet().collect(&back.parameters()["code"]).await;
+        let details = &collected.body["authorization_details"][0];
+        assert_eq!((&details["status"], &details["grade"]["name"]), (&json!("in_review"), &json!("close")));
+        assert!(!collected.body.to_string().contains("ｱｵｷ"), "the operator gets a grade and no name");
+        let mandate = details["mandate_id"].as_str().expect("a mandate");
+        assert_eq!(call(&world, "GET", "reviews", "desk-0009", None).await.1["data"], json!([]));
+        let (_, reviews) = call(&world, "GET", "reviews", "desk-0125", None).await;
+        let review = &reviews["data"][0];
+        assert_eq!(
+            (&review["name_at_bank"], &review["name_at_operator"]),
+            (&json!("ｱｵｷ ｻ-ｸﾗ"), &json!("アオキ サクラ"))
+        );
+        let path = format!("mandates/{mandate}/decide");
+        let word = Some(json!({ "accept": accept }));
+        assert_eq!(call(&world, "POST", &path, "desk-0009", word.clone()).await.0, 404, "another bank's desk");
+        assert_eq!(call(&world, "POST", &path, "desk-0125", word.clone()).await.0, 200);
+        assert_eq!(status_of(&world, mandate).await, status);
+        assert_eq!(call(&world, "GET", "reviews", "desk-0125", None).await.1["data"], json!([]));
+        let again = call(&world, "POST", &path, "desk-0125", word).await;
+        assert_eq!(again.1["type"], "/problems/wrong-status", "it is decided");
+    }
+}

@@ -1,0 +1,87 @@
+//! Names that are only nearly the same: a person at the bank's desk looks at both, and says whether it is one person.
+//!
+//! This is the only place where the bank's own name of its customer is shown, and only while a mandate waits for it.
+
+use super::Desk;
+use super::links::{LinkBody, own, shown};
+use crate::api::problem::{engine_error, unknown};
+use crate::domain::mandate::{self, Status};
+use crate::domain::open::{self, Thing};
+use crate::domain::{Command, MandateId, Noun, Row};
+use crate::gateway::Gateway;
+use axum::extract::{Path, State};
+use serde::{Deserialize, Serialize};
+use web::{Json, Problem};
+
+/// A mandate that waits, with the two names.
+#[derive(Serialize)]
+struct ReviewBody {
+    mandate_id: String,
+    grade: &'static str,
+    name_at_bank: String,
+    name_at_operator: Option<String>,
+    masked_number: String,
+    until: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Reviews {
+    data: Vec<ReviewBody>,
+}
+
+/// `GET /bank/v1/reviews`.
+pub(super) async fn list(State(gateway): State<Gateway>, desk: Desk) -> Result<Json<Reviews>, Problem> {
+    let mut data = Vec::new();
+    for page in 0..open::PAGES {
+        let row = gateway.row(open::key(desk.bank, page)).await.map_err(|error| engine_error(&error))?;
+        let page = row.and_then(|row| if let Row::Open(page) = row.as_ref() { Some(page.clone()) } else { None });
+        for thing in page.into_iter().flat_map(|page| page.things) {
+            match thing {
+                Thing::Mandate(id) => data.extend(review(&gateway, id).await?),
+                Thing::Movement(_) => {}
+            }
+        }
+    }
+    Ok(Json(Reviews { data }))
+}
+
+async fn review(gateway: &Gateway, id: MandateId) -> Result<Option<ReviewBody>, Problem> {
+    let row = gateway.mandate(id).await.map_err(|error| engine_error(&error))?;
+    let Some(row) = row.filter(|row| row.status == Status::InReview) else { return Ok(None) };
+    let Some(grant) = row.grant else { return Ok(None) };
+    let account = gateway.account(grant.account).await.map_err(|error| engine_error(&error))?;
+    let Some(account) = account else { return Ok(None) };
+    let (name_at_bank, name_at_operator) = gateway.names(grant.account, &account.details).map_err(|error| {
+        tracing::error!(%error, "an account's names do not open");
+        Problem::internal()
+    })?;
+    Ok(Some(ReviewBody {
+        mandate_id: id.to_string(),
+        grade: grant.name.name(),
+        name_at_bank,
+        name_at_operator,
+        masked_number: account.details.masked,
+        until: row.deadline.to_string(),
+    }))
+}
+
+/// What the desk says.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Word {
+    accept: bool,
+}
+
+/// `POST /bank/v1/mandates/{id}/decide`: whether the two names are one person's.
+pub(super) async fn decide(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    Path(id): Path<String>,
+    Json(word): Json<Word>,
+) -> Result<Json<LinkBody>, Problem> {
+    let (mandate, row) = own(&gateway, desk, &id).await?;
+    let account = row.grant.map(|grant| grant.account).ok_or_else(|| unknown(Noun::Mandate))?;
+    let command = mandate::Command::Decide { mandate, account, accept: word.accept, by: desk.staff };
+    gateway.submit(Command::Mandate(command), desk.actor(), None).await?;
+    shown(&gateway, desk, &id).await
+}
