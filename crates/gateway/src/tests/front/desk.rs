@@ -159,12 +159,12 @@ async fn a_person_at_the_bank_decides_on_names_that_are_only_nearly_the_same() {
             (&json!("ｱｵｷ ｻ-ｸﾗ"), &json!("アオキ サクラ"))
         );
         let path = format!("mandates/{mandate}/decide");
-        let word = Some(json!({ "accept": accept }));
-        assert_eq!(call(&world, "POST", &path, "desk-0009", word.clone()).await.0, 404, "another bank's desk");
-        assert_eq!(call(&world, "POST", &path, "desk-0125", word.clone()).await.0, 200);
+        let said = Some(json!({ "accept": accept }));
+        assert_eq!(call(&world, "POST", &path, "desk-0009", said.clone()).await.0, 404, "another bank's desk");
+        assert_eq!(call(&world, "POST", &path, "desk-0125", said.clone()).await.0, 200);
         assert_eq!(status_of(&world, mandate).await, status);
         assert_eq!(call(&world, "GET", "reviews", "desk-0125", None).await.1["data"], json!([]));
-        let again = call(&world, "POST", &path, "desk-0125", word).await;
+        let again = call(&world, "POST", &path, "desk-0125", said).await;
         assert_eq!(again.1["type"], "/problems/wrong-status", "it is decided");
     }
 }
