@@ -26,6 +26,9 @@ use web::Due;
 /// Questions to one bank in one step, at most.
 pub const LANE_QUESTIONS_MAX: usize = 32;
 
+/// How long due work waits that the engine did not take, in milliseconds.
+const ENGINE_WAIT_MS: i64 = 1_000;
+
 /// The schedule of every bank.
 pub struct Work {
     lanes: BTreeMap<BankCode, Mutex<Lane>>,
@@ -124,7 +127,11 @@ impl Work {
                     tracing::debug!(?refusal, "nothing was due any more");
                     locked(lane).remove(thing);
                 }
-                Err(NotDone::Engine(error)) => tracing::warn!(%error, %bank, "due work waits for the engine"),
+                Err(NotDone::Engine(error)) => {
+                    tracing::warn!(%error, %bank, "due work waits for the engine");
+                    let later = gateway.outside().now().plus_milliseconds(ENGINE_WAIT_MS);
+                    locked(lane).set(thing, later);
+                }
             }
         }
         done

@@ -208,7 +208,8 @@ impl BankConnector for HttpConnector {
             let answer = self.exchange(Method::GET, &path, "application/octet-stream", Bytes::new(), bounds).await?;
             match answer {
                 (StatusCode::OK, body) => Ok(Some(body)),
-                (StatusCode::NOT_FOUND | StatusCode::NO_CONTENT, _) => Ok(None),
+                (StatusCode::NO_CONTENT, _) => Ok(Some(Bytes::new())),
+                (StatusCode::NOT_FOUND, _) => Ok(None),
                 (status, _) if status.is_server_error() => Err(ConnectorError::Unreachable),
                 _ => Err(ConnectorError::Garbled),
             }

@@ -42,7 +42,8 @@ pub trait BankConnector: Send + Sync + 'static {
     /// Asks what became of it.
     fn inquire<'a>(&'a self, kind: Kind, reference: &'a str) -> Answering<'a, Outcome>;
 
-    /// What the bank did on `day`, as the bytes of a result file of kind 91; none where it has no such file.
+    /// What the bank did on `day`, as the bytes of a result file of kind 91: empty where it did nothing, none where the day's
+    /// file is not there.
     fn day_file(&self, day: Day) -> Answering<'_, Result<Option<Bytes>, ConnectorError>>;
 
     /// Hands in a request file of kind 91. The same file twice is one.

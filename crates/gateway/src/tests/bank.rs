@@ -150,6 +150,7 @@ fn word(books: &Books, reference: &str) -> Response {
 
 async fn day_file(State(bank): State<Bank>, Path(_): Path<String>) -> Response {
     match &bank.books().day_file {
+        Some(bytes) if bytes.is_empty() => StatusCode::NO_CONTENT.into_response(),
         Some(bytes) => bytes.clone().into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }

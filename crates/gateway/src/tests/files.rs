@@ -178,3 +178,20 @@ async fn the_day_file_ends_what_no_question_could_and_contradicts_what_it_lacks(
     let contradicted = events["data"].as_array().expect("events").iter().filter(|e| e["type"] == "debit.contradicted");
     assert_eq!(contradicted.map(|e| e["reference"].clone()).collect::<Vec<_>>(), ["phantom"]);
 }
+
+#[tokio::test]
+async fn a_day_on_which_a_bank_did_nothing_ends_what_it_was_asked_also_after_a_restart() {
+    let mut world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    world.bank.books().mood = Mood::IsDown;
+    debit(&world, &mandate.to_string(), "a", 1_000).await;
+    world.pass(3 * 24 * HOUR_MS);
+    world.restart().await;
+    world.work().await;
+    assert_eq!(status(&world, "a").await, "in_doubt", "no file, no end");
+    world.bank.books().day_file = Some(Vec::new());
+    world.pass(HOUR_MS);
+    world.restart().await;
+    world.work().await;
+    assert_eq!(status(&world, "a").await, "declined");
+}

@@ -23,6 +23,8 @@ use web::Due;
 const AGAIN_MS: i64 = 15 * 60_000;
 /// What was accepted so shortly before midnight may be in the next day's file, in milliseconds.
 const LATE_MS: i64 = 10 * 60_000;
+/// How many days back files are asked for, at most.
+const DAYS_BACK_MAX: i32 = 31;
 /// Records of the ledger that one comparison reads at a time.
 const HISTORY_PAGE: usize = 500;
 
@@ -82,8 +84,8 @@ impl Desk {
         let file_time = today.start().plus_milliseconds(day_file);
         if now < file_time {
             next = file_time;
-        } else if self.files().compared.is_none_or(|compared| compared < today.plus(-1)) {
-            done += self.compare(gateway, bank, today.plus(-1), now).await;
+        } else if let Some(day) = self.day_to_compare(gateway, bank, today).await {
+            done += self.compare(gateway, bank, day, now).await;
         }
         if let Some(files) = &options.files {
             let cut_off = today.start().plus_milliseconds(minutes(files.cut_off_minute));
@@ -96,6 +98,21 @@ impl Desk {
         }
         let next = self.files().again.map_or(next, |again| next.min(again));
         Due { done, next: Some(next) }
+    }
+
+    /// The first day whose file was not compared yet; after a start, the day of the oldest debit without an answer.
+    async fn day_to_compare(&self, gateway: &Gateway, bank: BankCode, today: Day) -> Option<Day> {
+        let yesterday = today.plus(-1);
+        if let Some(compared) = self.files().compared {
+            return Some(compared.plus(1)).filter(|day| *day <= yesterday);
+        }
+        let mut first = yesterday;
+        for movement in gateway.work().open(bank) {
+            if let Ok(Some(row)) = gateway.movement(movement).await {
+                first = first.min(row.order.accepted.day());
+            }
+        }
+        Some(first.max(today.plus(-DAYS_BACK_MAX)))
     }
 
     /// The debits that are not with the bank yet become the day's file. Each is taken first, so that it is durable that the
@@ -140,6 +157,7 @@ impl Desk {
         let Some(connector) = gateway.connector(bank) else { return 0 };
         let file = connector.day_file(day).await;
         let lines = match file {
+            Ok(Some(bytes)) if bytes.is_empty() => Some(Vec::new()),
             Ok(Some(bytes)) => zengin::result_lines(&bytes, bank, day),
             Ok(None) | Err(_) => None,
         };
@@ -150,6 +168,11 @@ impl Desk {
         let mut desk = self.files();
         let Some(reconciliation) = compared else {
             tracing::info!(%bank, %day, "the day file is not there, or cannot be read");
+            if day < now.day().plus(-1) {
+                // An older file that is gone holds up no younger one; questions go on where it would have answered.
+                desk.compared = Some(day);
+                return 1;
+            }
             desk.again = Some(now.plus_milliseconds(AGAIN_MS));
             return 0;
         };
