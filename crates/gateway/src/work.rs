@@ -133,6 +133,10 @@ impl Work {
                     locked(lane).set(thing, later);
                 }
             }
+            // Whoever waits for this step waits for one silence, not for as many as there are questions.
+            if matches!(thing, Thing::Movement(_)) && locked(lane).is_silent() {
+                break;
+            }
         }
         done
     }

@@ -20,7 +20,7 @@ pub const ANSWER_BYTES_MAX: usize = 64 * 1_024;
 /// The largest day file, in bytes: 200,000 records.
 pub const FILE_BYTES_MAX: usize = 24 << 20;
 /// How long a bank has to hand out a file, in milliseconds.
-pub const FILE_MS_MAX: u64 = 30_000;
+pub const FILE_MS_MAX: u64 = 10_000;
 
 /// Talks to one bank.
 pub struct HttpConnector {

@@ -106,6 +106,11 @@ impl Lane {
         }
     }
 
+    /// Whether the bank's last answer was none.
+    pub fn is_silent(&self) -> bool {
+        self.silences > 0
+    }
+
     /// One more question is under way, if the bank is not left alone and not too many are.
     pub fn enter(&mut self) -> bool {
         let may = self.rests_until.is_none() && self.inside < INSIDE_MAX;
