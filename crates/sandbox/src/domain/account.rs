@@ -182,10 +182,10 @@ impl Customer {
     }
 }
 
-/// The cell of a random-number card as people read it: `A-1` to `E-10`.
+/// The cell of a random-number card as people read it: `A1` to `E10`.
 pub fn cell_name(cell: u8) -> String {
     let row = ['A', 'B', 'C', 'D', 'E'].get(usize::from(cell.checked_div(10).unwrap_or(0))).copied().unwrap_or('?');
-    format!("{row}-{}", cell.checked_rem(10).unwrap_or(0).saturating_add(1))
+    format!("{row}{}", cell.checked_rem(10).unwrap_or(0).saturating_add(1))
 }
 
 /// A bank account.
