@@ -39,7 +39,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// All paths.
 pub fn router() -> Router<Arc<Service>> {
-    let people = Router::new()
+    let people = OpenApiRouter::new()
         .merge(banks::router())
         .merge(callbacks::router())
         .merge(challenges::router())
@@ -52,7 +52,7 @@ pub fn router() -> Router<Arc<Service>> {
         .merge(sessions::router())
         .merge(top_ups::router())
         .merge(wallets::router());
-    openapi::served(people.into(), money())
+    openapi::served(people, money())
 }
 
 /// The paths of money.

@@ -3,19 +3,21 @@
 use crate::refusals::function_name;
 use crate::service::Service;
 use crate::stops::StopNote;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
 use serde_json::{Value, json};
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::{Row, switches};
 use web::{Json, Problem};
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new().route("/v1/banks", get(list))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(list))
 }
 
+/// See what is open and what is stopped at each bank.
+#[utoipa::path(get, path = "/v1/banks", tag = "banks", responses((status = 200, description = "As asked.")))]
 async fn list(State(service): State<Arc<Service>>) -> Result<Json<Value>, Problem> {
     let stops = service.stops_in_force().await?;
     let banks = service.banks().await;

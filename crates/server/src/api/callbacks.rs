@@ -1,19 +1,19 @@
 //! Calls of the gateway: it says that there is news. What the news is stands in its list, which is read at once.
 
 use crate::service::Service;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::post;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde::Deserialize;
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use web::jose::{JwkSet, Token};
 use web::{Bounds, Problem};
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new().route("/v1/callbacks/gateway", post(told))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(told))
 }
 
 /// What the signed event must say to be ours.
@@ -22,6 +22,8 @@ struct Claims {
     iss: String,
 }
 
+#[utoipa::path(post, path = "/v1/callbacks/gateway", tag = "callbacks", request_body = String,
+    responses((status = 202, description = "As asked.")))]
 async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/secevent+jwt") {

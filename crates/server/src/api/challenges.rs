@@ -3,27 +3,30 @@
 use crate::entrance::Holder;
 use crate::proofs::Challenge;
 use crate::service::Service;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::get;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use web::{Json, Problem};
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new().route("/v1/challenges/{challenge}", get(show).post(answer))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(answer, show))
 }
 
 /// What the holder answers; nothing, where the way takes nothing.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ChallengeProof)]
 #[serde(deny_unknown_fields)]
 pub struct Proof {
     code: Option<String>,
 }
 
 /// A challenge.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ChallengeShown)]
 pub struct Shown {
     id: String,
     status: &'static str,
@@ -44,6 +47,10 @@ impl From<Challenge> for Shown {
     }
 }
 
+/// Give the proof, or begin to.
+#[utoipa::path(post, path = "/v1/challenges/{challenge}", tag = "challenges", request_body = Proof,
+    params(("challenge" = String, Path)), security(("holder" = [])),
+    responses((status = 200, body = Shown)))]
 async fn answer(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -54,6 +61,10 @@ async fn answer(
     Ok(Json(service.answer_challenge(challenge, body.code.as_deref()).await?.into()))
 }
 
+/// See how far a proof is.
+#[utoipa::path(get, path = "/v1/challenges/{challenge}", tag = "challenges",
+    params(("challenge" = String, Path)), security(("holder" = [])),
+    responses((status = 200, body = Shown)))]
 async fn show(
     State(service): State<Arc<Service>>,
     caller: Holder,

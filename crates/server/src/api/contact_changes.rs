@@ -8,26 +8,26 @@ use crate::contacts::{Address, Channel};
 use crate::entrance::Holder;
 use crate::refusals;
 use crate::service::Service;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::post;
 use domain::Id;
 use http::StatusCode;
 use serde::Deserialize;
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::holder::Contact;
 use wallet::{Command, holder};
 use web::Problem;
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/v1/holders/{holder}/contact-changes", post(ask))
-        .route("/v1/holders/{holder}/contact-changes/confirm", post(confirm))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(ask)).routes(routes!(confirm))
 }
 
 /// Where the holder wants to be reached: one of both.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ContactChangeAsk)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     email: Option<String>,
@@ -35,6 +35,10 @@ pub struct Ask {
     challenge_id: Option<String>,
 }
 
+/// Ask to be reached elsewhere.
+#[utoipa::path(post, path = "/v1/holders/{holder}/contact-changes", tag = "holders", request_body = Ask,
+    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 202, description = "As asked.")))]
 async fn ask(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -60,6 +64,10 @@ async fn ask(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// Show the code that came to the new address.
+#[utoipa::path(post, path = "/v1/holders/{holder}/contact-changes/confirm", tag = "holders", request_body = Code,
+    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 204, description = "As asked.")))]
 async fn confirm(
     State(service): State<Arc<Service>>,
     caller: Holder,

@@ -4,7 +4,6 @@ use crate::doors::DoorsError;
 use crate::refusals;
 use crate::service::Service;
 use crate::work::Due;
-use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -12,16 +11,17 @@ use engine::Mode;
 use http::{StatusCode, header};
 use std::fmt::Write;
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use web::Problem;
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
-        .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(ready)).routes(routes!(metrics)).route("/healthz", get(|| async { "ok\n" }))
 }
 
+/// Whether the service can work.
+#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "As asked.")))]
 async fn ready(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
     match status.mode {
@@ -31,6 +31,7 @@ async fn ready(State(service): State<Arc<Service>>) -> Result<Response, Problem>
 }
 
 /// In the text format of Prometheus.
+#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "As asked.")))]
 async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
     let number = |count: Result<u64, DoorsError>| count.unwrap_or(0);

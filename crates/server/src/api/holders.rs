@@ -13,31 +13,34 @@ use crate::profile::Profile;
 use crate::refusals;
 use crate::service::Service;
 use crate::words;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::post;
 use domain::{Id, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::{Command, ContactId, HolderId, Noun, Receipt, Refusal, holder};
 use web::{Json, Problem, Secret};
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/v1/holders", post(open))
-        .route("/v1/holders/{holder}/email-verification", post(verify_mail))
-        .route("/v1/holders/{holder}/email-verification/codes", post(ask_mail))
-        .route("/v1/holders/{holder}/phone-verification", post(ask_phone))
-        .route("/v1/holders/{holder}/phone-verification/confirm", post(verify_phone))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
+        .routes(routes!(open))
+        .routes(routes!(verify_mail))
+        .routes(routes!(ask_mail))
+        .routes(routes!(ask_phone))
+        .routes(routes!(verify_phone))
 }
 
 /// Somebody who wants to be a holder.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = HolderOpen)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
     email: String,
+    #[schema(value_type = String)]
     password: Secret<String>,
     family_name: String,
     given_name: String,
@@ -48,18 +51,19 @@ pub struct Open {
 }
 
 /// A holder's id.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = HolderOpened)]
 pub struct Opened {
     id: String,
 }
 
 /// A body without members.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}
 
 /// A code that somebody read at an address.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Code {
     code: String,
@@ -73,12 +77,16 @@ impl Code {
 }
 
 /// A telephone number that is to answer.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Phone {
     phone: String,
 }
 
+/// Join.
+#[utoipa::path(post, path = "/v1/holders", tag = "holders", request_body = Open,
+    params(("Idempotency-Key" = String, Header)),
+    responses((status = 201, body = Opened)))]
 async fn open(
     State(service): State<Arc<Service>>,
     From(source): From,
@@ -157,6 +165,10 @@ pub fn check_password(password: &Secret<String>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// Show the code that came by mail.
+#[utoipa::path(post, path = "/v1/holders/{holder}/email-verification", tag = "holders", request_body = Code,
+    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 204, description = "As asked.")))]
 async fn verify_mail(
     State(service): State<Arc<Service>>,
     From(source): From,
@@ -172,6 +184,9 @@ async fn verify_mail(
 }
 
 /// Sends another code. Whether there is anybody to send one to is not told.
+#[utoipa::path(post, path = "/v1/holders/{holder}/email-verification/codes", tag = "holders", request_body = Nothing,
+    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 202, description = "As asked.")))]
 async fn ask_mail(
     State(service): State<Arc<Service>>,
     From(source): From,
@@ -191,6 +206,10 @@ async fn ask_mail(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// Have a code sent to a telephone.
+#[utoipa::path(post, path = "/v1/holders/{holder}/phone-verification", tag = "holders", request_body = Phone,
+    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 202, description = "As asked.")))]
 async fn ask_phone(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -205,6 +224,10 @@ async fn ask_phone(
     Ok(StatusCode::ACCEPTED)
 }
 
+/// Show the code that came by telephone.
+#[utoipa::path(post, path = "/v1/holders/{holder}/phone-verification/confirm", tag = "holders", request_body = Code,
+    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 204, description = "As asked.")))]
 async fn verify_phone(
     State(service): State<Arc<Service>>,
     caller: Holder,

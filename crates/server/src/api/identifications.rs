@@ -6,34 +6,34 @@ use crate::entrance::Holder;
 use crate::identity::{Identification, Status, method_of};
 use crate::refusals;
 use crate::service::Service;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
 use bytes::Bytes;
 use domain::Id;
 use http::{HeaderMap, StatusCode};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use web::webhook;
 use web::{Json, Problem};
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/v1/holders/{holder}/identifications", post(begin))
-        .route("/v1/holders/{holder}/identifications/{identification}", get(show))
-        .route("/v1/callbacks/identity", post(told))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(begin)).routes(routes!(show)).routes(routes!(told))
 }
 
 /// How the holder wants to be identified.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = IdentificationBegin)]
 #[serde(deny_unknown_fields)]
 pub struct Begin {
     method: String,
 }
 
 /// An identification.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = IdentificationShown)]
 pub struct Shown {
     id: String,
     status: &'static str,
@@ -47,6 +47,10 @@ impl From<Identification> for Shown {
     }
 }
 
+/// Be identified by the vendor.
+#[utoipa::path(post, path = "/v1/holders/{holder}/identifications", tag = "holders", request_body = Begin,
+    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 202, body = Shown)))]
 async fn begin(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -83,6 +87,10 @@ async fn begin(
     Ok((StatusCode::ACCEPTED, Json(row.into())))
 }
 
+/// See how far an identification is.
+#[utoipa::path(get, path = "/v1/holders/{holder}/identifications/{identification}", tag = "holders",
+    params(("holder" = String, Path), ("identification" = String, Path)), security(("holder" = [])),
+    responses((status = 200, body = Shown)))]
 async fn show(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -96,6 +104,8 @@ async fn show(
 }
 
 /// The vendor says that there is news. What it is, the vendor is asked: the body names the identification and no more.
+#[utoipa::path(post, path = "/v1/callbacks/identity", tag = "holders", request_body = String,
+    responses((status = 204, description = "As asked.")))]
 async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
     #[derive(Deserialize)]
     struct News {

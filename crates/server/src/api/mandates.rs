@@ -9,13 +9,14 @@ use crate::entrance::Holder;
 use crate::links::{Link, LinkedAccount};
 use crate::refusals;
 use crate::service::Service;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::get;
 use domain::Key;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::mandate::{Mandate, Request, RevokedBy, Why};
 use wallet::{BankCode, Command, MandateId, Noun, Receipt, Refusal, Row, mandate, table};
 use web::{Json, Problem};
@@ -24,15 +25,13 @@ use web::{Json, Problem};
 const RETURN_URL_BYTES_MAX: usize = 512;
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/v1/wallets/{wallet}/mandates", get(list).post(ask))
-        .route("/v1/wallets/{wallet}/mandates/{mandate}", get(show).delete(revoke))
-        .route("/v1/wallets/{wallet}/bank-accounts", get(accounts))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(ask, list)).routes(routes!(show, revoke)).routes(routes!(accounts))
 }
 
 /// A mandate that is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = MandateAsk)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     bank_code: String,
@@ -41,7 +40,8 @@ pub struct Ask {
 }
 
 /// A mandate.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MandateShown)]
 pub struct Shown {
     id: String,
     status: &'static str,
@@ -58,14 +58,15 @@ pub struct Shown {
 }
 
 /// A list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = MandateList)]
 pub struct List<T> {
     data: Vec<T>,
     next_cursor: Option<String>,
 }
 
 /// A bank account.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct BankAccount {
     id: String,
     bank_code: String,
@@ -75,6 +76,10 @@ pub struct BankAccount {
     can_pay_out: bool,
 }
 
+/// Ask to link a bank account.
+#[utoipa::path(post, path = "/v1/wallets/{wallet}/mandates", tag = "mandates", request_body = Ask,
+    params(("wallet" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 201, body = Shown)))]
 async fn ask(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -107,6 +112,10 @@ async fn ask(
     Ok((StatusCode::CREATED, Json(service.present_mandate(&caller, id).await?)))
 }
 
+/// See a wallet's mandates, the newest first.
+#[utoipa::path(get, path = "/v1/wallets/{wallet}/mandates", tag = "mandates",
+    params(("wallet" = String, Path)), security(("holder" = [])),
+    responses((status = 200, body = List<Shown>)))]
 async fn list(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -121,6 +130,10 @@ async fn list(
     Ok(Json(List { data, next_cursor: None }))
 }
 
+/// See a mandate.
+#[utoipa::path(get, path = "/v1/wallets/{wallet}/mandates/{mandate}", tag = "mandates",
+    params(("wallet" = String, Path), ("mandate" = String, Path)), security(("holder" = [])),
+    responses((status = 200, body = Shown)))]
 async fn show(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -130,6 +143,10 @@ async fn show(
     Ok(Json(service.present_mandate(&caller, mandate).await?))
 }
 
+/// End a mandate.
+#[utoipa::path(delete, path = "/v1/wallets/{wallet}/mandates/{mandate}", tag = "mandates",
+    params(("wallet" = String, Path), ("mandate" = String, Path)), security(("holder" = [])),
+    responses((status = 204, description = "As asked.")))]
 async fn revoke(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -147,6 +164,10 @@ async fn revoke(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// See the bank accounts of a wallet.
+#[utoipa::path(get, path = "/v1/wallets/{wallet}/bank-accounts", tag = "mandates",
+    params(("wallet" = String, Path)), security(("holder" = [])),
+    responses((status = 200, body = List<BankAccount>)))]
 async fn accounts(
     State(service): State<Arc<Service>>,
     caller: Holder,

@@ -16,15 +16,16 @@ use crate::proofs::{CHALLENGE_MS, Challenge, Way};
 use crate::refusals;
 use crate::service::Service;
 use crate::words;
-use axum::Router;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::post;
 use domain::{Id, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::{ContactId, HolderId, Proof};
 use web::{Json, Problem, Secret};
 
@@ -32,8 +33,8 @@ use web::{Json, Problem, Secret};
 const RECOVERY_MS: i64 = 60 * 60 * 1_000;
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new().route("/v1/recoveries", post(ask)).route("/v1/recoveries/{recovery}", post(confirm))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(ask)).routes(routes!(confirm))
 }
 
 /// A recovery that was asked for.
@@ -60,20 +61,27 @@ impl Door for Recovery {
 }
 
 /// Whose password was lost.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RecoveryAsk)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     email: String,
 }
 
 /// What was read at the address, and the new password.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = RecoveryConfirm)]
 #[serde(deny_unknown_fields)]
 pub struct Confirm {
     code: String,
+    #[schema(value_type = String)]
     password: Secret<String>,
 }
 
+/// Recover a lost password.
+#[utoipa::path(post, path = "/v1/recoveries", tag = "recoveries", request_body = Ask,
+    params(("Idempotency-Key" = String, Header)),
+    responses((status = 202, description = "As asked.")))]
 async fn ask(
     State(service): State<Arc<Service>>,
     From(source): From,
@@ -96,6 +104,10 @@ async fn ask(
     Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "status": "code_sent" }))).into_response())
 }
 
+/// Show the code, and set a new password.
+#[utoipa::path(post, path = "/v1/recoveries/{recovery}", tag = "recoveries", request_body = Confirm,
+    params(("recovery" = String, Path), ("Idempotency-Key" = String, Header)),
+    responses((status = 204, description = "As asked."), (status = 202, description = "As asked.")))]
 async fn confirm(
     State(service): State<Arc<Service>>,
     From(source): From,

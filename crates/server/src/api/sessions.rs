@@ -11,42 +11,46 @@ use crate::refusals;
 use crate::service::Service;
 use crate::sessions::Session;
 use crate::words;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::{delete, get};
 use domain::{Id, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::{Fingerprint, HolderId};
 use web::jose::dpop;
 use web::{Json, Problem, Secret};
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new().route("/v1/sessions", get(list).post(open)).route("/v1/sessions/{session}", delete(end))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(open, list)).routes(routes!(end))
 }
 
 /// Somebody who wants to come in.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogIn {
     email: String,
+    #[schema(value_type = String)]
     password: Secret<String>,
     device: Option<Device>,
 }
 
 /// The device that somebody comes in with: it signs this very call (`DPoP`, RFC 9449), and is known by its key.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// The key's thumbprint (RFC 7638), if the caller wants it checked.
     key: Option<String>,
+    #[schema(value_type = String)]
     proof: Secret<String>,
 }
 
 /// A session that was opened.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionOpened)]
 pub struct Opened {
     id: String,
     holder_id: String,
@@ -55,7 +59,8 @@ pub struct Opened {
 }
 
 /// A session in a list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionListed)]
 pub struct Listed {
     id: String,
     kind: &'static str,
@@ -65,12 +70,16 @@ pub struct Listed {
 }
 
 /// A list.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionList)]
 pub struct List {
     data: Vec<Listed>,
     next_cursor: Option<String>,
 }
 
+/// Log in.
+#[utoipa::path(post, path = "/v1/sessions", tag = "sessions", request_body = LogIn,
+    responses((status = 201, body = Opened)))]
 async fn open(
     State(service): State<Arc<Service>>,
     From(source): From,
@@ -90,6 +99,9 @@ async fn open(
     Ok((StatusCode::CREATED, Json(opened)))
 }
 
+/// See where one is logged in.
+#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", security(("holder" = [])),
+    responses((status = 200, body = List)))]
 async fn list(State(service): State<Arc<Service>>, caller: Holder) -> Result<Json<List>, Problem> {
     let listed = |session: Session| Listed {
         id: session.shown(),
@@ -102,6 +114,10 @@ async fn list(State(service): State<Arc<Service>>, caller: Holder) -> Result<Jso
     Ok(Json(List { data, next_cursor: None }))
 }
 
+/// Log out: one session, or `current`.
+#[utoipa::path(delete, path = "/v1/sessions/{session}", tag = "sessions",
+    params(("session" = String, Path)), security(("holder" = [])),
+    responses((status = 204, description = "As asked.")))]
 async fn end(
     State(service): State<Arc<Service>>,
     caller: Holder,

@@ -7,39 +7,41 @@ use crate::asked::Asked;
 use crate::entrance::Holder;
 use crate::refusals;
 use crate::service::Service;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
 use http::StatusCode;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::top_up::{self, Request, Status, TopUp};
 use wallet::{Command, MandateId, Noun, Receipt, Refusal, TopUpId};
 use web::{Json, Problem};
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/v1/wallets/{wallet}/top-ups", post(ask))
-        .route("/v1/wallets/{wallet}/top-ups/{top_up}", get(show))
-        .route("/v1/wallets/{wallet}/top-ups/{top_up}/cancel", post(cancel))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(ask)).routes(routes!(show)).routes(routes!(cancel))
 }
 
 /// A top-up that is asked for.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = TopUpAsk)]
 #[serde(deny_unknown_fields)]
 pub struct Ask {
     mandate_id: String,
+    #[schema(value_type = i64)]
     amount: Yen,
     challenge_id: Option<String>,
 }
 
 /// A top-up.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = TopUpShown)]
 pub struct Shown {
     id: String,
     status: &'static str,
+    #[schema(value_type = i64)]
     amount: Yen,
     mandate_id: String,
     bank_code: String,
@@ -47,6 +49,10 @@ pub struct Shown {
     accepted_at: String,
 }
 
+/// Top up from a linked bank account.
+#[utoipa::path(post, path = "/v1/wallets/{wallet}/top-ups", tag = "top-ups", request_body = Ask,
+    params(("wallet" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 201, body = Shown), (status = 202, body = Shown)))]
 async fn ask(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -72,6 +78,10 @@ async fn ask(
     present(&service, id, StatusCode::CREATED).await
 }
 
+/// See a top-up.
+#[utoipa::path(get, path = "/v1/wallets/{wallet}/top-ups/{top_up}", tag = "top-ups",
+    params(("wallet" = String, Path), ("top_up" = String, Path)), security(("holder" = [])),
+    responses((status = 200, body = Shown)))]
 async fn show(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -81,6 +91,10 @@ async fn show(
     Ok(Json(shown(&row)))
 }
 
+/// Wish that a top-up were not.
+#[utoipa::path(post, path = "/v1/wallets/{wallet}/top-ups/{top_up}/cancel", tag = "top-ups", request_body = Nothing,
+    params(("wallet" = String, Path), ("top_up" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 200, body = Shown), (status = 202, body = Shown)))]
 async fn cancel(
     State(service): State<Arc<Service>>,
     caller: Holder,

@@ -4,96 +4,116 @@ use crate::api::holders::Nothing;
 use crate::asked::Asked;
 use crate::entrance::Holder;
 use crate::service::Service;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
 use domain::Day;
 use http::StatusCode;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::wallet::{Asker, Command as OfWallet, Wallet};
 use wallet::{Command, Policy, Receipt, WalletId, holder};
 use web::{Json, Problem};
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/v1/wallets", post(open))
-        .route("/v1/wallets/{wallet}", get(show))
-        .route("/v1/wallets/{wallet}/freeze", post(freeze))
-        .route("/v1/wallets/{wallet}/unfreeze", post(unfreeze))
-        .route("/v1/wallets/{wallet}/closure", post(close))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
+        .routes(routes!(open))
+        .routes(routes!(show))
+        .routes(routes!(freeze))
+        .routes(routes!(unfreeze))
+        .routes(routes!(close))
 }
 
 /// A wallet.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WalletShown)]
 pub struct Shown {
     id: String,
     status: &'static str,
     tier: &'static str,
     balances: Balances,
+    #[schema(value_type = i64)]
     owed: Yen,
     limits: Limits,
     opened_at: String,
 }
 
 /// What is in it, in yen.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Balances {
+    #[schema(value_type = i64)]
     funds: Yen,
+    #[schema(value_type = i64)]
     prepaid: Yen,
+    #[schema(value_type = i64)]
     bonus: Yen,
+    #[schema(value_type = i64)]
     held: Yen,
+    #[schema(value_type = i64)]
     arriving: Yen,
 }
 
 /// What it may, in yen; what is left is what the wallet's own sums leave: the person's and the account's may leave less.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Limits {
     top_up: TopUpLimits,
     payment: DayLimits,
     send: DayLimits,
     payout: PayoutLimits,
+    #[schema(value_type = i64)]
     balance_max: Yen,
 }
 
 /// Of top-ups.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct TopUpLimits {
+    #[schema(value_type = i64)]
     per_time: Yen,
+    #[schema(value_type = i64)]
     month_left: Yen,
+    #[schema(value_type = i64)]
     rolling_left: Yen,
 }
 
 /// Of what is counted by day.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct DayLimits {
+    #[schema(value_type = i64)]
     per_time: Yen,
+    #[schema(value_type = i64)]
     day_left: Yen,
 }
 
 /// Of payouts.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct PayoutLimits {
+    #[schema(value_type = i64)]
     per_time: Yen,
     month_count_left: u32,
 }
 
 /// A body that may carry a challenge.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Provable {
     challenge_id: Option<String>,
 }
 
 /// What became of the wallet.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = WalletChanged)]
 pub struct Changed {
     id: String,
     status: String,
 }
 
+/// Open a wallet.
+#[utoipa::path(post, path = "/v1/wallets", tag = "wallets", request_body = Nothing,
+    params(("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 201, body = Shown)))]
 async fn open(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -112,6 +132,10 @@ async fn open(
     }
 }
 
+/// See a wallet.
+#[utoipa::path(get, path = "/v1/wallets/{wallet}", tag = "wallets",
+    params(("wallet" = String, Path)), security(("holder" = [])),
+    responses((status = 200, body = Shown)))]
 async fn show(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -120,6 +144,10 @@ async fn show(
     Ok(Json(present(&service, &caller, parse_id(&wallet)?).await?))
 }
 
+/// Let no money leave.
+#[utoipa::path(post, path = "/v1/wallets/{wallet}/freeze", tag = "wallets", request_body = Nothing,
+    params(("wallet" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 200, body = Changed)))]
 async fn freeze(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -131,6 +159,10 @@ async fn freeze(
     changed(service.submit(caller.actor(), Some(request), Command::Wallet(command)).await?)
 }
 
+/// Lift the freeze.
+#[utoipa::path(post, path = "/v1/wallets/{wallet}/unfreeze", tag = "wallets", request_body = Provable,
+    params(("wallet" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 200, body = Changed)))]
 async fn unfreeze(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -143,6 +175,10 @@ async fn unfreeze(
     changed(answer.reply.map_err(|refusal| crate::refusals::problem(&refusal))?)
 }
 
+/// Close an empty wallet for good.
+#[utoipa::path(post, path = "/v1/wallets/{wallet}/closure", tag = "wallets", request_body = Provable,
+    params(("wallet" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 200, body = Changed)))]
 async fn close(
     State(service): State<Arc<Service>>,
     caller: Holder,

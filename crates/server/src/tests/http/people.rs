@@ -97,3 +97,35 @@ async fn what_does_not_fit_is_a_problem_that_repeats_no_value() {
     let reused = world.post_with("/v1/holders", None, &key, &somebody("natsu")).await;
     assert_eq!(reused.problem(), (422, "idempotency-key-reused"));
 }
+
+#[tokio::test]
+async fn the_description_names_every_path_of_people_with_a_shape_of_its_own() {
+    let world = World::new();
+    let document = world.get("/openapi.json", None).await;
+    assert_eq!(document.body["openapi"], "3.1.0");
+    for (path, method) in [
+        ("/v1/holders", "post"),
+        ("/v1/sessions", "get"),
+        ("/v1/sessions/{session}", "delete"),
+        ("/v1/holders/{holder}/identifications", "post"),
+        ("/v1/challenges/{challenge}", "post"),
+        ("/v1/recoveries/{recovery}", "post"),
+        ("/v1/wallets/{wallet}", "get"),
+        ("/v1/wallets/{wallet}/mandates", "post"),
+        ("/v1/wallets/{wallet}/bank-accounts", "get"),
+        ("/v1/wallets/{wallet}/top-ups", "post"),
+        ("/v1/banks", "get"),
+    ] {
+        assert!(document.body["paths"][path][method].is_object(), "{method} {path}");
+    }
+    let schemas = &document.body["components"]["schemas"];
+    let members = |name: &str| schemas[name]["properties"].clone();
+    assert!(
+        members("TopUpAsk")["mandate_id"].is_object() && members("MandateAsk")["bank_code"].is_object(),
+        "{schemas}"
+    );
+    assert!(
+        members("HolderOpen")["birth_date"].is_object() && members("WalletShown")["balances"].is_object(),
+        "{schemas}"
+    );
+}
