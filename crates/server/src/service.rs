@@ -215,11 +215,6 @@ impl Service {
         }
     }
 
-    /// The journal, to be read beside the engine.
-    pub fn journal(&self) -> Result<SqliteJournal, StoreError> {
-        SqliteJournal::open(&self.options.directory)
-    }
-
     /// Seals `plaintext` for `holder`.
     pub fn seal(&self, holder: HolderId, plaintext: &[u8]) -> Result<Sealed, Problem> {
         self.vault().seal(holder.0, plaintext).map(Sealed).map_err(|error| vault_problem(&error))

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::wallet::{Asker, Command as OfWallet, Wallet};
-use wallet::{Command, Policy, Receipt, WalletId, holder};
+use wallet::{Command, Policy, Receipt, WalletId};
 use web::{Json, Problem};
 
 /// The paths of this room.
@@ -240,13 +240,5 @@ fn limits(wallet: &Wallet, policy: &Policy, today: Day) -> Limits {
             month_count_left: policy.payout.count_per_month_max.saturating_sub(sums.payout.count_in_month(today)),
         },
         balance_max: policy.balance.max(wallet.tier),
-    }
-}
-
-impl Service {
-    /// The holder's own wallet, where a page speaks of it.
-    pub async fn wallet_id_of(&self, holder: wallet::HolderId) -> Result<Option<WalletId>, Problem> {
-        let holder: holder::Holder = self.holder(holder).await?;
-        Ok(holder.wallet)
     }
 }

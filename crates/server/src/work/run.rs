@@ -7,7 +7,7 @@ use super::{Due, Task};
 use crate::banking::Asked;
 use crate::entrance::SYSTEM;
 use crate::service::Service;
-use domain::{Id, Time};
+use domain::Time;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::task::JoinSet;
@@ -201,14 +201,6 @@ impl Service {
         note(self.work.change(|doors| match doors.get::<Due>(due.about)? {
             Some(kept) if kept.task == due.task => doors.put(&Due { when: until, ..due }),
             Some(_) | None => Ok(()),
-        }));
-    }
-
-    /// The movement or mandate is looked at at once, whatever was due: there is news of it.
-    pub fn hurry(&self, about: Id, now: Time) {
-        note(self.work.change(|doors| match doors.get::<Due>(about)? {
-            Some(kept) => doors.put(&Due { when: now, attempts: 0, ..kept }),
-            None => Ok(()),
         }));
     }
 }
