@@ -301,11 +301,12 @@ impl World {
             return Err(format!("{} asks got {} answers", batch.len(), answers.len()));
         }
         let mut unanswered = Vec::new();
-        // What was done before its answer was lost was done before everything that is done now.
+        // What was done before its answer was lost was done before everything that is done now, in the journal's order.
         let was_lost = |(ask, answered): &(Ask, &Answered<Wallets>)| {
             !ask.lost.is_empty() && answered.as_ref().is_ok_and(|answer| answer.repeated)
         };
-        let (lost, now): (Vec<_>, Vec<_>) = batch.into_iter().zip(answers).partition(was_lost);
+        let (mut lost, now): (Vec<_>, Vec<_>) = batch.into_iter().zip(answers).partition(was_lost);
+        lost.sort_by_key(|(_, answered)| answered.as_ref().ok().and_then(|answer| answer.place));
         for (ask, answered) in lost.into_iter().chain(now) {
             self.trace.note(format_args!("{} {:?} -> {answered:?}", ask.at.milliseconds(), ask.command));
             let learned = self.oracle.judge(&ask, answered).map_err(|violation| match self.service.defect() {
