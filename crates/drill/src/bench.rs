@@ -1,16 +1,18 @@
 //! Load: how fast the engine is, with every run audited, so that no figure comes from work that was not done.
 //!
-//! `pay` makes whole payments, `transfer` bare ledger transfers. Start reading at [`pay()`].
+//! `pay` makes whole payments, `transfer` bare ledger transfers, `http` payments over the wallet's API. Start reading at [`pay()`].
 
 mod audit;
 mod beside;
 mod callers;
+mod http;
 mod meter;
 mod pay;
 mod resources;
 mod transfer;
 mod workload;
 
+pub use http::{HttpOptions, HttpReport, http};
 pub use meter::Progress;
 pub use pay::{PayOptions, PayReport, pay};
 pub use transfer::{TransferOptions, TransferReport, transfer};

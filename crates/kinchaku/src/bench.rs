@@ -2,7 +2,7 @@
 
 use crate::progress::Shown;
 use clap::{Args, Subcommand, ValueEnum};
-use drill::bench::{self, Failure, PayOptions, Progress, StoreKind, TransferOptions, Workload};
+use drill::bench::{self, Failure, HttpOptions, PayOptions, Progress, StoreKind, TransferOptions, Workload};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -13,6 +13,8 @@ use std::process::ExitCode;
 pub enum Bench {
     /// Whole payments: request key, limits, purse order, lots, ledger, counters, journal with hash; audited afterwards.
     Pay(Pay),
+    /// Payments over the wallet's API, through real sockets, with the load on the same machine; audited afterwards.
+    Http(Http),
     /// Bare ledger transfers: what the engine does without a wallet's rules; audited afterwards.
     Transfer(Transfer),
 }
@@ -38,6 +40,29 @@ pub struct Transfer {
     /// What ids and choices are drawn from.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How `bench http` runs.
+#[derive(Args)]
+pub struct Http {
+    /// Connections that wait for an answer at once.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
+    connections: u16,
+    /// How long to measure.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// Wallets that pay.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
+    wallets: u32,
+    /// Shops that are paid.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    shops: u32,
+    /// Threads that serve.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..))]
+    threads: u16,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -108,6 +133,7 @@ pub fn run(bench: &Bench) -> ExitCode {
     let show = |done: Progress| progress.show(done.stage, done.done, done.of);
     match bench {
         Bench::Pay(arguments) => tell(bench::pay(&arguments.options(), &show), arguments.json, &progress),
+        Bench::Http(arguments) => tell(bench::http(&arguments.options(), &show), arguments.json, &progress),
         Bench::Transfer(arguments) => tell(bench::transfer(&arguments.options(), &show), arguments.json, &progress),
     }
 }
@@ -138,6 +164,19 @@ impl Store {
         match self {
             Self::Memory => StoreKind::Memory,
             Self::Sqlite => StoreKind::Sqlite,
+        }
+    }
+}
+
+impl Http {
+    fn options(&self) -> HttpOptions {
+        let count = |count: u32| usize::try_from(count).unwrap_or(usize::MAX);
+        HttpOptions {
+            connections: self.connections.into(),
+            seconds: self.seconds,
+            wallets: count(self.wallets),
+            shops: count(self.shops),
+            threads: self.threads.into(),
         }
     }
 }

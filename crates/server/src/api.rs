@@ -39,7 +39,18 @@ use utoipa_axum::router::OpenApiRouter;
 
 /// All paths.
 pub fn router() -> Router<Arc<Service>> {
-    let people = OpenApiRouter::new()
+    openapi::served(people(), money())
+}
+
+/// All paths, as they are described.
+#[cfg(test)]
+pub fn document() -> String {
+    openapi::document(people(), money())
+}
+
+/// The paths of people.
+fn people() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
         .merge(banks::router())
         .merge(callbacks::router())
         .merge(challenges::router())
@@ -51,8 +62,7 @@ pub fn router() -> Router<Arc<Service>> {
         .merge(recoveries::router())
         .merge(sessions::router())
         .merge(top_ups::router())
-        .merge(wallets::router());
-    openapi::served(people, money())
+        .merge(wallets::router())
 }
 
 /// The paths of money.

@@ -15,7 +15,7 @@ use domain::Id;
 use engine::{Actor, ActorKind};
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, PoisonError, RwLock};
 use wallet::{HolderId, Origin, ShopId, StaffId};
@@ -29,6 +29,8 @@ const MINUTE_MS: i64 = 60_000;
 pub struct Entrance {
     sessions: RwLock<HashMap<Id, Arc<Session>>>,
     shops: RwLock<HashMap<Id, ShopId>>,
+    /// Sessions on devices that are known.
+    known: RwLock<HashSet<Id>>,
     sources: RateLimit<IpAddr>,
     callers: RateLimit<Id>,
     entrances: RateLimit<IpAddr>,
@@ -42,6 +44,7 @@ impl Entrance {
         Self {
             sessions: RwLock::default(),
             shops: RwLock::default(),
+            known: RwLock::default(),
             sources: RateLimit::new("source", rates.source_max, MINUTE_MS),
             callers: RateLimit::new("caller", rates.caller_max, MINUTE_MS),
             entrances: RateLimit::new("entrance", rates.entrance_max, MINUTE_MS),
@@ -50,8 +53,22 @@ impl Entrance {
         }
     }
 
+    /// Whether the session with this token's hash was seen on a known device.
+    pub fn is_known(&self, token: Id) -> bool {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).contains(&token)
+    }
+
+    /// The session with this token's hash is on a known device.
+    pub fn know(&self, token: Id) {
+        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() < TOKENS_SEEN_MAX {
+            known.insert(token);
+        }
+    }
+
     /// Forgets the session with this token's hash.
     pub fn forget(&self, token: Id) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&token);
         self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(&token);
     }
 }

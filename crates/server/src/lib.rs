@@ -14,6 +14,7 @@ mod contacts;
 mod desk;
 pub mod doors;
 mod entrance;
+pub mod founding;
 mod gateway;
 mod identity;
 mod journals;

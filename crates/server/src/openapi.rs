@@ -2,6 +2,8 @@
 //!
 //! A room gives its paths as an `OpenApiRouter`: what is served is what is described.
 
+mod page;
+
 use crate::service::Service;
 use axum::Router;
 use axum::routing::get;
@@ -27,7 +29,12 @@ pub fn served(people: OpenApiRouter<Arc<Service>>, money: OpenApiRouter<Arc<Serv
         let text = Arc::clone(&text);
         async move { ([(header::CONTENT_TYPE, "application/json")], text.to_string()) }
     };
-    router.route("/openapi.json", get(json))
+    let document = Arc::new(serde_json::to_value(&document).unwrap_or_default());
+    let page = move |state| {
+        let document = Arc::clone(&document);
+        async move { page::page(state, &document) }
+    };
+    router.route("/openapi.json", get(json)).route("/docs", get(page))
 }
 
 fn described(people: OpenApiRouter<Arc<Service>>, money: OpenApiRouter<Arc<Service>>) -> OpenApiRouter<Arc<Service>> {
@@ -51,4 +58,11 @@ fn head() -> OpenApi {
         components.add_security_scheme(name, SecurityScheme::Http(bearer));
     }
     OpenApiBuilder::new().info(info.build()).components(Some(components)).build()
+}
+
+#[cfg(test)]
+pub fn document(people: OpenApiRouter<Arc<Service>>, money: OpenApiRouter<Arc<Service>>) -> String {
+    let mut text = described(people, money).into_openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
 }

@@ -284,15 +284,27 @@ impl Service {
         Ok(!self.is_known_device(&caller.session)?)
     }
 
-    /// Whether the holder has proven the device of this session, or the session itself.
+    /// Whether the holder has proven the device of this session, or the session itself. One that was found known stays so.
     pub fn is_known_device(&self, session: &Session) -> Result<bool, Problem> {
-        Ok(self.doors.get::<KnownDevice>(self.device_key(session))?.is_some())
+        if self.entrance.is_known(session.token) {
+            return Ok(true);
+        }
+        let is_known = self.doors.get::<KnownDevice>(self.device_key(session))?.is_some();
+        if is_known {
+            self.entrance.know(session.token);
+        }
+        Ok(is_known)
     }
 
     /// From now on that device is the holder's.
     pub fn know_device(&self, caller: &Holder) -> Result<(), Problem> {
-        self.doors.insert(&KnownDevice { key: self.device_key(&caller.session), holder: caller.id })?;
+        self.doors.insert(&self.device_of(&caller.session))?;
         Ok(())
+    }
+
+    /// The device of `session`, as it is kept once it is known.
+    pub fn device_of(&self, session: &Session) -> KnownDevice {
+        KnownDevice { key: self.device_key(session), holder: session.holder }
     }
 
     fn device_key(&self, session: &Session) -> Id {

@@ -61,8 +61,7 @@ impl Server {
         self.0.engine.dispatch().await;
     }
 
-    /// What is behind the routers, for tests that need what no path gives.
-    #[cfg(test)]
+    /// What is behind the routers.
     pub(crate) fn service(&self) -> &Arc<Service> {
         &self.0
     }

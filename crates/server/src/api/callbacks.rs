@@ -22,6 +22,7 @@ struct Claims {
     iss: String,
 }
 
+/// The gateway tells what happened: a signed token (RFC 8417).
 #[utoipa::path(post, path = "/v1/callbacks/gateway", tag = "callbacks", request_body = String,
     responses((status = 202, description = "As asked.")))]
 async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {

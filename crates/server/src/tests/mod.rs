@@ -3,4 +3,5 @@
 mod http;
 mod lists;
 mod notices;
+mod openapi;
 mod world;

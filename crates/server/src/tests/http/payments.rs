@@ -159,3 +159,14 @@ async fn a_claimant_needs_no_account_and_nobody_else_sees_the_claim() {
     assert_eq!(world.get(&path, Some(&wrong)).await.problem(), (404, "not-found"));
     assert_eq!(world.get(&path, None).await.problem(), (401, "unauthenticated"));
 }
+
+#[tokio::test]
+async fn the_api_is_described_for_programs_and_on_a_page() {
+    let world = World::new();
+    let described = world.get("/openapi.json", None).await;
+    assert_eq!((&described.body["openapi"], described.status.as_u16()), (&json!("3.1.0"), 200));
+    let page = world.get("/docs", None).await;
+    assert_eq!(page.status, 200);
+    let paths = described.body["paths"].as_object().expect("paths");
+    assert!(paths.keys().all(|path| page.text.contains(path)), "the page shows every path");
+}
