@@ -111,6 +111,12 @@ pub trait Store<D: Domain>: Send {
     /// `wait` waits until nothing is under way.
     fn written_back(&mut self, wait: bool) -> Result<u64, StoreError>;
 
+    /// An empty list for the next generation's rows, with the memory of one that is done where there is one: a list that
+    /// grows by copying would hold up everybody who waits.
+    fn spare_rows(&mut self) -> Vec<Changed<D::Row>> {
+        Vec::new()
+    }
+
     /// Gives the store time for its write-back: returns once nothing is under way, at the latest after
     /// `milliseconds_max`. A store that writes rows at once has nothing to wait for.
     fn wait_for_write_back(&mut self, milliseconds_max: u64);

@@ -98,6 +98,9 @@ pub struct Pay {
     /// The share of payments that go to ten hot shops.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=100))]
     hot_percent: u64,
+    /// How long the same load runs, in seconds, before measuring begins
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    warm_up_seconds: u64,
     /// How long to measure.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
@@ -207,6 +210,7 @@ impl Pay {
                 seed: self.seed,
             },
             past_payments: self.past_payments,
+            warm_up_seconds: self.warm_up_seconds,
             seconds: self.seconds,
             repeats_permille: self.repeats_permille,
             cache_rows: self.cache_rows,

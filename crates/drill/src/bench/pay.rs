@@ -39,6 +39,8 @@ pub struct PayOptions {
     pub workload: Workload,
     /// Payments that there must be before measuring begins.
     pub past_payments: u64,
+    /// How long the same load runs before measuring begins: what is measured is the sustained speed.
+    pub warm_up_seconds: u64,
     /// How long to measure.
     pub seconds: u64,
     /// Of a thousand payments, how many repeat an old request.
@@ -59,6 +61,7 @@ pub struct PayReport {
     store: &'static str,
     in_flight: usize,
     rate: Option<u64>,
+    warm_up_seconds: u64,
     movements_per_second: u64,
     p50_ms: f64,
     p99_ms: f64,
@@ -207,6 +210,11 @@ impl Run {
             let load = self.load(None, self.payments + missing, 0);
             self.run(load, "past payments", show)?;
         }
+        if self.options.warm_up_seconds > 0 {
+            let until = now() + Duration::from_secs(self.options.warm_up_seconds);
+            let load = self.load(Some(until), u64::MAX, self.options.repeats_permille);
+            self.run(load, "warming up", show)?;
+        }
         let past_payments = self.payments;
         let bytes_before = self.disk_bytes();
         let begun = now();
@@ -227,6 +235,7 @@ impl Run {
             store: self.options.store.name(),
             in_flight: self.options.in_flight,
             rate: self.options.rate,
+            warm_up_seconds: self.options.warm_up_seconds,
             movements_per_second: super::a_second(load.acknowledged + load.repeated, elapsed),
             p50_ms: load.meter.milliseconds(50.0),
             p99_ms: load.meter.milliseconds(99.0),

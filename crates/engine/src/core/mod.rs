@@ -99,8 +99,9 @@ pub struct Core<D: Domain, S: Store<D>> {
 
 impl<D: Domain, S: Store<D>> Core<D, S> {
     /// Opens the lane: replays what the stored rows lack. A tail that cannot be replayed opens read-only.
-    pub fn open(store: S, context: Arc<D::Context>, options: Options) -> Result<Self, StoreError> {
+    pub fn open(mut store: S, context: Arc<D::Context>, options: Options) -> Result<Self, StoreError> {
         let recovered = store.recovered();
+        let spare_rows = store.spare_rows();
         let mut core = Self {
             store,
             context,
@@ -110,7 +111,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             head: recovered.head,
             believed: Believed::ALL,
             cache: Cache::new(options.cache_rows_max),
-            write_back: WriteBack::new(recovered.watermark),
+            write_back: WriteBack::new(recovered.watermark, spare_rows),
             refusals: Refusals::new(options.refusals_journaled_max, options.refusal_actors_max),
             encoder: Encoder::new(),
             observer: None,

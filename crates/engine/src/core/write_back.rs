@@ -26,16 +26,8 @@ pub(super) struct WriteBack<D: Domain> {
 }
 
 impl<D: Domain> WriteBack<D> {
-    pub fn new(watermark: u64) -> Self {
-        Self {
-            number: 1,
-            rows: Vec::new(),
-            since: None,
-            closed: watermark,
-            handed: VecDeque::new(),
-            done: 0,
-            watermark,
-        }
+    pub fn new(watermark: u64, rows: Vec<Changed<D::Row>>) -> Self {
+        Self { number: 1, rows, since: None, closed: watermark, handed: VecDeque::new(), done: 0, watermark }
     }
 
     /// Puts a published row into the current generation.
@@ -101,7 +93,6 @@ impl<D: Domain> WriteBack<D> {
             return Ok(());
         }
         let mut rows = std::mem::take(&mut self.rows);
-        let usual = rows.len() + rows.len() / 8;
         if canary::active("generation_loses_last_row") {
             rows.pop();
         }
@@ -114,7 +105,7 @@ impl<D: Domain> WriteBack<D> {
         self.number += 1;
         self.closed = head;
         self.since = None;
-        self.rows.reserve(usual);
+        self.rows = store.spare_rows();
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use super::rows::{Largest, Tables};
 use super::segments::Segments;
 use super::{Gauges, lock};
 use crate::canary;
-use crate::store::{Generation, StoreError};
+use crate::store::{Changed, Generation, StoreError};
 use domain::Domain;
 use rusqlite::Connection;
 use std::cell::Cell;
@@ -31,6 +31,8 @@ const TRANSACTION_ROWS_MAX: usize = 4_096;
 /// thread must not wait for a whole slice of the scheduler, which is milliseconds.
 const YIELD_ROWS: usize = 256;
 const YIELD_COMPARES: u32 = 4_096;
+/// Rows that a generation usually has, under load: its list has room for them from the start.
+const GENERATION_ROWS_USUAL: usize = 262_144;
 /// Pieces of work on the request index after each generation.
 const INDEX_STEPS_A_GENERATION: usize = 8;
 /// How long the keeper waits before it tries a failing disk again.
@@ -53,6 +55,8 @@ struct Shared<D: Domain> {
 
 struct Desk<D: Domain> {
     job: Option<Job<D>>,
+    /// Empty lists with room for a generation: one is filled while another is written.
+    spare_rows: Vec<Vec<Changed<D::Row>>>,
     writing: bool,
     frozen: VecDeque<Arc<Frozen>>,
     done: u64,
@@ -97,7 +101,15 @@ pub(super) struct Tools<D: Domain> {
 
 impl<D: Domain> Keeper<D> {
     pub(super) fn start(tools: Tools<D>) -> Result<Self, StoreError> {
-        let desk = Desk { job: None, writing: false, frozen: VecDeque::new(), done: 0, failing: None, stopping: false };
+        let desk = Desk {
+            job: None,
+            spare_rows: [(); 2].map(|()| Vec::with_capacity(GENERATION_ROWS_USUAL)).into(),
+            writing: false,
+            frozen: VecDeque::new(),
+            done: 0,
+            failing: None,
+            stopping: false,
+        };
         let shared = Arc::new(Shared { desk: Mutex::new(desk), changed: Condvar::new() });
         let at_work = AtWork(Arc::clone(&shared));
         let thread = std::thread::Builder::new()
@@ -120,6 +132,11 @@ impl<D: Domain> Keeper<D> {
         desk.job = Some(job);
         drop(desk);
         self.shared.changed.notify_all();
+    }
+
+    /// An empty list with room for a generation, if one is there.
+    pub(super) fn spare_rows(&self) -> Vec<Changed<D::Row>> {
+        lock(&self.shared.desk).spare_rows.pop().unwrap_or_default()
     }
 
     pub(super) fn freeze(&self, frozen: Arc<Frozen>) {
@@ -216,7 +233,8 @@ fn run<D: Domain>(mut tools: Tools<D>, shared: &Shared<D>) {
             if !until_it_works(shared, || tools.write(&job, shared)) {
                 return;
             }
-            drop_politely(job.generation.rows);
+            empty_politely(&mut job.generation.rows);
+            lock(&shared.desk).spare_rows.push(job.generation.rows);
         }
         if let Some(number) = number {
             let mut desk = lock(&shared.desk);
@@ -250,9 +268,9 @@ pub(super) fn sort_politely<T>(items: &mut [T], compare: impl Fn(&T, &T) -> Orde
     });
 }
 
-/// Gives the memory of rows back, and offers the processor now and then.
-fn drop_politely<T>(items: Vec<T>) {
-    for (index, item) in items.into_iter().enumerate() {
+/// Gives the memory behind each item back, keeps the list's own, and offers the processor now and then.
+fn empty_politely<T>(items: &mut Vec<T>) {
+    for (index, item) in items.drain(..).enumerate() {
         drop(item);
         if index.is_multiple_of(YIELD_ROWS) {
             yield_now();

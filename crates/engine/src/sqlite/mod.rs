@@ -34,7 +34,7 @@ pub(crate) use {
 use crate::anchor::{AnchorOptions, Anchorer};
 use crate::prefix::Prefix;
 use crate::record::SealedRecord;
-use crate::store::{Commit, Generation, Head, KnownRequest, Recovered, Store, StoreError, Stored};
+use crate::store::{Changed, Commit, Generation, Head, KnownRequest, Recovered, Store, StoreError, Stored};
 use checkpoint::{Checkpointer, Gate};
 use directory::{Directory, JOURNAL, JOURNAL_FILE, open_for_write};
 use domain::{Domain, Key};
@@ -230,6 +230,10 @@ impl<D: Domain> Store<D> for SqliteStore<D> {
 
     fn wait_for_write_back(&mut self, milliseconds_max: u64) {
         self.keeper.wait_for(milliseconds_max);
+    }
+
+    fn spare_rows(&mut self) -> Vec<Changed<D::Row>> {
+        self.keeper.spare_rows()
     }
 }
 
