@@ -279,6 +279,8 @@ fn said(body: &Value) -> Option<Said> {
     };
     Some(match body["status"].as_str()? {
         "settled" => Said::Answer(Outcome::Settled { amount: yen("settled_amount").or_else(|| yen("amount"))? }),
+        // The bank never said no: it still knew nothing of the debit after its cut-off.
+        "declined" if body["reason"] == "absent" => Said::Unknown { last: true },
         "declined" => Said::Answer(Outcome::Declined { code: code().unwrap_or(9) }),
         "reversed" | "returned" => Said::Reversed(yen("settled_amount").or_else(|| yen("amount"))?),
         "pending" | "in_doubt" => Said::Waits,

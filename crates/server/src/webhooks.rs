@@ -4,7 +4,7 @@
 //! endpoint that wants to know. Each delivery is a row with the moment at which it is due; [`deliver`] takes those, signs
 //! and sends, and puts back what failed until the schedule ends. A message has one id for ever, by which its receiver knows
 //! it again. A stranger's address is called on the public internet alone; what the sandbox may call beside is named.
-//! Start reading at [`feed::Feed`], then at `Service::deliver_webhooks`.
+//! Start reading at `feed`, then at `Service::deliver_webhooks`.
 
 pub mod deliver;
 pub mod delivery;

@@ -2,7 +2,7 @@
 //! consumer of the journal and can be made again from it, so that no crash between a commit and its work loses anything.
 //!
 //! Work at one bank is that bank's own: it has its own turn, bounded, and while the bank does not answer its work waits.
-//! Start reading at [`Work::handle`](crate::work::Work) (what is due when) and [`Service::work_due`] (who does it).
+//! Start reading at [`Work::handle`](crate::work::Work) (what is due when) and `Service::work_due` (who does it).
 
 mod days;
 mod events;
