@@ -22,6 +22,8 @@ use wallet::top_up::{self, TopUp};
 use wallet::{BankCode, Command, GiveBackId, Noun, PayoutId, Refusal, Row, TopUpId, table};
 use web::Problem;
 
+/// The gateway's refusals that say for sure that a movement was not taken.
+const REFUSALS: [&str; 6] = ["amount-zero", "unknown", "stopped", "wrong-status", "expired", "over-limit"];
 /// The code under which a debit counts that the gateway itself does not take: 8, stopped by the collector.
 const CODE_NOT_TAKEN: u16 = 8;
 
@@ -202,6 +204,8 @@ impl Service {
         let done = match answer {
             Ok(answer) => match answer.body["status"].as_str() {
                 Some("settled" | "returned") => true,
+                // Only that the bank does not know of it: it may still come to.
+                Some("declined") if answer.body["reason"] == "absent" => return Ok(Asked::Open),
                 Some("declined") => false,
                 Some(_) | None => return Ok(Asked::Open),
             },
@@ -251,7 +255,7 @@ fn read(answer: Result<GatewayAnswer, GatewayError>, sent: bool) -> Said {
         Err(GatewayError::Unreachable | GatewayError::Denied) => return Said::Unsent,
         Err(GatewayError::NoAnswer) => return Said::NoAnswer,
     };
-    if answer.status == StatusCode::NOT_FOUND && !sent {
+    if answer.status == StatusCode::NOT_FOUND && !sent && answer.body["type"] == "/problems/unknown" {
         return Said::Unknown { last: answer.body["final"].as_bool().unwrap_or(false) };
     }
     if answer.status.is_success() {
@@ -267,8 +271,11 @@ fn read(answer: Result<GatewayAnswer, GatewayError>, sent: bool) -> Said {
         tracing::error!("the gateway has one of our references for something else");
         return Said::NoAnswer;
     }
-    // The gateway checks mandate and switches in the commit of the debit: what it does not take never reaches the bank.
-    if sent { Said::Answer(Outcome::Declined { code: CODE_NOT_TAKEN }) } else { Said::NoAnswer }
+    // The gateway checks mandate and switches in the commit of the debit: what it does not take never reaches the bank. Any
+    // other refusal may not even be the gateway's.
+    let refusal = answer.body["type"].as_str().and_then(|kind| kind.strip_prefix("/problems/"));
+    let is_its_no = refusal.is_some_and(|refusal| REFUSALS.contains(&refusal));
+    if sent && is_its_no { Said::Answer(Outcome::Declined { code: CODE_NOT_TAKEN }) } else { Said::NoAnswer }
 }
 
 fn said(body: &Value) -> Option<Said> {

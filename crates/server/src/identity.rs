@@ -244,7 +244,17 @@ impl Service {
         let mut done = 0;
         for row in due {
             done += 1;
-            let (asked, refreshed) = (row.due, self.refresh_identification(row).await?);
+            let (asked, mut waiting) = (row.due, row.clone());
+            let refreshed = match self.refresh_identification(row).await {
+                Ok(refreshed) => refreshed,
+                Err(problem) => {
+                    // One that cannot be read holds up no other.
+                    tracing::error!(%problem, "an identification waits");
+                    waiting.due = Some(now.plus_milliseconds(POLL_MS));
+                    self.doors.put(&waiting)?;
+                    continue;
+                }
+            };
             if refreshed.status == Status::Pending && refreshed.due > asked {
                 // No verdict yet, or the vendor is away: the others are asked in the next step.
                 break;

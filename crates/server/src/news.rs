@@ -140,7 +140,7 @@ impl Service {
     async fn act_on_debit(&self, what: &str, piece: &Value) -> Result<(), Problem> {
         let reference = piece["reference"].as_str().and_then(|reference| reference.parse::<TopUpId>().ok());
         let Some(top_up) = reference else { return Ok(()) };
-        let Ok(row) = self.top_up(top_up).await else { return Ok(()) };
+        let Some(row) = known(self.top_up(top_up).await)? else { return Ok(()) };
         let command = if what == "reversed" {
             let amount = piece["amount"].as_i64().and_then(Yen::checked).unwrap_or(row.debit.amount);
             top_up::Command::Reverse { top_up, amount }
@@ -154,7 +154,7 @@ impl Service {
     async fn act_on_credit(&self, what: &str, piece: &Value) -> Result<(), Problem> {
         let reference = piece["reference"].as_str().and_then(|reference| reference.parse::<PayoutId>().ok());
         let Some(payout) = reference else { return Ok(()) };
-        let Ok(row) = self.payout(payout).await else { return Ok(()) };
+        let Some(row) = known(self.payout(payout).await)? else { return Ok(()) };
         let command = if matches!(what, "reversed" | "returned") {
             let amount = piece["amount"].as_i64().and_then(Yen::checked).unwrap_or(row.credit.amount);
             payout::Command::Return { payout, amount }
@@ -163,6 +163,15 @@ impl Service {
             payout::Command::Answer { payout, answer }
         };
         self.told_by_bank(row.credit.bank, Command::Payout(command)).await
+    }
+}
+
+/// What is not there is of nobody here; whatever else kept us from seeing it keeps the news waiting.
+fn known<T>(row: Result<T, Problem>) -> Result<Option<T>, Problem> {
+    match row {
+        Ok(row) => Ok(Some(row)),
+        Err(problem) if problem.status() == http::StatusCode::NOT_FOUND => Ok(None),
+        Err(problem) => Err(problem),
     }
 }
 

@@ -47,7 +47,8 @@ impl<K: Eq + Hash> RateLimit<K> {
         if counts.len() >= KEYS_MAX && !counts.contains_key(&key) {
             counts.retain(|_, (seen, _)| *seen == window);
             if counts.len() >= KEYS_MAX {
-                return self.verdict(0, now, false);
+                // Whoever fills the table must not lock out those who are not in it yet: everybody starts anew.
+                counts.clear();
             }
         }
         let (seen, used) = counts.entry(key).or_insert((window, 0));

@@ -230,8 +230,7 @@ async fn reconcile(
     let end = day.plus(1).start().plus_milliseconds(-LATE_MS);
     for movement in gateway.work().open(bank) {
         let Some(row) = gateway.movement(movement).await? else { continue };
-        let is_of_the_day = row.order.kind == Kind::Debit && row.asked > 0 && row.order.accepted < end;
-        if is_of_the_day && !listed.contains(&movement) && row.status.is_open() {
+        if is_of_the_day(&row, day, end) && !listed.contains(&movement) && row.status.is_open() {
             answer(gateway, bank, movement, Outcome::NotFound { last: false }).await?;
             result.absent += 1;
         }
@@ -245,14 +244,26 @@ async fn reconcile(
     Ok(result)
 }
 
-/// The debit of ours that a record is about; none if there is no such debit at that bank, or it was for another amount.
+/// Whether the file of `day` must have the debit: it was sent on that day, before its last minutes, and on no other; or it never
+/// was, because its mandate had ended before. What was sent on several days stays in doubt until the bank itself says what
+/// became of it.
+fn is_of_the_day(row: &Movement, day: Day, end: Time) -> bool {
+    let is_of_the_day = match row.sent {
+        None => row.asked > 0 && row.order.accepted < end,
+        Some(sent) => sent.day() == day && sent < end && (row.asked == 1 || row.order.accepted.day() == day),
+    };
+    row.order.kind == Kind::Debit && is_of_the_day
+}
+
+/// The debit of ours that a record is about; none if there is no such debit at that bank. A bank that moved another amount
+/// has moved money all the same.
 async fn known(gateway: &Gateway, bank: BankCode, line: &ResultLine) -> Result<Option<MovementId>, EngineError> {
     let Some(movement) = line.movement else { return Ok(None) };
     let row = gateway.movement(movement).await?;
+    let moved = matches!(line.outcome, Outcome::Settled { .. });
     let is_its = |row: &Movement| {
-        row.order.bank == bank
-            && row.order.kind == Kind::Debit
-            && row.settled().unwrap_or(row.order.amount) == line.amount
+        let is_same = row.settled().unwrap_or(row.order.amount) == line.amount;
+        row.order.bank == bank && row.order.kind == Kind::Debit && (moved || is_same)
     };
     Ok(row.filter(is_its).map(|_| movement))
 }

@@ -7,7 +7,7 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use axum::serve::ListenerExt;
 use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use web::Source;
@@ -33,7 +33,7 @@ async fn name_source(
 ) -> Response {
     let forwarded = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
     let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
-    let source = Source(source(peer.ip(), &hops, &trusted_proxies));
+    let source = Source(network(source(peer.ip(), &hops, &trusted_proxies)));
     request.extensions_mut().insert(source);
     next.run(request).await
 }
@@ -51,10 +51,31 @@ fn source(peer: IpAddr, hops: &[&str], trusted_proxies: &[IpAddr]) -> IpAddr {
     source
 }
 
+/// An address as it is counted: of IPv6 the network of 64 bits, because one subscriber has all of it.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        IpAddr::V4(address) => IpAddr::V4(address),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::source;
+    use super::{network, source};
     use std::net::IpAddr;
+
+    #[test]
+    fn a_subscriber_is_one_source_whichever_address_they_choose() {
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        for (address, counted) in [
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("2001:db8:1:2::1", "2001:db8:1:2::"),
+            ("::ffff:198.51.100.7", "198.51.100.7"),
+            ("198.51.100.7", "198.51.100.7"),
+        ] {
+            assert_eq!(network(ip(address)), ip(counted), "{address}");
+        }
+    }
 
     #[test]
     fn only_a_trusted_proxy_may_say_whom_it_speaks_for() {

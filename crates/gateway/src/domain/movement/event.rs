@@ -205,6 +205,7 @@ impl Event {
                 status: Status::Pending,
                 since: order.accepted,
                 asked: u32::from(*at_once),
+                sent: at_once.then_some(order.accepted),
                 due: *due,
                 absent: !at_once,
                 answer: None,
@@ -221,8 +222,11 @@ impl Event {
     pub(super) fn apply(&self, movement: &mut Movement) {
         match self {
             Self::Requested { .. } => {}
-            Self::Taken { due, at, .. } => {
+            Self::Taken { next, due, at, .. } => {
                 movement.doubt(*at);
+                if *next == Next::Send {
+                    movement.sent = Some(*at);
+                }
                 movement.asked = movement.asked.saturating_add(1);
                 movement.due = *due;
                 movement.absent = false;

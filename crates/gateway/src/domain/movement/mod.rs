@@ -117,6 +117,8 @@ pub struct Movement {
     pub since: Time,
     /// How often the bank was asked, for it or about it.
     pub asked: u32,
+    /// When it was last sent to the bank, if it was: the day whose file must have it.
+    pub sent: Option<Time>,
     /// When the bank is to be asked next.
     pub due: Time,
     /// The bank's last word was that it does not know it, and its cut-off has not passed.

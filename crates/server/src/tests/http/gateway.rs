@@ -232,7 +232,11 @@ async fn inquire(
     gateway.believe(&headers, "GET", uri.path(), true)?;
     gateway.with(|stand| match stand.movements.get(&reference) {
         Some(known) => Ok(Json(known.clone()).into_response()),
-        None => Err(Problem::not_found().with("final", stand.cut_off_passed)),
+        None => {
+            let unknown =
+                Problem::new(StatusCode::NOT_FOUND, "unknown", "There is no such thing here.", "見つかりません。");
+            Err(unknown.with("final", stand.cut_off_passed))
+        }
     })
 }
 
