@@ -60,6 +60,11 @@ const STEPS: &[Step] = &[
         note: "the engine without a wallet's rules, audited",
     },
     Step {
+        name: "load over HTTP",
+        command: &["target/release/kinchaku", "bench", "http", "--connections", "64", "--seconds", "3", "--json"],
+        note: "payments over real sockets, every yen audited; the speed is not judged here",
+    },
+    Step {
         name: "kills",
         command: &["target/release/kinchaku", "crash", "kill", "--rounds", "20"],
         note: "the process is killed under load: nothing acknowledged is lost, nothing happens twice",
