@@ -230,13 +230,13 @@ async fn inquire(
     headers: HeaderMap,
 ) -> Answer {
     gateway.believe(&headers, "GET", uri.path(), true)?;
-    gateway.with(|stand| match stand.movements.get(&reference) {
-        Some(known) => Ok(Json(known.clone()).into_response()),
-        None => {
-            let unknown =
-                Problem::new(StatusCode::NOT_FOUND, "unknown", "There is no such thing here.", "見つかりません。");
-            Err(unknown.with("final", stand.cut_off_passed))
+    gateway.with(|stand| {
+        if let Some(known) = stand.movements.get(&reference) {
+            return Ok(Json(known.clone()).into_response());
         }
+        let unknown =
+            Problem::new(StatusCode::NOT_FOUND, "unknown", "There is no such thing here.", "見つかりません。");
+        Err(unknown.with("final", stand.cut_off_passed))
     })
 }
 
