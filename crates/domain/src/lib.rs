@@ -15,9 +15,12 @@
 )]
 
 mod key;
+#[doc(hidden)]
+pub mod named;
 mod time;
 
 pub use key::{Id, Key, Table};
+pub use named::MalformedId;
 pub use time::{Day, Month, Time};
 
 use serde::{Serialize, de::DeserializeOwned};

@@ -3,62 +3,8 @@
 use domain::Id;
 use serde::{Deserialize, Serialize};
 use std::fmt;
-use std::str::FromStr;
 
-/// What is wrong with a text that should be an id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MalformedId {
-    /// The prefix that the id should have.
-    pub prefix: &'static str,
-}
-
-impl fmt::Display for MalformedId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an id here is `{}_` and 32 lower-case hexadecimal digits", self.prefix)
-    }
-}
-
-impl std::error::Error for MalformedId {}
-
-fn parse(text: &str, prefix: &'static str) -> Result<Id, MalformedId> {
-    let malformed = MalformedId { prefix };
-    let digits = text.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('_')).ok_or(malformed)?;
-    let lower = digits.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
-    if digits.len() != 32 || !lower {
-        return Err(malformed);
-    }
-    u128::from_str_radix(digits, 16).map(Id::from_number).map_err(|_| malformed)
-}
-
-macro_rules! id {
-    ($(#[doc = $doc:literal] $name:ident, $prefix:literal;)+) => {$(
-        #[doc = $doc]
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub struct $name(pub Id);
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($prefix, "_{}"), self.0)
-            }
-        }
-
-        impl fmt::Debug for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = MalformedId;
-
-            fn from_str(text: &str) -> Result<Self, Self::Err> {
-                parse(text, $prefix).map(Self)
-            }
-        }
-    )+};
-}
-
-id! {
+domain::ids! {
     /// A person who owns a wallet.
     HolderId, "hld";
     /// A verified identity: a keyed hash of it, so that the same person is the same id.

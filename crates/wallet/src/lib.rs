@@ -57,9 +57,8 @@ mod tests;
 
 pub use effect::Counters;
 pub use ids::{
-    BankAccountId, BankCode, BonusId, CampaignId, ContactId, GiveBackId, HolderId, MalformedId, MandateId,
-    PaymentCodeId, PaymentId, PayoutId, PersonId, RefundId, SendId, ShopId, StaffId, SwitchId, TopUpId, VoucherId,
-    WalletId,
+    BankAccountId, BankCode, BonusId, CampaignId, ContactId, GiveBackId, HolderId, MandateId, PaymentCodeId, PaymentId,
+    PayoutId, PersonId, RefundId, SendId, ShopId, StaffId, SwitchId, TopUpId, VoucherId, WalletId,
 };
 pub use limits::{DailySums, ROLLING_DAYS};
 pub use policy::{

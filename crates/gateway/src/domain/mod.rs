@@ -39,9 +39,7 @@ mod tests;
 
 pub use factor::{Factor, Factors, Strength};
 pub use gateways::Gateway;
-pub use ids::{
-    AccountId, AccountRefId, BankCode, MalformedId, MandateId, MovementId, NotMeId, OperatorId, Reference, StaffId,
-};
+pub use ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, NotMeId, OperatorId, Reference, StaffId};
 pub use policy::{Policy, UnconfirmedPolicy};
 pub use refusal::{Limit, MissingFact, Noun, Refusal};
 
