@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use http::StatusCode;
 use maud::{Markup, html};
 use std::sync::Arc;
-use web::page::{Page, Words, words};
+use web::page::{Page, SANDBOX, Words, words};
 use web::{Problem, csrf};
 
 /// The paths of the pages.
@@ -18,14 +18,9 @@ pub fn router() -> Router<Arc<Service>> {
     Router::new().merge(link::router()).merge(callback::router()).merge(login::router())
 }
 
-const BANNER: Words = Words {
-    ja: "これは試験環境です。お金も口座も本物ではありません。",
-    en: "This is a sandbox: no money and no account here is real.",
-};
-
 /// A page of this service.
 fn page(service: &Service, title: Words, body: Markup) -> Page {
-    Page { title, banner: service.options.is_sandbox.then_some(BANNER), form_origins: Vec::new(), body }
+    Page { title, banner: service.options.is_sandbox.then_some(SANDBOX), form_origins: Vec::new(), body }
 }
 
 /// A page that says why something did not happen, with the problem's own words.

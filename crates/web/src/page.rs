@@ -18,6 +18,12 @@ pub struct Words {
     pub en: &'static str,
 }
 
+/// What a page that meets a simulated world says above all.
+pub const SANDBOX: Words = Words {
+    ja: "これは試験環境です。お金も口座も本物ではありません。",
+    en: "This is a sandbox: no money and no account here is real.",
+};
+
 /// A page to be shown.
 pub struct Page {
     /// What it is.

@@ -3,13 +3,7 @@
 use axum::Router;
 use axum::routing::get;
 use maud::{Markup, html};
-use web::page::{Page, Words, words};
-
-/// What every page of the sandbox says above all.
-const BANNER: Words = Words {
-    ja: "これは試験環境です。お金も口座も本物ではありません。",
-    en: "This is a sandbox: no money and no account here is real.",
-};
+use web::page::{Page, SANDBOX, Words, words};
 
 /// The page for a sandbox whose hosts are on `port`.
 pub fn router(port: u16) -> Router {
@@ -18,7 +12,7 @@ pub fn router(port: u16) -> Router {
 
 fn page(port: u16) -> Page {
     let title = Words { ja: "巾着", en: "Kinchaku" };
-    Page { title, banner: Some(BANNER), form_origins: Vec::new(), body: body(port) }
+    Page { title, banner: Some(SANDBOX), form_origins: Vec::new(), body: body(port) }
 }
 
 fn body(port: u16) -> Markup {
