@@ -3,6 +3,7 @@
 //! A token that was seen stays in memory, so that a payment costs no look into a file; ending a session takes it out of
 //! both. Start reading at [`guard`], then at the extractors [`Holder`], [`Shop`] and [`Desk`].
 
+use crate::links::STATE_MS;
 use crate::options::Rates;
 use crate::refusals;
 use crate::service::Service;
@@ -18,12 +19,14 @@ use http::{HeaderMap, Method, header};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, PoisonError, RwLock};
-use wallet::{HolderId, Origin, ShopId, StaffId};
+use wallet::{HolderId, Origin, ShopId, StaffId, WalletId};
 use web::{Problem, RateLimit, Source};
 
 /// Tokens that are kept in memory; more are looked up in the file.
 const TOKENS_SEEN_MAX: usize = 200_000;
 const MINUTE_MS: i64 = 60_000;
+/// Ways to a bank that one wallet may begin in the time that one of them takes at most.
+const LINKS_BEGUN_MAX: u32 = 10;
 
 /// Tokens that were seen, and the limits.
 pub struct Entrance {
@@ -36,6 +39,7 @@ pub struct Entrance {
     entrances: RateLimit<IpAddr>,
     logins: RateLimit<Id>,
     look_ups: RateLimit<Id>,
+    links: RateLimit<Id>,
 }
 
 impl Entrance {
@@ -50,6 +54,7 @@ impl Entrance {
             entrances: RateLimit::new("entrance", rates.entrance_max, MINUTE_MS),
             logins: RateLimit::new("login", rates.login_max, MINUTE_MS),
             look_ups: RateLimit::new("look_up", rates.look_up_max, MINUTE_MS),
+            links: RateLimit::new("link", LINKS_BEGUN_MAX, STATE_MS),
         }
     }
 
@@ -226,6 +231,12 @@ impl Service {
     /// Counts an attempt of `holder` to find something that others have: a recipient's name, a voucher.
     pub fn count_look_up(&self, holder: HolderId) -> Result<(), Problem> {
         let verdict = self.entrance.look_ups.count(holder.0, self.now());
+        if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
+    }
+
+    /// Counts a way to a bank that `wallet` begins: each is a request at the gateway that is open for a while.
+    pub fn count_link(&self, wallet: WalletId) -> Result<(), Problem> {
+        let verdict = self.entrance.links.count(wallet.0, self.now());
         if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
     }
 

@@ -40,6 +40,7 @@ mod shops;
 mod stops;
 mod sweep;
 mod telling;
+mod unclaimed;
 mod webhooks;
 mod words;
 mod work;

@@ -113,6 +113,9 @@ impl Service {
     }
 
     async fn act_on_mandate(&self, what: &str, piece: &Value) -> Result<(), Problem> {
+        if what == "activated" {
+            return self.note_active(piece);
+        }
         let Some(mandate) = self.mandate_in(piece)? else { return Ok(()) };
         let by_whom = piece["by"].as_str().unwrap_or_default();
         let reason = piece["reason"].as_str().unwrap_or_default();

@@ -51,9 +51,10 @@ impl Server {
         let fed = settled(service.feed_shops().await);
         let told_shops = settled(service.deliver_webhooks(now, budget).await);
         let news = settled(service.read_news(now, budget).await);
+        let unclaimed = settled(service.end_unclaimed(now, budget).await);
         let told = settled(service.tell(now, budget).await);
         let swept = settled(service.sweep(now));
-        work.and(letters).and(people).and(fed).and(told_shops).and(news).and(told).and(swept)
+        work.and(letters).and(people).and(fed).and(told_shops).and(news).and(unclaimed).and(told).and(swept)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.

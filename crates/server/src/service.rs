@@ -19,7 +19,7 @@ use crate::telling::Teller;
 use crate::webhooks::deliver::Pauses;
 use crate::webhooks::endpoint::Endpoints;
 use crate::work::{self, Breakers, Maker};
-use crate::{accounts, codes, contacts, identity, letters, links, proofs, sessions, shops, stops};
+use crate::{accounts, codes, contacts, identity, letters, links, proofs, sessions, shops, stops, unclaimed};
 use crate::{api, webhooks};
 use domain::{Id, Key, Time};
 use engine::sqlite::{SqliteJournal, SqliteStore};
@@ -269,6 +269,7 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<links::LinkedAccount>()?;
     doors.prepare::<links::GatewayMandate>()?;
     doors.prepare::<news::NewsCursor>()?;
+    doors.prepare::<unclaimed::Unclaimed>()?;
     doors.prepare::<stops::StopNote>()?;
     doors.prepare::<crate::api::Recovery>()?;
     doors.prepare::<crate::api::SeenProof>()?;

@@ -268,15 +268,20 @@ impl Service {
         let Some(gateway_id) = self.doors.get::<Link>(mandate.0)?.and_then(|link| link.gateway_id) else {
             return Ok(Asked::Over);
         };
+        Ok(self.end_grant_of(&gateway_id).await)
+    }
+
+    /// Tells the gateway that what it calls `gateway_id` is ended.
+    pub async fn end_grant_of(&self, gateway_id: &str) -> Asked {
         let path = format!("/gateway/v1/mandates/{gateway_id}/revoke");
         let body = serde_json::json!({ "reason": "unneeded" });
         match self.gateway_call(http::Method::POST, &path, Some(&body)).await {
             // What it does not know, or has ended before, needs no end.
-            Ok(answer) if answer.status.is_success() || answer.status.is_client_error() => Ok(Asked::Over),
-            Ok(_) => Ok(Asked::NoAnswer),
+            Ok(answer) if answer.status.is_success() || answer.status.is_client_error() => Asked::Over,
+            Ok(_) => Asked::NoAnswer,
             Err(error) => {
                 tracing::warn!(%error, "a revocation waits");
-                Ok(Asked::NoAnswer)
+                Asked::NoAnswer
             }
         }
     }

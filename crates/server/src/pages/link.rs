@@ -98,6 +98,7 @@ async fn begin(
 async fn go_on(service: &Service, headers: &HeaderMap, request: MandateId, sent: &str) -> Result<String, Problem> {
     let open = service.open_link(headers, request).await?;
     check_csrf(service, &open.session.token.to_string(), &format!("/link/{request}"), sent)?;
+    service.count_link(open.link.wallet)?;
     let (state, verifier) =
         (chance::token(service.outside.chance.as_ref()), chance::token(service.outside.chance.as_ref()));
     let holder = open.link.holder;

@@ -181,3 +181,19 @@ async fn a_browser_is_sent_back_to_our_own_pages_alone() {
     let back = location(&browser.get(&world.gateway.authenticate()).await);
     assert_eq!(back, format!("/done?a=b&mandate_id={}&status=active", asked.text("id")));
 }
+
+#[tokio::test]
+async fn a_wallet_begins_so_many_ways_to_a_bank_and_no_more() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.ask_mandate(&token, &wallet).await;
+    let browser = Browser::new(&world);
+    let there = location(&browser.log_in("sakura", &mandate).await);
+    let mut statuses = Vec::new();
+    for _ in 0..12 {
+        let csrf = browser.token(&there).await;
+        statuses.push(browser.post(&there, &[("csrf", &csrf)]).await.status.as_u16());
+    }
+    assert_eq!((&statuses[..10], &statuses[10..]), (&[303; 10][..], &[429; 2][..]));
+    assert_eq!(world.gateway.with(|stand| stand.pushed.len()), 10);
+}

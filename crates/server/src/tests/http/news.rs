@@ -102,3 +102,18 @@ async fn a_letter_waits_for_whoever_delivers_it() {
     world.run_due().await;
     assert_eq!(world.inbox.code(&mail("sakura")).len(), 8);
 }
+
+#[tokio::test]
+async fn a_grant_whose_answer_was_lost_does_not_stay_at_the_gateway() {
+    let (world, token, wallet, own) = linked().await;
+    let lost = world.ask_mandate(&token, &wallet).await;
+    let active = |mandate: &str, gateway_id: &str| json!({ "type": "mandate.activated", "mandate_id": gateway_id, "mandate_reference": mandate });
+    let strange = active("of nobody", "gmd_8");
+    tell(&world, &[active(&own, "gmd_1"), active(&lost, "gmd_2"), active(&lost, "gmd_2"), strange]).await;
+    assert_eq!(world.gateway.with(|stand| stand.revoked.clone()), [""; 0], "its answer may still be on its way");
+    world.advance(10 * 60_000);
+    world.run_due().await;
+    let mut revoked = world.gateway.with(|stand| stand.revoked.clone());
+    revoked.sort();
+    assert_eq!(revoked, ["gmd_2", "gmd_8"]);
+}
