@@ -257,14 +257,19 @@ impl Gateway {
         Actor { kind: ActorKind::System, id: Id([0; 16]) }
     }
 
-    /// Runs a command. What it leaves to be done is in the worker's schedule when this returns.
+    /// Runs a command. What it leaves to be done is in the worker's schedule when this returns, and also when whoever asked
+    /// hangs up before: a commit that nobody waits for must not be work that nobody does.
     pub async fn submit(&self, command: Command, actor: Actor, reason: Option<String>) -> Result<Receipt, NotDone> {
         let at = self.0.outside.now();
         let submission = Submission { command, actor, reason, request: None, at };
-        let answer = self.0.engine.submit(submission).await?;
-        let receipt = answer.reply.map_err(NotDone::Refused)?;
-        self.0.work.note(&receipt);
-        Ok(receipt)
+        let this = self.clone();
+        let submitted = carry_through(async move {
+            let answer = this.0.engine.submit(submission).await?;
+            let receipt = answer.reply.map_err(NotDone::Refused)?;
+            this.0.work.note(&receipt);
+            Ok(receipt)
+        });
+        submitted.await.unwrap_or(Err(NotDone::Engine(EngineError::Busy)))
     }
 
     /// Stops a bank's path by static factors, if the windows say so. Its desk, the gateway's and every operator see why.
@@ -419,6 +424,16 @@ impl Gateway {
     fn vault(&self) -> MutexGuard<'_, Vault> {
         self.0.vault.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Runs `work` to its end, also when whoever waits for it hangs up; none if it broke in the middle.
+pub(crate) async fn carry_through<T: Send + 'static>(work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let ended = tokio::spawn(work).await;
+    if ended.is_err() {
+        // What it panicked with may hold what somebody typed.
+        tracing::error!("work broke in the middle");
+    }
+    ended.ok()
 }
 
 fn open_oauth(options: &Options, vault: &Vault, outside: &Outside) -> Result<Oauth, OpenError> {

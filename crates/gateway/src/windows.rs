@@ -4,7 +4,10 @@
 //! A lock on one account does not see one PIN tried on ten thousand accounts; this does. Everything is in memory and dies
 //! with its window. What was typed is never here: a value is a keyed token, and since a token of four digits can be reversed
 //! by whoever holds the key, the key is drawn anew for each window and forgotten with it.
-//! Start reading at [`Windows::judge`] (before the bank is asked) and [`Windows::heard`] (after).
+//!
+//! An attempt counts as a failure from the moment in which it may go on to the bank, in the same breath in which it is judged:
+//! so many at once are no more than so many one after the other, and one whose end nobody sees stays a failure.
+//! Start reading at [`Windows::judge`] (before the bank is asked) and [`Windows::settle`] (after).
 
 mod counts;
 
@@ -13,6 +16,7 @@ use counts::Counts;
 use domain::{Id, Time};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use web::{Chance, Secret};
@@ -75,6 +79,40 @@ pub struct Try<'a> {
     pub wallet: &'a Reference,
     /// The value that was tried, where it is one that many accounts could have: a PIN.
     pub value: Option<&'a Secret<String>>,
+    /// Whether it is static knowledge alone.
+    pub is_static: bool,
+}
+
+/// An attempt that counts as a failure until it is [settled](Windows::settle).
+#[must_use]
+#[derive(PartialEq, Eq)]
+pub struct Reserved {
+    window: i64,
+    bank: BankCode,
+    account: AccountId,
+    source: Option<IpAddr>,
+    operator: OperatorId,
+    wallet: Reference,
+    value: Option<String>,
+    /// The window was not full.
+    is_counted: bool,
+}
+
+impl fmt::Debug for Reserved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Reserved")
+    }
+}
+
+/// How an attempt ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The bank said yes.
+    Right,
+    /// The bank said no, or it is another person's account.
+    Wrong,
+    /// The bank said nothing: nothing was tried.
+    Unanswered,
 }
 
 /// An attempt on a bank's own page, as the bank reports it.
@@ -91,10 +129,10 @@ pub struct Report<'a> {
 }
 
 /// What the windows say of an attempt before the bank is asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Ask the bank.
-    Allow,
+    /// Ask the bank. The attempt counts already.
+    Allow(Reserved),
     /// Not now: wait so many seconds.
     Throttle {
         /// Seconds until the window is over.
@@ -132,6 +170,40 @@ struct State {
     before: Counts,
 }
 
+impl State {
+    /// What the present window and the one before count together.
+    fn both(&self, of: impl Fn(&Counts) -> u32) -> u32 {
+        of(&self.now).saturating_add(of(&self.before))
+    }
+
+    fn reserve(&mut self, attempt: &Try<'_>) -> Reserved {
+        let value = attempt.value.map(|value| token(self.key.expose(), value.expose()));
+        let is_counted = self.now.count(attempt, value.as_deref());
+        Reserved {
+            window: self.window.unwrap_or_default(),
+            bank: attempt.bank,
+            account: attempt.account,
+            source: attempt.source,
+            operator: attempt.operator,
+            wallet: attempt.wallet.clone(),
+            value,
+            is_counted,
+        }
+    }
+
+    /// What was reserved is no failure.
+    fn release(&mut self, reserved: &Reserved) {
+        if !reserved.is_counted {
+            return;
+        }
+        match self.window {
+            Some(window) if window == reserved.window => self.now.uncount(reserved),
+            Some(window) if window == reserved.window.saturating_add(1) => self.before.uncount(reserved),
+            Some(_) | None => {}
+        }
+    }
+}
+
 impl Windows {
     /// Nothing yet.
     pub fn new(policy: WindowPolicy, chance: Arc<dyn Chance>) -> Self {
@@ -140,46 +212,65 @@ impl Windows {
         Self { policy, chance, state: Mutex::new(state) }
     }
 
-    /// What the windows say of an attempt. In order: the account, the wallet, the source, then what needs a stronger factor.
+    /// What the windows say of an attempt, which counts from now on if it may go on. In order: the account, the wallet, the
+    /// source, then what needs a stronger factor.
     pub fn judge(&self, attempt: &Try<'_>, now: Time) -> Verdict {
-        let state = self.state(now);
-        let (policy, seconds) = (&self.policy, self.seconds_left(now));
-        let both = |of: &dyn Fn(&Counts) -> u32| of(&state.now).saturating_add(of(&state.before));
-        let account = both(&|counts| counts.account_failures(attempt.account.0));
-        let wallet = both(&|counts| counts.wallet_failures(attempt.operator, attempt.wallet));
-        let source = both(&|counts| counts.source_failures(attempt.source));
-        let source_accounts = both(&|counts| counts.source_accounts(attempt.source, attempt.account.0));
-        if account >= policy.account_failures_max
-            || wallet >= policy.wallet_failures_max
-            || source >= policy.source_failures_max
-            || source_accounts >= policy.source_accounts_max
-        {
+        let mut state = self.state(now);
+        let seconds = self.seconds_left(now);
+        if self.is_too_much(&state, attempt) {
             return Verdict::Throttle { seconds };
         }
-        let neighbours = both(&|counts| counts.neighbours(attempt.bank, attempt.branch, attempt.number));
-        let value = attempt.value.map(|value| token(state.key.expose(), value.expose()));
-        let value_accounts = value.map_or(0, |value| state.now.value_accounts(&value, attempt.account.0));
-        if neighbours >= policy.neighbours_max || value_accounts >= policy.value_accounts_max || state.now.is_full() {
+        if attempt.is_static && self.is_too_weak(&state, attempt) {
             return Verdict::Strengthen { seconds };
         }
-        Verdict::Allow
+        Verdict::Allow(state.reserve(attempt))
     }
 
-    /// The bank answered to an attempt: whether it failed. Says if the bank's path by static factors must stop.
-    pub fn heard(&self, attempt: &Try<'_>, failed: bool, now: Time) -> Option<StaticStop> {
-        let mut state = self.state(now);
+    /// An attempt that nobody asked the windows about: it counts like any other.
+    pub fn count(&self, attempt: &Try<'_>, now: Time) -> Reserved {
+        self.state(now).reserve(attempt)
+    }
+
+    fn is_too_much(&self, state: &State, attempt: &Try<'_>) -> bool {
+        let policy = &self.policy;
+        state.both(|counts| counts.account_failures(attempt.account.0)) >= policy.account_failures_max
+            || state.both(|counts| counts.wallet_failures(attempt.operator, attempt.wallet))
+                >= policy.wallet_failures_max
+            || state.both(|counts| counts.source_failures(attempt.source)) >= policy.source_failures_max
+            || state.both(|counts| counts.source_accounts(attempt.source, attempt.account.0))
+                >= policy.source_accounts_max
+    }
+
+    fn is_too_weak(&self, state: &State, attempt: &Try<'_>) -> bool {
+        let neighbours = state.both(|counts| counts.neighbours(attempt.bank, attempt.branch, attempt.number));
         let value = attempt.value.map(|value| token(state.key.expose(), value.expose()));
-        state.now.count_try(attempt);
-        if !failed {
-            state.now.count_success(attempt.bank);
-            return None;
+        let value_accounts = value.map_or(0, |value| state.now.value_accounts(&value, attempt.account.0));
+        neighbours >= self.policy.neighbours_max
+            || value_accounts >= self.policy.value_accounts_max
+            || state.now.is_full()
+    }
+
+    /// How an attempt ended. Says if the bank's path by static factors must stop.
+    pub fn settle(&self, reserved: &Reserved, ended: Ended, now: Time) -> Option<StaticStop> {
+        let mut state = self.state(now);
+        let bank = reserved.bank;
+        match ended {
+            Ended::Wrong => {
+                state.now.count_bank_failure(bank);
+                let value = reserved.value.as_ref().filter(|_| state.window == Some(reserved.window));
+                let value_accounts = value.map_or(0, |value| state.now.value_accounts_at(value, bank));
+                self.stop(&state, bank, value_accounts)
+            }
+            Ended::Right => {
+                state.release(reserved);
+                state.now.count_success(bank);
+                None
+            }
+            Ended::Unanswered => {
+                state.release(reserved);
+                None
+            }
         }
-        state.now.count_failure(attempt);
-        let value_accounts = value.map_or(0, |value| {
-            state.now.count_value(&value, attempt.bank, attempt.account.0);
-            state.now.value_accounts_at(&value, attempt.bank)
-        });
-        self.stop(&state, attempt.bank, value_accounts)
     }
 
     /// A bank with a page of its own reports an attempt there.

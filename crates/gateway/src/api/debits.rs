@@ -5,8 +5,8 @@
 
 use super::problem;
 use crate::domain::movement::{Code, Command, Kind, Movement, Next, Request, Target};
-use crate::domain::{Command as Asked, MandateId, MovementId, Noun, Receipt, Reference};
-use crate::gateway::{Gateway, NotDone};
+use crate::domain::{BankCode, Command as Asked, MandateId, MovementId, Noun, Receipt, Reference};
+use crate::gateway::{Gateway, NotDone, carry_through};
 use crate::oauth::{Caller, Scope, actor};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -126,17 +126,22 @@ pub(super) async fn move_money(
     let at_once = gateway.takes_at_once(target).await?;
     let request = Request { movement, operator, reference, target, amount, at_once };
     let receipt = gateway.submit(Asked::Movement(Command::Request(request)), actor(operator), None).await?;
-    if let Receipt::Movement { next: Some(Next::Send), bank, .. } = receipt
-        && let Some(_inside) = gateway.work().enter(bank)
-    {
-        // Whatever becomes of this, the movement is durable, and the worker goes on with it.
-        match gateway.work().exchange(gateway, bank, movement, Next::Send).await {
-            Ok(_) => {}
-            Err(NotDone::Refused(refusal)) => tracing::error!(?refusal, "a bank's answer was refused"),
-            Err(NotDone::Engine(error)) => tracing::warn!(%error, "a bank's answer waits for the worker"),
-        }
+    if let Receipt::Movement { next: Some(Next::Send), bank, .. } = receipt {
+        let gateway = gateway.clone();
+        // What the bank says is heard also when the caller has hung up.
+        carry_through(async move { ask_at_once(&gateway, bank, movement).await }).await;
     }
     answer(gateway, movement).await
+}
+
+/// Asks the bank now, if it may be. Whatever becomes of this, the movement is durable, and the worker goes on with it.
+async fn ask_at_once(gateway: &Gateway, bank: BankCode, movement: MovementId) {
+    let Some(_inside) = gateway.work().enter(bank) else { return };
+    match gateway.work().exchange(gateway, bank, movement, Next::Send).await {
+        Ok(_) => {}
+        Err(NotDone::Refused(refusal)) => tracing::error!(?refusal, "a bank's answer was refused"),
+        Err(NotDone::Engine(error)) => tracing::warn!(%error, "a bank's answer waits for the worker"),
+    }
 }
 
 async fn answer(gateway: &Gateway, movement: MovementId) -> Result<Response, Problem> {

@@ -7,7 +7,7 @@
 
 use crate::domain::mandate::Limits;
 use crate::domain::{AccountId, BankCode, Factors, MandateId, OperatorId, Reference};
-use domain::Time;
+use domain::{Id, Time};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -16,6 +16,8 @@ use web::Secret;
 
 /// Links at once.
 pub const LINKS_MAX: usize = 50_000;
+/// Links of one wallet under way at once: a person goes through one, and begins anew a few times.
+pub const WALLET_LINKS_MAX: usize = 3;
 /// How long a link may take from its request to its code, in milliseconds.
 pub const LINK_MS: i64 = 10 * 60_000;
 /// How long a pushed request waits for its browser: FAPI wants less than 600 seconds.
@@ -168,17 +170,30 @@ pub struct Links(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    links: BTreeMap<MandateId, Link>,
+    links: BTreeMap<MandateId, Kept>,
     by_end: BTreeSet<(Time, MandateId)>,
-    /// Request addresses, until when, and the browser that took each up.
-    requests: BTreeMap<Hash, (MandateId, Time)>,
+    by_wallet: BTreeSet<(OperatorId, Reference, MandateId)>,
+    requests: BTreeMap<Hash, MandateId>,
     browsers: BTreeMap<Hash, MandateId>,
-    codes: BTreeMap<Hash, (MandateId, bool)>,
+    codes: BTreeMap<Hash, MandateId>,
+}
+
+/// A link with everything by which it is found, so that what ends is taken out without a search.
+#[derive(Debug)]
+struct Kept {
+    link: Link,
+    request: Hash,
+    /// Until when a browser may take it up.
+    request_until: Time,
+    browser: Option<Hash>,
+    code: Option<Hash>,
+    /// The code was brought.
+    is_collected: bool,
 }
 
 type Hash = [u8; 32];
 
-/// There are [`LINKS_MAX`] links already.
+/// There are [`LINKS_MAX`] links already, or the banks are being asked for all that the wallet may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
@@ -189,16 +204,21 @@ impl Links {
         inner
     }
 
-    /// Keeps `link`, which waits for the browser that shows `request`.
+    /// Keeps `link`, which waits for the browser that shows `request`. Where its wallet has too many under way, the oldest of
+    /// them ends for whom no bank is being asked.
     pub fn push(&self, link: Link, request: &Secret<String>, now: Time) -> Result<(), Full> {
         let mut inner = self.inner(now);
+        inner.make_room(link.operator, &link.asked.wallet)?;
         if inner.links.len() >= LINKS_MAX {
             return Err(Full);
         }
-        let until = now.plus_milliseconds(REQUEST_URI_SECONDS * 1_000);
-        inner.requests.insert(hash(request.expose()), (link.mandate, until));
+        let request = hash(request.expose());
+        let request_until = now.plus_milliseconds(REQUEST_URI_SECONDS * 1_000);
+        inner.requests.insert(request, link.mandate);
         inner.by_end.insert((link.expires, link.mandate));
-        inner.links.insert(link.mandate, link);
+        inner.by_wallet.insert((link.operator, link.asked.wallet.clone(), link.mandate));
+        let kept = Kept { link, request, request_until, browser: None, code: None, is_collected: false };
+        inner.links.insert(kept.link.mandate, kept);
         Ok(())
     }
 
@@ -211,71 +231,74 @@ impl Links {
         now: Time,
     ) -> Opened {
         let mut inner = self.inner(now);
-        let own = browser.and_then(|browser| inner.browsers.get(&hash(browser)).copied());
-        let Some(&(mandate, until)) = inner.requests.get(&hash(request)) else { return Opened::Refused };
-        if inner.links.get(&mandate).is_none_or(|link| link.client != client) {
+        let Some(mandate) = inner.requests.get(&hash(request)).copied() else { return Opened::Refused };
+        let Some(kept) = inner.links.get_mut(&mandate).filter(|kept| kept.link.client == client) else {
             return Opened::Refused;
+        };
+        match kept.browser {
+            Some(own) if browser.is_some_and(|browser| hash(browser) == own) => Opened::Own,
+            Some(_) => Opened::Refused,
+            None if now >= kept.request_until => Opened::Refused,
+            None => {
+                kept.browser = Some(hash(fresh.expose()));
+                inner.browsers.insert(hash(fresh.expose()), mandate);
+                Opened::Taken(fresh)
+            }
         }
-        if own == Some(mandate) {
-            return Opened::Own;
-        }
-        let taken = inner.browsers.values().any(|other| *other == mandate);
-        if taken || now >= until {
-            return Opened::Refused;
-        }
-        inner.browsers.insert(hash(fresh.expose()), mandate);
-        Opened::Taken(fresh)
     }
 
     /// The link of the browser that shows `browser`.
     pub fn of_browser(&self, browser: &str, now: Time) -> Option<Link> {
         let inner = self.inner(now);
-        inner.browsers.get(&hash(browser)).and_then(|mandate| inner.links.get(mandate)).cloned()
+        let kept = inner.browsers.get(&hash(browser)).and_then(|mandate| inner.links.get(mandate));
+        kept.map(|kept| kept.link.clone())
     }
 
     /// Changes the link of `mandate`, if it is still there and `change` finds it as it must be.
     pub fn change<T>(&self, mandate: MandateId, now: Time, change: impl FnOnce(&mut Link) -> Option<T>) -> Option<T> {
-        self.inner(now).links.get_mut(&mandate).and_then(change)
+        self.inner(now).links.get_mut(&mandate).and_then(|kept| change(&mut kept.link))
     }
 
     /// The link of `mandate` is granted: whoever brings `code` collects it.
     pub fn grant(&self, mandate: MandateId, account: AccountId, code: &Secret<String>, now: Time) -> Option<Link> {
         let mut inner = self.inner(now);
-        let link = inner.links.get_mut(&mandate)?;
-        link.stage = Stage::Granted;
-        link.granted = Some(account);
-        link.code_expires = now.plus_milliseconds(CODE_SECONDS * 1_000);
-        let link = link.clone();
-        inner.codes.insert(hash(code.expose()), (mandate, false));
+        let code = hash(code.expose());
+        let kept = inner.links.get_mut(&mandate)?;
+        let ended = kept.link.expires;
+        kept.link.stage = Stage::Granted;
+        kept.link.granted = Some(account);
+        kept.link.code_expires = now.plus_milliseconds(CODE_SECONDS * 1_000);
         // It is remembered for a while after its code's end, so that a second use of the code is known for what it is.
-        inner.by_end.remove(&(link.expires, mandate));
-        let expires = now.plus_milliseconds(LINK_MS);
-        inner.by_end.insert((expires, mandate));
-        if let Some(kept) = inner.links.get_mut(&mandate) {
-            kept.expires = expires;
-        }
+        kept.link.expires = now.plus_milliseconds(LINK_MS);
+        kept.code = Some(code);
+        let link = kept.link.clone();
+        inner.codes.insert(code, mandate);
+        inner.by_end.remove(&(ended, mandate));
+        inner.by_end.insert((link.expires, mandate));
         Some(link)
     }
 
     /// The grant that `code` stands for. Whatever comes of it, the code is used now.
     pub fn redeem(&self, code: &str, now: Time) -> Redeemed {
         let mut inner = self.inner(now);
-        let Some((mandate, used)) = inner.codes.get_mut(&hash(code)) else { return Redeemed::Unknown };
-        let (mandate, again) = (*mandate, std::mem::replace(used, true));
-        match inner.links.get(&mandate).cloned().map(Box::new) {
-            None => Redeemed::Unknown,
-            Some(link) if again => Redeemed::Again(link),
-            Some(link) => Redeemed::Once(link),
-        }
+        let mandate = inner.codes.get(&hash(code)).copied();
+        let Some(kept) = mandate.and_then(|mandate| inner.links.get_mut(&mandate)) else { return Redeemed::Unknown };
+        let link = Box::new(kept.link.clone());
+        if std::mem::replace(&mut kept.is_collected, true) { Redeemed::Again(link) } else { Redeemed::Once(link) }
     }
 
     /// Forgets the browser of `mandate`: nothing goes on there.
     pub fn close(&self, mandate: MandateId, now: Time) {
         let mut inner = self.inner(now);
-        inner.browsers.retain(|_, other| *other != mandate);
-        inner.requests.retain(|_, (other, _)| *other != mandate);
-        if inner.links.get(&mandate).is_some_and(|link| link.granted.is_none()) {
+        let Some(kept) = inner.links.get_mut(&mandate) else { return };
+        if kept.link.granted.is_none() {
             inner.remove(mandate);
+            return;
+        }
+        let (browser, request) = (kept.browser.take(), kept.request);
+        inner.requests.remove(&request);
+        if let Some(browser) = browser {
+            inner.browsers.remove(&browser);
         }
     }
 }
@@ -290,12 +313,32 @@ impl Inner {
         }
     }
 
+    /// Room for one more link of a wallet. What is granted takes none.
+    fn make_room(&mut self, operator: OperatorId, wallet: &Reference) -> Result<(), Full> {
+        let first = (operator, wallet.clone(), MandateId(Id([0; 16])));
+        let of_wallet = self.by_wallet.range(first..).take_while(|(by, of, _)| *by == operator && of == wallet);
+        let links = of_wallet.filter_map(|(_, _, mandate)| self.links.get(mandate)).map(|kept| &kept.link);
+        let open: Vec<&Link> = links.filter(|link| link.granted.is_none()).collect();
+        if open.len() < WALLET_LINKS_MAX {
+            return Ok(());
+        }
+        let idle = open.into_iter().filter(|link| link.stage != Stage::Busy);
+        let oldest = idle.min_by_key(|link| (link.expires, link.mandate)).map(|link| link.mandate).ok_or(Full)?;
+        self.remove(oldest);
+        Ok(())
+    }
+
     fn remove(&mut self, mandate: MandateId) {
-        let Some(link) = self.links.remove(&mandate) else { return };
-        self.by_end.remove(&(link.expires, mandate));
-        self.requests.retain(|_, (other, _)| *other != mandate);
-        self.browsers.retain(|_, other| *other != mandate);
-        self.codes.retain(|_, (other, _)| *other != mandate);
+        let Some(kept) = self.links.remove(&mandate) else { return };
+        self.by_end.remove(&(kept.link.expires, mandate));
+        self.by_wallet.remove(&(kept.link.operator, kept.link.asked.wallet.clone(), mandate));
+        self.requests.remove(&kept.request);
+        if let Some(browser) = kept.browser {
+            self.browsers.remove(&browser);
+        }
+        if let Some(code) = kept.code {
+            self.codes.remove(&code);
+        }
     }
 }
 

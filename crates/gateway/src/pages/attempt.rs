@@ -1,16 +1,17 @@
 //! One attempt of a person to prove to their bank that an account is theirs, on a page that we host.
 //!
-//! The windows are asked before the bank is, and told afterwards. What was typed goes straight to the bank's connector and
+//! The windows count an attempt before the bank is asked, and are told afterwards how it ended. An attempt goes on to its end
+//! also when its browser hangs up: it costs what any other one does, and its account's holder is told. What was typed goes straight to the bank's connector and
 //! is dropped with the request. Whatever was wrong, the steps are the same ones and so is the answer.
 //! Start reading at [`first`].
 
 use super::factors::{given, is_immediate};
-use crate::connector::{self, AccountNumber, Authentication, AuthenticationOutcome, Customer};
+use crate::connector::{self, AccountNumber, AuthenticationOutcome, ConnectorError, Customer};
 use crate::domain::bank::Function;
-use crate::domain::{Factor, Factors, Strength};
+use crate::domain::{BankCode, Factor, Factors, Strength};
 use crate::gateway::Gateway;
 use crate::oauth::{Challenge, Link};
-use crate::windows::{Try, Verdict};
+use crate::windows::{Ended, Reserved, Try, Verdict};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use web::Secret;
@@ -52,8 +53,8 @@ pub(super) struct Proven {
     pub factors: Factors,
     /// What the bank has of its customer.
     pub customer: Customer,
-    /// Where the browser is, if it was on our page.
-    pub source: Option<IpAddr>,
+    /// How the windows count it, until it is known whether the customer is the right one.
+    pub reserved: Reserved,
 }
 
 /// The sets of factors that may be tried now, as the bank's desk, the bank itself, or the configuration says, in that order;
@@ -87,19 +88,20 @@ pub(super) async fn first(gateway: &Gateway, link: &Link, mut typed: Typed, sour
         return Tried::Failed { account: None, first_factor_right: false };
     };
     typed.factors.retain(|factor, _| set.has(*factor));
-    let value = typed.factors.get(&Factor::Pin).cloned();
-    match judge(gateway, link, &typed.account, value.as_ref(), source) {
-        Verdict::Allow => {}
-        Verdict::Throttle { seconds } => return Tried::Throttled(seconds),
-        Verdict::Strengthen { .. } if set.strength() == Strength::Possession => {}
-        Verdict::Strengthen { .. } => return Tried::TooWeak,
-    }
+    let reserved = {
+        let value = typed.factors.get(&Factor::Pin);
+        let is_static = set.strength() == Strength::Static;
+        let tried = Try { value, is_static, ..tried(gateway, link, &typed.account, source) };
+        match gateway.windows().judge(&tried, gateway.outside().now()) {
+            Verdict::Allow(reserved) => reserved,
+            Verdict::Throttle { seconds } => return Tried::Throttled(seconds),
+            Verdict::Strengthen { .. } => return Tried::TooWeak,
+        }
+    };
     let given = immediate(set).with(Factor::Account);
     let id = gateway.new_id().to_string();
-    let attempt = connector::Attempt { id: id.clone(), account: typed.account.clone(), factors: typed.factors };
-    let Some(answer) = ask(gateway, link, &attempt).await else { return Tried::Unreachable };
-    heard(gateway, link, &typed.account, value.as_ref(), source, is_failure(&answer)).await;
-    judged(answer, id, typed.account, given, source)
+    let attempt = connector::Attempt { id, account: typed.account, factors: typed.factors };
+    ask(gateway, link, attempt, given, reserved).await
 }
 
 /// The second step: the answer to what the bank asked for goes to the bank.
@@ -111,61 +113,25 @@ pub(super) async fn second(
     source: Option<IpAddr>,
 ) -> Tried {
     let account = challenge.account.clone();
-    if let Verdict::Throttle { seconds } = judge(gateway, link, &account, None, source) {
-        return Tried::Throttled(seconds);
-    }
+    let tried = tried(gateway, link, &account, source);
+    let reserved = match gateway.windows().judge(&tried, gateway.outside().now()) {
+        Verdict::Allow(reserved) => reserved,
+        Verdict::Throttle { seconds } | Verdict::Strengthen { seconds } => return Tried::Throttled(seconds),
+    };
     // An approval in the bank's app is seen by the bank alone: there is nothing to hand on.
     let factors = match challenge.factor {
         Factor::BankApp => BTreeMap::new(),
         other => BTreeMap::from([(other, answer)]),
     };
-    let attempt = connector::Attempt { id: challenge.attempt.clone(), account: account.clone(), factors };
-    let Some(answer) = ask(gateway, link, &attempt).await else { return Tried::Unreachable };
-    heard(gateway, link, &account, None, source, answer.outcome != AuthenticationOutcome::Succeeded).await;
-    judged(answer, attempt.id, account, challenge.given.with(challenge.factor), source)
+    let attempt = connector::Attempt { id: challenge.attempt.clone(), account, factors };
+    ask(gateway, link, attempt, challenge.given.with(challenge.factor), reserved).await
 }
 
-/// Whether a first step failed: a second step is asked for in either case, and only we learn which it was.
-fn is_failure(answer: &Authentication) -> bool {
-    match answer.outcome {
-        AuthenticationOutcome::Succeeded => false,
-        AuthenticationOutcome::Failed => true,
-        AuthenticationOutcome::ChallengeRequired { .. } => !answer.first_factor_right,
-    }
-}
-
-fn judge(
-    gateway: &Gateway,
-    link: &Link,
-    account: &AccountNumber,
-    value: Option<&Secret<String>>,
-    source: Option<IpAddr>,
-) -> Verdict {
-    let attempt = counted(gateway, link, account, value, source);
-    gateway.windows().judge(&attempt, gateway.outside().now())
-}
-
-/// Tells the windows how an attempt ended, and stops the bank's path by static factors if they say so.
-pub(super) async fn heard(
-    gateway: &Gateway,
-    link: &Link,
-    account: &AccountNumber,
-    value: Option<&Secret<String>>,
-    source: Option<IpAddr>,
-    failed: bool,
-) {
-    let attempt = counted(gateway, link, account, value, source);
-    let stop = gateway.windows().heard(&attempt, failed, gateway.outside().now());
-    if gateway.stop_static_factors(stop).await.is_err() {
-        tracing::error!(bank = %link.asked.bank, "the static factors of a bank could not be stopped");
-    }
-}
-
-fn counted<'a>(
+/// An attempt as the windows count it, by what is more than static knowledge.
+pub(super) fn tried<'a>(
     gateway: &Gateway,
     link: &'a Link,
     account: &'a AccountNumber,
-    value: Option<&'a Secret<String>>,
     source: Option<IpAddr>,
 ) -> Try<'a> {
     Try {
@@ -176,39 +142,53 @@ fn counted<'a>(
         source,
         operator: link.operator,
         wallet: &link.asked.wallet,
-        value,
+        value: None,
+        is_static: false,
     }
 }
 
-async fn ask(gateway: &Gateway, link: &Link, attempt: &connector::Attempt) -> Option<Authentication> {
-    let connector = gateway.connector(link.asked.bank)?;
-    match connector.authenticate(attempt).await {
-        Ok(answer) => Some(answer),
+/// Tells the windows how an attempt ended, and stops the bank's path by static factors if they say so.
+pub(super) async fn settle(gateway: &Gateway, bank: BankCode, reserved: &Reserved, ended: Ended) {
+    let stop = gateway.windows().settle(reserved, ended, gateway.outside().now());
+    if gateway.stop_static_factors(stop).await.is_err() {
+        tracing::error!(%bank, "the static factors of a bank could not be stopped");
+    }
+}
+
+/// Asks the bank. Only where it is sure of its customer is the attempt not settled yet: it may be the wrong one.
+async fn ask(gateway: &Gateway, link: &Link, attempt: connector::Attempt, given: Factors, reserved: Reserved) -> Tried {
+    let bank = link.asked.bank;
+    let answer = match gateway.connector(bank) {
+        Some(connector) => connector.authenticate(&attempt).await,
+        None => Err(ConnectorError::Unreachable),
+    };
+    let answer = match answer {
+        Ok(answer) => answer,
         Err(error) => {
-            tracing::warn!(bank = %link.asked.bank, %error, "an attempt got no answer");
-            None
+            tracing::warn!(%bank, %error, "an attempt got no answer");
+            settle(gateway, bank, &reserved, Ended::Unanswered).await;
+            return Tried::Unreachable;
         }
-    }
-}
-
-fn judged(
-    answer: Authentication,
-    attempt: String,
-    account: AccountNumber,
-    given: Factors,
-    source: Option<IpAddr>,
-) -> Tried {
+    };
+    let connector::Attempt { id, account, factors: _ } = attempt;
+    let first_factor_right = answer.first_factor_right;
     match (answer.outcome, answer.customer) {
         (AuthenticationOutcome::Succeeded, Some(customer)) => {
-            Tried::Proven(Box::new(Proven { account, factors: given, customer, source }))
+            Tried::Proven(Box::new(Proven { account, factors: given, customer, reserved }))
         }
-        (AuthenticationOutcome::Succeeded, None) => Tried::Unreachable,
+        (AuthenticationOutcome::Succeeded, None) => {
+            settle(gateway, bank, &reserved, Ended::Unanswered).await;
+            Tried::Unreachable
+        }
         (AuthenticationOutcome::ChallengeRequired { factor, hint }, _) => {
-            let first_factor_right = answer.first_factor_right;
-            Tried::Challenge(Box::new(Challenge { attempt, account, factor, hint, given, first_factor_right }))
+            // A second step is asked for in either case, and only we learn whether the first one was right.
+            let ended = if first_factor_right { Ended::Right } else { Ended::Wrong };
+            settle(gateway, bank, &reserved, ended).await;
+            Tried::Challenge(Box::new(Challenge { attempt: id, account, factor, hint, given, first_factor_right }))
         }
         (AuthenticationOutcome::Failed, _) => {
-            Tried::Failed { account: Some(account), first_factor_right: answer.first_factor_right }
+            settle(gateway, bank, &reserved, Ended::Wrong).await;
+            Tried::Failed { account: Some(account), first_factor_right }
         }
     }
 }

@@ -4,15 +4,15 @@
 //! state that went along and from the issuer that was meant. With the right state and anything else wrong somebody has
 //! mixed two banks up, and the link ends.
 
-use super::attempt::{Proven, Tried};
+use super::attempt::{self, Proven, Tried};
 use super::outcome;
-use super::{Stop, Visit, go_to, refused, visit};
+use super::{Stop, Visit, go_to, refused, to_the_end, visit};
 use crate::connector::{AccountNumber, Customer};
 use crate::domain::account::AccountKind;
 use crate::domain::mandate;
 use crate::domain::{BankCode, Command, Factor, Factors};
 use crate::gateway::Gateway;
-use crate::oauth::{AtBank, Stage, actor, origin_of};
+use crate::oauth::{AtBank, Link, Stage, actor, origin_of};
 use crate::options::BankOptions;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
@@ -86,12 +86,11 @@ pub(super) async fn come_back(
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Stop> {
-    let gateway = &gateway;
-    let visit = visit(gateway, &headers, gateway.outside().now())?;
-    let Some(brought) = parameters(query.as_deref().unwrap_or_default()) else {
-        return Ok(refused(gateway, StatusCode::BAD_REQUEST, STRANGE));
-    };
     let now = gateway.outside().now();
+    let visit = visit(&gateway, &headers, now)?;
+    let Some(brought) = parameters(query.as_deref().unwrap_or_default()) else {
+        return Ok(refused(&gateway, StatusCode::BAD_REQUEST, STRANGE));
+    };
     let state = brought.get("state").map(String::as_str).unwrap_or_default();
     // Only the right state takes the link; then nobody else can take it a second time.
     let taken = gateway.oauth().links.change(visit.link.mandate, now, |link| match &link.stage {
@@ -109,15 +108,26 @@ pub(super) async fn come_back(
         | Stage::Granted => None,
     });
     let Some(verifier) = taken else {
-        return Ok(refused(gateway, StatusCode::BAD_REQUEST, STRANGE));
+        return Ok(refused(&gateway, StatusCode::BAD_REQUEST, STRANGE));
     };
+    Ok(to_the_end(async move { came_back(&gateway, visit, &code, &brought, &verifier).await }).await)
+}
+
+/// A browser came back with the state that it went out with.
+async fn came_back(
+    gateway: &Gateway,
+    visit: Visit,
+    code: &str,
+    brought: &BTreeMap<String, String>,
+    verifier: &str,
+) -> Response {
     let bank = gateway.bank(visit.link.asked.bank);
-    let Some(bank) = bank.filter(|bank| is_from(bank, &code, &brought)) else {
+    let Some(bank) = bank.filter(|bank| is_from(bank, code, brought)) else {
         tracing::warn!(mandate = %visit.link.mandate, "a browser came back from another bank than it went to");
-        return Ok(mixed_up(gateway, &visit).await);
+        return mixed_up(gateway, &visit).await;
     };
     let Some(bank_code) = brought.get("code") else {
-        return Ok(outcome::respond(gateway, visit, NO, Stage::Consent).await);
+        return outcome::respond(gateway, visit, NO, Stage::Consent).await;
     };
     let body = json!({
         "client_id": CLIENT_ID,
@@ -126,10 +136,10 @@ pub(super) async fn come_back(
         "redirect_uri": redirect_uri(gateway, bank),
     });
     let answer: Option<Answer> = call(gateway, bank, "token", &body).await;
-    Ok(match answer.and_then(Answer::proven) {
+    match answer.and_then(|answer| answer.proven(gateway, &visit.link)) {
         Some(proven) => outcome::proven_by_bank(gateway, visit, &proven).await,
         None => outcome::respond(gateway, visit, NO, Stage::Consent).await,
-    })
+    }
 }
 
 /// Whether what was `brought` to the address of `code` is from this bank (RFC 9207).
@@ -185,13 +195,16 @@ struct AnsweredCustomer {
 
 impl Answer {
     /// The customer, if the bank is sure. A factor that we do not know is worth nothing.
-    fn proven(self) -> Option<Proven> {
+    fn proven(self, gateway: &Gateway, link: &Link) -> Option<Proven> {
         let (account, customer) = self.account.zip(self.customer).filter(|_| self.outcome == "succeeded")?;
         let factors: Factors = self.factors_used.iter().filter_map(|name| name.parse::<Factor>().ok()).collect();
+        let account = AccountNumber { branch: account.branch, kind: account.kind, number: account.number };
+        let tried = attempt::tried(gateway, link, &account, None);
+        let reserved = gateway.windows().count(&tried, gateway.outside().now());
         Some(Proven {
-            account: AccountNumber { branch: account.branch, kind: account.kind, number: account.number },
+            account,
             factors,
-            source: None,
+            reserved,
             customer: Customer {
                 name_kana: customer.name_kana,
                 birth_date: customer.birth_date,

@@ -6,7 +6,9 @@
 use super::attempt::{self, Typed};
 use super::consent::{leave_form, origins};
 use super::outcome::{self, Failure};
-use super::{CHALLENGE, FACTORS, Fields, Stop, Visit, digits, fields, form_token, go_to, nothing, page, visit};
+use super::{
+    CHALLENGE, FACTORS, Fields, Stop, Visit, digits, fields, form_token, go_to, nothing, page, to_the_end, visit,
+};
 use crate::connector::AccountNumber;
 use crate::domain::account::AccountKind;
 use crate::domain::{Factor, Factors};
@@ -174,8 +176,12 @@ pub(super) async fn submit(
     if began.is_none() {
         return Ok(go_to("/link"));
     }
-    let tried = attempt::first(&gateway, &visit.link, typed, source.map(|Extension(Source(source))| source)).await;
-    Ok(outcome::respond(&gateway, visit, tried, Stage::Factors).await)
+    let source = source.map(|Extension(Source(source))| source);
+    let answering = async move {
+        let tried = attempt::first(&gateway, &visit.link, typed, source).await;
+        outcome::respond(&gateway, visit, tried, Stage::Factors).await
+    };
+    Ok(to_the_end(answering).await)
 }
 
 /// `POST /link/challenge`: the second step.
@@ -202,8 +208,11 @@ pub(super) async fn submit_challenge(
     };
     let answer = challenge_answer(&challenge, &fields);
     let source = source.map(|Extension(Source(source))| source);
-    let tried = attempt::second(&gateway, &visit.link, &challenge, answer, source).await;
-    Ok(outcome::respond(&gateway, visit, tried, Stage::Challenge(challenge)).await)
+    let answering = async move {
+        let tried = attempt::second(&gateway, &visit.link, &challenge, answer, source).await;
+        outcome::respond(&gateway, visit, tried, Stage::Challenge(challenge)).await
+    };
+    Ok(to_the_end(answering).await)
 }
 
 fn challenge_answer(challenge: &Challenge, fields: &Fields) -> Secret<String> {

@@ -33,7 +33,7 @@ mod outcome;
 pub(crate) use confirm::letter_code;
 pub use notice::Notices;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, carry_through};
 use crate::oauth::Link;
 use axum::Router;
 use axum::response::{IntoResponse, Response};
@@ -199,6 +199,13 @@ fn nothing(gateway: &Gateway) -> Response {
 /// The engine or a bank could not answer now.
 fn unavailable(gateway: &Gateway) -> Response {
     refused(gateway, StatusCode::SERVICE_UNAVAILABLE, LATER)
+}
+
+/// Answers a browser with what `answering` comes to, which goes on to its end also when the browser hangs up: what a bank
+/// has been asked is counted and told.
+async fn to_the_end(answering: impl Future<Output = Response> + Send + 'static) -> Response {
+    let answered = carry_through(answering).await;
+    answered.unwrap_or_else(|| web::Problem::internal().into_response())
 }
 
 /// Sends the browser on; never with the method of the request (FAPI asks for 303).

@@ -15,6 +15,7 @@ use crate::domain::name::{self, Grade};
 use crate::domain::{Command, Receipt};
 use crate::gateway::{Gateway, NotDone};
 use crate::oauth::{Link, Stage, actor};
+use crate::windows::Ended;
 use axum::response::Response;
 use http::StatusCode;
 use maud::html;
@@ -215,10 +216,11 @@ pub(super) async fn proven_by_bank(gateway: &Gateway, visit: Visit, proven: &Pro
     let birth_date_matches = holder.birth_date.to_string() == *proven.customer.birth_date.expose();
     if grade == Grade::No || !birth_date_matches || !proven.customer.has_contact {
         tracing::info!(mandate = %visit.link.mandate, grade = grade.name(), birth_date_matches, "not this account");
-        attempt::heard(gateway, &visit.link, &proven.account, None, proven.source, true).await;
+        attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Wrong).await;
         first_factor(gateway, &visit.link, &proven.account);
         return failed(gateway, visit).await;
     }
+    attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Right).await;
     match grant(gateway, &visit.link, proven, grade).await {
         Granted::Yes(code) => back(gateway, &visit.link, &[("code", code.expose())]),
         Granted::No => {

@@ -4,7 +4,13 @@ use super::bank::Mood;
 use super::world::World;
 use crate::domain::Factor;
 use crate::domain::mandate::Why;
+use crate::domain::movement::{self, Kind, Target};
+use crate::domain::{Command, Reference};
+use ledger::Yen;
 use serde_json::{Value, json};
+use std::future::Future;
+use std::pin::pin;
+use std::task::Poll;
 
 const STATIC: &[Factor] = &[Factor::Account, Factor::NameKana, Factor::Pin];
 const STRONG: &[Factor] = &[Factor::Account, Factor::Pin, Factor::OneTimePassword];
@@ -181,4 +187,34 @@ async fn bad_input_is_a_problem_and_changes_nothing() {
         assert!(answer["type"].as_str().is_some_and(|kind| kind.starts_with("/problems/")), "{answer}");
     }
     assert!(world.bank.books().asked.is_empty());
+}
+
+#[tokio::test]
+async fn a_debit_whose_caller_hung_up_after_its_commit_reaches_the_bank_once() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    let operator = world.operator("kinchaku");
+    let movement = world.gateway.movement_id(operator, Kind::Debit, "top-1");
+    let request = movement::Request {
+        movement,
+        operator,
+        reference: Reference::try_from("top-1".to_owned()).expect("a reference"),
+        target: Target::DebitOf(mandate),
+        amount: Yen::new(10_000),
+        at_once: true,
+    };
+    {
+        let mut asked = pin!(world.submit(Command::Movement(movement::Command::Request(request))));
+        let waits = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_pending())).await;
+        assert!(waits, "the engine answers later, when nobody is there");
+    }
+    while world.gateway.movement(movement).await.expect("an answer").is_none() {
+        tokio::task::yield_now().await;
+    }
+    world.pass(6_000);
+    world.work().await;
+    world.pass(20_000);
+    world.work().await;
+    assert_eq!(status(&world, "top-1").await, "settled");
+    assert_eq!(world.bank.books().asked.values().copied().collect::<Vec<_>>(), [1]);
 }

@@ -1,6 +1,6 @@
 //! The counts of one window.
 
-use super::Try;
+use super::{Reserved, Try};
 use crate::domain::{BankCode, OperatorId, Reference};
 use domain::Id;
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,6 +10,10 @@ use std::net::IpAddr;
 pub const COUNTED_MAX: usize = 200_000;
 /// Account numbers are neighbours when they are no further apart than this.
 const NEAR: u32 = 50;
+/// What an attempt takes of the room, whatever becomes of it.
+const TRIED: usize = 2;
+/// What a failure takes of it.
+const FAILED: usize = 3;
 
 #[derive(Default)]
 pub(super) struct Counts {
@@ -18,7 +22,8 @@ pub(super) struct Counts {
     sources: BTreeMap<IpAddr, Source>,
     banks: BTreeMap<BankCode, Bank>,
     branches: BTreeMap<(BankCode, String), BTreeSet<u32>>,
-    values: BTreeMap<String, BTreeSet<(BankCode, Id)>>,
+    /// By value: the accounts on which it failed, and how often.
+    values: BTreeMap<String, BTreeMap<(BankCode, Id), u32>>,
     counted: usize,
 }
 
@@ -80,25 +85,50 @@ impl Counts {
 
     /// Accounts other than `account` on which the value failed, at any bank.
     pub fn value_accounts(&self, value: &str, account: Id) -> u32 {
-        self.values.get(value).map_or(0, |tried| count(tried.iter().filter(|(_, other)| *other != account)))
+        self.values.get(value).map_or(0, |tried| count(tried.keys().filter(|(_, other)| *other != account)))
     }
 
     /// Accounts of `bank` on which the value failed.
     pub fn value_accounts_at(&self, value: &str, bank: BankCode) -> u32 {
-        self.values.get(value).map_or(0, |tried| count(tried.iter().filter(|(at, _)| *at == bank)))
+        self.values.get(value).map_or(0, |tried| count(tried.keys().filter(|(at, _)| *at == bank)))
     }
 
-    /// Somebody tried, whatever came of it.
-    pub fn count_try(&mut self, attempt: &Try<'_>) {
+    /// Somebody tries: where and what they tried, and a failure that may be taken back. Whether there was room.
+    pub fn count(&mut self, attempt: &Try<'_>, value: Option<&str>) -> bool {
         if self.is_full() {
-            return;
+            return false;
         }
-        self.counted += 2;
+        self.counted += TRIED + FAILED;
+        let add = |failures: &mut u32| *failures = failures.saturating_add(1);
+        add(self.accounts.entry(attempt.account.0).or_default());
+        add(self.wallets.entry((attempt.operator, attempt.wallet.clone())).or_default());
         if let Some(source) = attempt.source {
-            self.sources.entry(source).or_default().accounts.insert(attempt.account.0);
+            let source = self.sources.entry(source).or_default();
+            source.accounts.insert(attempt.account.0);
+            add(&mut source.failures);
         }
         if let Ok(number) = attempt.number.parse() {
             self.branches.entry((attempt.bank, attempt.branch.to_owned())).or_default().insert(number);
+        }
+        if let Some(value) = value {
+            self.count_value(value, attempt.bank, attempt.account.0);
+        }
+        true
+    }
+
+    /// What was reserved is no failure; that it was tried stays.
+    pub fn uncount(&mut self, reserved: &Reserved) {
+        self.counted = self.counted.saturating_sub(FAILED);
+        take_one(&mut self.accounts, &reserved.account.0);
+        take_one(&mut self.wallets, &(reserved.operator, reserved.wallet.clone()));
+        if let Some(source) = reserved.source.and_then(|source| self.sources.get_mut(&source)) {
+            source.failures = source.failures.saturating_sub(1);
+        }
+        if let Some(value) = &reserved.value
+            && let Some(tried) = self.values.get_mut(value)
+        {
+            take_one(tried, &(reserved.bank, reserved.account.0));
+            self.counted = self.counted.saturating_sub(1);
         }
     }
 
@@ -112,29 +142,26 @@ impl Counts {
         bank.failures = bank.failures.saturating_add(1);
     }
 
-    pub fn count_failure(&mut self, attempt: &Try<'_>) {
-        self.count_bank_failure(attempt.bank);
-        if self.is_full() {
-            return;
-        }
-        self.counted += 3;
-        let add = |failures: &mut u32| *failures = failures.saturating_add(1);
-        add(self.accounts.entry(attempt.account.0).or_default());
-        add(self.wallets.entry((attempt.operator, attempt.wallet.clone())).or_default());
-        if let Some(source) = attempt.source {
-            add(&mut self.sources.entry(source).or_default().failures);
-        }
-    }
-
     pub fn count_value(&mut self, value: &str, bank: BankCode, account: Id) {
         if self.is_full() {
             return;
         }
         self.counted += 1;
-        self.values.entry(value.to_owned()).or_default().insert((bank, account));
+        let failures = self.values.entry(value.to_owned()).or_default().entry((bank, account)).or_default();
+        *failures = failures.saturating_add(1);
     }
 }
 
 fn count<T>(things: impl Iterator<Item = T>) -> u32 {
     u32::try_from(things.count()).unwrap_or(u32::MAX)
+}
+
+/// One less of `key`; none is no entry.
+fn take_one<K: Ord>(counts: &mut BTreeMap<K, u32>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count = count.saturating_sub(1);
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
 }

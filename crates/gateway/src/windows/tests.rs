@@ -30,16 +30,26 @@ fn spray(windows: &Windows, accounts: u32, step: u32, now: Time) -> (Vec<Verdict
             operator: OperatorId::new(Id::from_number(1 << 64)),
             wallet: &wallet,
             value: Some(&pin),
+            is_static: true,
         };
         let verdict = windows.judge(&attempt, now);
+        // Whoever is asked for more fails there too: what was typed is known to be tried.
+        let reserved = match &verdict {
+            Verdict::Allow(reserved) => reserved,
+            Verdict::Throttle { .. } | Verdict::Strengthen { .. } => &windows.count(&attempt, now),
+        };
+        stopped = stopped.or(windows.settle(reserved, Ended::Wrong, now));
         verdicts.push(verdict);
-        stopped = stopped.or(windows.heard(&attempt, true, now));
     }
     (verdicts, stopped)
 }
 
 fn windows() -> Windows {
     Windows::new(WindowPolicy::default(), Arc::new(MachineChance))
+}
+
+fn is_allowed(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Allow(_))
 }
 
 fn is_strengthened(verdict: &Verdict) -> bool {
@@ -50,7 +60,7 @@ fn is_strengthened(verdict: &Verdict) -> bool {
 fn one_value_on_many_accounts_needs_a_stronger_factor_and_then_stops_the_path() {
     let windows = windows();
     let (verdicts, stopped) = spray(&windows, 20, 7_919, T0);
-    assert!(verdicts[..8].iter().all(|verdict| *verdict == Verdict::Allow), "{verdicts:?}");
+    assert!(verdicts[..8].iter().all(is_allowed), "{verdicts:?}");
     assert!(verdicts[8..].iter().all(is_strengthened), "{verdicts:?}");
     assert_eq!(stopped.map(|stop| stop.bank), Some(bank()));
 }
@@ -58,7 +68,7 @@ fn one_value_on_many_accounts_needs_a_stronger_factor_and_then_stops_the_path() 
 #[test]
 fn neighbouring_numbers_are_seen_before_the_value_is() {
     let (verdicts, _) = spray(&windows(), 8, 1, T0);
-    assert!(verdicts[..6].iter().all(|verdict| *verdict == Verdict::Allow), "{verdicts:?}");
+    assert!(verdicts[..6].iter().all(is_allowed), "{verdicts:?}");
     assert!(verdicts[6..].iter().all(is_strengthened), "{verdicts:?}");
 }
 
@@ -70,15 +80,12 @@ fn a_value_is_forgotten_with_its_key() {
     let (later, _) = windows.bank_key(until);
     assert_ne!(key.expose(), later.expose());
     let (verdicts, _) = spray(&windows, 7, 7_919, until);
-    assert!(verdicts.iter().all(|verdict| *verdict == Verdict::Allow), "{verdicts:?}");
+    assert!(verdicts.iter().all(is_allowed), "{verdicts:?}");
 }
 
-#[test]
-fn whoever_fails_waits_and_nobody_else_does() {
-    let windows = windows();
-    let wallet = Reference::try_from("w".to_owned()).expect("a reference");
-    let other = Reference::try_from("v".to_owned()).expect("a reference");
-    let attempt = |account: u128, source: u8, wallet| Try {
+/// An attempt on `account` from `source` for `wallet`, without a value.
+fn attempt(account: u128, source: u8, wallet: &Reference) -> Try<'_> {
+    Try {
         bank: bank(),
         account: AccountId(Id::from_number(account)),
         branch: "100",
@@ -87,15 +94,47 @@ fn whoever_fails_waits_and_nobody_else_does() {
         operator: OperatorId::new(Id::from_number(1 << 64)),
         wallet,
         value: None,
-    };
+        is_static: true,
+    }
+}
+
+fn wallet(name: &str) -> Reference {
+    Reference::try_from(name.to_owned()).expect("a reference")
+}
+
+#[test]
+fn whoever_fails_waits_and_nobody_else_does() {
+    let windows = windows();
+    let (wallet, other) = (wallet("w"), wallet("v"));
     for _ in 0..5 {
-        assert_eq!(windows.judge(&attempt(1, 1, &wallet), T0), Verdict::Allow);
-        windows.heard(&attempt(1, 1, &wallet), true, T0);
+        let Verdict::Allow(reserved) = windows.judge(&attempt(1, 1, &wallet), T0) else { panic!("it may go on") };
+        windows.settle(&reserved, Ended::Wrong, T0);
     }
     assert!(matches!(windows.judge(&attempt(1, 2, &other), T0), Verdict::Throttle { .. }), "the account");
-    assert_eq!(windows.judge(&attempt(2, 2, &other), T0), Verdict::Allow, "another account, from elsewhere");
+    assert!(is_allowed(&windows.judge(&attempt(2, 2, &other), T0)), "another account, from elsewhere");
     let two_windows_later = T0.plus_milliseconds(2 * WindowPolicy::default().window_ms);
-    assert_eq!(windows.judge(&attempt(1, 1, &wallet), two_windows_later), Verdict::Allow);
+    assert!(is_allowed(&windows.judge(&attempt(1, 1, &wallet), two_windows_later)));
+}
+
+#[test]
+fn attempts_at_once_are_no_more_than_attempts_in_a_row() {
+    let wallet = wallet("w");
+    // What became of the attempts that were under way, and how many further ones may go on afterwards.
+    for (ended, further) in [(Ended::Wrong, 0), (Ended::Right, 5), (Ended::Unanswered, 5)] {
+        let windows = windows();
+        let verdicts: Vec<Verdict> = (0..100).map(|_| windows.judge(&attempt(1, 1, &wallet), T0)).collect();
+        let under_way: Vec<&Reserved> = verdicts
+            .iter()
+            .filter_map(|verdict| if let Verdict::Allow(reserved) = verdict { Some(reserved) } else { None })
+            .collect();
+        assert_eq!(under_way.len(), 5, "before the bank has answered any of them");
+        let later = T0.plus_milliseconds(WindowPolicy::default().window_ms);
+        for reserved in under_way {
+            windows.settle(reserved, ended, later);
+        }
+        let allowed = (0..100).filter(|_| is_allowed(&windows.judge(&attempt(1, 1, &wallet), later))).count();
+        assert_eq!(allowed, further, "{ended:?}, in the next window");
+    }
 }
 
 #[test]

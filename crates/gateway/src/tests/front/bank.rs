@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::RwLock;
 
 /// What the bank is and has heard.
 pub struct Inside {
@@ -17,6 +18,8 @@ pub struct Inside {
     pub customers: BTreeMap<String, Customer>,
     /// Notices that it was asked to send.
     pub notices: Vec<Value>,
+    /// Attempts that have reached it, also those that wait at its gate.
+    pub arrived: usize,
     /// Attempts that it saw.
     pub attempts: Vec<Value>,
     /// It answers nothing.
@@ -43,6 +46,8 @@ pub struct Customer {
 pub struct Bank {
     pub code: &'static str,
     inside: Arc<Mutex<Inside>>,
+    /// While somebody holds it for writing, attempts wait.
+    pub gate: Arc<RwLock<()>>,
 }
 
 /// Whose wallet it is in most tests.
@@ -60,6 +65,7 @@ impl Bank {
             .map(|(number, customer)| (number.to_owned(), customer))
             .into();
         let inside = Inside {
+            arrived: 0,
             factors: json!([["account", "name_kana", "pin"]]),
             customers,
             notices: Vec::new(),
@@ -69,7 +75,7 @@ impl Bank {
             pushed: BTreeMap::new(),
             codes: BTreeMap::new(),
         };
-        Self { code, inside: Arc::new(Mutex::new(inside)) }
+        Self { code, inside: Arc::new(Mutex::new(inside)), gate: Arc::default() }
     }
 
     pub fn inside(&self) -> MutexGuard<'_, Inside> {
@@ -123,6 +129,8 @@ async fn about(State(bank): State<Bank>) -> Answer {
 }
 
 async fn authenticate(State(bank): State<Bank>, Json(asked): Json<Value>) -> Answer {
+    bank.inside().arrived += 1;
+    let _open = bank.gate.read().await;
     let mut inside = bank.inside();
     if inside.down {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(json!({})));
