@@ -18,6 +18,7 @@ use domain::{Id, Key, Time};
 use engine::sqlite::{SqliteOptions, SqliteStore};
 use engine::vault::{Vault, VaultError};
 use engine::{Actor, ActorKind, Core, Engine, EngineError, StoreError, Submission};
+use futures_util::future::{join, join_all};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -40,6 +41,15 @@ struct Parts {
     oauth: Oauth,
     pages: pages::Desk,
     pushes: Pushes,
+}
+
+/// A part of the gateway's due work that waits for no other part.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// One bank's: its debits and credits, its notices, its files.
+    Bank(BankCode),
+    /// What concerns no bank.
+    Rest,
 }
 
 /// Why a gateway could not be opened. It says who must act.
@@ -197,14 +207,33 @@ impl Gateway {
         vec![(self.0.options.host().to_owned(), web::armour(router, armour))]
     }
 
-    /// Does what is due at `now`, at most `budget` things.
+    /// The turns of its due work: one a bank, and one for what concerns no bank. Whoever runs each by itself has no bank wait
+    /// for another.
+    pub fn turns(&self) -> Vec<Turn> {
+        self.0.connectors.keys().copied().map(Turn::Bank).chain([Turn::Rest]).collect()
+    }
+
+    /// Does what is due at `now` in one turn, at most about `budget` things. The same turn never runs twice at once.
+    pub async fn run_turn(&self, turn: Turn, now: Time, budget: usize) -> Due {
+        match turn {
+            Turn::Bank(bank) => {
+                let _turn = self.0.work.turn(bank).await;
+                let notices = self.0.pages.notices.run_due(self, bank, now, budget);
+                let (notices, work) = join(notices, self.0.work.run_due(self, bank, now, budget)).await;
+                notices.and(work)
+            }
+            Turn::Rest => {
+                self.0.windows.forget(now);
+                let rotation = self.0.oauth.rotate_due(&self.0.outside, now);
+                rotation.and(self.0.pushes.run_due(self, now).await)
+            }
+        }
+    }
+
+    /// Does what is due at `now` in all turns, at most about `budget` things in each; it takes as long as the slowest bank.
     pub async fn run_due(&self, now: Time, budget: usize) -> Due {
-        self.0.windows.forget(now);
-        let notices = self.0.pages.notices.run_due(self, now, budget).await;
-        let rotation = self.0.oauth.rotate_due(&self.0.outside, now);
-        let work = self.0.work.run_due(self, now, budget.saturating_sub(notices.done)).await;
-        let pushes = self.0.pushes.run_due(self, now).await;
-        notices.and(rotation).and(work).and(pushes)
+        let turns = self.turns().into_iter().map(|turn| self.run_turn(turn, now, budget));
+        join_all(turns).await.into_iter().fold(Due::default(), Due::and)
     }
 
     /// Stops: what was accepted is answered, every row is written.

@@ -20,5 +20,5 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use gateway::{Gateway, OpenError};
+pub use gateway::{Gateway, OpenError, Turn};
 pub use options::Options;

@@ -1,4 +1,5 @@
-//! Work: asks banks what is due, and lets mandates expire. A lane a bank, so that a slow or dead one delays nobody else.
+//! Work: asks banks what is due, and lets mandates expire. A lane a bank, and a turn of its own for each: whoever runs the
+//! turns beside each other has a slow or dead bank delay nobody else.
 //!
 //! What is open stands in rows; the schedule here is made from them and only says when. Each question is a command before
 //! the bank hears it, and each answer is another; either may be lost with the process, and is asked anew. A bank that does
@@ -17,7 +18,6 @@ use day_files::Desk;
 pub use day_files::Reconciliation;
 use domain::Time;
 use engine::EngineError;
-use futures_util::future::join_all;
 use lane::Lane;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,22 +30,50 @@ pub const LANE_QUESTIONS_MAX: usize = 32;
 const ENGINE_WAIT_MS: i64 = 1_000;
 
 /// The schedule of every bank.
-pub struct Work {
-    lanes: BTreeMap<BankCode, Mutex<Lane>>,
-    desks: BTreeMap<BankCode, Desk>,
+pub struct Work(BTreeMap<BankCode, Bank>);
+
+/// What is to be done at one bank.
+#[derive(Default)]
+struct Bank {
+    lane: Mutex<Lane>,
+    desk: Desk,
+    /// Held by whoever has the bank's turn.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Work {
     /// Empty schedules of `banks`.
     pub fn new(banks: impl Iterator<Item = BankCode>) -> Self {
-        let banks: Vec<BankCode> = banks.collect();
-        let lanes = banks.iter().map(|bank| (*bank, Mutex::default())).collect();
-        Self { lanes, desks: banks.into_iter().map(|bank| (bank, Desk::default())).collect() }
+        Self(banks.map(|bank| (bank, Bank::default())).collect())
+    }
+
+    fn lane(&self, bank: BankCode) -> Option<&Mutex<Lane>> {
+        self.0.get(&bank).map(|bank| &bank.lane)
+    }
+
+    /// The bank's turn: whoever comes second waits, and then finds done what the first has done.
+    pub async fn turn(&self, bank: BankCode) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        match self.0.get(&bank) {
+            Some(bank) => Some(bank.turn.lock().await),
+            None => None,
+        }
+    }
+
+    /// Until when the bank is left alone, if it is at `now`.
+    pub fn rests_until(&self, bank: BankCode, now: Time) -> Option<Time> {
+        locked(self.lane(bank)?).rests_until(now)
+    }
+
+    /// The bank answered, or did not.
+    pub fn heard(&self, bank: BankCode, answered: bool, now: Time) {
+        if let Some(lane) = self.lane(bank) {
+            locked(lane).heard(answered, now);
+        }
     }
 
     /// Reads what is open from the rows.
     pub async fn load(&self, gateway: &Gateway) -> Result<(), EngineError> {
-        for (bank, lane) in &self.lanes {
+        for (bank, Bank { lane, .. }) in &self.0 {
             for page in 0..open::PAGES {
                 let row = gateway.row(open::key(*bank, page)).await?;
                 let Some(Row::Open(page)) = row.as_deref() else { continue };
@@ -74,34 +102,24 @@ impl Work {
                 (bank, Thing::Movement(id), status.is_open().then_some(due))
             }
         };
-        let Some(lane) = self.lanes.get(&bank) else { return };
+        let Some(lane) = self.lane(bank) else { return };
         match due {
             Some(due) => locked(lane).set(thing, due),
             None => locked(lane).remove(thing),
         }
     }
 
-    /// Does what is due at `now`, at most `budget` things, every bank beside the others.
-    pub async fn run_due(&self, gateway: &Gateway, now: Time, budget: usize) -> Due {
-        let mut left = budget;
-        let mut steps = Vec::new();
-        for (bank, lane) in &self.lanes {
-            let taken = locked(lane).take_due(now, left.min(LANE_QUESTIONS_MAX));
-            left = left.saturating_sub(taken.len());
-            if !taken.is_empty() {
-                steps.push(self.step(gateway, *bank, lane, taken));
-            }
-        }
-        let done = join_all(steps).await.into_iter().sum();
-        let files = self.desks.iter().map(|(bank, desk)| desk.run_due(gateway, *bank, now));
-        let files = join_all(files).await.into_iter().fold(Due::default(), Due::and);
-        let next = self.lanes.values().filter_map(|lane| locked(lane).next()).min();
-        files.and(Due { done, next })
+    /// Does what is due at `bank` at `now`, at most `budget` things, for whoever has its turn.
+    pub async fn run_due(&self, gateway: &Gateway, bank: BankCode, now: Time, budget: usize) -> Due {
+        let Some(Bank { lane, desk, .. }) = self.0.get(&bank) else { return Due::default() };
+        let taken = locked(lane).take_due(now, budget.min(LANE_QUESTIONS_MAX));
+        let done = self.step(gateway, bank, lane, taken).await;
+        let files = desk.run_due(gateway, bank, now).await;
+        files.and(Due { done, next: locked(lane).next() })
     }
 
-    /// One bank's turn. It ends early when the bank does not answer: what is left stays due.
+    /// Asks what was taken from the lane. It ends early when the bank does not answer: what is left stays due.
     async fn step(&self, gateway: &Gateway, bank: BankCode, lane: &Mutex<Lane>, things: Vec<Thing>) -> usize {
-        let _taken = Taken(lane);
         let mut done = 0;
         for thing in things {
             let result = match thing {
@@ -109,7 +127,7 @@ impl Work {
                     let command = Command::Mandate(mandate::Command::Expire { mandate });
                     gateway.submit(command, gateway.system(), None).await.map(drop)
                 }
-                Thing::Movement(_) if locked(lane).is_shut(gateway.outside().now()) => continue,
+                Thing::Movement(_) if locked(lane).rests_until(gateway.outside().now()).is_some() => continue,
                 Thing::Movement(movement) => match self.file_due(gateway, bank, movement).await {
                     Ok(None) => self.ask(gateway, bank, movement).await.map(drop),
                     Ok(Some(due)) => {
@@ -158,7 +176,7 @@ impl Work {
 
     /// The movements that are open at `bank`.
     fn open(&self, bank: BankCode) -> Vec<MovementId> {
-        let things = self.lanes.get(&bank).map(|lane| locked(lane).things()).unwrap_or_default();
+        let things = self.lane(bank).map(|lane| locked(lane).things()).unwrap_or_default();
         let movement = |thing| match thing {
             Thing::Movement(movement) => Some(movement),
             Thing::Mandate(_) => None,
@@ -168,7 +186,7 @@ impl Work {
 
     /// How the bank's last day file compared with the ledger.
     pub fn reconciliation(&self, bank: BankCode) -> Option<Reconciliation> {
-        self.desks.get(&bank)?.last()
+        self.0.get(&bank)?.desk.last()
     }
 
     /// Asks the bank about one movement, and tells the rules what it answered.
@@ -190,9 +208,7 @@ impl Work {
         next: Next,
     ) -> Result<Receipt, NotDone> {
         let outcome = question(gateway, bank, id, next).await?;
-        if let Some(lane) = self.lanes.get(&bank) {
-            locked(lane).heard(outcome != Outcome::Unknown, gateway.outside().now());
-        }
+        self.heard(bank, outcome != Outcome::Unknown, gateway.outside().now());
         let source = match next {
             Next::Send => Source::Request,
             Next::Inquire => Source::Inquiry,
@@ -203,7 +219,7 @@ impl Work {
 
     /// Whether the bank may be asked at once, beside the worker; whoever may says so with the guard that it gets.
     pub fn enter(&self, bank: BankCode) -> Option<Inside<'_>> {
-        let lane = self.lanes.get(&bank)?;
+        let lane = self.lane(bank)?;
         let may_enter = locked(lane).enter();
         if may_enter { Some(Inside(lane)) } else { None }
     }
@@ -215,15 +231,6 @@ pub struct Inside<'a>(&'a Mutex<Lane>);
 impl Drop for Inside<'_> {
     fn drop(&mut self) {
         locked(self.0).leave();
-    }
-}
-
-/// A lane that is being worked on.
-struct Taken<'a>(&'a Mutex<Lane>);
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        locked(self.0).give_back();
     }
 }
 

@@ -120,9 +120,9 @@ async fn serve(config: Config) -> Result<(), String> {
     };
     let outside = Outside { clock: Arc::clone(&clock), transport: Arc::new(Sockets::new()), chance };
     let services = Services::open(plan, &outside).await?;
-    let steps = services.steps();
+    let Steps { round, timed } = services.steps();
     if let Some(clock) = &sandbox_clock {
-        clock.on_advance(timers::round(steps.clone()));
+        clock.on_advance(timers::round(round));
     }
 
     let (stop, stopped) = watch::channel(false);
@@ -130,7 +130,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let proxies = config.serve.trusted_proxies.clone();
     let mut listening = tokio::spawn(listen::listen(listener, router, proxies, wait_for(stopped.clone())));
     let timers: Vec<_> =
-        steps.into_iter().map(|step| tokio::spawn(timers::run(step, Arc::clone(&clock), stopped.clone()))).collect();
+        timed.into_iter().map(|step| tokio::spawn(timers::run(step, Arc::clone(&clock), stopped.clone()))).collect();
     let dispatcher = services.wallet.clone().map(|wallet| tokio::spawn(async move { wallet.dispatch().await }));
     greet(&config, address, &data);
 
@@ -157,6 +157,22 @@ fn open_clock(config: &Config) -> Result<Arc<SandboxClock>, String> {
     let directory = config.serve.data.join("sandbox");
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     SandboxClock::open(Some(&directory)).map(Arc::new).map_err(|error| format!("the sandbox's clock: {error}"))
+}
+
+/// What is due, in steps: for a round over everything, in order, and for timers. They are the same but for the gateway's:
+/// there each bank's turn has a timer of its own, so that none waits for another, and a round takes them all at once.
+#[derive(Default)]
+struct Steps {
+    round: Vec<Step>,
+    timed: Vec<Step>,
+}
+
+impl Steps {
+    fn add(&mut self, step: Step) {
+        let step = timers::one_at_a_time(step);
+        self.round.push(Arc::clone(&step));
+        self.timed.push(step);
+    }
 }
 
 impl Services {
@@ -193,27 +209,34 @@ impl Services {
         routers
     }
 
-    fn steps(&self) -> Vec<Step> {
-        let mut steps: Vec<Step> = Vec::new();
+    fn steps(&self) -> Steps {
+        let mut steps = Steps::default();
         if let Some(sandbox) = self.sandbox.clone() {
-            steps.push(Arc::new(move |now, budget| {
+            steps.add(Arc::new(move |now, budget| {
                 let sandbox = Arc::clone(&sandbox);
                 Box::pin(async move { sandbox.run_due(now, budget).await })
             }));
         }
         if let Some(gateway) = self.gateway.clone() {
-            steps.push(Arc::new(move |now, budget| {
+            for turn in gateway.turns() {
+                let gateway = gateway.clone();
+                steps.timed.push(Arc::new(move |now, budget| {
+                    let gateway = gateway.clone();
+                    Box::pin(async move { gateway.run_turn(turn, now, budget).await })
+                }));
+            }
+            steps.round.push(Arc::new(move |now, budget| {
                 let gateway = gateway.clone();
                 Box::pin(async move { gateway.run_due(now, budget).await })
             }));
         }
         if let Some(wallet) = self.wallet.clone() {
-            steps.push(Arc::new(move |now, budget| {
+            steps.add(Arc::new(move |now, budget| {
                 let wallet = wallet.clone();
                 Box::pin(async move { wallet.run_due(now, budget).await })
             }));
         }
-        steps.into_iter().map(timers::one_at_a_time).collect()
+        steps
     }
 
     /// The wallet first: whoever asks others stops before those who answer.

@@ -74,6 +74,16 @@ impl fmt::Display for ConnectorError {
 
 impl std::error::Error for ConnectorError {}
 
+impl ConnectorError {
+    /// Whether nothing came back at all.
+    pub const fn is_silence(&self) -> bool {
+        match self {
+            Self::Unreachable => true,
+            Self::Garbled | Self::Unauthorised => false,
+        }
+    }
+}
+
 /// What a bank says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {

@@ -10,6 +10,7 @@
 //! | `outcome` | what came of it: the notice, the grant, the way back to the operator |
 //! | `front` | what this place is |
 //! | `notice` | what an account's true holder is told |
+//! | `notice_queue` | what waits until it is told |
 //! | `not_me` | the code from a notice, typed: it was not me |
 //! | `confirm` | it was me, shown by a channel that did not grant it |
 //!
@@ -28,10 +29,11 @@ mod factors;
 mod front;
 mod not_me;
 mod notice;
+mod notice_queue;
 mod outcome;
 
 pub(crate) use confirm::letter_code;
-pub use notice::Notices;
+pub use notice_queue::Notices;
 
 use crate::gateway::{Gateway, carry_through};
 use crate::oauth::Link;

@@ -3,52 +3,39 @@
 //! | when | how |
 //! |---|---|
 //! | a wallet is linked | before the grant, within the request: who cannot be told is not linked |
-//! | somebody knew a first factor | at once, in the background, with retries |
+//! | somebody knew a first factor | at once, in the background, with retries; while the second step is under way, after a minute at the latest: if that ends in a link, the one notice says both |
 //! | somebody tried and knew nothing | one a day an account, so many a bank and hour: a spray must not become a bomb |
 //!
 //! Each notice carries a code. Typed on the page "not me" it revokes; it is no link, because people are told not to follow
-//! links. A notice waits here with the account's number until the bank has it, in memory alone.
+//! links. What waits for its time is in `notice_queue`.
 
 use crate::connector::{self, AccountNumber};
 use crate::domain::account::{self, NoticeKind};
-use crate::domain::{AccountId, BankCode, Command, MandateId, OperatorId, Refusal};
+use crate::domain::{BankCode, Command, MandateId, OperatorId, Refusal};
 use crate::gateway::{Gateway, NotDone};
 use crate::oauth::{Link, actor};
-use domain::Time;
-use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use web::{Due, Secret, chance};
+use web::{Secret, chance};
 
-/// Notices that wait at once; further ones are counted and dropped: the bank is down, or under attack.
-pub const WAITING_MAX: usize = 10_000;
 /// Digits of a code, in groups of four.
 pub const CODE_DIGITS: u32 = 16;
-/// How often a bank is asked to send one notice.
-const TRIES_MAX: u32 = 8;
-/// How long the second try waits after the first, in milliseconds; twice as long after each further one.
-const RETRY_MS: i64 = 2_000;
-/// How long plain failures are gathered before their account's holder is told, in milliseconds.
-const FAILURES_GATHERED_MS: i64 = 10 * 60_000;
-/// Notices of plain failures that one bank sends in an hour.
-const FAILURES_AN_HOUR_MAX: u32 = 200;
-const HOUR_MS: i64 = 3_600_000;
-
 /// What a notice is about.
 #[derive(Clone, Debug)]
 pub(super) struct About {
-    mandate: MandateId,
+    pub mandate: MandateId,
     operator: OperatorId,
     client: String,
-    bank: BankCode,
+    pub bank: BankCode,
     account: AccountNumber,
     kind: NoticeKind,
+    /// Both factors were known, and nobody was told of the first one by itself.
+    pub by_second_step: bool,
 }
 
 impl About {
     pub(super) fn of(link: &Link, account: AccountNumber, kind: NoticeKind) -> Self {
         let (mandate, operator, client) = (link.mandate, link.operator, link.client.clone());
-        Self { mandate, operator, client, bank: link.asked.bank, account, kind }
+        Self { mandate, operator, client, bank: link.asked.bank, account, kind, by_second_step: false }
     }
 }
 
@@ -69,96 +56,6 @@ impl fmt::Display for NotTold {
             Self::Already => f.write_str("told already today"),
             Self::Bank(error) => error.fmt(f),
             Self::Ours(what) => f.write_str(what),
-        }
-    }
-}
-
-/// Notices that wait.
-#[derive(Debug, Default)]
-pub struct Notices(Mutex<Waiting>);
-
-#[derive(Debug, Default)]
-struct Waiting {
-    /// To be told now, or again at a later time, in the order in which they came.
-    due: VecDeque<(Time, u32, About)>,
-    /// Plain failures, one an account, until when they are gathered.
-    failures: BTreeMap<AccountId, (Time, About)>,
-    /// By bank: the hour, and how many notices of plain failures went out in it.
-    told: BTreeMap<BankCode, (i64, u32)>,
-}
-
-impl Notices {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The true holder is to be told at once.
-    pub(super) fn push(&self, about: About) {
-        let mut waiting = self.waiting();
-        if waiting.due.len() < WAITING_MAX {
-            waiting.due.push_back((Time::from_milliseconds(i64::MIN), 0, about));
-        } else {
-            tracing::error!(bank = %about.bank, "too many notices wait: one is dropped");
-        }
-    }
-
-    /// Somebody tried `id` and knew nothing.
-    pub(super) fn gather(&self, id: AccountId, about: About, now: Time) {
-        let mut waiting = self.waiting();
-        if waiting.failures.len() < WAITING_MAX {
-            let until = now.plus_milliseconds(FAILURES_GATHERED_MS);
-            waiting.failures.entry(id).or_insert((until, about));
-        }
-    }
-
-    /// Tells at most `budget` of those who are to be told by `now`.
-    pub async fn run_due(&self, gateway: &Gateway, now: Time, budget: usize) -> Due {
-        self.waiting().release(now);
-        let mut done = 0;
-        while done < budget {
-            let Some((tries, about)) = self.waiting().next(now) else { break };
-            done += 1;
-            match tell(gateway, &about, "").await {
-                Ok(_) | Err(NotTold::Already) => {}
-                Err(error) if tries + 1 >= TRIES_MAX => {
-                    tracing::error!(bank = %about.bank, %error, "a true holder was not told");
-                }
-                Err(_) => {
-                    let again = now.plus_milliseconds(RETRY_MS << tries);
-                    self.waiting().due.push_back((again, tries + 1, about));
-                }
-            }
-        }
-        Due { done, next: self.waiting().next_due() }
-    }
-}
-
-impl Waiting {
-    fn next(&mut self, now: Time) -> Option<(u32, About)> {
-        let index = self.due.iter().position(|(due, _, _)| *due <= now)?;
-        self.due.remove(index).map(|(_, tries, about)| (tries, about))
-    }
-
-    fn next_due(&self) -> Option<Time> {
-        let due = self.due.iter().map(|(due, _, _)| *due);
-        due.chain(self.failures.values().map(|(until, _)| *until)).min()
-    }
-
-    /// Lets the gathered failures go whose time has come, as many as an hour allows each bank; the rest is dropped.
-    fn release(&mut self, now: Time) {
-        let hour = now.milliseconds().div_euclid(HOUR_MS);
-        let ripe: Vec<AccountId> =
-            self.failures.iter().filter(|(_, (until, _))| *until <= now).map(|(id, _)| *id).collect();
-        for id in ripe {
-            let Some((_, about)) = self.failures.remove(&id) else { continue };
-            let (counted, told) = self.told.entry(about.bank).or_insert((hour, 0));
-            if *counted != hour {
-                (*counted, *told) = (hour, 0);
-            }
-            if *told < FAILURES_AN_HOUR_MAX && self.due.len() < WAITING_MAX {
-                *told += 1;
-                self.due.push_back((now, 0, about));
-            }
         }
     }
 }
@@ -209,6 +106,14 @@ fn texts(gateway: &Gateway, about: &About, masked: &str) -> (String, String) {
     let name = client.map(|client| client.settings.name.clone());
     let (ja, en) = name.map_or_else(Default::default, |name| (name.ja, name.en));
     let (what_ja, what_en) = match about.kind {
+        NoticeKind::Linked if about.by_second_step => (
+            format!(
+                "{ja}のウォレットに、あなたの口座({masked})からの引き落としが登録されます。暗証番号などと、2つ目の認証の両方が合っていました。"
+            ),
+            format!(
+                "A wallet at {en} is about to be linked to your account ({masked}). Both your PIN or another secret and the second step were right."
+            ),
+        ),
         NoticeKind::Linked => (
             format!("{ja}のウォレットに、あなたの口座({masked})からの引き落としが登録されます。"),
             format!("A wallet at {en} is about to be linked to your account ({masked})."),

@@ -82,7 +82,8 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
         Tried::Challenge(challenge) => {
             let again = matches!(before, Stage::Challenge(_));
             if challenge.first_factor_right && !again {
-                first_factor(gateway, &visit.link, &challenge.account);
+                let about = About::of(&visit.link, challenge.account.clone(), NoticeKind::FirstFactor);
+                gateway.pages().notices.hold(about, gateway.outside().now());
             }
             set(gateway, &visit.link, Stage::Challenge(challenge.clone()));
             if again {
@@ -95,9 +96,7 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
             failed(gateway, visit).await
         }
         Tried::Failed { account: Some(account), first_factor_right: false } => {
-            let id = gateway.account_id(visit.link.asked.bank, &account);
-            let about = About::of(&visit.link, account, NoticeKind::Failures);
-            gateway.pages().notices.gather(id, about, gateway.outside().now());
+            plain_failure(gateway, &visit.link, account);
             failed(gateway, visit).await
         }
         Tried::Failed { account: None, .. } => failed(gateway, visit).await,
@@ -140,7 +139,19 @@ async fn stay(gateway: &Gateway, visit: &Visit, before: Stage, failure: Failure)
 
 /// Somebody knew a first factor: the account's true holder is told at once, in the background.
 fn first_factor(gateway: &Gateway, link: &Link, account: &AccountNumber) {
-    gateway.pages().notices.push(About::of(link, account.clone(), NoticeKind::FirstFactor));
+    let notices = &gateway.pages().notices;
+    drop(notices.take_held(link.asked.bank, link.mandate));
+    notices.push(About::of(link, account.clone(), NoticeKind::FirstFactor), gateway.outside().now());
+}
+
+/// Somebody knew nothing, or at least not the second factor: then what waited for it is told now.
+fn plain_failure(gateway: &Gateway, link: &Link, account: AccountNumber) {
+    let (notices, now) = (&gateway.pages().notices, gateway.outside().now());
+    if let Some(first_factor) = notices.take_held(link.asked.bank, link.mandate) {
+        return notices.push(first_factor, now);
+    }
+    let id = gateway.account_id(link.asked.bank, &account);
+    notices.gather(id, About::of(link, account, NoticeKind::Failures), now);
 }
 
 fn set(gateway: &Gateway, link: &Link, stage: Stage) {
@@ -242,11 +253,18 @@ enum Granted {
 
 /// Tells the true holder, then grants, then makes the code that the operator collects the grant with.
 async fn grant(gateway: &Gateway, link: &Link, proven: &Proven, grade: Grade) -> Granted {
-    let about = About::of(link, proven.account.clone(), NoticeKind::Linked);
+    let notices = &gateway.pages().notices;
+    // One notice says that the first factor was known and what came of it, if none went out before.
+    let held = notices.take_held(link.asked.bank, link.mandate);
+    let mut about = About::of(link, proven.account.clone(), NoticeKind::Linked);
+    about.by_second_step = held.is_some();
     let notified = match notice::tell(gateway, &about, proven.customer.name_kana.expose()).await {
         Ok(notified) => notified,
         Err(error) => {
             tracing::warn!(mandate = %link.mandate, %error, "the true holder could not be told: no grant");
+            if let Some(first_factor) = held {
+                notices.push(first_factor, gateway.outside().now());
+            }
             return Granted::NotNow;
         }
     };

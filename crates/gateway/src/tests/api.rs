@@ -179,13 +179,13 @@ async fn a_banks_call_counts_once_and_only_with_its_signature() {
 async fn a_true_holder_displaces_a_stranger_and_no_stranger_a_true_holder() {
     let world = World::new().await;
     let stranger = world.link("kinchaku", "thief", "1234567", STATIC).await;
-    let (_, again) = world.try_link("kinchaku", "thief2", "1234567", STATIC).await;
+    let (_, again) = world.try_link(BANK, "kinchaku", "thief2", "1234567", STATIC).await;
     assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }), "{again:?}");
     let holder = world.link("kinchaku", "holder", "1234567", STRONG).await;
     let row = world.gateway.mandate(stranger).await.expect("it is read").expect("it is there");
     assert_eq!(row.status, mandate::Status::Revoked);
     world.confirm(holder).await;
-    let (_, again) = world.try_link("kinchaku", "thief", "1234567", STRONG).await;
+    let (_, again) = world.try_link(BANK, "kinchaku", "thief", "1234567", STRONG).await;
     assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }), "{again:?}");
     world.link("fukuro", "elsewhere", "1234567", STRONG).await;
     assert!(types(&world, "kinchaku").await.contains(&"mandate.displaced".to_owned()));
@@ -216,7 +216,7 @@ async fn not_me_ends_the_mandate_and_static_factors_no_longer_suffice() {
     assert_eq!(post(&world, "debits", debit).await.0, 422);
     let told = types(&world, "kinchaku").await;
     assert_eq!(told.last().map(String::as_str), Some("mandate.revoked"));
-    let (_, again) = world.try_link("kinchaku", "thief2", "1234567", STATIC).await;
+    let (_, again) = world.try_link(BANK, "kinchaku", "thief2", "1234567", STATIC).await;
     assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::StrongFactor), .. }), "{again:?}");
     world.link("kinchaku", "holder", "1234567", STRONG).await;
 }

@@ -8,6 +8,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use tokio::sync::RwLock;
 
 /// How the bank behaves towards a debit or credit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,11 +55,15 @@ pub struct Books {
 
 /// The bank. Clones share it.
 #[derive(Clone)]
-pub struct Bank(Arc<Mutex<Books>>);
+pub struct Bank {
+    books: Arc<Mutex<Books>>,
+    /// While somebody holds it for writing, inquiries wait.
+    pub gate: Arc<RwLock<()>>,
+}
 
 impl Bank {
     pub fn new() -> Self {
-        Self(Arc::new(Mutex::new(Books {
+        let books = Books {
             mood: Mood::Settles,
             moved: BTreeMap::new(),
             declined: BTreeMap::new(),
@@ -68,11 +73,12 @@ impl Bank {
             forgets: false,
             day_file: None,
             collections: Vec::new(),
-        })))
+        };
+        Self { books: Arc::new(Mutex::new(books)), gate: Arc::default() }
     }
 
     pub fn books(&self) -> MutexGuard<'_, Books> {
-        self.0.lock().expect("no test panicked in the bank")
+        self.books.lock().expect("no test panicked in the bank")
     }
 
     pub fn router(&self) -> Router {
@@ -127,6 +133,7 @@ async fn inquiry(State(bank): State<Bank>, headers: HeaderMap, Path(reference): 
     if !is_ours(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
+    let _open = bank.gate.read().await;
     let mut books = bank.books();
     books.inquiries += 1;
     if books.mood == Mood::IsDown {

@@ -1,11 +1,12 @@
 //! Debits, from an operator's request to the bank's last word, whatever the bank does.
 
 use super::bank::Mood;
-use super::world::World;
+use super::world::{OTHER_BANK, World};
 use crate::domain::Factor;
 use crate::domain::mandate::Why;
 use crate::domain::movement::{self, Kind, Target};
 use crate::domain::{Command, Reference};
+use engine::Clock;
 use ledger::Yen;
 use serde_json::{Value, json};
 use std::future::Future;
@@ -208,13 +209,54 @@ async fn a_debit_whose_caller_hung_up_after_its_commit_reaches_the_bank_once() {
         let waits = std::future::poll_fn(|context| Poll::Ready(asked.as_mut().poll(context).is_pending())).await;
         assert!(waits, "the engine answers later, when nobody is there");
     }
-    while world.gateway.movement(movement).await.expect("an answer").is_none() {
+    // The commit is the engine's affair, and takes as long as it takes.
+    for _ in 0..10_000 {
         tokio::task::yield_now().await;
+        world.pass(6_000);
+        world.work().await;
+        let row = world.gateway.movement(movement).await.expect("an answer");
+        if row.is_some_and(|row| !row.status.is_open()) {
+            break;
+        }
     }
-    world.pass(6_000);
-    world.work().await;
-    world.pass(20_000);
-    world.work().await;
     assert_eq!(status(&world, "top-1").await, "settled");
     assert_eq!(world.bank.books().asked.values().copied().collect::<Vec<_>>(), [1]);
+}
+
+#[tokio::test]
+async fn a_bank_that_keeps_silent_holds_up_its_own_debits_alone() {
+    let world = World::new().await;
+    let silent = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    let good = world.link_at(OTHER_BANK, "kinchaku", "w1", "1234567", STRONG).await.to_string();
+    world.bank.books().mood = Mood::LosesAnswers;
+    world.other_bank.books().mood = Mood::LosesAnswers;
+    debit(&world, &silent, "silent", 1_000).await;
+    let shut = world.bank.gate.clone().write_owned().await;
+    // As `serve` does it: each turn again and again, beside the others.
+    let turns = world.gateway.turns().into_iter().map(|turn| {
+        let (gateway, clock) = (world.gateway.clone(), world.clock.clone());
+        tokio::spawn(async move {
+            loop {
+                gateway.run_turn(turn, clock.now(), 100).await;
+                tokio::task::yield_now().await;
+            }
+        })
+    });
+    let turns: Vec<_> = turns.collect();
+    let settles = async |reference: &str| {
+        while status(&world, reference).await != "settled" {
+            tokio::task::yield_now().await;
+        }
+    };
+    let in_time = std::time::Duration::from_secs(20);
+    for round in 0..3 {
+        let reference = format!("good-{round}");
+        debit(&world, &good, &reference, 1_000).await;
+        world.pass(6_000);
+        tokio::time::timeout(in_time, settles(&reference)).await.expect("the good bank's go on");
+        assert_eq!(status(&world, "silent").await, "in_doubt");
+    }
+    drop(shut);
+    tokio::time::timeout(in_time, settles("silent")).await.expect("and the silent one's, once it answers");
+    turns.iter().for_each(tokio::task::JoinHandle::abort);
 }

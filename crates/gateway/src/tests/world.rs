@@ -26,6 +26,7 @@ use web::{Bounds, Chance, Outside, Routers, Secret, Transport};
 /// 2026-09-15T12:00:00+09:00.
 pub const T0: Time = Time::from_milliseconds(1_789_441_200_000);
 pub const BANK: &str = "0125";
+pub const OTHER_BANK: &str = "0126";
 pub const SECRET: &str = "whsec_c2VjcmV0c2VjcmV0c2VjcmV0c2VjcmV0";
 
 /// A clock that moves when it is told to.
@@ -57,6 +58,7 @@ impl Chance for Counting {
 pub struct World {
     pub gateway: Gateway,
     pub bank: Bank,
+    pub other_bank: Bank,
     pub clock: Arc<TestClock>,
     pub routers: Arc<Routers>,
     outside: Outside,
@@ -77,18 +79,21 @@ fn options(directory: &TempDir, files: bool) -> Options {
         events_url: Some(format!("http://{client_id}.localhost/events")),
     };
     options.operators = vec![operator("kinchaku"), operator("fukuro")];
-    options.banks = vec![BankOptions {
-        code: BANK.parse().expect("a code"),
-        name: "七十七銀行".into(),
-        name_en: "77 Bank".into(),
-        origin: "http://bank-0125.localhost:8080".into(),
+    // Nothing here takes long but what a test holds up.
+    options.inline_ms_max = 60_000;
+    let bank = |code: &str, name: &str, files: bool| BankOptions {
+        code: code.parse().expect("a code"),
+        name: name.into(),
+        name_en: "A Bank".into(),
+        origin: format!("http://bank-{code}.localhost:8080"),
         secret: Secret::new(SECRET.into()),
         desk_token: None,
         own_page: None,
         factors: vec![[Factor::Account, Factor::NameKana, Factor::Pin].into_iter().collect()],
         descriptor: "キンチャク".into(),
         files: files.then(super::files::options),
-    }];
+    };
+    options.banks = vec![bank(BANK, "七十七銀行", files), bank(OTHER_BANK, "東邦銀行", false)];
     options
 }
 
@@ -101,14 +106,15 @@ impl World {
     pub async fn with_files(files: bool) -> Self {
         let directory = TempDir::new().expect("a directory");
         let clock = Arc::new(TestClock(AtomicI64::new(T0.milliseconds())));
-        let (bank, routers) = (Bank::new(), Arc::new(Routers::new()));
+        let (bank, other_bank, routers) = (Bank::new(), Bank::new(), Arc::new(Routers::new()));
         routers.add("bank-0125.localhost", bank.router());
+        routers.add("bank-0126.localhost", other_bank.router());
         let transport: Arc<dyn Transport> = Arc::<Routers>::clone(&routers);
         let clock_as: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let outside = Outside { clock: clock_as, transport, chance: Arc::new(Counting::default()) };
         let options = options(&directory, files);
         let gateway = open(&options, &outside, &routers).await;
-        Self { gateway, bank, clock, routers, outside, options, directory }
+        Self { gateway, bank, other_bank, clock, routers, outside, options, directory }
     }
 
     /// The process ends, and another one begins on the same data.
@@ -165,7 +171,19 @@ impl World {
 
     /// An active mandate of `wallet` at `client_id` on the account `number`, by `factors`.
     pub async fn link(&self, client_id: &str, wallet: &str, number: &str, factors: &[Factor]) -> MandateId {
-        let (id, receipt) = self.try_link(client_id, wallet, number, factors).await;
+        self.link_at(BANK, client_id, wallet, number, factors).await
+    }
+
+    /// The same at `bank`.
+    pub async fn link_at(
+        &self,
+        bank: &str,
+        client_id: &str,
+        wallet: &str,
+        number: &str,
+        factors: &[Factor],
+    ) -> MandateId {
+        let (id, receipt) = self.try_link(bank, client_id, wallet, number, factors).await;
         let Receipt::Mandate { status, .. } = receipt else { panic!("{receipt:?}") };
         assert_eq!(status, mandate::Status::Active);
         id
@@ -173,12 +191,13 @@ impl World {
 
     pub async fn try_link(
         &self,
+        bank: &str,
         client_id: &str,
         wallet: &str,
         number: &str,
         factors: &[Factor],
     ) -> (MandateId, Receipt) {
-        let bank: BankCode = BANK.parse().expect("a code");
+        let bank: BankCode = bank.parse().expect("a code");
         let operator = self.operator(client_id);
         let mandate = MandateId(self.gateway.new_id());
         let reference = Reference::try_from(format!("link-{mandate}")).expect("a reference");

@@ -21,7 +21,6 @@ pub struct Lane {
     silences: u32,
     rests_until: Option<Time>,
     inside: usize,
-    is_taken: bool,
 }
 
 impl Lane {
@@ -47,12 +46,8 @@ impl Lane {
 
     /// What is due at `now`, the longest overdue first. Of a bank that rests nothing is, but for what needs no bank; of one
     /// that rested, a single question.
-    /// Until it is given back, nobody else takes from this lane.
-    pub fn take_due(&mut self, now: Time, limit: usize) -> Vec<Thing> {
-        if self.is_taken {
-            return Vec::new();
-        }
-        let is_shut = self.is_shut(now);
+    pub fn take_due(&self, now: Time, limit: usize) -> Vec<Thing> {
+        let is_shut = self.rests_until(now).is_some();
         let mut questions = if self.rests_until.is_some() { 1 } else { limit };
         let mut taken = Vec::new();
         for (_, thing) in self.due.iter().take_while(|(due, _)| *due <= now) {
@@ -68,13 +63,7 @@ impl Lane {
                 }
             }
         }
-        self.is_taken = !taken.is_empty();
         taken
-    }
-
-    /// What was taken is done.
-    pub fn give_back(&mut self) {
-        self.is_taken = false;
     }
 
     /// When the next thing is due.
@@ -86,9 +75,9 @@ impl Lane {
         question.into_iter().chain(first(|thing| matches!(thing, Thing::Mandate(_)))).min()
     }
 
-    /// Whether the bank is left alone at `now`.
-    pub fn is_shut(&self, now: Time) -> bool {
-        self.rests_until.is_some_and(|until| now < until)
+    /// Until when the bank is left alone, if it is at `now`.
+    pub fn rests_until(&self, now: Time) -> Option<Time> {
+        self.rests_until.filter(|until| now < *until)
     }
 
     /// The bank answered, or did not.

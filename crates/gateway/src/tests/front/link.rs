@@ -177,6 +177,39 @@ async fn a_second_step_goes_on_without_the_first_ones_secrets() {
 }
 
 #[tokio::test]
+async fn one_notice_says_what_one_attempt_came_to() {
+    // What is typed as the second step, how long it takes, and what the true holder is told, in order.
+    for (code, seconds, told) in [
+        (Some("246810"), 20, vec!["Both your PIN"]),
+        (Some("111111"), 20, vec!["knew your PIN"]),
+        (None, 20, vec![]),
+        (None, 60, vec!["knew your PIN"]),
+        (Some("246810"), 90, vec!["knew your PIN", "is about to be linked"]),
+    ] {
+        let world = World::new().await;
+        world.hosted.inside().factors = serde_json::json!([["account", "name_kana", "pin", "sms_code"]]);
+        let mut browser = world.browser();
+        let form = to_form(&mut browser, &world.wallet().push("0125").await).await;
+        type_in(&mut browser, &form, &[]).await;
+        world.settle().await;
+        let challenge = browser.get("/link").await;
+        world.clock.advance(seconds * 1_000);
+        world.settle().await;
+        if let Some(code) = code {
+            browser.send(&challenge, "/link/challenge", &[("sms_code", code)]).await;
+        }
+        world.settle().await;
+        let inside = world.hosted.inside();
+        let texts: Vec<&str> = inside.notices.iter().filter_map(|notice| notice["text"]["en"].as_str()).collect();
+        assert_eq!(texts.len(), told.len(), "{code:?} after {seconds} s: {texts:?}");
+        assert!(
+            texts.iter().zip(&told).all(|(text, part)| text.contains(part)),
+            "{code:?} after {seconds} s: {texts:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn who_is_not_told_is_not_linked() {
     let world = World::new().await;
     let mut browser = world.browser();
