@@ -1,17 +1,29 @@
 //! A request that changes something: its body, and what makes a repeat known again.
 //!
-//! The same key from the same caller on the same route is the same request; with another body it is refused.
+//! The same key from the same caller on the same route is the same request; with another body it is refused. The engine
+//! keeps the requests that become commands; those that change nothing in the books are kept here, by [`Service::once`].
 //! Start reading at [`Asked`].
 
+use crate::doors::Door;
+use crate::refusals;
 use crate::service::Service;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::Id;
-use engine::Actor;
+use domain::{Id, Time};
+use engine::{Actor, EngineError};
+use http::StatusCode;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::future::Future;
 use std::sync::Arc;
-use web::{IdempotencyKey, JsonBytes, Problem};
+use web::{IdempotencyKey, Json, JsonBytes, Problem};
+
+/// How long an answer is kept, in milliseconds: 400 days.
+const DONE_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
+/// How long a request may be under way, in milliseconds; a repeat after that does it again.
+const UNDER_WAY_MS: i64 = 60_000;
 
 /// What makes a repeat known again, still without the caller.
 #[derive(Clone, Debug)]
@@ -79,4 +91,107 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<Service>> for Asked<T> {
         let JsonBytes(value, bytes) = JsonBytes::from_request(request, service).await?;
         Ok(Self { body: value, repeat: Repeat { key, route, path, body: bytes } })
     }
+}
+
+/// A request that was done, with what it was answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {
+    /// Caller, route and key.
+    key: Id,
+    /// The MAC of its body.
+    body: Id,
+    /// Status and body of the answer; none while it is under way.
+    answer: Option<(u16, Value)>,
+    /// Until when it is kept.
+    ends: Time,
+}
+
+impl Door for Done {
+    const TABLE: &'static str = "done";
+
+    fn id(&self) -> Id {
+        self.key
+    }
+
+    fn at(&self) -> Option<Time> {
+        Some(self.ends)
+    }
+}
+
+/// What a request that is done once is answered.
+#[derive(Debug)]
+pub struct Reply {
+    status: StatusCode,
+    body: Value,
+    is_last: bool,
+}
+
+impl Reply {
+    /// The answer to this request and to each repeat; `Value::Null` is no body.
+    pub const fn last(status: StatusCode, body: Value) -> Self {
+        Self { status, body, is_last: true }
+    }
+
+    /// The same, of something to be shown.
+    pub fn shown(status: StatusCode, body: &impl Serialize) -> Result<Self, Problem> {
+        Ok(Self::last(status, serde_json::to_value(body).map_err(|_| Problem::internal())?))
+    }
+
+    /// An answer for now: a repeat looks again.
+    pub const fn so_far(status: StatusCode, body: Value) -> Self {
+        Self { status, body, is_last: false }
+    }
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        if self.body.is_null() { self.status.into_response() } else { (self.status, Json(self.body)).into_response() }
+    }
+}
+
+impl Service {
+    /// Does `work` for the first of equal requests, and answers the others the same. A refusal is not kept: what was
+    /// refused may be asked again.
+    pub async fn once(
+        &self,
+        request: engine::Request,
+        work: impl Future<Output = Result<Reply, Problem>>,
+    ) -> Result<Reply, Problem> {
+        let (key, body, now) = (Id(request.key), Id(request.body), self.now());
+        let begun = Done { key, body, answer: None, ends: now.plus_milliseconds(UNDER_WAY_MS) };
+        let kept = self.doors.change(|doors| {
+            let kept = doors.get::<Done>(key)?.filter(|kept| now < kept.ends);
+            if kept.is_none() {
+                doors.put(&begun)?;
+            }
+            Ok::<_, Problem>(kept)
+        })?;
+        if let Some(kept) = kept {
+            return repeated(kept, body);
+        }
+        let reply = work.await;
+        match &reply {
+            Ok(reply) if reply.is_last => {
+                let answer = Some((reply.status.as_u16(), reply.body.clone()));
+                self.doors.put(&Done { answer, ends: now.plus_milliseconds(DONE_MS), ..begun })?;
+            }
+            Ok(_) | Err(_) => {
+                self.doors.remove::<Done>(key)?;
+            }
+        }
+        reply
+    }
+}
+
+fn repeated(kept: Done, body: Id) -> Result<Reply, Problem> {
+    if kept.body != body {
+        return Err(refusals::engine_problem(&EngineError::KeyReused));
+    }
+    let (status, body) = kept.answer.ok_or_else(|| {
+        refusals::new(409, "under-way", "The same request is under way.", "同じリクエストを処理中です。")
+            .detail("Repeat it with the same Idempotency-Key in a moment.")
+            .retry_after(1)
+    })?;
+    let status = StatusCode::from_u16(status).map_err(|_| Problem::internal())?;
+    Ok(Reply::last(status, body))
 }

@@ -2,13 +2,16 @@
 //!
 //! Eight digits are 26 bits (NIST SP 800-63B-4 asks for 20), good for ten minutes, five tries, one use. A code that is
 //! wrong, used, too late or never was answers the same. A code says that an address is read, never who somebody is.
+//! Codes that are sent and codes that are wrong are counted for holder and address, whatever they were asked for: whoever
+//! opens one challenge after another has no more tries than whoever opens one.
 
 use crate::doors::Door;
 use crate::refusals;
 use crate::service::Service;
+use crate::tallies::{Bound, DAY_MS, HOUR_MS, Tallies};
 use domain::{Id, Time};
 use serde::{Deserialize, Serialize};
-use wallet::ContactId;
+use wallet::{ContactId, HolderId};
 use web::{Problem, Secret, chance};
 
 /// Digits of a code.
@@ -17,10 +20,17 @@ pub const CODE_DIGITS: u32 = 8;
 pub const CODE_MS: i64 = 10 * 60 * 1_000;
 /// Wrong tries after which a code is worth nothing.
 pub const CODE_TRIES_MAX: u32 = 5;
-/// Codes that are sent for one purpose to one holder within [`CODES_WINDOW_MS`].
-pub const CODES_SENT_MAX: u32 = 5;
-/// The window of [`CODES_SENT_MAX`], in milliseconds.
-pub const CODES_WINDOW_MS: i64 = 60 * 60 * 1_000;
+/// Codes for one purpose that are sent to one holder, or to one address whoever gave it.
+pub const SENT: [Bound; 2] = [
+    Bound { name: "codes sent an hour", count_max: 10, window_ms: HOUR_MS },
+    Bound { name: "codes sent a day", count_max: 30, window_ms: DAY_MS },
+];
+/// Wrong codes for one purpose of one holder, or for one address; after them even the right one is refused. Thirty a day
+/// find one code in about nine thousand years.
+pub const WRONG: [Bound; 2] = [
+    Bound { name: "wrong codes an hour", count_max: 10, window_ms: HOUR_MS },
+    Bound { name: "wrong codes a day", count_max: 30, window_ms: DAY_MS },
+];
 
 /// What a code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +46,8 @@ pub enum Purpose {
     Recover,
     /// The second proof of a challenge.
     Prove,
+    /// Logging in while somebody tries passwords.
+    LogIn,
 }
 
 /// A code that was sent.
@@ -52,9 +64,6 @@ pub struct Code {
     tries_left: u32,
     /// By which request it was used: that one may be repeated.
     used_by: Option<Id>,
-    /// When the window of codes that were sent began, and how many were.
-    sent_since: Time,
-    sent: u32,
 }
 
 impl Door for Code {
@@ -65,7 +74,7 @@ impl Door for Code {
     }
 
     fn at(&self) -> Option<Time> {
-        Some(self.sent_since.plus_milliseconds(CODES_WINDOW_MS))
+        Some(self.expires)
     }
 }
 
@@ -78,20 +87,29 @@ impl Service {
         self.keys.secret(&format!("code {id}"), code)
     }
 
-    /// Makes a code for `subject` that is to be sent to `contact`. It takes the place of the one before.
-    pub fn make_code(&self, purpose: Purpose, subject: Id, contact: ContactId) -> Result<Secret<String>, Problem> {
+    /// Makes a code about `subject` that is to be sent to `contact` of `holder`. It takes the place of the one before.
+    pub fn make_code(
+        &self,
+        purpose: Purpose,
+        subject: Id,
+        holder: HolderId,
+        contact: ContactId,
+    ) -> Result<Secret<String>, Problem> {
         let (id, now) = (self.code_id(purpose, subject), self.now());
         let code = chance::code(self.outside.chance.as_ref(), CODE_DIGITS);
         self.doors.change(|doors| {
-            let before: Option<Code> = doors.get(id)?;
-            let (sent_since, sent) = before
-                .map(|before| (before.sent_since, before.sent))
-                .filter(|(since, _)| now.milliseconds_since(*since) < CODES_WINDOW_MS)
-                .unwrap_or((now, 0));
-            if sent >= CODES_SENT_MAX {
-                let left_ms = CODES_WINDOW_MS - now.milliseconds_since(sent_since);
-                return Err(too_many_codes().retry_after((left_ms + 999) / 1_000));
+            let tallies = Tallies { doors, keys: &self.keys, now };
+            let what = format!("{purpose:?}");
+            let mut wait_ms = None;
+            for about in [holder.0, contact.0] {
+                wait_ms = wait_ms.max(tallies.wait_ms(&SENT, &what, about)?);
+                wait_ms = wait_ms.max(tallies.wait_ms(&WRONG, &what, about)?);
             }
+            if let Some(wait_ms) = wait_ms {
+                return Err(too_many_codes().retry_after((wait_ms + 999) / 1_000));
+            }
+            tallies.count(&SENT, &what, holder.0)?;
+            tallies.count(&SENT, &what, contact.0)?;
             doors.put(&Code {
                 id,
                 hash: self.code_hash(id, code.expose()),
@@ -99,32 +117,54 @@ impl Service {
                 expires: now.plus_milliseconds(CODE_MS),
                 tries_left: CODE_TRIES_MAX,
                 used_by: None,
-                sent_since,
-                sent: sent + 1,
             })?;
             Ok(())
         })?;
         Ok(code)
     }
 
-    /// The address that `code` was sent to, if it is the right one; `request` may use it again, nobody else.
-    pub fn use_code(&self, purpose: Purpose, subject: Id, code: &str, request: Id) -> Result<ContactId, Problem> {
+    /// The address that `code` was sent to, if it is the right one; `request` may use it again, nobody else. `whose` is the
+    /// holder, or where nobody may learn whether there is one, the address.
+    pub fn use_code(
+        &self,
+        purpose: Purpose,
+        subject: Id,
+        whose: Id,
+        code: &str,
+        request: Id,
+    ) -> Result<ContactId, Problem> {
         let (id, now) = (self.code_id(purpose, subject), self.now());
         let hash = self.code_hash(id, code);
         // A wrong try must be counted, so it is no error of the transaction.
         let used: Option<ContactId> = self.doors.change(|doors| {
-            let Some(mut kept) = doors.get::<Code>(id)? else { return Ok::<_, Problem>(None) };
-            if kept.used_by.is_some() || now >= kept.expires || kept.tries_left == 0 {
-                return Ok(Some(kept.contact).filter(|_| kept.used_by == Some(request) && kept.hash == hash));
+            let (tallies, what) = (Tallies { doors, keys: &self.keys, now }, format!("{purpose:?}"));
+            let kept = doors.get::<Code>(id)?;
+            if let Some(kept) = kept.as_ref().filter(|kept| kept.used_by == Some(request) && kept.hash == hash) {
+                return Ok::<_, Problem>(Some(kept.contact));
             }
-            let is_right = kept.hash == hash;
-            if is_right {
-                kept.used_by = Some(request);
-            } else {
-                kept.tries_left -= 1;
+            let mut is_tried_out = tallies.wait_ms(&WRONG, &what, whose)?.is_some();
+            if let Some(kept) = &kept {
+                is_tried_out |= tallies.wait_ms(&WRONG, &what, kept.contact.0)?.is_some();
             }
-            doors.put(&kept)?;
-            Ok(Some(kept.contact).filter(|_| is_right))
+            let is_open = |kept: &Code| kept.used_by.is_none() && now < kept.expires && kept.tries_left > 0;
+            let open = kept.filter(is_open).filter(|_| !is_tried_out);
+            if let Some(mut kept) = open {
+                let is_right = kept.hash == hash;
+                if is_right {
+                    kept.used_by = Some(request);
+                } else {
+                    kept.tries_left -= 1;
+                    tallies.count(&WRONG, &what, whose)?;
+                    if kept.contact.0 != whose {
+                        tallies.count(&WRONG, &what, kept.contact.0)?;
+                    }
+                }
+                doors.put(&kept)?;
+                return Ok(Some(kept.contact).filter(|_| is_right));
+            }
+            // As much is written where there is no code: how long it takes must not tell.
+            tallies.count(&WRONG, &what, whose)?;
+            Ok(None)
         })?;
         used.ok_or_else(code_refused)
     }
@@ -138,7 +178,7 @@ pub fn code_refused() -> Problem {
         "The code is not the right one, or no longer.",
         "コードが正しくないか、期限切れです。",
     )
-    .detail("Ask for a new one after five wrong tries or ten minutes.")
+    .detail("Ask for a new one after five wrong tries or ten minutes; after ten wrong ones wait an hour.")
 }
 
 fn too_many_codes() -> Problem {

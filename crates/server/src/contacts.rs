@@ -132,15 +132,19 @@ impl Service {
 
     /// Keeps an address that `holder` gave.
     pub fn keep_contact(&self, holder: HolderId, address: &Address) -> Result<ContactId, Problem> {
-        let contact = self.contact_id(address);
-        let sealed = self.seal(holder, address.text.as_bytes())?;
-        self.doors.put(&Contact {
-            known_as: contact,
+        let contact = self.sealed_contact(holder, address)?;
+        self.doors.put(&contact)?;
+        Ok(contact.known_as)
+    }
+
+    /// An address that `holder` gave, as it is kept.
+    pub fn sealed_contact(&self, holder: HolderId, address: &Address) -> Result<Contact, Problem> {
+        Ok(Contact {
+            known_as: self.contact_id(address),
             holder,
             channel: address.channel,
-            address: Ciphertext(sealed.0),
-        })?;
-        Ok(contact)
+            address: Ciphertext(self.seal(holder, address.text.as_bytes())?.0),
+        })
     }
 
     /// The address that `holder` gave and that is known as `contact`.

@@ -19,7 +19,7 @@ use http::{HeaderMap, Method, header};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, PoisonError, RwLock};
-use wallet::{HolderId, Origin, ShopId, StaffId, WalletId};
+use wallet::{ContactId, HolderId, Origin, ShopId, StaffId, WalletId};
 use web::{Problem, RateLimit, Source};
 
 /// Tokens that are kept in memory; more are looked up in the file.
@@ -31,13 +31,15 @@ const LINKS_BEGUN_MAX: u32 = 10;
 /// Tokens that were seen, and the limits.
 pub struct Entrance {
     sessions: RwLock<HashMap<Id, Arc<Session>>>,
-    shops: RwLock<HashMap<Id, ShopId>>,
+    shops: RwLock<HashMap<Id, ShopToken>>,
     /// Sessions on devices that are known.
     known: RwLock<HashSet<Id>>,
+    /// Whoever is not known, by where they are.
     sources: RateLimit<IpAddr>,
+    /// Holders, shops and the desk's people, by their ids.
     callers: RateLimit<Id>,
     entrances: RateLimit<IpAddr>,
-    logins: RateLimit<Id>,
+    logins: RateLimit<(Id, IpAddr)>,
     look_ups: RateLimit<Id>,
     links: RateLimit<Id>,
 }
@@ -132,20 +134,34 @@ pub const ANYONE: Actor = Actor { kind: ActorKind::Anyone, id: Id([0; 16]) };
 /// The service itself.
 pub const SYSTEM: Actor = Actor { kind: ActorKind::System, id: Id([0; 16]) };
 
+/// Who was known at the guard, for whoever takes such callers.
+#[derive(Clone, Debug)]
+enum Caller {
+    Holder { session: Arc<Session>, by_cookie: bool },
+    Shop(ShopId),
+    Desk(StaffId),
+}
+
+impl Caller {
+    fn id(&self) -> Id {
+        match self {
+            Self::Holder { session, by_cookie: _ } => session.holder.0,
+            Self::Shop(shop) => shop.0,
+            Self::Desk(staff) => staff.0,
+        }
+    }
+}
+
 impl FromRequestParts<Arc<Service>> for Holder {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
-        let session = if let Some(token) = bearer(&parts.headers) {
-            service.session(token)?
-        } else {
-            let session = service.browser_session(&parts.headers)?;
-            if session.is_some() {
-                check_same_origin(parts, &service.options.origin)?;
-            }
-            session
+        let Some(Caller::Holder { session, by_cookie }) = parts.extensions.get::<Caller>().cloned() else {
+            return Err(Problem::unauthenticated());
         };
-        let session = session.ok_or_else(Problem::unauthenticated)?;
+        if by_cookie {
+            check_same_origin(parts, &service.options.origin)?;
+        }
         let origin = service.origin(source(&parts.extensions), session.device);
         Ok(Self { id: session.holder, session, origin })
     }
@@ -154,9 +170,11 @@ impl FromRequestParts<Arc<Service>> for Holder {
 impl FromRequestParts<Arc<Service>> for Shop {
     type Rejection = Problem;
 
-    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?;
-        service.shop(token)?.map(Self).ok_or_else(Problem::unauthenticated)
+    async fn from_request_parts(parts: &mut Parts, _: &Arc<Service>) -> Result<Self, Problem> {
+        match parts.extensions.get::<Caller>() {
+            Some(Caller::Shop(shop)) => Ok(Self(*shop)),
+            Some(Caller::Holder { .. } | Caller::Desk(_)) | None => Err(Problem::unauthenticated()),
+        }
     }
 }
 
@@ -198,20 +216,27 @@ fn source(extensions: &http::Extensions) -> IpAddr {
     extensions.get::<Source>().map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |source| source.0)
 }
 
-/// Counts the request for its source and for its token, before anything else looks at it.
-pub async fn guard(State(service): State<Arc<Service>>, request: Request, next: Next) -> Response {
+/// Counts the request, before anything else looks at it: of whoever is known for themselves, of everybody else for where
+/// they are. So nobody uses up what is another's, neither by naming them nor by being their neighbour.
+pub async fn guard(State(service): State<Arc<Service>>, mut request: Request, next: Next) -> Response {
     let (entrance, now) = (&service.entrance, service.now());
-    let by_source = entrance.sources.count(source(request.extensions()), now);
-    if !by_source.allowed {
-        return by_source.problem().into_response();
-    }
-    let token = bearer(request.headers()).map(|token| service.keys.secret("caller", token));
-    let by_caller = token.map(|token| entrance.callers.count(token, now));
-    if let Some(verdict) = by_caller.filter(|verdict| !verdict.allowed) {
+    let source = source(request.extensions());
+    let caller = match service.caller(request.headers(), !entrance.sources.is_used_up(&source, now)) {
+        Ok(caller) => caller,
+        Err(problem) => return problem.into_response(),
+    };
+    let verdict = match &caller {
+        Some(caller) => entrance.callers.count(caller.id(), now),
+        None => entrance.sources.count(source, now),
+    };
+    if !verdict.allowed {
         return verdict.problem().into_response();
     }
+    if let Some(caller) = caller {
+        request.extensions_mut().insert(caller);
+    }
     let mut response = next.run(request).await;
-    by_caller.unwrap_or(by_source).mark(&mut response);
+    verdict.mark(&mut response);
     response
 }
 
@@ -222,9 +247,9 @@ impl Service {
         if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
     }
 
-    /// Counts an attempt to log in as whoever has `mail`, or to recover that login.
-    pub fn count_login(&self, mail: Id) -> Result<(), Problem> {
-        let verdict = self.entrance.logins.count(mail, self.now());
+    /// Counts an attempt from `source` to log in as whoever has `mail`, or to recover that login. Elsewhere they may still.
+    pub fn count_login(&self, mail: ContactId, source: IpAddr) -> Result<(), Problem> {
+        let verdict = self.entrance.logins.count((mail.0, source), self.now());
         if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
     }
 
@@ -240,38 +265,71 @@ impl Service {
         if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
     }
 
+    /// Whoever proves with `headers` who they are, if anybody. Without `in_file` only tokens that were seen before count:
+    /// a flood of made-up ones costs no look into the file.
+    fn caller(&self, headers: &HeaderMap, in_file: bool) -> Result<Option<Caller>, Problem> {
+        let Some(token) = bearer(headers) else {
+            let Some(token) = web::cookie::get(headers, sessions::COOKIE, self.options.secure()) else {
+                return Ok(None);
+            };
+            let hash = self.keys.secret(sessions::PURPOSE, token);
+            let session = self.known_session(hash, in_file)?.filter(|session| session.is_browser);
+            return Ok(session.map(|session| Caller::Holder { session, by_cookie: true }));
+        };
+        let staff = self.options.staff.iter().find(|staff| staff.token.is(token));
+        if let Some(staff) = staff {
+            return Ok(Some(Caller::Desk(staff.id)));
+        }
+        let (session, shop) =
+            (self.keys.secret(sessions::PURPOSE, token), self.keys.secret(crate::shops::PURPOSE, token));
+        let holder = |session| Caller::Holder { session, by_cookie: false };
+        let seen = self.known_session(session, false)?.map(holder);
+        let seen = seen.map_or_else(|| self.known_shop(shop, false), |holder| Ok(Some(holder)))?;
+        if seen.is_some() || !in_file {
+            return Ok(seen);
+        }
+        let found = self.known_session(session, true)?.map(holder);
+        found.map_or_else(|| self.known_shop(shop, true), |holder| Ok(Some(holder)))
+    }
+
     /// The live session that `token` opens.
     pub fn session(&self, token: &str) -> Result<Option<Arc<Session>>, Problem> {
-        let hash = self.keys.secret(sessions::PURPOSE, token);
+        self.known_session(self.keys.secret(sessions::PURPOSE, token), true)
+    }
+
+    /// The live session whose token has this hash.
+    fn known_session(&self, hash: Id, in_file: bool) -> Result<Option<Arc<Session>>, Problem> {
         let seen = self.entrance.sessions.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
-        if let Some(session) = seen {
-            return Ok(Some(session).filter(|session| self.now() < session.expires));
+        if seen.is_some() || !in_file {
+            return Ok(seen.filter(|session| self.now() < session.expires));
         }
+        if self.doors.get::<Session>(hash)?.is_none() {
+            return Ok(None);
+        }
+        // Read again under the lock that forgetting takes: a session that ends meanwhile is not remembered for ever.
+        let mut sessions = self.entrance.sessions.write().unwrap_or_else(PoisonError::into_inner);
         let live = self.doors.get::<Session>(hash)?.map(Arc::new).filter(|session| self.now() < session.expires);
-        if let Some(session) = &live {
-            let mut sessions = self.entrance.sessions.write().unwrap_or_else(PoisonError::into_inner);
-            if sessions.len() < TOKENS_SEEN_MAX {
-                sessions.entry(hash).or_insert_with(|| Arc::clone(session));
-            }
+        if let Some(session) = live.as_ref().filter(|_| sessions.len() < TOKENS_SEEN_MAX) {
+            sessions.entry(hash).or_insert_with(|| Arc::clone(session));
         }
         Ok(live)
     }
 
-    /// The shop whose token this is.
-    fn shop(&self, token: &str) -> Result<Option<ShopId>, Problem> {
-        let hash = self.keys.secret(crate::shops::PURPOSE, token);
+    /// The shop whose token has this hash.
+    fn known_shop(&self, hash: Id, in_file: bool) -> Result<Option<Caller>, Problem> {
         let seen = self.entrance.shops.read().unwrap_or_else(PoisonError::into_inner).get(&hash).copied();
-        if seen.is_some() {
-            return Ok(seen);
+        if seen.is_some() || !in_file {
+            return Ok(seen.filter(|token| token.is_live(self.now())).map(|token| Caller::Shop(token.shop)));
         }
-        let shop = self.doors.get::<ShopToken>(hash)?.map(|token| token.shop);
-        if let Some(shop) = shop {
-            let mut shops = self.entrance.shops.write().unwrap_or_else(PoisonError::into_inner);
-            if shops.len() < TOKENS_SEEN_MAX {
-                shops.insert(hash, shop);
-            }
+        if self.doors.get::<ShopToken>(hash)?.is_none() {
+            return Ok(None);
         }
-        Ok(shop)
+        let mut shops = self.entrance.shops.write().unwrap_or_else(PoisonError::into_inner);
+        let live = self.doors.get::<ShopToken>(hash)?.filter(|token| token.is_live(self.now()));
+        if let Some(token) = live.filter(|_| shops.len() < TOKENS_SEEN_MAX) {
+            shops.insert(hash, token);
+        }
+        Ok(live.map(|token| Caller::Shop(token.shop)))
     }
 
     /// Where a request came from, as the rules see it.

@@ -13,6 +13,7 @@ use crate::identity::Status;
 use crate::refusals;
 use crate::service::{Answered, Service};
 use crate::sessions::Session;
+use crate::tallies::{Bound, DAY_MS, HOUR_MS, Tallies};
 use domain::{Id, Time};
 use http::Method;
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,12 @@ use web::Problem;
 
 /// How long a challenge may be answered and used, in milliseconds.
 pub const CHALLENGE_MS: i64 = 10 * 60 * 1_000;
+
+/// Second looks at one holder that the vendor refused; after them there is none for a while.
+const LOOKS_REFUSED: [Bound; 2] = [
+    Bound { name: "looks refused an hour", count_max: 10, window_ms: HOUR_MS },
+    Bound { name: "looks refused a day", count_max: 30, window_ms: DAY_MS },
+];
 
 /// A proof that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,14 +160,14 @@ impl SecondProof for Code {
     fn answer<'a>(&'a self, service: &'a Service, mut challenge: Challenge, answer: Option<&'a str>) -> Answering<'a> {
         Box::pin(async move {
             if let Some(code) = answer {
-                service.use_code(Purpose::Prove, challenge.key, code.trim(), challenge.key)?;
+                service.use_code(Purpose::Prove, challenge.key, challenge.holder.0, code.trim(), challenge.key)?;
                 challenge.status = Status::Approved;
                 return Ok(challenge);
             }
             let holder = service.holder(challenge.holder).await?;
             let contact = holder.phone.unwrap_or(holder.mail);
             let address = service.address(challenge.holder, contact)?.ok_or_else(Problem::not_found)?;
-            let code = service.make_code(Purpose::Prove, challenge.key, contact)?;
+            let code = service.make_code(Purpose::Prove, challenge.key, challenge.holder, contact)?;
             let text = crate::words::code(code.expose());
             service.send_letter(service.id(), challenge.holder, &address, text, CHALLENGE_MS).await?;
             Ok(challenge)
@@ -258,6 +265,9 @@ impl Service {
         if challenge.status != Status::Pending || self.now() >= challenge.expires {
             return Ok(challenge);
         }
+        if !challenge.begun {
+            self.check_looks(challenge.holder)?;
+        }
         let mut answered = ways(challenge.way).answer(self, challenge, answer).await?;
         answered.begun = true;
         self.doors.change(|doors| {
@@ -267,10 +277,26 @@ impl Service {
                 Some(kept) if kept.status != Status::Pending => Ok(kept),
                 Some(_) | None => {
                     doors.put(&answered)?;
+                    if answered.status == Status::Refused {
+                        let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
+                        tallies.count(&LOOKS_REFUSED, "", answered.holder.0)?;
+                    }
                     Ok(answered)
                 }
             }
         })
+    }
+
+    /// Refuses to begin where the vendor has refused too often: one challenge after another is not one try after another.
+    fn check_looks(&self, holder: HolderId) -> Result<(), Problem> {
+        let wait_ms = self.doors.change(|doors| {
+            let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
+            Ok::<_, Problem>(tallies.wait_ms(&LOOKS_REFUSED, "", holder.0)?)
+        })?;
+        let Some(wait_ms) = wait_ms else { return Ok(()) };
+        let too_many =
+            refusals::new(429, "too-many-looks", "Too many proofs were refused.", "確認の失敗が上限に達しました。");
+        Err(too_many.retry_after((wait_ms + 999) / 1_000))
     }
 
     /// The challenge of that id, if it is `holder`'s.

@@ -46,6 +46,7 @@ impl Server {
     pub async fn run_due(&self, now: Time, budget: usize) -> Due {
         let service = &self.0;
         let work = settled(service.work_due(now, budget).await);
+        let errands = settled(service.run_errands(now, budget));
         let letters = settled(service.deliver_due(now, budget).await);
         let people = settled(service.refresh_identifications(now, budget).await);
         let fed = settled(service.feed_shops().await);
@@ -54,7 +55,8 @@ impl Server {
         let unclaimed = settled(service.end_unclaimed(now, budget).await);
         let told = settled(service.tell(now, budget).await);
         let swept = settled(service.sweep(now));
-        work.and(letters).and(people).and(fed).and(told_shops).and(news).and(unclaimed).and(told).and(swept)
+        let done = work.and(errands).and(letters).and(people).and(fed).and(told_shops);
+        done.and(news).and(unclaimed).and(told).and(swept)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.

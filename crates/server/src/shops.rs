@@ -1,7 +1,7 @@
 //! What the service keeps of a shop beside the books: its name, and the hashes of its tokens.
 
 use crate::doors::Door;
-use domain::Id;
+use domain::{Id, Time};
 use serde::{Deserialize, Serialize};
 use wallet::ShopId;
 
@@ -15,6 +15,22 @@ pub struct ShopToken {
     pub token: Id,
     /// Whose.
     pub shop: ShopId,
+    /// What it is called where it is listed.
+    #[serde(default)]
+    pub name: Id,
+    /// Since when.
+    #[serde(default)]
+    pub made: Time,
+    /// Until when, if it was replaced.
+    #[serde(default)]
+    pub until: Option<Time>,
+}
+
+impl ShopToken {
+    /// Whether it opens at `now`.
+    pub fn is_live(&self, now: Time) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
 }
 
 impl Door for ShopToken {
@@ -26,6 +42,10 @@ impl Door for ShopToken {
 
     fn owner(&self) -> Option<Id> {
         Some(self.shop.0)
+    }
+
+    fn at(&self) -> Option<Time> {
+        self.until
     }
 }
 

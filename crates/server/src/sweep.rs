@@ -1,6 +1,7 @@
 //! Sweeping: what ended long enough ago that nobody can ask for it any more is dropped.
 
 use crate::api::{Recovery, SeenProof};
+use crate::asked::Done;
 use crate::codes::Code;
 use crate::doors::{Door, Doors};
 use crate::links::LinkState;
@@ -8,6 +9,7 @@ use crate::news::NextLook;
 use crate::proofs::Challenge;
 use crate::service::Service;
 use crate::sessions::Session;
+use crate::tallies::Tally;
 use domain::Time;
 use web::{Due, Problem};
 
@@ -32,7 +34,9 @@ impl Service {
             + dropped::<LinkState>(&self.doors, before)?
             + dropped::<Challenge>(&self.doors, before)?
             + dropped::<SeenProof>(&self.doors, before)?
-            + dropped::<Recovery>(&self.doors, before)?;
+            + dropped::<Recovery>(&self.doors, before)?
+            + dropped::<Tally>(&self.doors, now)?
+            + dropped::<Done>(&self.doors, now)?;
         self.next_sweep.0.set(now.plus_milliseconds(SWEEP_MS));
         Ok(Due { done, next: None })
     }

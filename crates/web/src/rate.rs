@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
-/// Keys that are counted at once; when there are more, the window is shortened for everybody rather than forgotten for one.
+/// Keys that are counted at once; when there are more, those who have used little start anew.
 const KEYS_MAX: usize = 100_000;
 
 /// A limit: `requests_max` in each window of `window_ms`, for each key.
@@ -47,7 +47,11 @@ impl<K: Eq + Hash> RateLimit<K> {
         if counts.len() >= KEYS_MAX && !counts.contains_key(&key) {
             counts.retain(|_, (seen, _)| *seen == window);
             if counts.len() >= KEYS_MAX {
-                // Whoever fills the table must not lock out those who are not in it yet: everybody starts anew.
+                // Whoever fills the table must neither lock out those who are not in it yet nor make those be forgotten who
+                // have used up much: only who has used little starts anew.
+                counts.retain(|_, (_, used)| *used > self.requests_max / 2);
+            }
+            if counts.len() >= KEYS_MAX {
                 counts.clear();
             }
         }
@@ -60,6 +64,13 @@ impl<K: Eq + Hash> RateLimit<K> {
             *used += 1;
         }
         self.verdict(self.requests_max - *used, now, allowed)
+    }
+
+    /// Whether `key` has nothing left in the window of `now`; counts nothing.
+    pub fn is_used_up(&self, key: &K, now: Time) -> bool {
+        let window = now.milliseconds().div_euclid(self.window_ms);
+        let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts.get(key).is_some_and(|(seen, used)| *seen == window && *used >= self.requests_max)
     }
 
     fn verdict(&self, left: u32, now: i64, allowed: bool) -> Verdict {

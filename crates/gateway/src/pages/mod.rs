@@ -54,8 +54,6 @@ use web::{Chance, RateLimit, csrf};
 const COOKIE: &str = "link";
 /// Codes that one source may type in an hour.
 const CODES_AN_HOUR_MAX: u32 = 10;
-/// Codes that all may type in an hour.
-const CODES_OF_ALL_AN_HOUR_MAX: u32 = 10_000;
 const HOUR_MS: i64 = 3_600_000;
 /// Fields of one form, at most.
 const FIELDS_MAX: usize = 40;
@@ -67,10 +65,9 @@ pub struct Desk {
     csrf_key: [u8; 32],
     /// Who is to be told of what.
     pub notices: Notices,
-    /// Codes typed by one source: they must not be guessed.
-    codes_by_source: RateLimit<IpAddr>,
-    /// Codes typed by all.
-    codes: RateLimit<()>,
+    /// Codes typed by one source: they must not be guessed. Nothing is counted for all together, or one stranger could close
+    /// the way out to everybody; 53 bits are safe from many sources, too.
+    codes: RateLimit<IpAddr>,
     /// Shown above everything, in the sandbox.
     banner: Option<Words>,
 }
@@ -83,8 +80,7 @@ impl Desk {
         Self {
             csrf_key,
             notices: Notices::default(),
-            codes_by_source: RateLimit::new("codes", CODES_AN_HOUR_MAX, HOUR_MS),
-            codes: RateLimit::new("codes", CODES_OF_ALL_AN_HOUR_MAX, HOUR_MS),
+            codes: RateLimit::new("codes", CODES_AN_HOUR_MAX, HOUR_MS),
             banner,
         }
     }

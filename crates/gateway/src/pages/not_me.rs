@@ -49,7 +49,7 @@ pub(super) fn visitor(gateway: &Gateway, headers: &HeaderMap) -> String {
 pub(super) fn count(gateway: &Gateway, source: Option<Extension<Source>>) -> Result<(), Stop> {
     let source = source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Source(address))| address);
     let now = gateway.outside().now();
-    if gateway.pages().codes_by_source.count(source, now).allowed && gateway.pages().codes.count((), now).allowed {
+    if gateway.pages().codes.count(source, now).allowed {
         return Ok(());
     }
     Err(refused(gateway, StatusCode::TOO_MANY_REQUESTS, TOO_MANY).into())

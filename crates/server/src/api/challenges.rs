@@ -1,9 +1,11 @@
 //! Challenges: where a proof that was asked for is given.
 
+use crate::asked::{Asked, Reply};
 use crate::entrance::Holder;
 use crate::proofs::Challenge;
 use crate::service::Service;
 use axum::extract::{Path, State};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -49,16 +51,21 @@ impl From<Challenge> for Shown {
 
 /// Give the proof, or begin to.
 #[utoipa::path(post, path = "/v1/challenges/{challenge}", tag = "challenges", request_body = Proof,
-    params(("challenge" = String, Path)), security(("holder" = [])),
+    params(("challenge" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
     responses((status = 200, body = Shown)))]
 async fn answer(
     State(service): State<Arc<Service>>,
     caller: Holder,
     Path(challenge): Path<String>,
-    Json(body): Json<Proof>,
-) -> Result<Json<Shown>, Problem> {
+    Asked { body, repeat }: Asked<Proof>,
+) -> Result<Reply, Problem> {
     let challenge = service.challenge_of(caller.id, &challenge)?;
-    Ok(Json(service.answer_challenge(challenge, body.code.as_deref()).await?.into()))
+    service
+        .once(repeat.by(&service, caller.actor()), async {
+            let shown = Shown::from(service.answer_challenge(challenge, body.code.as_deref()).await?);
+            Reply::shown(StatusCode::OK, &shown)
+        })
+        .await
 }
 
 /// See how far a proof is.

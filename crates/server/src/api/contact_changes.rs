@@ -2,7 +2,7 @@
 //! new address answers. The old one is told at both steps.
 
 use crate::api::holders::{Code, parse_id};
-use crate::asked::Asked;
+use crate::asked::{Asked, Reply};
 use crate::codes::Purpose;
 use crate::contacts::{Address, Channel};
 use crate::entrance::Holder;
@@ -12,6 +12,7 @@ use axum::extract::{Path, State};
 use domain::Id;
 use http::StatusCode;
 use serde::Deserialize;
+use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,7 +45,7 @@ async fn ask(
     caller: Holder,
     Path(id): Path<String>,
     Asked { body, repeat }: Asked<Ask>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Reply, Problem> {
     caller.check(parse_id(&id)?)?;
     let address = match (&body.email, &body.phone) {
         (Some(email), None) => Address::mail(email)?,
@@ -57,11 +58,15 @@ async fn ask(
         Channel::Sms => Contact::Phone(contact),
     };
     let command = |proof| Command::Holder(holder::Command::ChangeContact { holder: caller.id, to, proof });
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
-    answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
-    service.keep_contact(caller.id, &address)?;
-    service.send_code(Purpose::ChangeContact, caller.id, contact, &address).await?;
-    Ok(StatusCode::ACCEPTED)
+    service
+        .once(repeat.by(&service, caller.actor()), async {
+            let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
+            answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
+            service.keep_contact(caller.id, &address)?;
+            service.send_code(Purpose::ChangeContact, caller.id, contact, &address).await?;
+            Ok(Reply::last(StatusCode::ACCEPTED, Value::Null))
+        })
+        .await
 }
 
 /// Show the code that came to the new address.
@@ -76,7 +81,7 @@ async fn confirm(
 ) -> Result<StatusCode, Problem> {
     caller.check(parse_id(&id)?)?;
     let request = repeat.by(&service, caller.actor());
-    let contact = service.use_code(Purpose::ChangeContact, caller.id.0, body.code(), Id(request.key))?;
+    let contact = service.use_code(Purpose::ChangeContact, caller.id.0, caller.id.0, body.code(), Id(request.key))?;
     let address = service.address(caller.id, contact)?.ok_or_else(Problem::internal)?;
     match address.channel {
         Channel::Mail => service.verified_mail(caller.id, contact, request).await?,

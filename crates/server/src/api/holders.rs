@@ -3,11 +3,11 @@
 //! Nobody learns here whether an address has a wallet already: the answer is the same, and the address is told.
 
 use crate::accounts::{Credential, Login};
-use crate::asked::Asked;
+use crate::asked::{Asked, Reply};
 use crate::codes::{CODE_MS, Purpose};
 use crate::contacts::{Address, Channel, Contact};
 use crate::entrance::{ANYONE, From, Holder};
-use crate::letters::LETTER_MS;
+use crate::errands::{Errand, What};
 use crate::password::{PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN};
 use crate::profile::Profile;
 use crate::refusals;
@@ -17,6 +17,7 @@ use axum::extract::{Path, State};
 use domain::{Id, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -119,24 +120,28 @@ async fn open(
     let answer = service.ask(ANYONE, Some(request), Command::Holder(command)).await?;
     let (id, is_decoy) = match answer.reply {
         Ok(Receipt::Holder { id, .. }) => (id, false),
-        Err(Refusal::IdTaken { noun: Noun::Contact }) => {
-            let nobody = decoy(request.key, answer.at);
-            service.send_letter(nobody.0, nobody, &address, words::joined_already(), LETTER_MS).await?;
-            (nobody, true)
-        }
+        Err(Refusal::IdTaken { noun: Noun::Contact }) => (decoy(request.key, answer.at), true),
         Ok(_) => return Err(Problem::internal()),
         Err(refusal) => return Err(refusals::problem(&refusal)),
     };
-    if !is_decoy {
-        // A repeat finds all of this done, or does what a crash left undone.
-        service.keep_contact(id, &address)?;
-        if let Some(phone) = phone {
-            service.keep_contact(id, &phone)?;
+    let contacts = [Some(address), phone].into_iter().flatten();
+    let sealer = if is_decoy { holder } else { id };
+    let contacts = contacts.map(|address| service.sealed_contact(sealer, &address)).collect::<Result<Vec<_>, _>>()?;
+    let what = if is_decoy { What::JoinedAlready { mail } } else { What::VerifyMail { holder: id, mail } };
+    // The letter's id is the request's: a repeat writes the same one.
+    let errand = Errand { key: Id(request.key), ..service.errand(what) };
+    // One write for an address that is known and for one that is not, and the letter after the answer: neither tells. A
+    // repeat finds all of this done, or does what a crash left undone.
+    service.doors.change(|doors| {
+        let is_fresh = is_decoy || doors.insert(&Credential { holder: id, ..credential })?;
+        for contact in contacts.iter().filter(|_| !is_decoy) {
+            doors.put(contact)?;
         }
-        if service.doors.insert(&Credential { holder: id, ..credential })? {
-            service.send_code(Purpose::VerifyMail, id, mail, &address).await?;
+        if is_fresh {
+            doors.put(&errand)?;
         }
-    }
+        Ok::<_, Problem>(())
+    })?;
     Ok((StatusCode::CREATED, Json(Opened { id: id.to_string() })))
 }
 
@@ -178,7 +183,7 @@ async fn verify_mail(
     service.count_entrance(source)?;
     let id = parse_id(&holder)?;
     let request = repeat.by(&service, ANYONE);
-    let mail = service.use_code(Purpose::VerifyMail, id.0, body.code(), Id(request.key))?;
+    let mail = service.use_code(Purpose::VerifyMail, id.0, id.0, body.code(), Id(request.key))?;
     service.verified_mail(id, mail, request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -191,19 +196,21 @@ async fn ask_mail(
     State(service): State<Arc<Service>>,
     From(source): From,
     Path(holder): Path<String>,
-    Asked { body: Nothing {}, repeat: _ }: Asked<Nothing>,
-) -> Result<StatusCode, Problem> {
+    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+) -> Result<Reply, Problem> {
     service.count_entrance(source)?;
     let id = parse_id(&holder)?;
-    let contacts: Vec<Contact> = service.doors.of(id.0)?;
-    let is_known = service.doors.get::<Credential>(id.0)?.is_some();
-    let mail = contacts.into_iter().find(|contact| contact.channel == Channel::Mail).filter(|_| is_known);
-    if let Some(mail) = mail
-        && let Some(address) = service.address(id, mail.known_as)?
-    {
-        service.send_code(Purpose::VerifyMail, id, mail.known_as, &address).await?;
-    }
-    Ok(StatusCode::ACCEPTED)
+    service
+        .once(repeat.by(&service, ANYONE), async {
+            let contacts: Vec<Contact> = service.doors.of(id.0)?;
+            let is_known = service.doors.get::<Credential>(id.0)?.is_some();
+            let mail = contacts.into_iter().find(|contact| contact.channel == Channel::Mail).filter(|_| is_known);
+            if let Some(mail) = mail {
+                service.doors.put(&service.errand(What::VerifyMail { holder: id, mail: mail.known_as }))?;
+            }
+            Ok(Reply::last(StatusCode::ACCEPTED, Value::Null))
+        })
+        .await
 }
 
 /// Have a code sent to a telephone.
@@ -214,14 +221,18 @@ async fn ask_phone(
     State(service): State<Arc<Service>>,
     caller: Holder,
     Path(holder): Path<String>,
-    Asked { body, repeat: _ }: Asked<Phone>,
-) -> Result<StatusCode, Problem> {
+    Asked { body, repeat }: Asked<Phone>,
+) -> Result<Reply, Problem> {
     let id = parse_id(&holder)?;
     caller.check(id)?;
     let address = Address::phone(&body.phone)?;
-    let phone = service.keep_contact(id, &address)?;
-    service.send_code(Purpose::VerifyPhone, id, phone, &address).await?;
-    Ok(StatusCode::ACCEPTED)
+    service
+        .once(repeat.by(&service, caller.actor()), async {
+            let phone = service.keep_contact(id, &address)?;
+            service.send_code(Purpose::VerifyPhone, id, phone, &address).await?;
+            Ok(Reply::last(StatusCode::ACCEPTED, Value::Null))
+        })
+        .await
 }
 
 /// Show the code that came by telephone.
@@ -237,7 +248,7 @@ async fn verify_phone(
     let id = parse_id(&holder)?;
     caller.check(id)?;
     let request = repeat.by(&service, caller.actor());
-    let phone = service.use_code(Purpose::VerifyPhone, id.0, body.code(), Id(request.key))?;
+    let phone = service.use_code(Purpose::VerifyPhone, id.0, id.0, body.code(), Id(request.key))?;
     let command = Command::Holder(holder::Command::VerifyPhone { holder: id, phone });
     service.submit(caller.actor(), Some(request), command).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -265,7 +276,7 @@ impl Service {
         contact: ContactId,
         address: &Address,
     ) -> Result<(), Problem> {
-        let code = self.make_code(purpose, holder.0, contact)?;
+        let code = self.make_code(purpose, holder.0, holder, contact)?;
         self.send_letter(self.id(), holder, address, words::code(code.expose()), CODE_MS).await
     }
 

@@ -5,11 +5,12 @@
 
 use crate::accounts::{Credential, Login};
 use crate::api::holders::check_password;
-use crate::asked::Asked;
+use crate::asked::{Asked, Reply};
 use crate::codes::{Purpose, code_refused};
 use crate::contacts::Address;
 use crate::doors::Door;
-use crate::entrance::From;
+use crate::entrance::{ANYONE, From};
+use crate::errands::What;
 use crate::identity::Status;
 use crate::letters::LETTER_MS;
 use crate::proofs::{CHALLENGE_MS, Challenge, Way};
@@ -17,17 +18,16 @@ use crate::refusals;
 use crate::service::Service;
 use crate::words;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
 use domain::{Id, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::{ContactId, HolderId, Proof};
-use web::{Json, Problem, Secret};
+use web::{Problem, Secret};
 
 /// How long a recovery may take, in milliseconds.
 const RECOVERY_MS: i64 = 60 * 60 * 1_000;
@@ -46,6 +46,13 @@ pub struct Recovery {
     mail: ContactId,
     ends: Time,
     done: bool,
+}
+
+impl Recovery {
+    /// Whom its code is for, if the address logs anybody in.
+    pub fn addressee(&self) -> Option<(HolderId, ContactId)> {
+        self.holder.map(|holder| (holder, self.mail))
+    }
 }
 
 impl Door for Recovery {
@@ -85,23 +92,28 @@ pub struct Confirm {
 async fn ask(
     State(service): State<Arc<Service>>,
     From(source): From,
-    Asked { body, repeat: _ }: Asked<Ask>,
-) -> Result<Response, Problem> {
+    Asked { body, repeat }: Asked<Ask>,
+) -> Result<Reply, Problem> {
     service.count_entrance(source)?;
     let address = Address::mail(&body.email)?;
     let mail = service.contact_id(&address);
-    service.count_login(mail.0)?;
-    let holder = service.doors.get::<Login>(mail.0)?.map(|login| login.holder);
-    let ends = service.now().plus_milliseconds(RECOVERY_MS);
-    let recovery = Recovery { key: service.id(), holder, mail, ends, done: false };
-    service.doors.put(&recovery)?;
-    if let Some(holder) = holder {
-        // Kept, not sent at once: whoever waits for the answer must not be able to tell.
-        let code = service.make_code(Purpose::Recover, recovery.key, mail)?;
-        service.keep_letter(service.id(), holder, &address, words::code(code.expose()), crate::codes::CODE_MS)?;
-    }
-    let id = format!("rcv_{}", recovery.key);
-    Ok((StatusCode::ACCEPTED, Json(json!({ "id": id, "status": "code_sent" }))).into_response())
+    service.count_login(mail, source)?;
+    let request = repeat.by(&service, ANYONE);
+    service
+        .once(request, async {
+            let holder = service.doors.get::<Login>(mail.0)?.map(|login| login.holder);
+            let ends = service.now().plus_milliseconds(RECOVERY_MS);
+            let recovery = Recovery { key: service.id(), holder, mail, ends, done: false };
+            // The code is written by whoever does the due work: whoever waits for the answer must not be able to tell.
+            let errand = service.errand(What::Recover { recovery: recovery.key });
+            service.doors.change(|doors| {
+                doors.put(&recovery)?;
+                doors.put(&errand).map_err(Problem::from)
+            })?;
+            let id = format!("rcv_{}", recovery.key);
+            Ok(Reply::last(StatusCode::ACCEPTED, json!({ "id": id, "status": "code_sent" })))
+        })
+        .await
 }
 
 /// Show the code, and set a new password.
@@ -112,36 +124,44 @@ async fn confirm(
     State(service): State<Arc<Service>>,
     From(source): From,
     Path(id): Path<String>,
-    Asked { body, repeat: _ }: Asked<Confirm>,
-) -> Result<Response, Problem> {
+    Asked { body, repeat }: Asked<Confirm>,
+) -> Result<Reply, Problem> {
     service.count_entrance(source)?;
     check_password(&body.password)?;
-    let digits = id.strip_prefix("rcv_").and_then(|digits| u128::from_str_radix(digits, 16).ok());
-    let recovery = digits.map(|digits| service.doors.get::<Recovery>(Id::from_number(digits))).transpose()?.flatten();
-    let recovery = recovery.filter(|recovery| service.now() < recovery.ends).ok_or_else(code_refused)?;
-    let holder = recovery.holder.filter(|_| !recovery.done).ok_or_else(code_refused)?;
-    service.use_code(Purpose::Recover, recovery.key, body.code.trim(), recovery.key)?;
-    if let Some(answer) = service.second_look(&recovery, holder).await? {
-        return Ok(answer);
-    }
-    let credential = service.new_credential(holder, body.password).await?;
-    let set: Result<(), Problem> = service.doors.change(|doors| {
-        let still = doors.get::<Login>(recovery.mail.0)?.filter(|login| login.holder == holder);
-        still.ok_or_else(code_refused)?;
-        doors.put::<Credential>(&credential)?;
-        doors.put(&Recovery { done: true, ..recovery }).map_err(Problem::from)
-    });
-    set?;
-    service.end_sessions(holder, None)?;
-    if let Some(address) = service.address(holder, recovery.mail)? {
-        service.keep_letter(recovery.key, holder, &address, words::recovered(), LETTER_MS)?;
-    }
-    Ok(StatusCode::NO_CONTENT.into_response())
+    // The password stays out of what is kept of the request.
+    let request = repeat.over(body.code.trim().as_bytes().to_vec()).by(&service, ANYONE);
+    service.once(request, service.confirm_recovery(&id, body)).await
 }
 
 impl Service {
+    async fn confirm_recovery(&self, id: &str, body: Confirm) -> Result<Reply, Problem> {
+        let digits = id.strip_prefix("rcv_").and_then(|digits| u128::from_str_radix(digits, 16).ok());
+        let recovery = digits.map(|digits| self.doors.get::<Recovery>(Id::from_number(digits))).transpose()?.flatten();
+        let recovery = recovery.filter(|recovery| self.now() < recovery.ends && !recovery.done);
+        let recovery = recovery.ok_or_else(code_refused)?;
+        // Asked for everyone, after the same work: nobody's recovery has no code.
+        self.use_code(Purpose::Recover, recovery.key, recovery.mail.0, body.code.trim(), recovery.key)?;
+        let holder = recovery.holder.ok_or_else(code_refused)?;
+        if let Some(answer) = self.second_look(&recovery, holder).await? {
+            return Ok(answer);
+        }
+        let credential = self.new_credential(holder, body.password).await?;
+        let set: Result<(), Problem> = self.doors.change(|doors| {
+            let still = doors.get::<Login>(recovery.mail.0)?.filter(|login| login.holder == holder);
+            still.ok_or_else(code_refused)?;
+            doors.put::<Credential>(&credential)?;
+            doors.put(&Recovery { done: true, ..recovery }).map_err(Problem::from)
+        });
+        set?;
+        self.end_sessions(holder, None)?;
+        if let Some(address) = self.address(holder, recovery.mail)? {
+            self.keep_letter(recovery.key, holder, &address, words::recovered(), LETTER_MS)?;
+        }
+        Ok(Reply::last(StatusCode::NO_CONTENT, Value::Null))
+    }
+
     /// Whoever was identified is looked at again; until the vendor says yes, what it says is the answer.
-    async fn second_look(&self, recovery: &Recovery, holder: HolderId) -> Result<Option<Response>, Problem> {
+    async fn second_look(&self, recovery: &Recovery, holder: HolderId) -> Result<Option<Reply>, Problem> {
         if self.subject_of(holder)?.is_none() {
             return Ok(None);
         }
@@ -165,7 +185,7 @@ impl Service {
             Status::Approved => Ok(None),
             Status::Pending => {
                 let body = json!({ "id": format!("rcv_{}", recovery.key), "status": "identity_pending", "url": challenge.url });
-                Ok(Some((StatusCode::ACCEPTED, Json(body)).into_response()))
+                Ok(Some(Reply::so_far(StatusCode::ACCEPTED, body)))
             }
             Status::Refused => Err(refusals::new(
                 403,

@@ -1,27 +1,35 @@
 //! Sessions: logging in, seeing where one is logged in, logging out.
 //!
-//! A wrong password and an unknown address answer alike, after the same work.
+//! A wrong password and an unknown address answer alike, after the same work. Who tries many passwords at one address does
+//! not lock its holder out: from then on a login takes a code as well, which is sent to whoever knows the password.
 
 use crate::accounts::{Credential, Login};
+use crate::codes::Purpose;
 use crate::contacts::Address;
-use crate::doors::Door;
+use crate::doors::{Door, Transaction};
 use crate::entrance::{From, Holder};
+use crate::errands::What;
 use crate::letters::LETTER_MS;
 use crate::refusals;
 use crate::service::Service;
 use crate::sessions::Session;
+use crate::tallies::{Bound, DAY_MS, Tallies};
 use crate::words;
 use axum::extract::{Path, State};
 use domain::{Id, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet::{Fingerprint, HolderId};
+use wallet::{ContactId, Fingerprint, HolderId, Proof};
 use web::jose::dpop;
 use web::{Json, Problem, Secret};
+
+/// Wrong passwords for one address in a day; after them a login takes a code as well.
+const WRONG_PASSWORDS: [Bound; 1] = [Bound { name: "wrong passwords a day", count_max: 50, window_ms: DAY_MS }];
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
@@ -36,6 +44,8 @@ pub struct LogIn {
     #[schema(value_type = String)]
     password: Secret<String>,
     device: Option<Device>,
+    /// The code that came by mail, after this login was answered `step-up-required`.
+    code: Option<String>,
 }
 
 /// The device that somebody comes in with: it signs this very call (`DPoP`, RFC 9449), and is known by its key.
@@ -86,7 +96,7 @@ async fn open(
     Json(body): Json<LogIn>,
 ) -> Result<(StatusCode, Json<Opened>), Problem> {
     service.count_entrance(source)?;
-    let holder = service.log_in(&body.email, body.password).await?;
+    let holder = service.log_in(source, &body.email, body.password, body.code.as_deref()).await?;
     let device = body.device.map(|device| service.prove_device(&device)).transpose()?;
     let (token, session) = service.open_session(holder, false, device)?;
     service.tell_of_log_in(&session).await?;
@@ -132,16 +142,73 @@ async fn end(
 }
 
 impl Service {
-    /// The holder whose address and password these are.
-    pub async fn log_in(&self, email: &str, password: Secret<String>) -> Result<HolderId, Problem> {
+    /// The holder whose address and password these are. Where many passwords were tried, `code` must be right as well.
+    pub async fn log_in(
+        &self,
+        source: IpAddr,
+        email: &str,
+        password: Secret<String>,
+        code: Option<&str>,
+    ) -> Result<HolderId, Problem> {
         let address = Address::mail(email)?;
         let mail = self.contact_id(&address);
-        self.count_login(mail.0)?;
+        self.count_login(mail, source)?;
         let login = self.doors.get::<Login>(mail.0)?;
         let credential = login.map(|login| self.doors.get::<Credential>(login.holder.0)).transpose()?.flatten();
         let kept = credential.map(|credential| credential.password);
         let is_right = self.passwords.verify(password, kept).await.map_err(|_| Problem::busy())?;
-        login.filter(|_| is_right).map(|login| login.holder).ok_or_else(log_in_refused)
+        let found = login.filter(|_| is_right).map(|login| login.holder);
+        let is_tried = self.doors.change(|doors| self.count_password(doors, mail, found.is_none()))?;
+        match found {
+            Some(holder) if !is_tried => Ok(holder),
+            None if !is_tried => Err(log_in_refused()),
+            Some(_) | None => self.log_in_with_code(mail, found, code),
+        }
+    }
+
+    /// Whether too many passwords were tried for `mail`; counts one more, if it was wrong.
+    fn count_password(&self, doors: &Transaction<'_>, mail: ContactId, is_wrong: bool) -> Result<bool, Problem> {
+        let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
+        let is_tried = tallies.wait_ms(&WRONG_PASSWORDS, "", mail.0)?.is_some();
+        if is_wrong && !is_tried {
+            tallies.count(&WRONG_PASSWORDS, "", mail.0)?;
+        }
+        Ok(is_tried)
+    }
+
+    /// Whoever guesses learns nothing here: all that is not wholly right is answered the same, after as many writes. The
+    /// code goes to whoever has the mailbox, and only after the right password.
+    fn log_in_with_code(
+        &self,
+        mail: ContactId,
+        found: Option<HolderId>,
+        code: Option<&str>,
+    ) -> Result<HolderId, Problem> {
+        let used = match (found, code) {
+            (Some(holder), Some(code)) => {
+                self.use_code(Purpose::LogIn, holder.0, holder.0, code.trim(), self.id()).ok().map(|_| holder)
+            }
+            (None, Some(code)) => {
+                // Nobody's code is never right; it is looked at all the same.
+                let nobody = self.id();
+                drop(self.use_code(Purpose::LogIn, nobody, nobody, code.trim(), nobody));
+                None
+            }
+            (Some(_), None) => {
+                self.doors.put(&self.errand(What::LogIn { mail }))?;
+                None
+            }
+            (None, None) => {
+                let nobody = self.look_up("nobody", &mail.0.0);
+                self.doors.put(&self.errand(What::LogIn { mail: ContactId(nobody) }))?;
+                None
+            }
+        };
+        used.ok_or_else(|| {
+            refusals::step_up(Proof::SecondFactor).with("way", "code").detail(
+                "Many passwords were tried here. With the right one a code is sent to the address: log in with `code` as well.",
+            )
+        })
     }
 }
 

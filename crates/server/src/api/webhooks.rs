@@ -1,7 +1,7 @@
 //! Webhook endpoints: where a shop wants to be told, with a key that is shown once; and every delivery, to be looked at and
 //! sent again.
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Reply};
 use crate::doors::Door as _;
 use crate::entrance::Shop;
 use crate::query::{self, Page, Query};
@@ -224,12 +224,16 @@ async fn enable(
     State(service): State<Arc<Service>>,
     shop: Shop,
     Path(endpoint): Path<String>,
-    Asked { body: Nothing {}, repeat: _ }: Asked<Nothing>,
-) -> Result<(StatusCode, Json<ShownEndpoint>), Problem> {
+    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+) -> Result<Reply, Problem> {
     let mut endpoint = service.endpoint_of(shop, &endpoint)?;
-    endpoint.disabled = None;
-    service.change_endpoints(shop.0, |doors| Ok(doors.put(&endpoint)?))?;
-    Ok((StatusCode::CREATED, Json(present(&endpoint))))
+    service
+        .once(repeat.by(&service, shop.actor()), async {
+            endpoint.disabled = None;
+            service.change_endpoints(shop.0, |doors| Ok(doors.put(&endpoint)?))?;
+            Reply::shown(StatusCode::CREATED, &present(&endpoint))
+        })
+        .await
 }
 
 /// Replace the signing key. The one before signs beside the new one for a day.
@@ -302,13 +306,16 @@ async fn redeliver(
     State(service): State<Arc<Service>>,
     shop: Shop,
     Path((endpoint, delivery)): Path<(String, String)>,
-    Asked { body: Nothing {}, repeat: _ }: Asked<Nothing>,
-) -> Result<(StatusCode, Json<ShownDelivery>), Problem> {
-    // The receiver knows the message by its id: sending it once more, or twice, is the same to it.
+    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+) -> Result<Reply, Problem> {
     let mut delivery = service.delivery_of(shop, &endpoint, &delivery)?;
-    delivery.again(service.now());
-    service.work.put(&delivery)?;
-    Ok((StatusCode::ACCEPTED, Json(present_delivery(delivery, false))))
+    service
+        .once(repeat.by(&service, shop.actor()), async {
+            delivery.again(service.now());
+            service.work.put(&delivery)?;
+            Reply::shown(StatusCode::ACCEPTED, &present_delivery(delivery, false))
+        })
+        .await
 }
 
 fn present(endpoint: &Endpoint) -> ShownEndpoint {

@@ -49,7 +49,8 @@ async fn open(
         return Err(Problem::internal());
     };
     let token = chance::token(service.outside.chance.as_ref());
-    let kept = ShopToken { token: service.keys.secret(PURPOSE, token.expose()), shop: id };
+    let hash = service.keys.secret(PURPOSE, token.expose());
+    let kept = ShopToken { token: hash, shop: id, name: service.id(), made: service.now(), until: None };
     service.doors.change(|doors| {
         doors.put(&ShopName { shop: id, name: name.clone() })?;
         doors.put(&kept).map_err(Problem::from)

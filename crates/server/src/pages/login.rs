@@ -37,6 +37,7 @@ struct Goal {
 struct LogIn {
     email: String,
     password: Secret<String>,
+    code: Option<String>,
     link: Option<String>,
     csrf: String,
 }
@@ -68,6 +69,14 @@ fn form(service: &Service, headers: &HeaderMap, link: Option<&str>, problem: Opt
                 input type="email" name="email" autocomplete="username" required; }
             label { (words(Words { ja: "パスワード", en: "Password" }))
                 input type="password" name="password" autocomplete="current-password" required; }
+            @if problem.is_some_and(|problem| problem.name() == "step-up-required") {
+                p { (words(Words {
+                    ja: "パスワードの間違いが続いたため、確認コードが必要です。パスワードが正しければ、メールに届きます。",
+                    en: "Many passwords were tried, so this takes a code. It comes by mail if the password is right.",
+                })) }
+                label { (words(Words { ja: "確認コード", en: "Code" }))
+                    input type="text" name="code" inputmode="numeric" autocomplete="one-time-code" maxlength="16"; }
+            }
             button { (words(Words { ja: "ログイン", en: "Log in" })) }
         }
     };
@@ -114,7 +123,8 @@ async fn enter(
     sent: &LogIn,
 ) -> Result<Secret<String>, Problem> {
     service.count_entrance(source)?;
-    let holder = service.log_in(&sent.email, sent.password.clone()).await?;
+    let code = sent.code.as_deref().filter(|code| !code.trim().is_empty());
+    let holder = service.log_in(source, &sent.email, sent.password.clone(), code).await?;
     if let Some(before) = service.browser_session(headers)? {
         service.end_session(&before)?;
     }

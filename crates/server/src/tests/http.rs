@@ -4,6 +4,7 @@ mod bad_input;
 mod browser;
 mod desk;
 mod gateway;
+mod guesses;
 mod links;
 mod movements;
 mod news;

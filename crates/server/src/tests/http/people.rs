@@ -8,6 +8,7 @@ async fn somebody_joins_reads_the_code_and_logs_in() {
     let world = World::new();
     let opened = world.post("/v1/holders", None, somebody("sakura")).await;
     assert_eq!(opened.status, 201, "{}", opened.text);
+    world.letters().await;
     let (id, verification) = (opened.text("id"), format!("/v1/holders/{}/email-verification", opened.text("id")));
 
     let session = json!({ "email": mail("sakura"), "password": password("sakura") });
@@ -42,6 +43,7 @@ async fn nobody_learns_whether_an_address_has_a_wallet() {
     let second = world.post_with("/v1/holders", None, &key, &again).await;
     assert_eq!((first.status.as_u16(), first.text("id")), (201, second.text("id")));
     assert_ne!(first.text("id"), id);
+    world.letters().await;
     let told = world.inbox.texts(&mail("sakura"));
     assert_eq!(told.iter().filter(|text| text.contains("It has one already")).count(), 1, "{told:?}");
     let code = json!({ "code": "00000000" });
@@ -58,6 +60,7 @@ async fn a_code_is_worth_nothing_after_five_wrong_tries_or_ten_minutes() {
     let world = World::new();
     let opened = world.post("/v1/holders", None, somebody("sakura")).await;
     let path = format!("/v1/holders/{}/email-verification", opened.text("id"));
+    world.letters().await;
     let right = json!({ "code": world.inbox.code(&mail("sakura")) });
     for _ in 0..5 {
         assert_eq!(world.post(&path, None, json!({ "code": "1" })).await.status, 422);
@@ -66,6 +69,7 @@ async fn a_code_is_worth_nothing_after_five_wrong_tries_or_ten_minutes() {
 
     let opened = world.post("/v1/holders", None, somebody("haru")).await;
     let path = format!("/v1/holders/{}/email-verification", opened.text("id"));
+    world.letters().await;
     world.advance(10 * 60_000);
     let late = json!({ "code": world.inbox.code(&mail("haru")) });
     assert_eq!(world.post(&path, None, late).await.problem(), (422, "code-refused"));

@@ -39,6 +39,25 @@ async fn an_unfreeze_takes_the_vendors_second_look() {
 }
 
 #[tokio::test]
+async fn who_the_vendor_refuses_again_and_again_is_not_looked_at_for_a_while() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    world.vendor.says("refused");
+    let look = async || {
+        let asked = world.post(&format!("{wallet}/closure"), Some(&token), json!({})).await;
+        let path = format!("/v1/challenges/{}", asked.text("challenge_id"));
+        world.post(&path, Some(&token), json!({})).await
+    };
+    for _ in 0..10 {
+        assert_eq!(look().await.body["status"], "refused");
+    }
+    world.vendor.says("approved");
+    assert_eq!(look().await.problem(), (429, "too-many-looks"));
+    world.advance(60 * 60 * 1_000);
+    assert_eq!(look().await.body["status"], "approved");
+}
+
+#[tokio::test]
 async fn who_is_not_identified_proves_by_a_code_and_nobody_answers_for_another() {
     let world = World::new();
     world.join("natsu").await;

@@ -122,7 +122,8 @@ impl World {
         self.run(Command::Shop(shop::Command::Open { shop })).await;
         let token = format!("token of {name}");
         let hash = service.keys.secret(PURPOSE, &token);
-        service.doors.put(&ShopToken { token: hash, shop }).expect("it is kept");
+        let kept = ShopToken { token: hash, shop, name: self.fresh(), made: service.now(), until: None };
+        service.doors.put(&kept).expect("it is kept");
         service.doors.put(&ShopName { shop, name: name.into() }).expect("it is kept");
         (shop, token)
     }

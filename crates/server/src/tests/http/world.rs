@@ -16,6 +16,9 @@ use web::{Bounds, Outside, Routers, Secret, Transport};
 
 pub const ORIGIN: &str = "http://localhost:8080";
 const BEGIN_MS: i64 = 1_767_193_200_000;
+/// Nobody is in a test's way.
+pub const RATES: Rates =
+    Rates { source_max: 100_000, caller_max: 100_000, entrance_max: 100_000, login_max: 1_000, look_up_max: 1_000 };
 
 pub struct World {
     pub server: Server,
@@ -26,12 +29,13 @@ pub struct World {
     pub clock: Arc<StandingClock>,
     keys: Mutex<u64>,
     context: Arc<Context>,
+    rates: Rates,
     outside: Outside,
     directory: TempDir,
 }
 
-fn open(directory: &TempDir, outside: &Outside, routers: &Routers, context: &Arc<Context>) -> Server {
-    let options = Options { context: Arc::clone(context), ..options(directory) };
+fn open(directory: &TempDir, outside: &Outside, routers: &Routers, context: &Arc<Context>, rates: Rates) -> Server {
+    let options = Options { context: Arc::clone(context), rates, ..options(directory) };
     let server = Server::open(options, outside.clone()).expect("the server opens");
     for (host, router) in server.routers() {
         routers.add(host, router);
@@ -66,6 +70,15 @@ impl World {
 
     /// A world with figures and a guard of its own.
     pub fn in_context(context: Context) -> Self {
+        Self::with(context, RATES)
+    }
+
+    /// A world that is crowded sooner.
+    pub fn with_rates(rates: Rates) -> Self {
+        Self::with(Context::default(), rates)
+    }
+
+    fn with(context: Context, rates: Rates) -> Self {
         let context = Arc::new(context);
         let directory = tempfile::tempdir().expect("a directory");
         let (inbox, routers) = (Inbox::default(), Arc::new(Routers::new()));
@@ -75,11 +88,11 @@ impl World {
             transport: Arc::clone(&routers) as _,
             chance: Arc::new(SeededChance::new(1)),
         };
-        let server = open(&directory, &outside, &routers, &context);
+        let server = open(&directory, &outside, &routers, &context, rates);
         let (vendor, gateway) = (Vendor::default(), Gateway::new(Arc::clone(&clock) as _));
         routers.add("sandbox.localhost", inbox.router().merge(vendor.router()));
         routers.add("gateway.localhost", gateway.router());
-        Self { server, inbox, vendor, gateway, routers, clock, keys: Mutex::new(0), context, outside, directory }
+        Self { server, inbox, vendor, gateway, routers, clock, keys: Mutex::new(0), context, rates, outside, directory }
     }
 
     /// Stops the service and opens it again, without the file of due work if that was lost.
@@ -91,7 +104,7 @@ impl World {
                 drop(std::fs::remove_file(self.directory.path().join("wallet").join(file)));
             }
         }
-        self.server = open(&self.directory, &self.outside, &self.routers, &self.context);
+        self.server = open(&self.directory, &self.outside, &self.routers, &self.context, self.rates);
     }
 
     /// A key for a request that was never made before.
@@ -111,6 +124,14 @@ impl World {
         while self.server.run_due(domain::Time::from_milliseconds(now), 100).await.done > 0 {}
     }
 
+    /// Writes and delivers the letters that are due, and does nothing else.
+    pub async fn letters(&self) {
+        let (service, now) =
+            (self.server.service(), domain::Time::from_milliseconds(self.clock.0.load(Ordering::SeqCst)));
+        while service.run_errands(now, 100).expect("errands are run").done > 0 {}
+        while service.deliver_due(now, 100).await.expect("letters are delivered").done > 0 {}
+    }
+
     pub async fn send(&self, request: Request<Bytes>) -> Answer {
         let answer = self.routers.call(request, Bounds::default()).await.expect("an answer");
         let text = String::from_utf8_lossy(answer.body()).into_owned();
@@ -122,6 +143,18 @@ impl World {
         let mut request = Request::post(format!("{ORIGIN}{path}"))
             .header("content-type", "application/json")
             .header("idempotency-key", key);
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.send(request.body(Bytes::from(body.to_string())).expect("a request")).await
+    }
+
+    /// The same from somewhere: 192.0.2.`place`.
+    pub async fn post_from(&self, place: u8, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        let mut request = Request::post(format!("{ORIGIN}{path}"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", self.key())
+            .extension(web::Source([192, 0, 2, place].into()));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
@@ -152,6 +185,7 @@ impl World {
     pub async fn join(&self, name: &str) -> String {
         let opened = self.post("/v1/holders", None, somebody(name)).await;
         assert_eq!(opened.status, StatusCode::CREATED, "{}", opened.text);
+        self.letters().await;
         let (id, code) = (opened.text("id"), self.inbox.code(&mail(name)));
         let verified = self.post(&format!("/v1/holders/{id}/email-verification"), None, json!({ "code": code })).await;
         assert_eq!(verified.status, StatusCode::NO_CONTENT, "{}", verified.text);
@@ -269,13 +303,7 @@ fn options(directory: &TempDir) -> Options {
             .map(|n: u8| Staff { id: StaffId(Id::from_number(n.into())), token: secret(&format!("desk-{n}")) })
             .into(),
         password_cost: Cost { memory_kib: 64, passes: 1 },
-        rates: Rates {
-            source_max: 100_000,
-            caller_max: 100_000,
-            entrance_max: 100_000,
-            login_max: 1_000,
-            look_up_max: 1_000,
-        },
+        rates: RATES,
         context: Arc::default(),
         engine: engine::Options::default(),
         store: engine::sqlite::SqliteOptions::default(),

@@ -1,0 +1,92 @@
+//! Tallies: how often something was done about one holder or one address, kept in the file, so that neither a restart nor
+//! opening one challenge after another makes anybody's count begin anew.
+//!
+//! A tally's window begins with its first count. What is counted, and how much is too much, stands where it is counted: a
+//! [`Bound`] for each. Start reading at [`Tallies`].
+
+use crate::doors::{Door, DoorsError, Transaction};
+use crate::keys::Keys;
+use domain::{Id, Time};
+use serde::{Deserialize, Serialize};
+
+/// An hour, in milliseconds.
+pub const HOUR_MS: i64 = 60 * 60 * 1_000;
+/// A day, in milliseconds.
+pub const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// So many in each window of so many milliseconds, for each subject.
+#[derive(Clone, Copy, Debug)]
+pub struct Bound {
+    /// What is counted: a tally is known by it, so it never changes.
+    pub name: &'static str,
+    /// The most of it.
+    pub count_max: u32,
+    /// In how long, in milliseconds.
+    pub window_ms: i64,
+}
+
+/// A count that is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tally {
+    /// What is counted, and about whom: a keyed hash.
+    key: Id,
+    /// When its window ends.
+    ends: Time,
+    /// How many there were in it.
+    count: u32,
+}
+
+impl Door for Tally {
+    const TABLE: &'static str = "tally";
+
+    fn id(&self) -> Id {
+        self.key
+    }
+
+    fn at(&self) -> Option<Time> {
+        Some(self.ends)
+    }
+}
+
+/// The tallies inside of one transaction: what is counted is kept together with what it was counted for.
+#[derive(Clone, Copy)]
+pub struct Tallies<'a> {
+    /// The transaction.
+    pub doors: &'a Transaction<'a>,
+    /// For the tallies' ids.
+    pub keys: &'a Keys,
+    /// The time now.
+    pub now: Time,
+}
+
+impl Tallies<'_> {
+    /// How long `about` must wait, in milliseconds, if one of `bounds` is reached; `what` tells apart what has a count of
+    /// its own.
+    pub fn wait_ms(self, bounds: &[Bound], what: &str, about: Id) -> Result<Option<i64>, DoorsError> {
+        let mut wait_ms = None;
+        for bound in bounds {
+            let tally = self.tally(*bound, what, about)?;
+            if tally.count >= bound.count_max {
+                wait_ms = wait_ms.max(Some(tally.ends.milliseconds_since(self.now)));
+            }
+        }
+        Ok(wait_ms)
+    }
+
+    /// Counts one more.
+    pub fn count(self, bounds: &[Bound], what: &str, about: Id) -> Result<(), DoorsError> {
+        for bound in bounds {
+            let mut tally = self.tally(*bound, what, about)?;
+            tally.count = tally.count.saturating_add(1);
+            self.doors.put(&tally)?;
+        }
+        Ok(())
+    }
+
+    /// The tally as it stands; a new one where none was begun, or where the last one's window is over.
+    fn tally(self, bound: Bound, what: &str, about: Id) -> Result<Tally, DoorsError> {
+        let key = self.keys.secret("tally", &format!("{} {what} {about}", bound.name));
+        let kept = self.doors.get::<Tally>(key)?.filter(|tally| self.now < tally.ends);
+        Ok(kept.unwrap_or(Tally { key, ends: self.now.plus_milliseconds(bound.window_ms), count: 0 }))
+    }
+}

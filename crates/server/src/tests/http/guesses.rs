@@ -1,0 +1,210 @@
+//! Who guesses, floods or asks on and on: bounded, without shutting out whoever they do it to; and nobody learns by it
+//! whether an address is known.
+
+use super::world::{Answer, ORIGIN, RATES, World, mail, password, somebody};
+use crate::Rates;
+use bytes::Bytes;
+use http::Request;
+use serde_json::{Value, json};
+
+/// A closure is asked for, and the challenge that this takes is begun. Its path, and what beginning it was answered.
+async fn challenged(world: &World, token: &str, wallet: &str) -> (String, Answer) {
+    let asked = world.post(&format!("{wallet}/closure"), Some(token), json!({})).await;
+    let path = format!("/v1/challenges/{}", asked.text("challenge_id"));
+    let begun = world.post(&path, Some(token), json!({})).await;
+    (path, begun)
+}
+
+async fn natsu(world: &World) -> (String, String) {
+    world.join("natsu").await;
+    let token = world.log_in("natsu").await;
+    let wallet = world.post("/v1/wallets", Some(&token), json!({})).await;
+    (token, format!("/v1/wallets/{}", wallet.text("id")))
+}
+
+#[tokio::test]
+async fn wrong_codes_are_counted_for_the_holder_whatever_they_were_asked_for() {
+    let mut world = World::new();
+    let (token, wallet) = natsu(&world).await;
+    for _ in 0..2 {
+        let (path, begun) = challenged(&world, &token, &wallet).await;
+        assert_eq!(begun.status, 200, "{}", begun.text);
+        for _ in 0..5 {
+            let wrong = world.post(&path, Some(&token), json!({ "code": "1" })).await;
+            assert_eq!(wrong.problem(), (422, "code-refused"));
+        }
+    }
+    let (_, begun) = challenged(&world, &token, &wallet).await;
+    assert_eq!(begun.problem(), (429, "too-many-codes"), "a third challenge gives no further tries");
+    world.restart(false);
+    let (_, begun) = challenged(&world, &token, &wallet).await;
+    assert_eq!(begun.problem(), (429, "too-many-codes"), "nor does a restart");
+    world.advance(60 * 60 * 1_000);
+    let (path, begun) = challenged(&world, &token, &wallet).await;
+    assert_eq!(begun.status, 200, "an hour later: {}", begun.text);
+    let code = json!({ "code": world.inbox.code(&mail("natsu")) });
+    assert_eq!(world.post(&path, Some(&token), code).await.text("status"), "approved");
+}
+
+#[tokio::test]
+async fn codes_that_are_sent_are_bounded_for_the_address_whoever_asks() {
+    let world = World::new();
+    let victim = json!({ "phone": "09012345678" });
+    let mut sent = 0;
+    for name in ["haru", "natsu", "aki"] {
+        let id = world.join(name).await;
+        let token = world.log_in(name).await;
+        for _ in 0..5 {
+            let asked = world.post(&format!("/v1/holders/{id}/phone-verification"), Some(&token), victim.clone()).await;
+            if asked.status == 202 {
+                sent += 1;
+            } else {
+                assert_eq!(asked.problem(), (429, "too-many-codes"), "{}", asked.text);
+            }
+        }
+    }
+    world.letters().await;
+    assert_eq!((sent, world.inbox.texts("+819012345678").len()), (10, 10));
+}
+
+#[tokio::test]
+async fn a_lost_password_is_not_found_by_asking_again_and_again() {
+    let world = World::new();
+    world.join("sakura").await;
+    let before = world.inbox.texts(&mail("sakura")).len();
+    let mut tried = 0;
+    for _ in 0..40 {
+        let asked = world.post("/v1/recoveries", None, json!({ "email": mail("sakura") })).await;
+        let nobody = world.post("/v1/recoveries", None, json!({ "email": "nobody@example.jp" })).await;
+        assert_eq!((asked.status, &asked.body["status"]), (nobody.status, &nobody.body["status"]));
+        world.letters().await;
+        for answer in [asked, nobody] {
+            let path = format!("/v1/recoveries/{}", answer.text("id"));
+            let wrong = json!({ "code": "12345678", "password": "新しい合言葉 99" });
+            assert_eq!(world.post(&path, None, wrong).await.problem(), (422, "code-refused"));
+        }
+        tried += 1;
+    }
+    assert_eq!(tried, 40, "every one is answered the same");
+    let letters = world.inbox.texts(&mail("sakura")).len() - before;
+    assert_eq!(letters, 10, "ten codes an hour, and none after ten wrong ones");
+    assert!(world.inbox.texts("nobody@example.jp").is_empty());
+    // Even the right code is worth nothing after that many wrong ones.
+    let asked = world.post("/v1/recoveries", None, json!({ "email": mail("sakura") })).await;
+    world.letters().await;
+    let late = json!({ "code": world.inbox.code(&mail("sakura")), "password": "新しい合言葉 99" });
+    let path = format!("/v1/recoveries/{}", asked.text("id"));
+    assert_eq!(world.post(&path, None, late).await.problem(), (422, "code-refused"));
+}
+
+#[tokio::test]
+async fn one_address_is_not_written_to_at_every_strangers_wish() {
+    let world = World::new();
+    for _ in 0..40 {
+        assert_eq!(world.post("/v1/holders", None, somebody("haru")).await.status, 201);
+    }
+    world.letters().await;
+    assert_eq!(world.inbox.texts(&mail("haru")).len(), 10, "an address that opens nothing yet");
+    world.join("sakura").await;
+    let before = world.inbox.texts(&mail("sakura")).len();
+    for _ in 0..40 {
+        assert_eq!(world.post("/v1/holders", None, somebody("sakura")).await.status, 201);
+    }
+    world.letters().await;
+    assert_eq!(world.inbox.texts(&mail("sakura")).len() - before, 3, "one that logs somebody in");
+}
+
+fn log_in(email: &str, password: &str, code: Option<&str>) -> Value {
+    let mut body = json!({ "email": email, "password": password });
+    if let Some(code) = code {
+        body["code"] = code.into();
+    }
+    body
+}
+
+#[tokio::test]
+async fn who_tries_passwords_locks_nobody_out_and_gets_no_further() {
+    let mut world = World::with_rates(Rates { login_max: 10, ..RATES });
+    world.join("sakura").await;
+    let (right, email) = (password("sakura"), mail("sakura"));
+    for try_number in 0..11 {
+        let tried = world.post_from(1, "/v1/sessions", None, &log_in(&email, "wrong word", None)).await;
+        let expected = if try_number < 10 { (401, "log-in-refused") } else { (429, "too-many-requests") };
+        assert_eq!(tried.problem(), expected);
+    }
+    let holder = world.post_from(2, "/v1/sessions", None, &log_in(&email, &right, None)).await;
+    assert_eq!(holder.status, 201, "a flood from elsewhere shuts nobody out: {}", holder.text);
+    for place in 3..60 {
+        for email in [&email, "nobody@example.jp"] {
+            world.post_from(place, "/v1/sessions", None, &log_in(email, "wrong word", None)).await;
+        }
+    }
+    world.restart(false);
+    // From here on a login takes a code as well; who guesses sees no difference between right and wrong.
+    let asked = |place, email, password, code| {
+        let (world, body) = (&world, log_in(email, password, code));
+        async move { world.post_from(place, "/v1/sessions", None, &body).await }
+    };
+    let mut answers = vec![
+        asked(100, "nobody@example.jp", "wrong word", None).await,
+        asked(100, "nobody@example.jp", "wrong word", Some("12345678")).await,
+        asked(101, &email, "wrong word", None).await,
+        asked(101, &email, "wrong word", Some("12345678")).await,
+    ];
+    world.letters().await;
+    let letters = world.inbox.texts(&email).len();
+    answers.push(asked(102, &email, &right, None).await);
+    answers.push(asked(102, &email, &right, Some("12345678")).await);
+    for answer in &answers {
+        assert_eq!(answer.problem(), (403, "step-up-required"));
+        assert_eq!(answer.body, answers[0].body);
+    }
+    world.letters().await;
+    assert_eq!(world.inbox.texts(&email).len(), letters + 1, "a code goes to whoever knows the password alone");
+    let code = world.inbox.code(&email);
+    assert_eq!(asked(103, &email, "wrong word", Some(&code)).await.problem(), (403, "step-up-required"));
+    let entered = asked(104, &email, &right, Some(&code)).await;
+    assert_eq!(entered.status, 201, "{}", entered.text);
+    assert_eq!(
+        asked(104, &email, &right, Some(&code)).await.problem(),
+        (403, "step-up-required"),
+        "a code is used once"
+    );
+    world.advance(24 * 60 * 60 * 1_000);
+    assert_eq!(asked(105, &email, &right, None).await.status, 201, "a day later all is as before");
+}
+
+#[tokio::test]
+async fn nobody_uses_up_what_is_anothers() {
+    let world = World::with_rates(Rates { source_max: 20, caller_max: 30, ..RATES });
+    let id = world.join("sakura").await;
+    let token = world.log_in("sakura").await;
+    let (_, till) = world.shop("Soba").await;
+    let get = async |place: u8, token: Option<&str>, path: &str| {
+        let mut request = Request::get(format!("{ORIGIN}{path}")).extension(web::Source([192, 0, 2, place].into()));
+        if let Some(token) = token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        world.send(request.body(Bytes::new()).expect("a request")).await
+    };
+    for known in [&token, &till] {
+        get(6, Some(known), "/v1/payments").await;
+    }
+    world.advance(60_000);
+    // A flood under made-up tokens, and under the names of those whom it is to hit.
+    for number in 0..40 {
+        for named in [&id, &format!("{token}x"), &format!("made-up-{number}"), &"desk".to_owned()] {
+            get(7, Some(named), "/v1/sessions").await;
+        }
+    }
+    assert_eq!(get(7, None, "/v1/banks").await.problem(), (429, "too-many-requests"), "the flood's source is full");
+    assert_eq!(get(7, Some(&token), "/v1/sessions").await.status, 200, "its neighbours who are known come through");
+    assert_eq!(get(8, Some(&till), "/v1/payments").await.status, 200);
+    assert_eq!(get(8, None, "/v1/banks").await.headers["ratelimit"].to_str().ok(), Some("\"source\";r=19;t=60"));
+    for _ in 0..40 {
+        get(9, Some(&till), "/v1/payments").await;
+    }
+    assert_eq!(get(10, Some(&till), "/v1/payments").await.problem(), (429, "too-many-requests"), "a caller's own");
+    assert_eq!(get(9, Some(&token), "/v1/sessions").await.status, 200, "is not another's");
+    assert_eq!(get(9, None, "/v1/banks").await.headers["ratelimit"].to_str().ok(), Some("\"source\";r=19;t=60"));
+}
