@@ -159,8 +159,9 @@ fn open_clock(config: &Config) -> Result<Arc<SandboxClock>, String> {
     SandboxClock::open(Some(&directory)).map(Arc::new).map_err(|error| format!("the sandbox's clock: {error}"))
 }
 
-/// What is due, in steps: for a round over everything, in order, and for timers. They are the same but for the gateway's:
-/// there each bank's turn has a timer of its own, so that none waits for another, and a round takes them all at once.
+/// What is due, in steps: for a round over everything, in order, and for timers. They are the same but where banks are
+/// asked: at the gateway each bank's turn has a timer of its own, and the wallet's timer waits for no bank; a round takes them all
+/// at once, and waits for them.
 #[derive(Default)]
 struct Steps {
     round: Vec<Step>,
@@ -231,10 +232,8 @@ impl Services {
             }));
         }
         if let Some(wallet) = self.wallet.clone() {
-            steps.add(Arc::new(move |now, budget| {
-                let wallet = wallet.clone();
-                Box::pin(async move { wallet.run_due(now, budget).await })
-            }));
+            steps.timed.push(wallet_step(wallet.clone()));
+            steps.round.push(quiet_step(wallet));
         }
         steps
     }
@@ -246,6 +245,22 @@ impl Services {
         let sandbox = self.sandbox.as_ref().map_or(Ok(()), |sandbox| sandbox.stop());
         wallet.and(gateway).and(sandbox).map_err(|error| error.to_string())
     }
+}
+
+/// A timer's step of the wallet: a bank that does not answer holds up nothing else. It sees to it itself that no two run at once.
+fn wallet_step(wallet: server::Server) -> Step {
+    Arc::new(move |now, budget| {
+        let wallet = wallet.clone();
+        Box::pin(async move { wallet.step(now, budget).await })
+    })
+}
+
+/// The same for whoever advances the clock: it comes back when nothing is under way any more.
+fn quiet_step(wallet: server::Server) -> Step {
+    Arc::new(move |now, budget| {
+        let wallet = wallet.clone();
+        Box::pin(async move { wallet.run_due(now, budget).await })
+    })
 }
 
 async fn wait_for(mut stopped: watch::Receiver<bool>) {
@@ -281,6 +296,13 @@ fn greet(config: &Config, address: SocketAddr, data: &std::path::Path) {
     ] {
         if config.serve.roles.contains(&role) {
             println!("  http://{host}:{port}{path}  {what}");
+        }
+    }
+    if config.serve.roles.contains(&Role::Wallet) {
+        println!("運営デスクの担当者 / people of the operator's desk, each with the file of their token:");
+        for (id, name, roles) in plan::DESK_SANDBOX {
+            let roles: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+            println!("  {id}  {name}  {}  {}", roles.join(", "), plan::desk_token_file(data, id).display());
         }
     }
     println!("ready");

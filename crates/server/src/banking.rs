@@ -24,6 +24,8 @@ use web::Problem;
 
 /// The gateway's refusals that say for sure that a movement was not taken.
 const REFUSALS: [&str; 6] = ["amount-zero", "unknown", "stopped", "wrong-status", "expired", "over-limit"];
+/// The same of a give-back. A bank that is stopped may give back later.
+const GIVE_BACK_REFUSALS: [&str; 5] = ["amount-zero", "unknown", "wrong-status", "expired", "over-limit"];
 /// The code under which a debit counts that the gateway itself does not take: 8, stopped by the collector.
 const CODE_NOT_TAKEN: u16 = 8;
 
@@ -202,6 +204,12 @@ impl Service {
         let body = json!({ "reference": give_back.id.to_string(), "amount": give_back.amount.amount() });
         let answer = self.gateway_call_within(Method::POST, &path, Some(&body), time_ms).await;
         let done = match answer {
+            // The gateway did not take it, and never will under this id: the bank was not asked.
+            Ok(answer) if is_refused(&answer, &GIVE_BACK_REFUSALS) => false,
+            Ok(answer) if !answer.status.is_success() => {
+                tracing::error!(status = answer.status.as_u16(), top_up = %id, "a give-back is not taken, and waits");
+                return Ok(Asked::Open);
+            }
             Ok(answer) => match answer.body["status"].as_str() {
                 Some("settled" | "returned") => true,
                 // Only that the bank does not know of it: it may still come to.
@@ -213,7 +221,8 @@ impl Service {
         };
         let command = top_up::Command::AnswerGiveBack { top_up: id, give_back: give_back.id, done };
         self.told_by_bank(row.debit.bank, Command::TopUp(command)).await?;
-        Ok(if done { Asked::Over } else { Asked::Open })
+        // If it could not be made, that waits for the desk.
+        Ok(Asked::Over)
     }
 
     /// Sends a reference for the first time, or asks what became of it and sends it again where it never arrived.
@@ -273,9 +282,17 @@ fn read(answer: Result<GatewayAnswer, GatewayError>, sent: bool) -> Said {
     }
     // The gateway checks mandate and switches in the commit of the debit: what it does not take never reaches the bank. Any
     // other refusal may not even be the gateway's.
+    if sent && is_refused(&answer, &REFUSALS) {
+        Said::Answer(Outcome::Declined { code: CODE_NOT_TAKEN })
+    } else {
+        Said::NoAnswer
+    }
+}
+
+/// Whether the gateway itself refused, for one of these reasons.
+fn is_refused(answer: &GatewayAnswer, reasons: &[&str]) -> bool {
     let refusal = answer.body["type"].as_str().and_then(|kind| kind.strip_prefix("/problems/"));
-    let is_its_no = refusal.is_some_and(|refusal| REFUSALS.contains(&refusal));
-    if sent && is_its_no { Said::Answer(Outcome::Declined { code: CODE_NOT_TAKEN }) } else { Said::NoAnswer }
+    answer.status.is_client_error() && refusal.is_some_and(|refusal| reasons.contains(&refusal))
 }
 
 fn said(body: &Value) -> Option<Said> {

@@ -1,21 +1,39 @@
-//! The operator's desk under `/desk/v1`, at a host of its own: shops, switches, freezes, what waits for a decision, the day's
-//! figures. Everything is asked under the name of whoever asks; what moves other people's money takes two of them.
+//! The operator's desk under `/desk/v1`, at a host of its own: what waits for a decision, claims, switches, freezes, shops, the
+//! day's figures. Everything is asked under the name of whoever asks, who has the role that it takes; what moves other
+//! people's money takes two of them.
 
 mod figures;
+mod held;
 mod movements;
+mod people;
 mod shops;
 mod switches;
 mod vouchers;
 mod wallets;
 
+pub use people::{Role, Staff};
+
+use crate::openapi;
 use crate::service::Service;
 use axum::Router;
 use std::sync::Arc;
+use utoipa_axum::router::OpenApiRouter;
 
 /// All paths.
 pub fn router() -> Router<Arc<Service>> {
-    Router::new()
+    openapi::served_desk(rooms())
+}
+
+/// All paths, as they are described.
+#[cfg(test)]
+pub fn document() -> String {
+    openapi::desk_document(rooms())
+}
+
+fn rooms() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
         .merge(figures::router())
+        .merge(held::router())
         .merge(movements::router())
         .merge(shops::router())
         .merge(switches::router())

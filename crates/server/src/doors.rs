@@ -201,6 +201,44 @@ impl Doors {
         Ok(self.connection().prepare_cached(&sql)?.execute([before.milliseconds()])?)
     }
 
+    /// Makes `T` readable by owner and time together: [`Self::owners`], [`Self::due_of`].
+    pub fn prepare_lanes<T: Door>(&self) -> Result<(), DoorsError> {
+        let table = T::TABLE;
+        self.connection().execute_batch(&format!(
+            "CREATE INDEX IF NOT EXISTS {table}_owner_at ON {table} (owner, at, id) WHERE owner IS NOT NULL;"
+        ))?;
+        Ok(())
+    }
+
+    /// Everybody whose something is, each once, and when the first of it is due.
+    pub fn owners<T: Door>(&self) -> Result<Vec<(Id, Time)>, DoorsError> {
+        let sql = format!("SELECT owner, at FROM {} WHERE owner > ? ORDER BY owner, at LIMIT 1", T::TABLE);
+        let connection = self.connection();
+        let mut select = connection.prepare_cached(&sql)?;
+        let mut owners: Vec<(Id, Time)> = Vec::new();
+        let mut after: Option<[u8; 16]> = None;
+        loop {
+            let found = select
+                .query_row([after.as_ref().map_or(&[][..], |id| &id[..])], |row| {
+                    Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, Option<i64>>(1)?))
+                })
+                .optional()?;
+            let Some((owner, at)) = found else { return Ok(owners) };
+            owners.extend(at.map(|at| (Id(owner), Time::from_milliseconds(at))));
+            after = Some(owner);
+        }
+    }
+
+    /// What is `owner`'s and due at `now`, the longest due first.
+    pub fn due_of<T: Door>(&self, owner: Id, now: Time, limit: usize) -> Result<Vec<T>, DoorsError> {
+        let sql = format!("SELECT body FROM {} WHERE owner = ? AND at <= ? ORDER BY at, id LIMIT ?", T::TABLE);
+        let connection = self.connection();
+        let mut select = connection.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit.min(DOORS_LISTED_MAX)).unwrap_or(0);
+        let rows = select.query_map(params![owner.0, now.milliseconds(), limit], |row| row.get::<_, String>(0))?;
+        rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
+    }
+
     /// How many there are.
     pub fn count<T: Door>(&self) -> Result<u64, DoorsError> {
         let sql = format!("SELECT count(*) FROM {}", T::TABLE);
@@ -251,6 +289,12 @@ impl Transaction<'_> {
     pub fn remove<T: Door>(&self, id: Id) -> Result<bool, DoorsError> {
         let sql = format!("DELETE FROM {} WHERE id = ?", T::TABLE);
         Ok(self.0.prepare_cached(&sql)?.execute([id.0])? > 0)
+    }
+
+    /// Removes every `T`.
+    pub fn clear<T: Door>(&self) -> Result<(), DoorsError> {
+        self.0.execute(&format!("DELETE FROM {}", T::TABLE), [])?;
+        Ok(())
     }
 
     /// Removes the `T` with `id`, and gives it: who takes a single-use thing has it alone.
@@ -313,6 +357,11 @@ mod tests {
         assert_eq!(doors.of(Id::from_number(7)), Ok(vec![key(1, 7, 100), key(3, 7, 200)]));
         assert_eq!(doors.due(Time::from_milliseconds(100), 9), Ok(vec![key(2, 8, 50), key(1, 7, 100)]));
         assert_eq!(doors.next::<Key>(), Ok(Some(Time::from_milliseconds(50))));
+        doors.prepare_lanes::<Key>().expect("the index is made");
+        let first = |owner: u128, at| (Id::from_number(owner), Time::from_milliseconds(at));
+        assert_eq!(doors.owners::<Key>(), Ok(vec![first(7, 100), first(8, 50)]));
+        let due = doors.due_of(Id::from_number(7), Time::from_milliseconds(150), 9);
+        assert_eq!(due, Ok(vec![key(1, 7, 100)]), "of that owner, and due");
         doors.put(&key(2, 8, 300)).expect("it is kept");
         assert_eq!(doors.drop_ended::<Key>(Time::from_milliseconds(200)), Ok(1));
         assert_eq!(doors.all::<Key>(Id::default(), 9), Ok(vec![key(2, 8, 300), key(3, 7, 200)]));

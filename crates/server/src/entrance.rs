@@ -1,7 +1,8 @@
 //! The entrance: who asks, and how often they may. Tokens are known by their keyed hash alone.
 //!
 //! A token that was seen stays in memory, so that a payment costs no look into a file; ending a session takes it out of
-//! both. Start reading at [`guard`], then at the extractors [`Holder`], [`Shop`] and [`Desk`].
+//! both. Start reading at [`guard`], then at the extractors [`Holder`] and [`Shop`]; people of the
+//! desk have theirs in `desk::people`.
 
 use crate::links::STATE_MS;
 use crate::options::Rates;
@@ -95,10 +96,6 @@ pub struct Holder {
 #[derive(Clone, Copy, Debug)]
 pub struct Shop(pub ShopId);
 
-/// Somebody of the operator's desk.
-#[derive(Clone, Copy, Debug)]
-pub struct Desk(pub StaffId);
-
 /// Where a request came from, for whoever is not known.
 #[derive(Clone, Copy, Debug)]
 pub struct From(pub IpAddr);
@@ -119,13 +116,6 @@ impl Shop {
     /// As the engine writes it down.
     pub fn actor(self) -> Actor {
         Actor { kind: ActorKind::Shop, id: self.0.0 }
-    }
-}
-
-impl Desk {
-    /// As the engine writes it down.
-    pub fn actor(self) -> Actor {
-        Actor { kind: ActorKind::Operator, id: self.0.0 }
     }
 }
 
@@ -178,16 +168,6 @@ impl FromRequestParts<Arc<Service>> for Shop {
     }
 }
 
-impl FromRequestParts<Arc<Service>> for Desk {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
-        let token = bearer(&parts.headers).ok_or_else(Problem::unauthenticated)?;
-        let staff = service.options.staff.iter().find(|staff| staff.token.is(token));
-        staff.map(|staff| Self(staff.id)).ok_or_else(Problem::unauthenticated)
-    }
-}
-
 impl<S: Sync> FromRequestParts<S> for From {
     type Rejection = Problem;
 
@@ -206,7 +186,8 @@ fn check_same_origin(parts: &Parts, own: &str) -> Result<(), Problem> {
     Err(refusals::new(403, "foreign-origin", "The request does not come from our pages.", "不正な送信元です。"))
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// What the caller shows.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())

@@ -50,7 +50,8 @@ mod work;
 #[cfg(test)]
 mod tests;
 
-pub use options::{GatewayOptions, IdentityOptions, Options, Provider, Rates, Staff};
+pub use desk::{Role, Staff};
+pub use options::{GatewayOptions, IdentityOptions, Options, Provider, Rates};
 pub use password::Cost;
 pub use server::Server;
 pub use service::OpenError;

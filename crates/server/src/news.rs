@@ -14,7 +14,7 @@ use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Mutex;
-use wallet::bank_answer::{Answer, AnswerSource, Outcome};
+use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::mandate::{self, RevokedBy, Why};
 use wallet::{Command, GiveBackId, MandateId, PayoutId, TopUpId, payout, top_up};
 use web::{Due, Problem};
@@ -97,6 +97,7 @@ impl Service {
             Some(("mandate", what)) => self.act_on_mandate(what, piece).await,
             Some(("debit", what)) => self.act_on_debit(what, piece).await,
             Some(("credit", what)) => self.act_on_credit(what, piece).await,
+            Some(("return", what)) => self.act_on_return(what, piece).await,
             Some(("bank", what)) => {
                 tracing::warn!(bank = piece["bank_code"].as_str(), what, "news of a bank");
                 self.banks.forget();
@@ -145,8 +146,11 @@ impl Service {
         let Some(top_up) = reference else { return Ok(()) };
         let Some(row) = known(self.top_up(top_up).await)? else { return Ok(()) };
         let command = if what == "reversed" {
-            let amount = piece["amount"].as_i64().and_then(Yen::checked).unwrap_or(row.debit.amount);
+            let amount = amount_in(piece, "amount").unwrap_or(row.debit.amount);
             top_up::Command::Reverse { top_up, amount }
+        } else if what == "contradicted" {
+            let Some(claim) = claim_in(piece) else { return Ok(()) };
+            top_up::Command::Contradict { top_up, claim }
         } else {
             let Some(answer) = told(what, piece) else { return Ok(()) };
             top_up::Command::Answer { top_up, answer, give_back: GiveBackId(self.id()) }
@@ -159,14 +163,59 @@ impl Service {
         let Some(payout) = reference else { return Ok(()) };
         let Some(row) = known(self.payout(payout).await)? else { return Ok(()) };
         let command = if matches!(what, "reversed" | "returned") {
-            let amount = piece["amount"].as_i64().and_then(Yen::checked).unwrap_or(row.credit.amount);
+            let amount = amount_in(piece, "amount").unwrap_or(row.credit.amount);
             payout::Command::Return { payout, amount }
+        } else if what == "contradicted" {
+            let Some(claim) = claim_in(piece) else { return Ok(()) };
+            payout::Command::Contradict { payout, claim }
         } else {
             let Some(answer) = told(what, piece) else { return Ok(()) };
             payout::Command::Answer { payout, answer }
         };
         self.told_by_bank(row.credit.bank, Command::Payout(command)).await
     }
+
+    /// What became of money that was to go back to its account.
+    async fn act_on_return(&self, what: &str, piece: &Value) -> Result<(), Problem> {
+        let reference = piece["reference"].as_str().and_then(|reference| reference.parse::<GiveBackId>().ok());
+        let Some(give_back) = reference else { return Ok(()) };
+        let Some(top_up) = self.top_up_of(give_back.0).await? else { return Ok(()) };
+        let Some(row) = known(self.top_up(top_up).await)? else { return Ok(()) };
+        let answered = |done| top_up::Command::AnswerGiveBack { top_up, give_back, done };
+        let came_back = |amount| top_up::Command::ReverseGiveBack { top_up, give_back, amount };
+        let asked = row.give_back.map_or(row.debit.amount, |given| given.amount);
+        let claim = if what == "contradicted" { claim_in(piece) } else { None };
+        let command = match (what, claim) {
+            ("settled", _) | (_, Some(Claim::Moved(_))) => answered(true),
+            // Only that the bank does not know of it: the worker asks on.
+            ("declined", _) if piece["reason"] == "absent" => return Ok(()),
+            ("declined", _) => answered(false),
+            ("reversed", _) => came_back(amount_in(piece, "amount").unwrap_or(asked)),
+            (_, Some(Claim::NotMoved)) => came_back(asked),
+            (_, Some(Claim::TakenBack(amount) | Claim::CameBack(amount))) => came_back(amount),
+            // It is under way: nothing that would be final.
+            (_, None) => return Ok(()),
+        };
+        self.told_by_bank(row.debit.bank, Command::TopUp(command)).await
+    }
+}
+
+fn amount_in(piece: &Value, member: &str) -> Option<Yen> {
+    piece[member].as_i64().and_then(Yen::checked)
+}
+
+/// What the bank says now against what it had said. What cannot be read is called out: nobody may guess at it.
+fn claim_in(piece: &Value) -> Option<Claim> {
+    let claim = match (piece["claim"].as_str(), amount_in(piece, "claimed_amount")) {
+        (Some("moved"), Some(amount)) => Some(Claim::Moved(amount)),
+        (Some("not_moved"), _) => Some(Claim::NotMoved),
+        (Some("taken_back"), Some(amount)) => Some(Claim::TakenBack(amount)),
+        (_, _) => None,
+    };
+    if claim.is_none() {
+        tracing::error!(n = piece["n"].as_u64(), "a contradiction cannot be read");
+    }
+    claim
 }
 
 /// What is not there is of nobody here; whatever else kept us from seeing it keeps the news waiting.

@@ -1,9 +1,10 @@
 //! How the wallet's service is configured. Where the values come from (files, environment) is the program's affair.
 
+use crate::desk::Staff;
 use crate::password::Cost;
 use std::path::PathBuf;
 use std::sync::Arc;
-use wallet::{Context, StaffId};
+use wallet::Context;
 use web::Secret;
 use web::cookie::Secure;
 use web::jose::SigningKey;
@@ -74,15 +75,6 @@ pub struct IdentityOptions {
     pub callback_secret: Secret<String>,
 }
 
-/// Somebody of the operator's desk.
-#[derive(Clone, Debug)]
-pub struct Staff {
-    /// Who.
-    pub id: StaffId,
-    /// What they show.
-    pub token: Secret<String>,
-}
-
 /// Requests a minute, each counted for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
@@ -105,6 +97,11 @@ impl Default for Rates {
 }
 
 impl Options {
+    /// Where the desk is: at its own host, beside the wallet.
+    pub fn desk_origin(&self) -> String {
+        self.origin.replacen(&self.host, &self.desk_host, 1)
+    }
+
     /// Whether cookies can be `Secure`.
     pub fn secure(&self) -> Secure {
         Secure(self.origin.starts_with("https://"))

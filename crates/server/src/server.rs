@@ -42,10 +42,23 @@ impl Server {
         armour(router, Armour { clock, chance, time_ms_max: REQUEST_MS_MAX, service })
     }
 
-    /// Does what is due at `now`, at most about `budget` things.
+    /// Does what is due at `now`, at most about `budget` things, and waits until nobody is at work any more: for whoever
+    /// wants to know that all is quiet.
     pub async fn run_due(&self, now: Time, budget: usize) -> Due {
+        let _stepping = self.0.stepping.lock().await;
+        let work = settled(self.0.work_due(now, budget).await);
+        self.run_rest(now, budget, work).await
+    }
+
+    /// The same without waiting for banks: for timers. What is under way goes on by itself.
+    pub async fn step(&self, now: Time, budget: usize) -> Due {
+        let _stepping = self.0.stepping.lock().await;
+        let work = settled(self.0.work_begun(now, budget).await);
+        self.run_rest(now, budget, work).await
+    }
+
+    async fn run_rest(&self, now: Time, budget: usize, work: Due) -> Due {
         let service = &self.0;
-        let work = settled(service.work_due(now, budget).await);
         let errands = settled(service.run_errands(now, budget));
         let letters = settled(service.deliver_due(now, budget).await);
         let people = settled(service.refresh_identifications(now, budget).await);

@@ -18,7 +18,7 @@ use crate::sweep::NextSweep;
 use crate::telling::Teller;
 use crate::webhooks::deliver::Pauses;
 use crate::webhooks::endpoint::Endpoints;
-use crate::work::{self, Breakers, Maker};
+use crate::work::{self, Breakers, Lanes, Maker};
 use crate::{accounts, codes, contacts, errands, identity, letters, links, proofs, sessions, shops, stops, tallies};
 use crate::{api, asked, unclaimed, webhooks};
 use domain::{Id, Key, Time};
@@ -54,6 +54,10 @@ pub struct Service {
     pub next_sweep: NextSweep,
     /// The banks that do not answer.
     pub breakers: Breakers,
+    /// Where somebody is at work.
+    pub lanes: Lanes,
+    /// Held by whoever steps the service: two steps at once would do the same twice.
+    pub stepping: tokio::sync::Mutex<()>,
     /// Keyed hashes.
     pub keys: Keys,
     /// Password hashing.
@@ -150,6 +154,8 @@ impl Service {
             next_look: NextLook::default(),
             next_sweep: NextSweep::default(),
             breakers: Breakers::default(),
+            lanes: Lanes::default(),
+            stepping: tokio::sync::Mutex::default(),
             keys: Keys::new(&vault),
             passwords: Passwords::new(options.password_cost),
             entrance: Entrance::new(options.rates),

@@ -1,24 +1,31 @@
 //! Due work: what is still to be done about something that was committed, each a row with its time. The rows are made by a
 //! consumer of the journal and can be made again from it, so that no crash between a commit and its work loses anything.
 //!
-//! Work at one bank is that bank's own: it has its own turn, bounded, and while the bank does not answer its work waits.
+//! Work at one bank is that bank's own: it has its own lane, bounded, and while the bank does not answer its work waits.
+//! What waits for the desk is made beside it, from the same records.
 //! Start reading at [`Work::handle`](crate::work::Work) (what is due when) and `Service::work_due` (who does it).
 
 mod days;
 mod events;
+mod lanes;
 mod run;
+mod waiting;
 
 use crate::doors::{Door, Doors, DoorsError, Safety, Transaction};
 use days::Books;
 use domain::{Id, Time};
 use engine::{Consumer, ConsumerError, Cursors, Follower, JournalReader, Record, StoreError};
+use lanes::Lane;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use waiting::GiveBackOf;
 use wallet::{BankCode, Context, Wallets};
 
-pub use days::{BankDay, DayFigures};
+pub use days::{BankDay, DayFigures, OURS};
+pub use lanes::Lanes;
 pub use run::Breakers;
+pub use waiting::{Noun, Reason, Waiting};
 
 /// The consumer's name.
 pub const NAME: &str = "work";
@@ -71,8 +78,9 @@ impl Door for Due {
         self.about
     }
 
+    /// The lane that it is done in.
     fn owner(&self) -> Option<Id> {
-        self.bank.map(BankCode::id)
+        Some(Lane::of(self).id())
     }
 
     fn at(&self) -> Option<Time> {
@@ -88,6 +96,23 @@ struct Cursor {
 
 impl Door for Cursor {
     const TABLE: &'static str = "cursor";
+
+    fn id(&self) -> Id {
+        Id::default()
+    }
+}
+
+/// The form of the rows in the file. A file of another form is made anew, from the journal's beginning.
+const FORM: u32 = 2;
+
+/// Of which form the file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Form {
+    form: u32,
+}
+
+impl Door for Form {
+    const TABLE: &'static str = "form";
 
     fn id(&self) -> Id {
         Id::default()
@@ -118,14 +143,36 @@ pub fn open(
 ) -> Result<(Arc<Doors>, Maker), StoreError> {
     let failed = |error: DoorsError| StoreError::Unavailable(error.to_string());
     let doors = Arc::new(Doors::open(path, Safety::Rebuildable).map_err(failed)?);
-    doors.prepare::<Due>().map_err(failed)?;
-    doors.prepare::<Cursor>().map_err(failed)?;
-    doors.prepare::<Books>().map_err(failed)?;
-    doors.prepare::<DayFigures>().map_err(failed)?;
-    doors.prepare::<BankDay>().map_err(failed)?;
+    prepare(&doors).map_err(failed)?;
     let (work, cursor) = (Box::new(Work(Arc::clone(&doors), context)), Box::new(WorkCursor(Arc::clone(&doors))));
     let follower = Follower::open(work, journal, cursor)?;
     Ok((doors, Maker(Mutex::new(follower))))
+}
+
+/// Makes the tables, and empties those that the consumer fills if they are of another form.
+fn prepare(doors: &Doors) -> Result<(), DoorsError> {
+    doors.prepare::<Form>()?;
+    doors.prepare::<Due>()?;
+    doors.prepare_lanes::<Due>()?;
+    doors.prepare::<Cursor>()?;
+    doors.prepare::<Books>()?;
+    doors.prepare::<DayFigures>()?;
+    doors.prepare::<BankDay>()?;
+    doors.prepare::<Waiting>()?;
+    doors.prepare::<GiveBackOf>()?;
+    doors.change(|doors| {
+        if doors.get::<Form>(Id::default())? == Some(Form { form: FORM }) {
+            return Ok(());
+        }
+        doors.clear::<Due>()?;
+        doors.clear::<Cursor>()?;
+        doors.clear::<Books>()?;
+        doors.clear::<DayFigures>()?;
+        doors.clear::<BankDay>()?;
+        doors.clear::<Waiting>()?;
+        doors.clear::<GiveBackOf>()?;
+        doors.put(&Form { form: FORM })
+    })
 }
 
 impl Consumer<Wallets> for Work {
@@ -154,14 +201,25 @@ impl Consumer<Wallets> for Work {
 /// What an event does to the rows.
 #[derive(Clone, Copy)]
 enum Change {
+    /// This is to be done.
     Put(Due),
+    /// Nothing is to be done about this any more.
     Remove(Id),
+    /// This may wait for the desk now.
+    Wait(Id, Noun, Time),
+    /// If this waited, it may not any more.
+    Look(Id, Time),
+    /// This give-back is of that top-up.
+    GiveBack(GiveBackOf),
 }
 
 fn apply(doors: &Transaction<'_>, change: Change) -> Result<(), DoorsError> {
     match change {
         Change::Put(due) => doors.put(&due),
         Change::Remove(about) => doors.remove::<Due>(about).map(drop),
+        Change::Wait(about, noun, since) => doors.put(&Waiting { about, noun, since, look: Some(since) }),
+        Change::Look(about, at) => waiting::look(doors, about, at),
+        Change::GiveBack(of) => doors.put(&of),
     }
 }
 

@@ -103,6 +103,8 @@ pub enum Claim {
     NotMoved,
     /// It took this much back.
     TakenBack(Yen),
+    /// What it had given back did not stay in the account: this much came back.
+    CameBack(Yen),
 }
 
 /// The most that is kept of what a bank says against what is on record; a bank that says still more is beyond listing.
@@ -135,7 +137,7 @@ impl Claims {
     pub fn moved(&self) -> Option<Yen> {
         self.0.iter().rev().find_map(|claim| match claim {
             Claim::Moved(amount) => Some(*amount),
-            Claim::NotMoved | Claim::TakenBack(_) => None,
+            Claim::NotMoved | Claim::TakenBack(_) | Claim::CameBack(_) => None,
         })
     }
 

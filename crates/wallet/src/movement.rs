@@ -305,7 +305,7 @@ fn line_of_top_up(event: &top_up::Event, whose: WalletId) -> Option<Line> {
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => {
             return None;
         }
-        Event::Contradicted { .. } | Event::GiveBackRetried { .. } => return None,
+        Event::Contradicted { .. } | Event::GiveBackRetried { .. } | Event::GiveBackReversed { .. } => return None,
         Event::Proposed { .. } | Event::Resolved { .. } => return None,
     };
     (debit.wallet == whose).then_some(Line {

@@ -267,7 +267,8 @@ fn of_top_up(event: &top_up::Event, each: &mut impl FnMut(Notice)) {
             return each(told(To::Desk, Kind::AnswerToResolve, top_up.0, Yen::ZERO, *at));
         }
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => return,
-        Event::GivenBack { .. } | Event::TakenBack { .. } | Event::GiveBackRetried { .. } => return,
+        Event::GivenBack { .. } | Event::TakenBack { .. } => return,
+        Event::GiveBackRetried { .. } | Event::GiveBackReversed { .. } => return,
         Event::Proposed { .. } | Event::Resolved { .. } => return,
     };
     each(told(To::Wallet(debit.wallet), kind, debit.top_up.0, amount, at));

@@ -19,7 +19,8 @@
 //! | `declined` `cancelled` | contradiction | contradiction | silent | silent | silent |
 //! | `returned` | silent | contradiction | silent | silent | silent |
 //!
-//! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. A payout that was
+//! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. What the gateway
+//! itself calls one is one here too in every status, unless it is what is on record. A payout that was
 //! paid cannot be called back, so a wish to cancel that comes too late leaves it settled. Declined, cancelled and returned
 //! give the lots back, to debts first, and free the count of the date on which the payout was accepted.
 //!
@@ -184,6 +185,13 @@ pub enum Command {
         /// How much it sent.
         amount: Yen,
     },
+    /// The gateway says that the bank said something against what it had said before.
+    Contradict {
+        /// Of which payout.
+        payout: PayoutId,
+        /// What the bank says now.
+        claim: Claim,
+    },
     /// One person of the desk says how a contradiction is settled.
     Propose {
         /// Which.
@@ -233,6 +241,7 @@ impl Command {
             Self::Answer { .. } => ("payout.answer", None, Yen::ZERO),
             Self::Cancel { .. } => ("payout.cancel", None, Yen::ZERO),
             Self::Return { amount, .. } => ("payout.return", None, *amount),
+            Self::Contradict { .. } => ("payout.contradict", None, Yen::ZERO),
             Self::Propose { .. } => ("payout.propose", None, Yen::ZERO),
             Self::Approve { .. } => ("payout.approve", None, Yen::ZERO),
         }
@@ -248,6 +257,7 @@ impl Command {
             | Self::Answer { payout, .. }
             | Self::Cancel { payout, .. }
             | Self::Return { payout, .. }
+            | Self::Contradict { payout, .. }
             | Self::Propose { payout, .. }
             | Self::Approve { payout, .. } => *payout,
         }
@@ -272,6 +282,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
         Command::DecideHeld { .. } => keys.push(switches::KEY),
         Command::ExpireHeld { .. } | Command::Asked { .. } | Command::Answer { .. } | Command::Cancel { .. } => {}
         Command::Return { .. } | Command::Propose { .. } | Command::Approve { .. } => {}
+        Command::Contradict { .. } => {}
     }
 }
 
@@ -314,6 +325,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
         Command::Answer { answer, .. } => answer::answer(rows, row, *answer, moment),
         Command::Cancel { holder, .. } => answer::cancel(rows, row, *holder, moment),
         Command::Return { amount, .. } => answer::sent_back(rows, row, *amount, moment),
+        Command::Contradict { claim, .. } => answer::contradict(row, *claim, moment),
         Command::Propose { resolution, by, .. } => desk::propose(row, *resolution, *by, moment),
         Command::Approve { resolution, by, .. } => desk::approve(rows, row, *resolution, *by, moment),
     }

@@ -25,6 +25,8 @@
 //!
 //! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. While there is one,
 //! a give-back is neither asked for nor confirmed: the bank may have taken the money back by itself, and would pay twice.
+//! Where the gateway itself calls a bank's word a contradiction, it is one here too in every status, unless it is what is on
+//! record. A give-back that was made and came back is another one: two people may let it be given back once more.
 //! Declined, cancelled and returned free the limits of the date on which the top-up was accepted; reversed frees nothing. A
 //! reversal takes what is left of the lot in the purse; the rest, also where it stands in another movement's hold, is owed.
 //!
@@ -232,6 +234,22 @@ pub enum Command {
         /// How much it took.
         amount: Yen,
     },
+    /// The gateway says that the bank said something against what it had said before.
+    Contradict {
+        /// Of which top-up.
+        top_up: TopUpId,
+        /// What the bank says now.
+        claim: Claim,
+    },
+    /// What was given back came back: the account does not have it.
+    ReverseGiveBack {
+        /// Of which top-up.
+        top_up: TopUpId,
+        /// Which.
+        give_back: GiveBackId,
+        /// How much came back.
+        amount: Yen,
+    },
     /// The bank answered to a give-back.
     AnswerGiveBack {
         /// Of which top-up.
@@ -301,6 +319,8 @@ impl Command {
             Self::Answer { .. } => ("top_up.answer", None, Yen::ZERO),
             Self::Cancel { .. } => ("top_up.cancel", None, Yen::ZERO),
             Self::Reverse { amount, .. } => ("top_up.reverse", None, *amount),
+            Self::Contradict { .. } => ("top_up.contradict", None, Yen::ZERO),
+            Self::ReverseGiveBack { amount, .. } => ("top_up.reverse_give_back", None, *amount),
             Self::AnswerGiveBack { .. } => ("top_up.answer_give_back", None, Yen::ZERO),
             Self::RetryGiveBack { .. } => ("top_up.retry_give_back", None, Yen::ZERO),
             Self::Propose { .. } => ("top_up.propose", None, Yen::ZERO),
@@ -318,6 +338,8 @@ impl Command {
             | Self::Answer { top_up, .. }
             | Self::Cancel { top_up, .. }
             | Self::Reverse { top_up, .. }
+            | Self::Contradict { top_up, .. }
+            | Self::ReverseGiveBack { top_up, .. }
             | Self::AnswerGiveBack { top_up, .. }
             | Self::RetryGiveBack { top_up, .. }
             | Self::Propose { top_up, .. }
@@ -341,6 +363,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
         Command::ExpireHeld { .. } | Command::Asked { .. } | Command::Answer { .. } | Command::Cancel { .. } => {}
         Command::Reverse { .. } | Command::AnswerGiveBack { .. } | Command::RetryGiveBack { .. } => {}
         Command::Propose { .. } | Command::Approve { .. } => {}
+        Command::Contradict { .. } | Command::ReverseGiveBack { .. } => {}
     }
 }
 
@@ -379,6 +402,10 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
         Command::Answer { answer, give_back, .. } => answer::answer(rows, row, *answer, *give_back, moment),
         Command::Cancel { holder, .. } => answer::cancel(rows, row, *holder, moment),
         Command::Reverse { amount, .. } => answer::reverse(rows, row, *amount, moment),
+        Command::Contradict { claim, .. } => answer::contradict(row, *claim, moment),
+        Command::ReverseGiveBack { give_back, amount, .. } => {
+            answer::reverse_give_back(row, *give_back, *amount, moment)
+        }
         Command::AnswerGiveBack { give_back, done, .. } => answer::answer_give_back(row, *give_back, *done, moment),
         Command::RetryGiveBack { give_back, by, .. } => desk::retry_give_back(row, *give_back, *by, moment),
         Command::Propose { resolution, by, .. } => desk::propose(row, *resolution, *by, moment),

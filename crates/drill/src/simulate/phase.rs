@@ -75,6 +75,8 @@ pub fn top_up_of(command: &top_up::Command) -> wallet::TopUpId {
         | top_up::Command::Answer { top_up, .. }
         | top_up::Command::Cancel { top_up, .. }
         | top_up::Command::Reverse { top_up, .. }
+        | top_up::Command::Contradict { top_up, .. }
+        | top_up::Command::ReverseGiveBack { top_up, .. }
         | top_up::Command::AnswerGiveBack { top_up, .. }
         | top_up::Command::RetryGiveBack { top_up, .. }
         | top_up::Command::Propose { top_up, .. }
@@ -92,6 +94,7 @@ pub fn payout_of(command: &payout::Command) -> wallet::PayoutId {
         | payout::Command::Answer { payout, .. }
         | payout::Command::Cancel { payout, .. }
         | payout::Command::Return { payout, .. }
+        | payout::Command::Contradict { payout, .. }
         | payout::Command::Propose { payout, .. }
         | payout::Command::Approve { payout, .. } => *payout,
     }

@@ -25,6 +25,9 @@ pub struct Config {
     pub serve: Serve,
     /// The wallet of a configured operator.
     pub wallet: Option<Wallet>,
+    /// The operator's desk.
+    #[serde(default)]
+    pub desk: Desk,
     /// The gateway in earnest.
     pub gateway: Option<Gateway>,
     /// The outside world, simulated.
@@ -98,8 +101,15 @@ pub struct Wallet {
     pub messages: Provider,
     /// Who says who people are.
     pub identity: Identity,
-    /// Who works at the desk.
-    pub staff: Vec<Staff>,
+}
+
+/// The operator's desk.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Desk {
+    /// Who works there, by the id that the journal keeps.
+    #[serde(default)]
+    pub people: BTreeMap<String, Person>,
 }
 
 /// The gateway, as its client knows it.
@@ -138,14 +148,18 @@ pub struct Identity {
     pub callback_secret_file: PathBuf,
 }
 
-/// Somebody of the desk.
+/// Somebody of the desk. Their token is in a file or in a variable of the environment.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Staff {
-    /// The name they are known by in the journal.
-    pub id: String,
+pub struct Person {
+    /// What they are called.
+    pub name: String,
+    /// What they may do.
+    pub roles: Vec<server::Role>,
     /// The file with their token.
-    pub token_file: PathBuf,
+    pub token_file: Option<PathBuf>,
+    /// The variable with their token.
+    pub token_env: Option<String>,
 }
 
 /// The gateway in earnest.
@@ -363,6 +377,7 @@ mod tests {
             (None, vec![("KINCHAKU_SHOP_NAME", "x")], "KINCHAKU_SHOP_NAME"),
             (Some("[serve]\nroles = [\"bank\"]\n[sandbox]\nenabled = true"), vec![], "bank"),
             (Some("[serve]\nlog = \"json\""), vec![], "enabled = true"),
+            (Some("[desk.people.aoki]\nname = \"A\"\nroles = [\"king\"]\n[sandbox]\nenabled = true"), vec![], "king"),
             (Some("[sandbox]\nenabled = false"), vec![], "roles"),
         ] {
             let error = read(text, &environment).expect_err(named);

@@ -5,7 +5,7 @@ use super::secrets::{self, Made};
 use gateway::options::{BankOptions, OperatorOptions};
 use sandbox::registry::Registry;
 use sandbox::{Origins, Policies, SandboxClock, Secrets};
-use server::{GatewayOptions, IdentityOptions, Provider, Staff};
+use server::{GatewayOptions, IdentityOptions, Provider, Role as DeskRole, Staff};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -25,6 +25,14 @@ const SEED: u64 = 2020;
 const WEBHOOK_HOSTS_SANDBOX: [&str; 3] = ["localhost", "127.0.0.1", "sandbox.localhost"];
 /// How long a top-up or payout may make its caller wait for the bank, in milliseconds.
 const BANK_WAIT_MS: u64 = 2_000;
+/// Who works at a sandbox's desk: id, name, roles. What takes two takes the first two; the last is the sandbox itself, for the
+/// shops that it opens.
+pub const DESK_SANDBOX: [(&str, &str, &[DeskRole]); 4] = [
+    ("aoki", "青木 / Aoki", &[DeskRole::Viewer, DeskRole::Risk, DeskRole::Sales]),
+    ("sato", "佐藤 / Sato", &[DeskRole::Viewer, DeskRole::Risk, DeskRole::Approver]),
+    ("mori", "森 / Mori", &[DeskRole::Viewer]),
+    ("sandbox", "試験環境 / the sandbox", &[DeskRole::Sales]),
+];
 /// The longest name of somebody of the desk, in bytes: it is the id that the journal keeps.
 const STAFF_ID_BYTES_MAX: usize = 16;
 
@@ -90,7 +98,11 @@ impl Plan {
     pub fn of_operator(config: &Config) -> Result<Self, String> {
         let data = &config.serve.data;
         let has = |role| config.serve.roles.contains(&role);
-        let wallet = config.wallet.as_ref().filter(|_| has(Role::Wallet)).map(|wallet| operator_wallet(data, wallet));
+        let wallet = config
+            .wallet
+            .as_ref()
+            .filter(|_| has(Role::Wallet))
+            .map(|wallet| operator_wallet(data, wallet, &config.desk));
         let gateway =
             config.gateway.as_ref().filter(|_| has(Role::Gateway)).map(|gateway| operator_gateway(data, gateway));
         Ok(Self { wallet: wallet.transpose()?, gateway: gateway.transpose()?, sandbox: None })
@@ -142,8 +154,11 @@ fn sandbox_wallet(
     made: &Made<'_>,
 ) -> Result<server::Options, String> {
     let outside = origins.own("sandbox");
-    let staff = ["aoki", "sandbox"]
-        .map(|id| Ok(Staff { id: staff_id(id)?, token: made.token(&format!("desk-{id}"))? }))
+    let staff = DESK_SANDBOX
+        .map(|(id, name, roles)| {
+            let token = made.token(&format!("desk-{id}"))?;
+            Ok(Staff { id: staff_id(id)?, name: name.to_owned(), roles: roles.to_vec(), token })
+        })
         .into_iter()
         .collect::<Result<_, String>>()?;
     let parts = WalletParts {
@@ -167,12 +182,9 @@ fn sandbox_wallet(
     wallet_options(data, parts)
 }
 
-fn operator_wallet(data: &Path, config: &config::Wallet) -> Result<server::Options, String> {
+fn operator_wallet(data: &Path, config: &config::Wallet, desk: &config::Desk) -> Result<server::Options, String> {
     let provider = |origin: &str, file: &Path| {
         Ok::<_, String>(Provider { origin: origin.to_owned(), token: secrets::read(file)? })
-    };
-    let staff = |staff: &config::Staff| {
-        Ok::<_, String>(Staff { id: staff_id(&staff.id)?, token: secrets::read(&staff.token_file)? })
     };
     let parts = WalletParts {
         origin: config.origin.clone(),
@@ -190,7 +202,7 @@ fn operator_wallet(data: &Path, config: &config::Wallet) -> Result<server::Optio
             provider: provider(&config.identity.origin, &config.identity.token_file)?,
             callback_secret: secrets::read(&config.identity.callback_secret_file)?,
         },
-        staff: config.staff.iter().map(staff).collect::<Result<_, _>>()?,
+        staff: desk.people.iter().map(|(id, person)| staff_of(id, person)).collect::<Result<_, _>>()?,
     };
     wallet_options(data, parts)
 }
@@ -313,6 +325,23 @@ fn wallet_options(data: &Path, parts: WalletParts) -> Result<server::Options, St
         webhook_hosts: if is_sandbox { WEBHOOK_HOSTS_SANDBOX.map(str::to_owned).into() } else { Vec::new() },
         bank_wait_ms: BANK_WAIT_MS,
     })
+}
+
+/// The file with the token of somebody at a sandbox's desk.
+pub fn desk_token_file(data: &Path, id: &str) -> PathBuf {
+    data.join("secrets").join(format!("desk-{id}"))
+}
+
+/// Somebody of the desk with their token, which comes from one place.
+fn staff_of(id: &str, person: &config::Person) -> Result<Staff, String> {
+    let token = match (&person.token_file, &person.token_env) {
+        (Some(file), None) => secrets::read(file)?,
+        (None, Some(name)) => secrets::read_variable(name)?,
+        (Some(_), Some(_)) | (None, None) => {
+            return Err(format!("[desk.people.{id}] has one of token_file and token_env"));
+        }
+    };
+    Ok(Staff { id: staff_id(id)?, name: person.name.clone(), roles: person.roles.clone(), token })
 }
 
 fn staff_id(name: &str) -> Result<StaffId, String> {

@@ -21,6 +21,14 @@ pub fn read(path: &Path) -> Result<Secret<String>, String> {
     }
 }
 
+/// The secret in the variable `name` of the environment, which must not be empty.
+pub fn read_variable(name: &str) -> Result<Secret<String>, String> {
+    match std::env::var(name).as_deref().map(str::trim) {
+        Ok("") | Err(_) => Err(format!("the secret in the variable {name} is missing")),
+        Ok(text) => Ok(Secret::new(text.to_owned())),
+    }
+}
+
 /// The signing key in the file at `path`, a private JWK.
 pub fn read_key(path: &Path) -> Result<SigningKey, String> {
     let text = read(path)?;

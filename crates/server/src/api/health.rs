@@ -3,7 +3,7 @@
 use crate::doors::DoorsError;
 use crate::refusals;
 use crate::service::Service;
-use crate::work::Due;
+use crate::work::{Due, Waiting};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -36,7 +36,7 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Proble
     let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
     let number = |count: Result<u64, DoorsError>| count.unwrap_or(0);
     let lag = status.head.place.n.saturating_sub(service.maker.follower().cursor());
-    let figures: [(&str, &str, u64); 7] = [
+    let figures: [(&str, &str, u64); 8] = [
         ("kinchaku_journal_records_total", "Records in the journal.", status.head.place.n),
         ("kinchaku_engine_cache_rows", "Rows in the engine's cache.", u64::try_from(status.cache_rows).unwrap_or(0)),
         ("kinchaku_engine_defects_total", "Commands that met a defect since the start.", status.defects),
@@ -46,6 +46,11 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Proble
             status.refusals_counted,
         ),
         ("kinchaku_work_due", "Pieces of due work that wait.", number(service.work.count::<Due>())),
+        (
+            "kinchaku_waiting_for_desk",
+            "Movements, mandates and debts that wait for the desk.",
+            number(service.work.count::<Waiting>()),
+        ),
         ("kinchaku_work_lag_records", "Records of which no work was made yet.", lag),
         (
             "kinchaku_banks_left_alone",

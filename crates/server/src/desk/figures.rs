@@ -1,61 +1,127 @@
 //! The day's figures: what was owed at each day's end and what had to be set aside, and what moved at each bank.
 
-use crate::entrance::Desk;
+use super::people::Desk;
+use crate::query::{self, Page, Query};
 use crate::service::Service;
-use crate::work::{BankDay, DayFigures};
-use axum::Router;
+use crate::work::{BankDay, DayFigures, OURS};
 use axum::extract::State;
-use axum::routing::get;
 use domain::Id;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use web::{Json, Problem};
 
-/// Rows of one list.
-const LIST_MAX: usize = 1_000;
-
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/desk/v1/safeguarding", get(safeguarding))
-        .route("/desk/v1/reconciliation", get(reconciliation))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(safeguarding)).routes(routes!(reconciliation))
 }
 
-async fn safeguarding(State(service): State<Arc<Service>>, _: Desk) -> Result<Json<Value>, Problem> {
-    let days: Vec<DayFigures> = service.work.all(Id::default(), LIST_MAX)?;
-    let data: Vec<Value> = days
-        .iter()
-        .rev()
-        .map(|closed| {
-            json!({
-                "day": closed.day.to_string(),
-                "debt": closed.figures.debt,
-                "cost": closed.figures.cost,
-                "required": closed.figures.required,
-                "prepaid": closed.figures.prepaid,
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "data": data, "next_cursor": null })))
+/// Which page.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// How many, 1 to 100; 20 without it.
+    limit: Option<usize>,
+    /// The `next_cursor` of the page before.
+    cursor: Option<String>,
 }
 
-/// What the books moved at each bank on each day; a bank's own statement must say the same.
-async fn reconciliation(State(service): State<Arc<Service>>, _: Desk) -> Result<Json<Value>, Problem> {
-    let days: Vec<BankDay> = service.work.all(Id::default(), LIST_MAX)?;
-    let data: Vec<Value> = days
-        .iter()
-        .rev()
-        .map(|day| {
-            json!({
-                "day": day.day.to_string(),
-                "bank_code": day.bank.to_string(),
-                "debits": { "count": day.debits, "amount": day.debited },
-                "credits": { "count": day.credits, "amount": day.credited },
-                "given_back": { "count": day.give_backs, "amount": day.given_back },
-                "taken_back": { "count": day.reversals, "amount": day.reversed },
-                "net": day.net(),
-            })
-        })
-        .collect();
-    Ok(Json(json!({ "data": data, "next_cursor": null })))
+/// What had to be set aside at a day's end.
+#[derive(Serialize, ToSchema)]
+pub struct Safeguarded {
+    /// The business date (Asia/Tokyo).
+    day: String,
+    /// What was owed to users of funds transfer, in yen (未達債務).
+    debt: i64,
+    /// What it would cost to execute their rights, in yen.
+    cost: i64,
+    /// What must be set aside, in yen (要履行保証額).
+    required: i64,
+    /// What is unspent of prepaid purses, in yen.
+    prepaid: i64,
+}
+
+/// What the books moved at a bank on a day.
+#[derive(Serialize, ToSchema)]
+pub struct Moved {
+    /// The business date (Asia/Tokyo) on which the books learnt of it.
+    day: String,
+    /// Which bank.
+    bank_code: String,
+    /// Debits of top-ups.
+    debits: Sum,
+    /// Credits of payouts.
+    credits: Sum,
+    /// Debits that were given back.
+    given_back: Sum,
+    /// Debits that the bank took back.
+    taken_back: Sum,
+    /// What the bank owes us for the day, in yen.
+    net: i64,
+}
+
+/// How many, and how much.
+#[derive(Serialize, ToSchema)]
+pub struct Sum {
+    /// How many.
+    count: u64,
+    /// Their sum, in yen.
+    amount: i64,
+}
+
+/// What was owed at each day's end, and what had to be set aside; newest first.
+#[utoipa::path(get, path = "/desk/v1/safeguarding", tag = "figures", params(Which), security(("desk" = [])),
+    responses((status = 200, body = Page<Safeguarded>)))]
+async fn safeguarding(
+    State(service): State<Arc<Service>>,
+    desk: Desk,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<Safeguarded>>, Problem> {
+    desk.check_any()?;
+    let (days, next) = page::<DayFigures>(&service, "safeguarding", &which)?;
+    let shown = |closed: &DayFigures| Safeguarded {
+        day: closed.day.to_string(),
+        debt: closed.figures.debt.amount(),
+        cost: closed.figures.cost.amount(),
+        required: closed.figures.required.amount(),
+        prepaid: closed.figures.prepaid.amount(),
+    };
+    Ok(Json(Page { data: days.iter().map(shown).collect(), next_cursor: next }))
+}
+
+/// What the books moved at each bank on each day, newest first; a bank's own statement must say the same.
+#[utoipa::path(get, path = "/desk/v1/reconciliation", tag = "figures", params(Which), security(("desk" = [])),
+    responses((status = 200, body = Page<Moved>)))]
+async fn reconciliation(
+    State(service): State<Arc<Service>>,
+    desk: Desk,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<Moved>>, Problem> {
+    desk.check_any()?;
+    let (days, next) = page::<BankDay>(&service, "reconciliation", &which)?;
+    let shown = |day: &BankDay| Moved {
+        day: day.day.to_string(),
+        bank_code: day.bank.to_string(),
+        debits: Sum { count: day.debits, amount: day.debited },
+        credits: Sum { count: day.credits, amount: day.credited },
+        given_back: Sum { count: day.give_backs, amount: day.given_back },
+        taken_back: Sum { count: day.reversals, amount: day.reversed },
+        net: day.net(),
+    };
+    Ok(Json(Page { data: days.iter().map(shown).collect(), next_cursor: next }))
+}
+
+/// A page of rows whose ids are in the order of their days, newest first, and the cursor of the next one.
+fn page<T: crate::doors::Door>(
+    service: &Service,
+    list: &str,
+    which: &Which,
+) -> Result<(Vec<T>, Option<String>), Problem> {
+    let limit = query::limit(which.limit)?;
+    let before = which.cursor.as_deref().map(|cursor| query::read_cursor(&service.keys, list, cursor).map(Id));
+    let (rows, next) = service.work.newest::<T>(OURS, before.transpose()?, limit)?;
+    Ok((rows, next.map(|id| query::cursor(&service.keys, list, &id.0))))
 }

@@ -1,51 +1,53 @@
-//! What waits for the desk: movements that the guard holds, mandates whose names are only close, and what a bank contradicted.
+//! What the desk does about movements, mandates and debts that wait for it.
 //!
-//! One person decides what is held; a contradiction takes two: one proposes, another approves the very same.
+//! One person decides what is held, and has a give-back that failed tried again; a contradiction and a write-off take two: one
+//! proposes, another approves the very same.
 
+use super::people::{Desk, Role};
+use crate::api::{Nothing, wallet_id};
 use crate::asked::Asked;
-use crate::entrance::Desk;
 use crate::service::Service;
-use crate::work::{Due, Task};
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::{get, post};
-use domain::Id;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use ledger::Yen;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::bank_answer::Resolution;
+use wallet::wallet::Command as OfWallet;
 use wallet::{Command, GiveBackId, MandateId, PayoutId, Receipt, SendId, TopUpId, mandate, payout, send, top_up};
 use web::{Json, Problem};
 
-/// Rows of one list.
-const LIST_MAX: usize = 1_000;
-
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new()
-        .route("/desk/v1/held", get(held))
-        .route("/desk/v1/movements/{movement}/decision", post(decide))
-        .route("/desk/v1/movements/{movement}/resolution", post(resolve))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new()
+        .routes(routes!(decide))
+        .routes(routes!(resolve))
+        .routes(routes!(give_back))
+        .routes(routes!(write_off))
 }
 
 /// What the desk says of something that is held.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Decide {
+    /// Whether it goes on; otherwise it ends.
     release: bool,
 }
 
 /// How a contradiction is settled.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Resolve {
+    /// How.
     resolution: Word,
     /// Whether this agrees to what another person proposed.
     approve: bool,
 }
 
 /// [`Resolution`] as the API writes it.
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Word {
     /// The bank did what it was asked for.
@@ -58,6 +60,26 @@ pub enum Word {
     Keep,
     /// What was to go back is there already.
     AlreadyReturned,
+}
+
+/// What is written off.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WriteOff {
+    /// All that is owed, in yen.
+    #[schema(value_type = i64, minimum = 1)]
+    amount: Yen,
+    /// Whether this agrees to what another person proposed.
+    approve: bool,
+}
+
+/// What came of it.
+#[derive(Serialize, ToSchema)]
+pub struct Done {
+    /// Its id.
+    id: String,
+    /// How far it is now.
+    status: String,
 }
 
 impl From<Word> for Resolution {
@@ -90,45 +112,23 @@ impl Movement {
     }
 }
 
-async fn held(State(service): State<Arc<Service>>, _: Desk) -> Result<Json<Value>, Problem> {
-    let mut data = Vec::new();
-    for due in service.work.all::<Due>(Id::default(), LIST_MAX)? {
-        let row = match due.task {
-            Task::ReviewTopUp => {
-                let row = service.top_up(TopUpId(due.about)).await?;
-                json!({ "id": row.debit.top_up.to_string(), "kind": "top_up", "amount": row.debit.amount,
-                    "wallet_id": row.debit.wallet.to_string(), "reason": row.review.map(|review| review.reason) })
-            }
-            Task::ReviewPayout => {
-                let row = service.payout(PayoutId(due.about)).await?;
-                json!({ "id": row.credit.payout.to_string(), "kind": "payout", "amount": row.credit.amount,
-                    "wallet_id": row.credit.wallet.to_string(), "reason": row.review.map(|review| review.reason) })
-            }
-            Task::ReviewSend => json!({ "id": SendId(due.about).to_string(), "kind": "send" }),
-            Task::Mandate => {
-                let row = service.mandate(MandateId(due.about)).await?;
-                if row.status != mandate::Status::InReview {
-                    continue;
-                }
-                json!({ "id": MandateId(due.about).to_string(), "kind": "mandate",
-                    "wallet_id": row.wallet.to_string(), "bank_code": row.bank.to_string() })
-            }
-            Task::TopUp | Task::Payout | Task::GiveBack | Task::EndMandate | Task::Authorisation => continue,
-        };
-        let mut row = row;
-        row["deadline"] = due.when.to_string().into();
-        data.push(row);
-    }
-    Ok(Json(json!({ "data": data, "next_cursor": null })))
+/// Who may do what takes two: one role proposes, another approves.
+const fn role(approve: bool) -> Role {
+    if approve { Role::Approver } else { Role::Risk }
 }
 
+/// Decide something that is held: a movement, or a mandate whose names are only nearly the same.
+#[utoipa::path(post, path = "/desk/v1/movements/{movement}/decision", tag = "movements", request_body = Decide,
+    params(("movement" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
+    responses((status = 200, body = Done)))]
 async fn decide(
     State(service): State<Arc<Service>>,
     desk: Desk,
     Path(movement): Path<String>,
     Asked { body, repeat }: Asked<Decide>,
-) -> Result<Json<Value>, Problem> {
-    let (release, by) = (body.release, desk.0);
+) -> Result<Json<Done>, Problem> {
+    desk.check(Role::Risk)?;
+    let (release, by) = (body.release, desk.id);
     let command = match Movement::parse(&movement)? {
         Movement::TopUp(top_up) => Command::TopUp(top_up::Command::DecideHeld { top_up, release, by }),
         Movement::Payout(payout) => Command::Payout(payout::Command::DecideHeld { payout, release, by }),
@@ -140,16 +140,21 @@ async fn decide(
         }
     };
     let request = repeat.by(&service, desk.actor());
-    present(&movement, &service.submit(desk.actor(), Some(request), command).await?)
+    done(&movement, &service.submit(desk.actor(), Some(request), command).await?)
 }
 
+/// Settle what a bank said against what is on record: one person proposes, another approves the same.
+#[utoipa::path(post, path = "/desk/v1/movements/{movement}/resolution", tag = "movements", request_body = Resolve,
+    params(("movement" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
+    responses((status = 200, body = Done)))]
 async fn resolve(
     State(service): State<Arc<Service>>,
     desk: Desk,
     Path(movement): Path<String>,
     Asked { body, repeat }: Asked<Resolve>,
-) -> Result<Json<Value>, Problem> {
-    let (resolution, by) = (Resolution::from(body.resolution), desk.0);
+) -> Result<Json<Done>, Problem> {
+    desk.check(role(body.approve))?;
+    let (resolution, by) = (Resolution::from(body.resolution), desk.id);
     let command = match (Movement::parse(&movement)?, body.approve) {
         (Movement::TopUp(top_up), false) => Command::TopUp(top_up::Command::Propose { top_up, resolution, by }),
         (Movement::TopUp(top_up), true) => {
@@ -161,16 +166,63 @@ async fn resolve(
         (Movement::Send(_) | Movement::Mandate(_), _) => return Err(Problem::not_found()),
     };
     let request = repeat.by(&service, desk.actor());
-    present(&movement, &service.submit(desk.actor(), Some(request), command).await?)
+    done(&movement, &service.submit(desk.actor(), Some(request), command).await?)
 }
 
-fn present(movement: &str, receipt: &Receipt) -> Result<Json<Value>, Problem> {
+/// Have a give-back tried again that the bank could not make: what kept it from doing so is cleared.
+#[utoipa::path(post, path = "/desk/v1/movements/{movement}/give-back", tag = "movements", request_body = Nothing,
+    params(("movement" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
+    responses((status = 200, body = Done)))]
+async fn give_back(
+    State(service): State<Arc<Service>>,
+    desk: Desk,
+    Path(movement): Path<String>,
+    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+) -> Result<Json<Done>, Problem> {
+    desk.check(Role::Risk)?;
+    let top_up: TopUpId = movement.parse().map_err(|_| Problem::not_found())?;
+    let give_back = GiveBackId(service.id());
+    let command = Command::TopUp(top_up::Command::RetryGiveBack { top_up, give_back, by: desk.id });
+    let request = repeat.by(&service, desk.actor());
+    done(&movement, &service.submit(desk.actor(), Some(request), command).await?)
+}
+
+/// Write off all that a holder owes: one person proposes, another approves the same sum.
+#[utoipa::path(post, path = "/desk/v1/wallets/{wallet}/write-off", tag = "wallets", request_body = WriteOff,
+    params(("wallet" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
+    responses((status = 200, body = Done)))]
+async fn write_off(
+    State(service): State<Arc<Service>>,
+    desk: Desk,
+    Path(id): Path<String>,
+    Asked { body, repeat }: Asked<WriteOff>,
+) -> Result<Json<Done>, Problem> {
+    desk.check(role(body.approve))?;
+    let (wallet, amount, by) = (wallet_id(&id)?, body.amount, desk.id);
+    let command = if body.approve {
+        OfWallet::ApproveWriteOff { wallet, amount, by }
+    } else {
+        OfWallet::ProposeWriteOff { wallet, amount, by }
+    };
+    let request = repeat.by(&service, desk.actor());
+    done(&id, &service.submit(desk.actor(), Some(request), Command::Wallet(command)).await?)
+}
+
+fn done(id: &str, receipt: &Receipt) -> Result<Json<Done>, Problem> {
     let status = match receipt {
         Receipt::TopUp { status, .. } => status.name(),
         Receipt::Payout { status, .. } => status.name(),
         Receipt::Send { status, .. } => status.name(),
         Receipt::Mandate { status, .. } => status.name(),
-        _ => return Err(Problem::internal()),
+        Receipt::Wallet { status, .. } => status,
+        Receipt::Holder { .. }
+        | Receipt::Shop { .. }
+        | Receipt::Payment { .. }
+        | Receipt::PaymentCode { .. }
+        | Receipt::Refund { .. }
+        | Receipt::Voucher { .. }
+        | Receipt::Bonus { .. }
+        | Receipt::Switch { .. } => return Err(Problem::internal()),
     };
-    Ok(Json(json!({ "id": movement, "status": status })))
+    Ok(Json(Done { id: id.to_owned(), status: status.to_owned() }))
 }

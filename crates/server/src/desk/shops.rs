@@ -1,44 +1,56 @@
 //! Shops: who takes payments. A shop's token is shown once; a repeat of the request makes another one.
 
+use super::people::{Desk, Role};
 use crate::asked::Asked;
-use crate::entrance::Desk;
 use crate::profile::NAME_CHARACTERS_MAX;
 use crate::service::Service;
 use crate::shops::{PURPOSE, ShopName, ShopToken};
-use axum::Router;
 use axum::extract::State;
-use axum::routing::post;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::{Command, Receipt, ShopId, shop};
 use web::{Json, Problem, chance};
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new().route("/desk/v1/shops", post(open))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(open))
 }
 
 /// A shop that joins.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = ShopOpen)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
+    /// What its customers know it by: 1 to 64 characters.
     name: String,
 }
 
 /// A shop with its token.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ShopOpened)]
 pub struct Opened {
+    /// Its id.
     id: String,
+    /// Its name.
     name: String,
+    /// What it shows when it asks; it is shown once.
     token: String,
 }
 
+/// Open a shop.
+#[utoipa::path(post, path = "/desk/v1/shops", tag = "shops", request_body = Open,
+    params(("Idempotency-Key" = String, Header)), security(("desk" = [])),
+    responses((status = 201, body = Opened)))]
 async fn open(
     State(service): State<Arc<Service>>,
     desk: Desk,
     Asked { body, repeat }: Asked<Open>,
 ) -> Result<(StatusCode, Json<Opened>), Problem> {
+    desk.check(Role::Sales)?;
     let name = body.name.trim().to_owned();
     if name.is_empty() || name.chars().count() > NAME_CHARACTERS_MAX || name.chars().any(char::is_control) {
         return Err(Problem::malformed("A shop's name has 1 to 64 characters.").with("member", "name"));

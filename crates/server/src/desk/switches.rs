@@ -1,20 +1,21 @@
 //! Switches: what stops one function, at one bank or everywhere, for one cohort or everyone. In force when it is answered.
 
+use super::people::{Desk, Person, Role};
 use crate::api::parse_bank;
 use crate::asked::Asked;
-use crate::entrance::Desk;
+use crate::query::Page;
 use crate::refusals::function_name;
 use crate::service::Service;
 use crate::stops::StopNote;
-use axum::Router;
 use axum::extract::{Path, State};
-use axum::routing::{delete, get};
 use domain::Time;
 use http::StatusCode;
 use jiff::Timestamp;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::switches::{Cohort, Command as OfSwitches, Function, KEY, Stop};
 use wallet::{Command, Noun, Receipt, Refusal, Row, SwitchId, Tier};
 use web::{Json, Problem};
@@ -23,60 +24,106 @@ use web::{Json, Problem};
 const REASON_CHARACTERS_MAX: usize = 500;
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new().route("/desk/v1/switches", get(list).post(set)).route("/desk/v1/switches/{switch}", delete(lift))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(list, set)).routes(routes!(lift))
 }
 
 /// What is to be stopped. Without a function: everything; without a bank: wherever; without a cohort: for everyone.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SwitchSet)]
 #[serde(deny_unknown_fields)]
 pub struct Set {
+    /// `open`, `link`, `top_up`, `voucher`, `payment`, `send` or `payout`; without it everything.
     function: Option<String>,
+    /// At which bank; without it everywhere.
     bank_code: Option<String>,
+    /// For whom; without it for everyone.
     #[serde(default)]
     cohort: Whom,
+    /// Why, for everyone to read: 1 to 500 characters.
     reason: String,
 }
 
 /// Whom a stop concerns: all given parts must hold.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = SwitchCohort)]
 #[serde(deny_unknown_fields)]
 pub struct Whom {
+    /// Wallets that were opened from this moment on.
     opened_from: Option<String>,
+    /// Wallets that were opened before this moment.
     opened_before: Option<String>,
+    /// `phone` or `identified`: whoever is not proven so far.
     tier_below: Option<String>,
     /// The domain of the holder's mail address.
     mail_domain: Option<String>,
 }
 
-async fn list(State(service): State<Arc<Service>>, _: Desk) -> Result<Json<Value>, Problem> {
+/// A stop that is in force.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Switch)]
+pub struct Shown {
+    /// Its id.
+    id: String,
+    /// What is stopped; everything without it.
+    function: Option<&'static str>,
+    /// At which bank; everywhere without it.
+    bank_code: Option<String>,
+    /// Whether no cohort is named.
+    for_everyone: bool,
+    /// Since when.
+    since: String,
+    /// Why.
+    reason: Option<String>,
+    /// Who set it.
+    set_by: Option<Person>,
+}
+
+/// A stop that was set.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SwitchIsSet)]
+pub struct IsSet {
+    /// Its id.
+    id: String,
+}
+
+/// What is stopped now.
+#[utoipa::path(get, path = "/desk/v1/switches", tag = "switches", security(("desk" = [])),
+    responses((status = 200, body = Page<Shown>)))]
+async fn list(State(service): State<Arc<Service>>, desk: Desk) -> Result<Json<Page<Shown>>, Problem> {
+    desk.check_any()?;
     let row = service.row(KEY).await?;
     let stops = match row.as_deref() {
         Some(Row::Switches(switches)) => switches.stops.clone(),
         Some(_) | None => Vec::new(),
     };
     let data = stops.iter().map(|stop| present(&service, stop)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Json(json!({ "data": data, "next_cursor": null })))
+    Ok(Json(Page { data, next_cursor: None }))
 }
 
-fn present(service: &Service, stop: &Stop) -> Result<Value, Problem> {
+fn present(service: &Service, stop: &Stop) -> Result<Shown, Problem> {
     let note = service.doors.get::<StopNote>(stop.id.0)?;
-    Ok(json!({
-        "id": stop.id.to_string(),
-        "function": stop.function.map(function_name),
-        "bank_code": stop.bank.map(|bank| bank.to_string()),
-        "for_everyone": stop.cohort == Cohort::default(),
-        "since": stop.since.to_string(),
-        "reason": note.as_ref().map(|note| note.reason.clone()),
-        "set_by": note.map(|note| note.set_by.to_string()),
-    }))
+    Ok(Shown {
+        id: stop.id.to_string(),
+        function: stop.function.map(function_name),
+        bank_code: stop.bank.map(|bank| bank.to_string()),
+        for_everyone: stop.cohort == Cohort::default(),
+        since: stop.since.to_string(),
+        reason: note.as_ref().map(|note| note.reason.clone()),
+        set_by: note.map(|note| service.person(note.set_by)),
+    })
 }
 
+/// Stop something. It is in force when it is answered.
+#[utoipa::path(post, path = "/desk/v1/switches", tag = "switches", request_body = Set,
+    params(("Idempotency-Key" = String, Header)), security(("desk" = [])),
+    responses((status = 201, body = IsSet)))]
 async fn set(
     State(service): State<Arc<Service>>,
     desk: Desk,
     Asked { body, repeat }: Asked<Set>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<IsSet>), Problem> {
+    desk.check(Role::Risk)?;
     let function = body.function.as_deref().map(parse_function).transpose()?;
     let bank = body.bank_code.as_deref().map(parse_bank).transpose()?;
     let cohort = parse_cohort(&service, &body.cohort)?;
@@ -89,17 +136,21 @@ async fn set(
     let Receipt::Switch { id } = service.submit(desk.actor(), Some(request), command).await? else {
         return Err(Problem::internal());
     };
-    let note = StopNote { switch: id, reason, set_by: desk.0, set_at: service.now(), lifted: None };
+    let note = StopNote { switch: id, reason, set_by: desk.id, set_at: service.now(), lifted: None };
     service.doors.insert(&note)?;
-    Ok((StatusCode::CREATED, Json(json!({ "id": id.to_string() }))))
+    Ok((StatusCode::CREATED, Json(IsSet { id: id.to_string() })))
 }
 
+/// Lift a stop.
+#[utoipa::path(delete, path = "/desk/v1/switches/{switch}", tag = "switches", params(("switch" = String, Path)),
+    security(("desk" = [])), responses((status = 204, description = "It is lifted.")))]
 async fn lift(State(service): State<Arc<Service>>, desk: Desk, Path(id): Path<String>) -> Result<StatusCode, Problem> {
+    desk.check(Role::Risk)?;
     let unknown = || crate::refusals::problem(&Refusal::Unknown { noun: Noun::Switch });
     let id: SwitchId = id.parse().map_err(|_| unknown())?;
     service.submit(desk.actor(), None, Command::Switches(OfSwitches::Lift { id })).await?;
     if let Some(note) = service.doors.get::<StopNote>(id.0)? {
-        service.doors.put(&StopNote { lifted: Some((desk.0, service.now())), ..note })?;
+        service.doors.put(&StopNote { lifted: Some((desk.id, service.now())), ..note })?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

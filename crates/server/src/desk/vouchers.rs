@@ -1,16 +1,17 @@
 //! Vouchers: the desk makes codes that a seller hands out for cash. A code is shown once; a repeat says so.
 
+use super::people::{Desk, Role};
 use crate::asked::Asked;
-use crate::entrance::Desk;
 use crate::refusals;
 use crate::service::Service;
-use axum::Router;
 use axum::extract::State;
-use axum::routing::post;
 use http::StatusCode;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 use wallet::{Command, voucher};
 use web::{Json, Problem, chance};
 
@@ -21,33 +22,47 @@ const DAYS_MAX: i64 = 366;
 const DAY_MS: i64 = 86_400_000;
 
 /// The paths of this room.
-pub fn router() -> Router<Arc<Service>> {
-    Router::new().route("/desk/v1/vouchers", post(issue))
+pub fn router() -> OpenApiRouter<Arc<Service>> {
+    OpenApiRouter::new().routes(routes!(issue))
 }
 
 /// A voucher that is made.
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = VoucherIssue)]
 #[serde(deny_unknown_fields)]
 pub struct Issue {
+    /// What it is worth, in yen.
+    #[schema(value_type = i64, minimum = 1)]
     amount: Yen,
-    /// How many days it is good.
+    /// How many days it is good, 1 to 366.
     days: i64,
 }
 
 /// A voucher with its code.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = VoucherIssued)]
 pub struct Issued {
+    /// Its id.
     id: String,
+    /// What its buyer types in; it is shown once.
     code: String,
+    /// What it is worth, in yen.
+    #[schema(value_type = i64)]
     amount: Yen,
+    /// Until when it is good.
     expires_at: String,
 }
 
+/// Make a voucher.
+#[utoipa::path(post, path = "/desk/v1/vouchers", tag = "vouchers", request_body = Issue,
+    params(("Idempotency-Key" = String, Header)), security(("desk" = [])),
+    responses((status = 201, body = Issued)))]
 async fn issue(
     State(service): State<Arc<Service>>,
     desk: Desk,
     Asked { body, repeat }: Asked<Issue>,
 ) -> Result<(StatusCode, Json<Issued>), Problem> {
+    desk.check(Role::Sales)?;
     if !(1..=DAYS_MAX).contains(&body.days) {
         return Err(Problem::malformed("A voucher is good for 1 to 366 days.").with("member", "days"));
     }

@@ -1,11 +1,9 @@
 //! The description as a page: every path with what it takes and gives, and a line to try it. No script, no other host.
 
 use crate::service::Service;
-use axum::extract::State;
 use maud::{Markup, html};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use web::page::{Page, Words};
 
 const TITLE: Words = Words { ja: "API の説明", en: "The API" };
@@ -24,7 +22,7 @@ struct Operation<'a> {
 }
 
 /// The page of `document`.
-pub fn page(State(service): State<Arc<Service>>, document: &Value) -> Page {
+pub fn page(service: &Service, origin: &str, document: &Value) -> Page {
     let mut by_tag: BTreeMap<&str, Vec<Operation<'_>>> = BTreeMap::new();
     for (path, item) in document["paths"].as_object().into_iter().flatten() {
         for (method, is) in item.as_object().into_iter().flatten() {
@@ -38,7 +36,7 @@ pub fn page(State(service): State<Arc<Service>>, document: &Value) -> Page {
         nav { ul { @for tag in by_tag.keys() { li { a href={ "#" (anchor(tag)) } { (tag) } } } } }
         @for (tag, operations) in &by_tag {
             h2 id=(anchor(tag)) { (tag) }
-            @for operation in operations { (shown(document, &service.options.origin, operation)) }
+            @for operation in operations { (shown(document, origin, operation)) }
         }
     };
     let banner = service.options.is_sandbox.then_some(BANNER);

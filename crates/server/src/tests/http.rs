@@ -3,6 +3,7 @@
 mod bad_input;
 mod browser;
 mod desk;
+mod desk_attack;
 mod gateway;
 mod guesses;
 mod links;
@@ -17,5 +18,6 @@ mod sends;
 mod takeover;
 mod till;
 mod top_ups;
+mod waiting;
 mod webhooks;
 mod world;

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use wallet::safeguarding::{Figures, Outstanding};
 use wallet::{BankCode, Event, Policies, payout, top_up};
 
+/// The owner of rows that are nobody's but ours: they are listed by it.
+pub const OURS: Id = Id([0; 16]);
+
 /// What is owed, as far as the cursor has come, on the day that is not closed yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Books {
@@ -40,6 +43,10 @@ impl Door for DayFigures {
 
     fn id(&self) -> Id {
         day_id(self.day, 0)
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(OURS)
     }
 }
 
@@ -86,6 +93,10 @@ impl Door for BankDay {
 
     fn id(&self) -> Id {
         day_id(self.day, self.bank.number())
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(OURS)
     }
 }
 

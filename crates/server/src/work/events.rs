@@ -3,12 +3,13 @@
 
 #![expect(clippy::match_same_arms, reason = "arms that do the same for different reasons stay apart, line by line")]
 
+use super::waiting::{GiveBackOf, Noun};
 use super::{Change, Due, FIRST_TRY_MS, Task};
 use crate::doors::DoorsError;
 use domain::{Id, Time};
 use wallet::bank_answer::Review;
 use wallet::mandate::RevokedBy;
-use wallet::{BankCode, Event, mandate, payment, payout, send, top_up};
+use wallet::{BankCode, Event, GiveBackId, TopUpId, mandate, payment, payout, send, top_up, wallet as wallets};
 
 type Each<'a> = &'a mut dyn FnMut(Change) -> Result<(), DoorsError>;
 
@@ -20,7 +21,8 @@ pub fn of(event: &Event, each: Each<'_>) -> Result<(), DoorsError> {
         Event::Payment(event) => of_payment(event, each),
         Event::Send(event) => of_send(event, each),
         Event::Mandate(event) => of_mandate(event, each),
-        Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) => Ok(()),
+        Event::Wallet(event) => of_wallet(event, each),
+        Event::Refused(_) | Event::Holder(_) | Event::Shop(_) => Ok(()),
         Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) => Ok(()),
     }
 }
@@ -37,25 +39,55 @@ fn asked_for(about: Id, asking: Task, reviewing: Task, bank: BankCode, review: O
     }
 }
 
+const fn give_back(give_back: GiveBackId, top_up: TopUpId) -> Change {
+    Change::GiveBack(GiveBackOf { give_back: give_back.0, top_up })
+}
+
 fn of_top_up(event: &top_up::Event, each: Each<'_>) -> Result<(), DoorsError> {
     use top_up::Event;
     match event {
         Event::Requested { debit, review, .. } => {
             let (about, bank, at) = (debit.top_up.0, debit.bank, debit.accepted);
+            if review.is_some() {
+                each(Change::Wait(about, Noun::TopUp, at))?;
+            }
             each(asked_for(about, Task::TopUp, Task::ReviewTopUp, bank, *review, at))
         }
         // The bank is not in the event: the row of the top-up has it.
-        Event::Released { top_up, at, .. } => each(due(top_up.0, Task::TopUp, None, *at)),
-        Event::Settled { debit, .. } | Event::Ended { debit, .. } | Event::Reversed { debit, .. } => {
+        Event::Released { top_up, at, .. } => {
+            each(Change::Look(top_up.0, *at))?;
+            each(due(top_up.0, Task::TopUp, None, *at))
+        }
+        Event::Settled { debit, at, .. }
+        | Event::Ended { debit, at, .. }
+        | Event::Reversed { debit, at, .. }
+        | Event::GivenBack { debit, at, .. }
+        | Event::TakenBack { debit, at, .. } => {
+            each(Change::Look(debit.top_up.0, *at))?;
             each(Change::Remove(debit.top_up.0))
         }
-        Event::Returned { debit, at, .. } => each(due(debit.top_up.0, Task::GiveBack, Some(debit.bank), *at)),
-        Event::GivenBack { debit, .. } | Event::TakenBack { debit, .. } => each(Change::Remove(debit.top_up.0)),
+        Event::Returned { debit, give_back: id, at, .. } | Event::GiveBackReversed { debit, give_back: id, at, .. } => {
+            each(give_back(*id, debit.top_up))?;
+            each(Change::Look(debit.top_up.0, *at))?;
+            each(due(debit.top_up.0, Task::GiveBack, Some(debit.bank), *at))
+        }
         // Once two people have settled a contradiction, what was to go back may be asked for again.
-        Event::Resolved { top_up, at, .. } => each(due(top_up.0, Task::GiveBack, None, *at)),
-        Event::GiveBackRetried { top_up, at, .. } => each(due(top_up.0, Task::GiveBack, None, *at)),
-        Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } | Event::Mismatched { .. } => Ok(()),
-        Event::GiveBackFailed { .. } | Event::Contradicted { .. } | Event::Proposed { .. } => Ok(()),
+        Event::Resolved { top_up, at, .. } => {
+            each(Change::Look(top_up.0, *at))?;
+            each(due(top_up.0, Task::GiveBack, None, *at))
+        }
+        Event::GiveBackRetried { top_up, give_back: id, at, .. } => {
+            each(give_back(*id, *top_up))?;
+            each(Change::Look(top_up.0, *at))?;
+            each(due(top_up.0, Task::GiveBack, None, *at))
+        }
+        Event::Mismatched { debit, at, .. } => each(Change::Wait(debit.top_up.0, Noun::TopUp, *at)),
+        Event::GiveBackFailed { top_up, at } => {
+            each(Change::Remove(top_up.0))?;
+            each(Change::Wait(top_up.0, Noun::TopUp, *at))
+        }
+        Event::Contradicted { top_up, at, .. } => each(Change::Wait(top_up.0, Noun::TopUp, *at)),
+        Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } | Event::Proposed { .. } => Ok(()),
     }
 }
 
@@ -64,15 +96,26 @@ fn of_payout(event: &payout::Event, each: Each<'_>) -> Result<(), DoorsError> {
     match event {
         Event::Requested { credit, review, .. } => {
             let (about, bank, at) = (credit.payout.0, credit.bank, credit.accepted);
+            if review.is_some() {
+                each(Change::Wait(about, Noun::Payout, at))?;
+            }
             each(asked_for(about, Task::Payout, Task::ReviewPayout, bank, *review, at))
         }
-        Event::Released { payout, at, .. } => each(due(payout.0, Task::Payout, None, *at)),
-        Event::Settled { credit, .. } | Event::Ended { credit, .. } | Event::Returned { credit, .. } => {
+        Event::Released { payout, at, .. } => {
+            each(Change::Look(payout.0, *at))?;
+            each(due(payout.0, Task::Payout, None, *at))
+        }
+        Event::Settled { credit, at, .. }
+        | Event::Ended { credit, at, .. }
+        | Event::Returned { credit, at, .. }
+        | Event::PaidAfterAll { credit, at, .. } => {
+            each(Change::Look(credit.payout.0, *at))?;
             each(Change::Remove(credit.payout.0))
         }
-        Event::PaidAfterAll { credit, .. } => each(Change::Remove(credit.payout.0)),
-        Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } | Event::Mismatched { .. } => Ok(()),
-        Event::Contradicted { .. } | Event::Proposed { .. } | Event::Resolved { .. } => Ok(()),
+        Event::Mismatched { credit, at, .. } => each(Change::Wait(credit.payout.0, Noun::Payout, *at)),
+        Event::Contradicted { payout, at, .. } => each(Change::Wait(payout.0, Noun::Payout, *at)),
+        Event::Resolved { payout, at, .. } => each(Change::Look(payout.0, *at)),
+        Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } | Event::Proposed { .. } => Ok(()),
     }
 }
 
@@ -90,15 +133,30 @@ fn of_payment(event: &payment::Event, each: Each<'_>) -> Result<(), DoorsError> 
 fn of_send(event: &send::Event, each: Each<'_>) -> Result<(), DoorsError> {
     use send::Event;
     match event {
-        Event::Held { sent, review } => each(due(sent.send.0, Task::ReviewSend, None, review.deadline)),
-        Event::Released { send, .. } | Event::GivenBack { send, .. } => each(Change::Remove(send.0)),
+        Event::Held { sent, review } => {
+            each(Change::Wait(sent.send.0, Noun::Send, sent.at))?;
+            each(due(sent.send.0, Task::ReviewSend, None, review.deadline))
+        }
+        Event::Released { send, at, .. } | Event::GivenBack { send, at, .. } => {
+            each(Change::Look(send.0, *at))?;
+            each(Change::Remove(send.0))
+        }
         Event::Completed(_) | Event::PersonCounted { .. } | Event::PersonFreed { .. } => Ok(()),
     }
 }
 
 fn of_mandate(event: &mandate::Event, each: Each<'_>) -> Result<(), DoorsError> {
     use mandate::{Event, Status};
+    if let Event::Decided { mandate, at, .. } | Event::Ended { mandate, at, .. } | Event::Revoked { mandate, at, .. } =
+        event
+    {
+        each(Change::Look(mandate.0, *at))?;
+    }
     match event {
+        Event::Granted { mandate, status: Status::InReview, deadline, at, .. } => {
+            each(Change::Wait(mandate.0, Noun::Mandate, *at))?;
+            each(due(mandate.0, Task::Mandate, None, *deadline))
+        }
         Event::Requested { mandate, deadline, .. } | Event::Granted { mandate, deadline, .. } => {
             each(due(mandate.0, Task::Mandate, None, *deadline))
         }
@@ -119,5 +177,16 @@ fn of_mandate(event: &mandate::Event, each: Each<'_>) -> Result<(), DoorsError> 
         },
         Event::Authenticating { .. } | Event::Collected { .. } => Ok(()),
         Event::ConfirmedByTrueHolder { .. } | Event::RouteEnded { .. } => Ok(()),
+    }
+}
+
+/// A debt that one person wants to write off waits for another.
+fn of_wallet(event: &wallets::Event, each: Each<'_>) -> Result<(), DoorsError> {
+    use wallets::Event;
+    match event {
+        Event::WriteOffProposed { wallet, at, .. } => each(Change::Wait(wallet.0, Noun::Wallet, *at)),
+        Event::WrittenOff { wallet, at, .. } | Event::Collected { wallet, at, .. } => each(Change::Look(wallet.0, *at)),
+        Event::Opened { .. } | Event::Frozen { .. } | Event::Unfrozen { .. } | Event::Closed { .. } => Ok(()),
+        Event::Linked { .. } | Event::BonusLapsed { .. } => Ok(()),
     }
 }

@@ -1,16 +1,18 @@
-//! Doing what is due: one turn for each bank, beside one another, and one for what concerns no bank.
+//! Doing what is due: a turn in each lane, beside one another, each at its own speed.
 //!
 //! Whatever fails comes again later, twice as late each time, for as long as it takes: a movement whose outcome nobody knows is
-//! never given up here. A bank that gave no answer several times in a row is left alone for a while, and then asked once.
+//! never given up here. A turn ends at the first silence. A bank that gave no answer several times in a row is left alone for
+//! a while, and then asked once.
 
+use super::lanes::{Lane, Turn};
+use super::waiting::{UNANSWERED_MIN, Waiting};
 use super::{Due, Task};
 use crate::banking::Asked;
 use crate::entrance::SYSTEM;
 use crate::service::Service;
-use domain::Time;
+use domain::{Id, Time};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use tokio::task::JoinSet;
 use wallet::{
     BankCode, Command, MandateId, PaymentId, PayoutId, SendId, TopUpId, mandate, payment, payout, send, top_up,
 };
@@ -22,8 +24,8 @@ const ASK_MS_MAX: u64 = 5_000;
 const WAIT_MS_MIN: i64 = 2_000;
 /// The longest wait.
 const WAIT_MS_MAX: i64 = 15 * 60 * 1_000;
-/// Work at one bank in one step.
-const BANK_TASKS_MAX: usize = 16;
+/// Work in one lane in one turn.
+const LANE_TASKS_MAX: usize = 16;
 /// Records that one step reads at a time, in pages of the follower.
 const PAGES_MAX: usize = 4;
 /// Questions without an answer in a row after which a bank is left alone.
@@ -46,6 +48,13 @@ impl Breakers {
     pub fn pause(&self, bank: BankCode, now: Time) -> Option<Time> {
         let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         breakers.get(&bank).and_then(|silence| silence.until).filter(|until| now < *until)
+    }
+
+    /// How much may be asked of a bank in one turn: of one that was left alone, a single question.
+    fn questions(&self, bank: BankCode) -> usize {
+        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_shut = breakers.get(&bank).is_some_and(|silence| silence.until.is_some());
+        if is_shut { 1 } else { LANE_TASKS_MAX }
     }
 
     /// What asking a bank came to. After a pause, one more silence begins the next one.
@@ -93,27 +102,80 @@ impl Service {
         Ok(usize::try_from(maker.cursor() - before).unwrap_or(usize::MAX))
     }
 
-    /// Does what is due at `now`, at most `budget` things.
+    /// Does what is due at `now`, about `budget` things, and waits until every lane is quiet.
     pub async fn work_due(self: &Arc<Self>, now: Time, budget: usize) -> Result<web::Due, Problem> {
-        let made = self.make_work().await?;
-        let mut turns: BTreeMap<Option<BankCode>, Vec<Due>> = BTreeMap::new();
-        for due in self.work.due::<Due>(now, budget)? {
-            let due = self.with_bank(due).await?;
-            let turn = turns.entry(due.bank).or_default();
-            if turn.len() < BANK_TASKS_MAX {
-                turn.push(due);
+        let done = self.begin_work(now, budget).await?;
+        self.lanes.rest().await;
+        Ok(web::Due { done, next: self.next_work(now)? })
+    }
+
+    /// Begins what is due at `now`, and waits for nobody: a bank that does not answer holds up its own lane alone.
+    pub async fn work_begun(self: &Arc<Self>, now: Time, budget: usize) -> Result<web::Due, Problem> {
+        let done = self.begin_work(now, budget).await?;
+        Ok(web::Due { done, next: self.next_work(now)? })
+    }
+
+    async fn begin_work(self: &Arc<Self>, now: Time, budget: usize) -> Result<usize, Problem> {
+        let mut done = self.make_work().await?;
+        done += self.look_at_waiting(now, budget).await?;
+        let mut left = budget;
+        for (owner, first) in self.work.owners::<Due>()? {
+            if left == 0 || first > now {
+                continue;
+            }
+            let Some(turn) = self.lanes.enter(owner) else { continue };
+            let bank = bank_of(owner);
+            if bank.is_some_and(|bank| self.breakers.pause(bank, now).is_some()) {
+                continue;
+            }
+            let most = bank.map_or(LANE_TASKS_MAX, |bank| self.breakers.questions(bank));
+            let tasks: Vec<Due> = self.work.due_of(owner, now, most.min(left))?;
+            left -= tasks.len();
+            done += tasks.len();
+            let service = Arc::clone(self);
+            tokio::spawn(async move { service.take_turn(turn, tasks).await });
+        }
+        Ok(done)
+    }
+
+    /// When the next lane has something to do that is not at work.
+    fn next_work(&self, now: Time) -> Result<Option<Time>, Problem> {
+        let mut next = None;
+        for (owner, first) in self.work.owners::<Due>()? {
+            if self.lanes.is_busy(owner) {
+                continue;
+            }
+            let until = bank_of(owner).and_then(|bank| self.breakers.pause(bank, now));
+            let at = until.map_or(first, |until| until.max(first));
+            next = Some(next.map_or(at, |next: Time| next.min(at)));
+        }
+        Ok(next)
+    }
+
+    async fn take_turn(&self, _turn: Turn, tasks: Vec<Due>) {
+        for due in tasks {
+            let asked = match self.with_bank(due).await {
+                Ok(named) if Lane::of(&named) != Lane::of(&due) => {
+                    // Its bank is known now: it goes on in that lane.
+                    self.move_over(due, named);
+                    continue;
+                }
+                Ok(due) => self.act(due).await,
+                Err(problem) => Err(problem),
+            };
+            let asked = asked.unwrap_or_else(|problem| {
+                tracing::warn!(%problem, task = ?due.task, "due work failed");
+                Asked::NoAnswer
+            });
+            let now = self.now();
+            if let Lane::Bank(bank) = Lane::of(&due) {
+                self.breakers.heard(bank, asked, now);
+            }
+            self.settle(due, asked, now);
+            if asked == Asked::NoAnswer && Lane::of(&due) != Lane::Ours {
+                return;
             }
         }
-        let mut working = JoinSet::new();
-        for (bank, turn) in turns {
-            let service = Arc::clone(self);
-            working.spawn(async move { service.take_turn(bank, turn, now).await });
-        }
-        let mut done = made;
-        while let Some(turn) = working.join_next().await {
-            done += turn.unwrap_or(0);
-        }
-        Ok(web::Due { done, next: self.work.next::<Due>()? })
     }
 
     /// The bank of a row whose event did not name it.
@@ -126,30 +188,11 @@ impl Service {
         Ok(Due { bank, ..due })
     }
 
-    async fn take_turn(&self, bank: Option<BankCode>, turn: Vec<Due>, now: Time) -> usize {
-        let mut done = 0;
-        for due in turn {
-            if let Some(until) = bank.and_then(|bank| self.breakers.pause(bank, now)) {
-                // Left alone: its work waits until then, and nobody else's does.
-                self.put_off(due, until);
-                done += 1;
-                continue;
-            }
-            match self.act(due).await {
-                Ok(asked) => {
-                    if let Some(bank) = bank {
-                        self.breakers.heard(bank, asked, now);
-                    }
-                    self.settle(due, asked, now);
-                }
-                Err(problem) => {
-                    tracing::warn!(%problem, task = ?due.task, "due work failed");
-                    self.settle(due, Asked::NoAnswer, now);
-                }
-            }
-            done += 1;
-        }
-        done
+    fn move_over(&self, due: Due, named: Due) {
+        note(self.work.change(|doors| match doors.get::<Due>(due.about)? {
+            Some(kept) if kept == due => doors.put(&named),
+            Some(_) | None => Ok(()),
+        }));
     }
 
     /// One piece of work.
@@ -191,18 +234,30 @@ impl Service {
             }),
             Asked::Open | Asked::NoAnswer | Asked::Elsewhere => {
                 let wait_ms = WAIT_MS_MAX.min(WAIT_MS_MIN << due.attempts.min(16));
-                return self.put_off(Due { attempts: due.attempts + 1, ..due }, now.plus_milliseconds(wait_ms));
+                let when = now.plus_milliseconds(wait_ms);
+                return self.put_off(Due { attempts: due.attempts + 1, when, ..due }, now);
             }
         };
         note(kept);
     }
 
-    fn put_off(&self, due: Due, until: Time) {
-        note(self.work.change(|doors| match doors.get::<Due>(due.about)? {
-            Some(kept) if kept.task == due.task => doors.put(&Due { when: until, ..due }),
-            Some(_) | None => Ok(()),
+    /// Later. What was asked for often enough is shown to the desk.
+    fn put_off(&self, due: Due, now: Time) {
+        note(self.work.change(|doors| {
+            if doors.get::<Due>(due.about)?.is_none_or(|kept| kept.task != due.task) {
+                return Ok(());
+            }
+            if let Some(noun) = due.asks_about().filter(|_| due.attempts == UNANSWERED_MIN) {
+                doors.put(&Waiting { about: due.about, noun, since: now, look: Some(now) })?;
+            }
+            doors.put(&due)
         }));
     }
+}
+
+/// The bank whose lane is kept under `owner`.
+fn bank_of(owner: Id) -> Option<BankCode> {
+    u16::try_from(owner.number()).ok().and_then(BankCode::new)
 }
 
 /// A row that could not be written is done once more.

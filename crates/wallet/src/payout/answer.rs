@@ -107,6 +107,22 @@ pub(super) fn sent_back(rows: Rows<'_>, row: &Payout, amount: Yen, moment: Momen
     }
 }
 
+/// The gateway, which heard the bank's words in their order, calls this one a contradiction. What agrees with what is on
+/// record here is none: two people may have settled it since.
+pub(super) fn contradict(row: &Payout, claim: Claim, moment: Moment) -> Decided {
+    let amount = row.credit.amount;
+    let is_on_record = match (row.status, claim) {
+        (Status::Settled, Claim::Moved(moved)) => moved == amount,
+        (Status::Returned, Claim::Moved(moved) | Claim::TakenBack(moved) | Claim::CameBack(moved)) => moved == amount,
+        (Status::Declined | Status::Cancelled | Status::Returned, Claim::NotMoved) => true,
+        (Status::Declined | Status::Cancelled, Claim::TakenBack(_) | Claim::CameBack(_)) => true,
+        (Status::Held | Status::Pending | Status::InDoubt, _)
+        | (Status::Settled, Claim::NotMoved | Claim::TakenBack(_) | Claim::CameBack(_))
+        | (Status::Declined | Status::Cancelled, Claim::Moved(_)) => false,
+    };
+    if is_on_record { row.silent() } else { row.contradicted(claim, moment) }
+}
+
 impl Payout {
     /// How it ends when the bank did not pay.
     pub(super) const fn status_without_payment(&self) -> Status {

@@ -6,7 +6,7 @@
 
 use super::story::{Story, number_of, wallet_of, yen};
 use super::world::holder;
-use crate::bank_answer::{Answer, AnswerSource, Outcome, Resolution};
+use crate::bank_answer::{Answer, AnswerSource, Claim, Outcome, Resolution};
 use crate::ids::{BankAccountId, BankCode, GiveBackId, MandateId, PayoutId, StaffId, TopUpId};
 use crate::mandate::{self, Grant, NameGrade, RevokedBy, Why};
 use crate::{Command, Policies, Policy, chart, payout, top_up};
@@ -313,6 +313,14 @@ fn top_up_deed(top_up: TopUpId, words: &[&str]) -> Option<top_up::Command> {
         ["bank", "gave", "back", "again"] => {
             top_up::Command::AnswerGiveBack { top_up, give_back: GiveBackId(Id::from_number(8)), done: true }
         }
+        [name, "approves", how, "anew"] => {
+            let give_back = GiveBackId(Id::from_number(8));
+            top_up::Command::Approve { top_up, resolution: resolution(how), by: staff(name), give_back }
+        }
+        ["gateway", "says", what, amount] => top_up::Command::Contradict { top_up, claim: claim(what, amount) },
+        ["give-back", "of", amount, "comes", "back"] => {
+            top_up::Command::ReverseGiveBack { top_up, give_back, amount: yen(amount) }
+        }
         ["bank", "cannot", "give", "back"] => top_up::Command::AnswerGiveBack { top_up, give_back, done: false },
         [name, "proposes", how] => top_up::Command::Propose { top_up, resolution: resolution(how), by: staff(name) },
         [name, "approves", how] => {
@@ -330,10 +338,21 @@ fn payout_deed(payout: PayoutId, words: &[&str]) -> Option<payout::Command> {
         ["desk", "releases"] => payout::Command::DecideHeld { payout, release: true, by: staff("ann") },
         ["desk", "gives", "up"] => payout::Command::DecideHeld { payout, release: false, by: staff("ann") },
         ["nobody", "looks"] => payout::Command::ExpireHeld { payout },
+        ["gateway", "says", what, amount] => payout::Command::Contradict { payout, claim: claim(what, amount) },
         [name, "proposes", how] => payout::Command::Propose { payout, resolution: resolution(how), by: staff(name) },
         [name, "approves", how] => payout::Command::Approve { payout, resolution: resolution(how), by: staff(name) },
         _ => return None,
     })
+}
+
+/// What a bank says against what it had said.
+fn claim(what: &str, amount: &str) -> Claim {
+    match what {
+        "moved" => Claim::Moved(yen(amount)),
+        "none-of" => Claim::NotMoved,
+        "took-back" => Claim::TakenBack(yen(amount)),
+        other => panic!("how does a bank say {other}?"),
+    }
 }
 
 /// A status, and whether the desk must look.

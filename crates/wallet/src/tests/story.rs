@@ -30,7 +30,7 @@ pub(crate) fn check(story: &str) {
 /// A story that is being told.
 pub(crate) struct Story {
     pub(crate) world: World,
-    last_id: u128,
+    pub(super) last_id: u128,
     names: BTreeMap<String, Id>,
     pub(crate) last_payment: PaymentId,
     last_send: SendId,

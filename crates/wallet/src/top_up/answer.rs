@@ -182,6 +182,46 @@ pub(super) fn reverse(rows: Rows<'_>, row: &TopUp, amount: Yen, moment: Moment) 
     }
 }
 
+/// The gateway, which heard the bank's words in their order, calls this one a contradiction. What agrees with what is on
+/// record here is none: two people may have settled it since.
+pub(super) fn contradict(row: &TopUp, claim: Claim, moment: Moment) -> Decided {
+    let amount = row.debit.amount;
+    let given_back = row.give_back.map(|given| given.amount);
+    let is_on_record = match (row.status, claim) {
+        (Status::Settled, Claim::Moved(moved)) | (Status::Reversed, Claim::Moved(moved) | Claim::TakenBack(moved)) => {
+            moved == amount
+        }
+        (Status::Declined | Status::Cancelled | Status::Reversed, Claim::NotMoved) => true,
+        (Status::Declined | Status::Cancelled, Claim::TakenBack(_)) => true,
+        (Status::Returned, Claim::Moved(moved)) => given_back == Some(moved),
+        (Status::Held | Status::Pending | Status::InDoubt, _)
+        | (Status::Settled | Status::Returned, Claim::NotMoved | Claim::TakenBack(_))
+        | (Status::Declined | Status::Cancelled, Claim::Moved(_))
+        | (_, Claim::CameBack(_)) => false,
+    };
+    if is_on_record { row.silent() } else { row.contradicted(claim, moment) }
+}
+
+/// What was given back did not stay. Before it was confirmed that is a give-back that could not be made; afterwards it is a
+/// contradiction. Refusals in order: nothing goes back, another give-back.
+pub(super) fn reverse_give_back(row: &TopUp, id: GiveBackId, amount: Yen, moment: Moment) -> Decided {
+    let Some(give_back) = row.give_back else { return Err(row.wrong_status()) };
+    if row.give_backs_failed.contains(&id) {
+        return row.silent();
+    }
+    if give_back.id != id {
+        return Err(Refusal::Unknown { noun: Noun::GiveBack });
+    }
+    match give_back.status {
+        GiveBackStatus::Done => row.contradicted(Claim::CameBack(amount), moment),
+        GiveBackStatus::Pending if row.is_flagged() => row.contradicted(Claim::CameBack(amount), moment),
+        GiveBackStatus::Pending => {
+            row.done(Event::GiveBackFailed { top_up: row.debit.top_up, at: moment.now }, row.status)
+        }
+        GiveBackStatus::Failed | GiveBackStatus::TakenBack => row.silent(),
+    }
+}
+
 impl TopUp {
     fn reversed(&self, wallet: &Wallet, moment: Moment) -> Decided {
         self.done(self.reversal(wallet, moment), Status::Reversed)

@@ -96,16 +96,27 @@ fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> 
         | (Status::Declined | Status::Cancelled | Status::Returned | Status::Reversed, Resolution::Keep) => true,
         (Status::Declined | Status::Cancelled, Resolution::Return) => row.claims.moved().is_some(),
         (Status::Returned, Resolution::AlreadyReturned) => is_taken_back(row),
+        (Status::Returned, Resolution::Return) => came_back(row),
         (Status::Held | Status::Pending | Status::InDoubt, Resolution::Keep | Resolution::AlreadyReturned)
         | (Status::Settled, Resolution::Settle | Resolution::Return | Resolution::AlreadyReturned)
         | (
             Status::Declined | Status::Cancelled,
             Resolution::Settle | Resolution::Decline | Resolution::AlreadyReturned,
         )
-        | (Status::Reversed, Resolution::AlreadyReturned)
-        | (Status::Returned | Status::Reversed, Resolution::Settle | Resolution::Decline | Resolution::Return) => false,
+        | (Status::Returned, Resolution::Settle | Resolution::Decline)
+        | (
+            Status::Reversed,
+            Resolution::Settle | Resolution::Decline | Resolution::Return | Resolution::AlreadyReturned,
+        ) => false,
     };
     if row.is_flagged() && fits { Ok(()) } else { Err(row.wrong_status()) }
+}
+
+/// Whether what was given back did not stay in the account, and there is an id left to give it back under.
+fn came_back(row: &TopUp) -> bool {
+    let is_done = row.give_back.is_some_and(|given| given.status == GiveBackStatus::Done);
+    let is_claimed = row.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
+    is_done && is_claimed && row.give_backs_failed.len() < GIVE_BACKS_FAILED_MAX
 }
 
 /// Whether the bank says that it took back itself what waits to be given back, or that it never had it.
@@ -119,7 +130,7 @@ fn is_taken_back(row: &TopUp) -> bool {
     })
 }
 
-/// Refusals in order: nothing to settle or not in that way, not what was proposed, the same person.
+/// Refusals in order: nothing to settle or not in that way, not what was proposed, the same person, the give-back's id taken.
 pub(super) fn approve(
     rows: Rows<'_>,
     row: &TopUp,
@@ -135,6 +146,11 @@ pub(super) fn approve(
         Some(proposal) if proposal.by == by => return Err(Refusal::SecondPersonNeeded),
         Some(_) => {}
     }
+    let is_taken =
+        row.give_back.is_some_and(|given| given.id == give_back) || row.give_backs_failed.contains(&give_back);
+    if row.status == Status::Returned && resolution == Resolution::Return && is_taken {
+        return Err(Refusal::IdTaken { noun: Noun::GiveBack });
+    }
     let moves = match resolution {
         Resolution::Keep => None,
         Resolution::AlreadyReturned => row.give_back.map(|given| {
@@ -142,6 +158,10 @@ pub(super) fn approve(
             (event, Status::Returned)
         }),
         Resolution::Settle => Some(credit(rows, row, None, give_back, moment)?),
+        Resolution::Return if row.status == Status::Returned => row.give_back.map(|given| {
+            let event = Event::GiveBackReversed { debit: row.debit, amount: given.amount, give_back, at: moment.now };
+            (event, Status::Returned)
+        }),
         Resolution::Return => Some((returned(row, debited(row), give_back, None, moment.now), Status::Returned)),
         Resolution::Decline if row.status == Status::Settled => {
             Some((row.reversal(wallet_of(rows, row)?, moment), Status::Reversed))

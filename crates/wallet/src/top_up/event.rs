@@ -197,6 +197,17 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// What was given back came back, and is given back once more.
+    GiveBackReversed {
+        /// The debit.
+        debit: Debit,
+        /// How much.
+        amount: Yen,
+        /// The new id.
+        give_back: GiveBackId,
+        /// When.
+        at: Time,
+    },
 }
 
 impl Debit {
@@ -255,6 +266,7 @@ impl Event {
                 debit.counted(&mut |counted| each(Effect::Uncount(Counted { day, ..counted })));
             }
             Self::Mismatched { debit, debited, .. } => single(debit.clearing(), debit.suspense(), *debited, each),
+            Self::GiveBackReversed { debit, amount, .. } => single(debit.clearing(), debit.suspense(), *amount, each),
             Self::Returned { debit, held, suspended, debited, .. } => {
                 if *held {
                     each(debit.credit(Step::Release));
@@ -290,6 +302,7 @@ impl Event {
             | Self::Returned { debit, .. }
             | Self::GivenBack { debit, .. }
             | Self::TakenBack { debit, .. }
+            | Self::GiveBackReversed { debit, .. }
             | Self::Reversed { debit, .. } => debit.top_up,
             Self::Released { top_up, .. }
             | Self::Asked { top_up, .. }
@@ -328,7 +341,7 @@ impl Event {
             }
             Self::Requested { .. } | Self::Ended { .. } | Self::Returned { .. } | Self::Settled { .. } => {}
             Self::Mismatched { .. } | Self::GivenBack { .. } | Self::GiveBackFailed { .. } => {}
-            Self::TakenBack { .. } | Self::GiveBackRetried { .. } => {}
+            Self::TakenBack { .. } | Self::GiveBackRetried { .. } | Self::GiveBackReversed { .. } => {}
             Self::Reversed { .. } | Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } => {}
             Self::CancelWished { .. } | Self::Contradicted { .. } => {}
             Self::Proposed { .. } | Self::Resolved { .. } => {}
@@ -374,7 +387,9 @@ impl Event {
             Self::GivenBack { .. } => top_up.give_back_is(GiveBackStatus::Done),
             Self::TakenBack { .. } => top_up.give_back_is(GiveBackStatus::TakenBack),
             Self::GiveBackFailed { .. } => top_up.give_back_is(GiveBackStatus::Failed),
-            Self::GiveBackRetried { give_back, .. } => top_up.give_back_is_retried(*give_back),
+            Self::GiveBackRetried { give_back, .. } | Self::GiveBackReversed { give_back, .. } => {
+                top_up.give_back_is_retried(*give_back);
+            }
             Self::Reversed { held, .. } => {
                 top_up.mismatch = None;
                 top_up.pass(if *held { &OPEN } else { &[Status::Settled] }, Status::Reversed);

@@ -56,7 +56,7 @@ impl Trouble {
     pub fn claimed(&self) -> Option<i64> {
         let moved = |claim: &Claim| match claim {
             Claim::Moved(amount) => Some(amount.amount()),
-            Claim::NotMoved | Claim::TakenBack(_) => None,
+            Claim::NotMoved | Claim::TakenBack(_) | Claim::CameBack(_) => None,
         };
         self.claims.iter().filter_map(moved).next_back()
     }

@@ -61,7 +61,7 @@ impl Oracle {
         };
         let wrong = Why::Status(Noun::Payout);
         match command {
-            Command::Request(_) => {}
+            Command::Request(_) | Command::Contradict { .. } => {}
             Command::DecideHeld { release, .. } => {
                 reasons.add(row.status != Status::Held, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::Payout));
@@ -183,6 +183,7 @@ impl Oracle {
             Command::Cancel { .. } if row.status == Status::Held => self.end_payout(id, &mut row, Status::Cancelled),
             Command::Cancel { .. } => row.cancel_wished |= row.is_asked(),
             Command::Return { amount, .. } => self.sent_back(id, &mut row, *amount),
+            Command::Contradict { claim, .. } => contradict(&mut row, *claim),
             Command::Propose { resolution, by, .. } => row.trouble.proposal = Some((*resolution, *by)),
             Command::Approve { resolution, .. } => self.resolve_payout(id, &mut row, *resolution),
         }
@@ -386,6 +387,21 @@ fn fits(row: &Payout, how: Resolution) -> bool {
     row.trouble.any() && way
 }
 
+/// What the gateway calls a contradiction is one, unless it is what is on record.
+fn contradict(row: &mut Payout, claim: Claim) {
+    let ended = matches!(row.status, Status::Declined | Status::Cancelled);
+    let is_on_record = match claim {
+        Claim::Moved(moved) => matches!(row.status, Status::Settled | Status::Returned) && moved.amount() == row.amount,
+        Claim::NotMoved => ended || row.status == Status::Returned,
+        Claim::TakenBack(amount) | Claim::CameBack(amount) => {
+            ended || (row.status == Status::Returned && amount.amount() == row.amount)
+        }
+    };
+    if !is_on_record {
+        row.trouble.claims(claim);
+    }
+}
+
 fn payout_of(command: &Command) -> PayoutId {
     match command {
         Command::Request(request) => request.payout,
@@ -395,6 +411,7 @@ fn payout_of(command: &Command) -> PayoutId {
         | Command::Answer { payout, .. }
         | Command::Cancel { payout, .. }
         | Command::Return { payout, .. }
+        | Command::Contradict { payout, .. }
         | Command::Propose { payout, .. }
         | Command::Approve { payout, .. } => *payout,
     }

@@ -58,7 +58,7 @@ impl Oracle {
         };
         let wrong = Why::Status(Noun::TopUp);
         match command {
-            Command::Request(_) => {}
+            Command::Request(_) | Command::Contradict { .. } => {}
             Command::DecideHeld { release, .. } => {
                 reasons.add(row.status != Status::Held, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
@@ -83,14 +83,15 @@ impl Oracle {
                 reasons.add(held && row.trouble.any(), Why::Contradiction(Noun::TopUp));
                 reasons.add(!row.is_open() && row.status != Status::Cancelled, wrong);
             }
-            Command::AnswerGiveBack { give_back, .. } => {
+            Command::AnswerGiveBack { give_back, .. } | Command::ReverseGiveBack { give_back, .. } => {
                 reasons.add(row.give_back.is_none(), wrong);
                 if row.backs_failed.contains(give_back) {
                     return;
                 }
                 let other = row.give_back.is_some_and(|(id, _, _)| id != *give_back);
                 reasons.add(other, Why::Unknown(Noun::GiveBack));
-                let waits = row.give_back.is_some_and(|(_, _, is_done)| !is_done);
+                let is_answer = matches!(command, Command::AnswerGiveBack { .. });
+                let waits = is_answer && row.give_back.is_some_and(|(_, _, is_done)| !is_done);
                 reasons.add(waits && row.trouble.any(), Why::Contradiction(Noun::TopUp));
             }
             Command::RetryGiveBack { give_back, .. } => {
@@ -103,8 +104,12 @@ impl Oracle {
                 reasons.add(too_often, Why::Limit { limit: Limit::GiveBacks, left: 0 });
             }
             Command::Propose { resolution, .. } => reasons.add(!fits(row, *resolution), wrong),
-            Command::Approve { resolution, by, .. } => {
+            Command::Approve { resolution, by, give_back, .. } => {
                 reasons.add(!fits(row, *resolution), wrong);
+                let again = row.status == Status::Returned && *resolution == Resolution::Return;
+                let is_present = row.give_back.is_some_and(|(id, _, _)| id == *give_back);
+                let is_taken = again && (is_present || row.backs_failed.contains(give_back));
+                reasons.add(is_taken, Why::IdTaken(Noun::GiveBack));
                 row.trouble.approve_reasons(*resolution, *by, Noun::TopUp, reasons);
             }
         }
@@ -204,6 +209,8 @@ impl Oracle {
                     self.books.pay(chart::suspense(Some(row.bank)), clearing, *amount);
                 }
             }
+            Command::Contradict { claim, .. } => contradict(&mut row, *claim),
+            Command::ReverseGiveBack { give_back, amount, .. } => reverse_give_back(&mut row, *give_back, *amount),
             Command::Propose { resolution, by, .. } => row.trouble.proposal = Some((*resolution, *by)),
             Command::Approve { resolution, give_back, .. } => {
                 self.resolve_top_up(id, &mut row, *resolution, *give_back, moment.now);
@@ -339,6 +346,15 @@ impl Oracle {
         self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), debited);
     }
 
+    /// What was given back came back, and waits again.
+    fn give_back_again(&mut self, row: &mut TopUp, back: GiveBackId) {
+        if let Some((id, amount, is_done)) = &mut row.give_back {
+            row.backs_failed.push(std::mem::replace(id, back));
+            *is_done = false;
+            self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), *amount);
+        }
+    }
+
     fn reverse_top_up(&mut self, id: TopUpId, row: &mut TopUp, amount: Yen) {
         let whole = row.trouble.mismatch.unwrap_or(row.amount) == amount.amount();
         match row.status {
@@ -386,6 +402,7 @@ impl Oracle {
                 }
             }
             Resolution::Settle => self.credit_top_up(id, row, back, now),
+            Resolution::Return if row.status == Status::Returned => self.give_back_again(row, back),
             Resolution::Return => self.return_top_up(id, row, debited, back),
             Resolution::Decline if open => self.end_top_up(id, row, row.end_without_debit()),
             Resolution::Decline => self.undo_top_up(id, row),
@@ -438,6 +455,39 @@ impl TopUp {
     }
 }
 
+/// What the gateway calls a contradiction is one, unless it is what is on record.
+fn contradict(row: &mut TopUp, claim: Claim) {
+    let back = row.give_back.map(|(_, amount, _)| amount);
+    let is_on_record = match claim {
+        Claim::Moved(moved) => match row.status {
+            Status::Settled | Status::Reversed => moved.amount() == row.amount,
+            Status::Returned => back == Some(moved.amount()),
+            Status::Held | Status::Pending | Status::InDoubt | Status::Declined | Status::Cancelled => false,
+        },
+        Claim::NotMoved => matches!(row.status, Status::Declined | Status::Cancelled | Status::Reversed),
+        Claim::TakenBack(taken) => {
+            let is_gone = row.status == Status::Reversed && taken.amount() == row.amount;
+            is_gone || matches!(row.status, Status::Declined | Status::Cancelled)
+        }
+        Claim::CameBack(_) => false,
+    };
+    if !is_on_record {
+        row.trouble.claims(claim);
+    }
+}
+
+fn reverse_give_back(row: &mut TopUp, back: GiveBackId, amount: Yen) {
+    let Some((id, _, is_done)) = row.give_back.filter(|_| !row.backs_failed.contains(&back)) else { return };
+    if row.taken_back.is_some() || row.back_failed.is_some() {
+        return;
+    }
+    if is_done || row.trouble.any() {
+        row.trouble.claims(Claim::CameBack(amount));
+    } else {
+        row.back_failed = Some(id);
+    }
+}
+
 /// Whether there is something to settle, in this way.
 fn fits(row: &TopUp, how: Resolution) -> bool {
     let way = match how {
@@ -445,7 +495,10 @@ fn fits(row: &TopUp, how: Resolution) -> bool {
         Resolution::Decline => row.is_open() || row.status == Status::Settled,
         Resolution::Return => {
             let ended = matches!(row.status, Status::Declined | Status::Cancelled);
-            row.is_open() || (ended && row.trouble.claimed().is_some())
+            let is_claimed = row.trouble.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
+            let is_done = row.give_back.is_some_and(|(_, _, is_done)| is_done) && row.taken_back.is_none();
+            let came_back = is_claimed && is_done && row.backs_failed.len() < GIVE_BACKS_FAILED_MAX;
+            row.is_open() || (ended && row.trouble.claimed().is_some()) || (row.status == Status::Returned && came_back)
         }
         Resolution::Keep => !row.is_open(),
         Resolution::AlreadyReturned => row.give_back.is_some_and(|(_, amount, is_done)| {
@@ -466,6 +519,8 @@ fn top_up_of(command: &Command) -> TopUpId {
         | Command::Answer { top_up, .. }
         | Command::Cancel { top_up, .. }
         | Command::Reverse { top_up, .. }
+        | Command::Contradict { top_up, .. }
+        | Command::ReverseGiveBack { top_up, .. }
         | Command::AnswerGiveBack { top_up, .. }
         | Command::RetryGiveBack { top_up, .. }
         | Command::Propose { top_up, .. }

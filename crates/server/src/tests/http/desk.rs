@@ -9,7 +9,8 @@ use wallet::{Context, Policies, Policy};
 
 const DESK: &str = "http://desk.localhost:8080/desk/v1";
 
-async fn call(world: &World, method: &str, path: &str, staff: &str, body: Option<Value>) -> Answer {
+/// Somebody of the desk asks.
+pub async fn call(world: &World, method: &str, path: &str, staff: &str, body: Option<Value>) -> Answer {
     let request = Request::builder()
         .method(method)
         .uri(format!("{DESK}{path}"))
@@ -25,7 +26,7 @@ async fn a_switch_stops_a_function_for_everyone_who_reads_why() {
     let (token, wallet) = world.identified("sakura").await;
     let mandate = world.link("sakura", &token, &wallet).await;
     let stop = json!({ "function": "top_up", "bank_code": "0125", "reason": "不正な登録の調査中" });
-    for stranger in ["desk-3", token.as_str()] {
+    for stranger in ["desk-9", token.as_str()] {
         assert_eq!(
             call(&world, "POST", "/switches", stranger, Some(stop.clone())).await.problem(),
             (401, "unauthenticated")

@@ -12,7 +12,7 @@ use engine::Clock;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 use web::jose::{JwkSet, SigningKey, assertion, dpop};
 use web::{Json, Problem};
@@ -45,6 +45,10 @@ pub struct Stand {
     /// Movements by reference, and how often each was done.
     pub movements: BTreeMap<String, Value>,
     pub returns: BTreeMap<String, Value>,
+    /// What is answered to a return instead of that it is done: a status, and a problem's name if it is one.
+    pub return_script: Option<(u16, &'static str)>,
+    /// Mandates whose bank does not answer until it is let.
+    pub silent: BTreeSet<String>,
     pub revoked: Vec<String>,
     pub events: Vec<Value>,
     pub pushed: Vec<BTreeMap<String, String>>,
@@ -57,6 +61,8 @@ pub struct Stand {
 #[derive(Clone)]
 pub struct Gateway {
     pub stand: Arc<Mutex<Stand>>,
+    /// Told when silent banks answer again.
+    let_answer: Arc<tokio::sync::Notify>,
     clock: Arc<dyn Clock>,
 }
 
@@ -75,6 +81,8 @@ impl Gateway {
             account_ref: "acr_1".into(),
             movements: BTreeMap::new(),
             returns: BTreeMap::new(),
+            return_script: None,
+            silent: BTreeSet::new(),
             revoked: Vec::new(),
             events: Vec::new(),
             pushed: Vec::new(),
@@ -82,7 +90,7 @@ impl Gateway {
             jtis: Vec::new(),
             granted: 0,
         };
-        Self { stand: Arc::new(Mutex::new(stand)), clock }
+        Self { stand: Arc::new(Mutex::new(stand)), let_answer: Arc::default(), clock }
     }
 
     pub fn with<R>(&self, look: impl FnOnce(&mut Stand) -> R) -> R {
@@ -102,6 +110,22 @@ impl Gateway {
             .route("/gateway/v1/mandates/{mandate}/revoke", post(revoke))
             .route("/gateway/v1/events", get(events))
             .with_state(self.clone())
+    }
+
+    /// The banks of every mandate answer again.
+    pub fn let_answer(&self) {
+        self.with(|stand| stand.silent.clear());
+        self.let_answer.notify_waiters();
+    }
+
+    /// Waits for a bank that is silent.
+    async fn wait_for_bank(&self, mandate: &str) {
+        while self.with(|stand| stand.silent.contains(mandate)) {
+            let answers = self.let_answer.notified();
+            if self.with(|stand| stand.silent.contains(mandate)) {
+                answers.await;
+            }
+        }
     }
 
     fn now(&self) -> Time {
@@ -186,6 +210,7 @@ async fn banks() -> Json<Value> {
 
 async fn ask(State(gateway): State<Gateway>, uri: http::Uri, headers: HeaderMap, Json(body): Json<Value>) -> Answer {
     gateway.believe(&headers, "POST", uri.path(), true)?;
+    gateway.wait_for_bank(body["mandate_id"].as_str().unwrap_or_default()).await;
     gateway.with(|stand| {
         let reference = body["reference"].as_str().expect("a reference").to_owned();
         if let Some(known) = stand.movements.get(&reference) {
@@ -230,6 +255,10 @@ async fn inquire(
     headers: HeaderMap,
 ) -> Answer {
     gateway.believe(&headers, "GET", uri.path(), true)?;
+    let mandate = gateway.with(|stand| stand.movements.get(&reference).map(|known| known["mandate_id"].clone()));
+    if let Some(Value::String(mandate)) = mandate {
+        gateway.wait_for_bank(&mandate).await;
+    }
     gateway.with(|stand| {
         if let Some(known) = stand.movements.get(&reference) {
             return Ok(Json(known.clone()).into_response());
@@ -249,7 +278,14 @@ async fn give_back(
     gateway.believe(&headers, "POST", &format!("/gateway/v1/debits/{debit}/return"), true)?;
     gateway.with(|stand| {
         let mut answer = body.clone();
-        answer["status"] = "settled".into();
+        match stand.return_script {
+            Some((status @ 400.., name)) => {
+                let status = StatusCode::from_u16(status).expect("a status");
+                return Err(Problem::new(status, name, "No.", "いいえ。"));
+            }
+            Some((_, status)) => answer["status"] = status.into(),
+            None => answer["status"] = "settled".into(),
+        }
         stand.returns.insert(debit, answer.clone());
         Ok((StatusCode::CREATED, Json(answer)).into_response())
     })

@@ -3,7 +3,7 @@
 use super::browser::Browser;
 use super::gateway::Gateway;
 use super::outside::{Inbox, SeededChance, StandingClock, Vendor};
-use crate::{Cost, GatewayOptions, IdentityOptions, Options, Provider, Rates, Server, Staff};
+use crate::{Cost, GatewayOptions, IdentityOptions, Options, Provider, Rates, Role, Server, Staff};
 use bytes::Bytes;
 use domain::Id;
 use http::{Request, StatusCode};
@@ -114,14 +114,18 @@ impl World {
         format!("key-{keys}")
     }
 
+    pub fn now(&self) -> domain::Time {
+        domain::Time::from_milliseconds(self.clock.0.load(Ordering::SeqCst))
+    }
+
     pub fn advance(&self, milliseconds: i64) {
         self.clock.0.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
     /// Does everything that is due.
     pub async fn run_due(&self) {
-        let now = self.clock.0.load(Ordering::SeqCst);
-        while self.server.run_due(domain::Time::from_milliseconds(now), 100).await.done > 0 {}
+        let now = self.now();
+        while self.server.run_due(now, 100).await.done > 0 {}
     }
 
     /// Writes and delivers the letters that are due, and does nothing else.
@@ -216,7 +220,11 @@ impl World {
 
     /// Asks for a mandate. Its id.
     pub async fn ask_mandate(&self, token: &str, wallet: &str) -> String {
-        let body = json!({ "bank_code": "0125" });
+        self.ask_mandate_at("0125", token, wallet).await
+    }
+
+    async fn ask_mandate_at(&self, bank: &str, token: &str, wallet: &str) -> String {
+        let body = json!({ "bank_code": bank });
         let asked = self.post(&format!("{wallet}/mandates"), Some(token), body).await;
         assert_eq!(asked.status, StatusCode::CREATED, "{}", asked.text);
         let id = asked.text("id");
@@ -226,11 +234,16 @@ impl World {
 
     /// Links a bank account, through pages and bank. The mandate's id.
     pub async fn link(&self, name: &str, token: &str, wallet: &str) -> String {
-        let id = self.ask_mandate(token, wallet).await;
+        self.link_at("0125", name, token, wallet).await
+    }
+
+    /// The same at the bank with this code.
+    pub async fn link_at(&self, bank: &str, name: &str, token: &str, wallet: &str) -> String {
+        let id = self.ask_mandate_at(bank, token, wallet).await;
         let browser = Browser::new(self);
         browser.go_to_bank(name, &id).await;
-        let back = browser.get(&self.gateway.authenticate()).await;
-        assert_eq!(back.status, StatusCode::OK, "{}", back.text);
+        let returned = browser.get(&self.gateway.authenticate()).await;
+        assert_eq!(returned.status, StatusCode::OK, "{}", returned.text);
         id
     }
 
@@ -299,9 +312,23 @@ fn options(directory: &TempDir) -> Options {
             provider: provider(),
             callback_secret: secret("whsec_c2VjcmV0IG9mIHRoZSB2ZW5kb3I="),
         },
-        staff: [1, 2]
-            .map(|n: u8| Staff { id: StaffId(Id::from_number(n.into())), token: secret(&format!("desk-{n}")) })
-            .into(),
+        // Two who may do everything, and one of each kind; the last has no role.
+        staff: [
+            (1, &Role::ALL[..]),
+            (2, &Role::ALL),
+            (3, &[Role::Viewer]),
+            (4, &[Role::Risk]),
+            (5, &[Role::Approver]),
+            (6, &[Role::Sales]),
+            (7, &[]),
+        ]
+        .map(|(n, roles): (u8, _)| Staff {
+            id: StaffId(Id::from_number(n.into())),
+            name: format!("Person {n}"),
+            roles: roles.to_vec(),
+            token: secret(&format!("desk-{n}")),
+        })
+        .into(),
         password_cost: Cost { memory_kib: 64, passes: 1 },
         rates: RATES,
         context: Arc::default(),

@@ -1,0 +1,299 @@
+//! What waits for the desk: that it is seen, every piece of it; that one person or two settle it; and that one bank's silence
+//! is that bank's alone.
+
+use super::desk::call;
+use super::gateway::Script;
+use super::world::{Answer, World};
+use serde_json::{Value, json};
+use wallet::guard::{Attempt, Verdict};
+use wallet::{Context, Policies, Policy};
+
+/// A holder with a linked account.
+struct Linked {
+    world: World,
+    token: String,
+    wallet: String,
+    mandate: String,
+}
+
+async fn linked_in(world: World) -> Linked {
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.link("sakura", &token, &wallet).await;
+    Linked { world, token, wallet, mandate }
+}
+
+async fn linked() -> Linked {
+    linked_in(World::new()).await
+}
+
+impl Linked {
+    async fn top_up(&self, amount: i64) -> String {
+        self.world.top_up(&self.token, &self.wallet, &self.mandate, amount).await.text("id")
+    }
+
+    /// A top-up that was cancelled too late: what was debited goes back, as the gateway's next answers have it.
+    async fn returned(&self, amount: i64) -> String {
+        let script = self.world.gateway.with(|stand| std::mem::replace(&mut stand.script, Script::Wait));
+        let id = self.top_up(amount).await;
+        self.world.gateway.with(|stand| stand.script = script);
+        let path = format!("{}/top-ups/{id}/cancel", self.wallet);
+        self.world.post(&path, Some(&self.token), json!({})).await;
+        self.tell(json!({ "type": "debit.settled", "reference": id, "amount": amount })).await;
+        assert_eq!(self.seen(&id).await["status"], "returned");
+        id
+    }
+
+    async fn tell(&self, piece: Value) {
+        self.world.gateway.with(|stand| {
+            let mut piece = piece;
+            piece["n"] = (stand.events.len() + 1).into();
+            stand.events.push(piece);
+        });
+        self.world.advance(3_000);
+        self.world.run_due().await;
+    }
+
+    async fn desk(&self, path: &str, staff: &str, body: Value) -> Answer {
+        call(&self.world, "POST", path, staff, Some(body)).await
+    }
+
+    /// A movement as the desk sees it.
+    async fn seen(&self, id: &str) -> Value {
+        let seen = call(&self.world, "GET", &format!("/movements/{id}"), "desk-3", None).await;
+        assert_eq!(seen.status, 200, "{}", seen.text);
+        seen.body
+    }
+
+    /// Every id that waits, with why, page by page.
+    async fn waiting(&self, limit: usize) -> Vec<(String, Value)> {
+        let (mut all, mut path) = (Vec::new(), format!("/held?limit={limit}"));
+        loop {
+            let page = call(&self.world, "GET", &path, "desk-3", None).await;
+            assert_eq!(page.status, 200, "{}", page.text);
+            let rows = page.body["data"].as_array().expect("a page");
+            assert!(rows.len() <= limit);
+            all.extend(rows.iter().map(|row| (row["id"].as_str().expect("an id").to_owned(), row["reasons"].clone())));
+            let Some(cursor) = page.body["next_cursor"].as_str() else { return all };
+            path = format!("/held?limit={limit}&cursor={cursor}");
+        }
+    }
+
+    async fn resolve(&self, id: &str, staff: &str, resolution: &str, approve: bool) -> Answer {
+        let body = json!({ "resolution": resolution, "approve": approve });
+        self.desk(&format!("/movements/{id}/resolution"), staff, body).await
+    }
+}
+
+#[tokio::test]
+async fn a_contradiction_that_the_gateway_tells_of_waits_for_two_people() {
+    let sakura = linked().await;
+    let id = sakura.top_up(5_000).await;
+    assert_eq!(sakura.waiting(9).await, []);
+    let told = json!({ "type": "debit.contradicted", "reference": id, "amount": 5_000,
+        "claim": "not_moved", "claimed_amount": 0 });
+    sakura.tell(told.clone()).await;
+    sakura.tell(told).await;
+    assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["contradicted"]))]);
+    let seen = sakura.seen(&id).await;
+    assert_eq!((&seen["status"], &seen["claims"][0]["claim"]), (&json!("settled"), &json!("not_moved")));
+    assert_eq!(sakura.world.funds(&sakura.token, &sakura.wallet).await, 5_000, "a contradiction moves no money");
+
+    assert_eq!(sakura.resolve(&id, "desk-2", "decline", true).await.problem(), (409, "contradiction"));
+    assert_eq!(sakura.resolve(&id, "desk-1", "decline", false).await.text("status"), "settled");
+    assert_eq!(sakura.seen(&id).await["proposal"]["by"]["name"], "Person 1");
+    assert_eq!(sakura.resolve(&id, "desk-1", "decline", true).await.problem(), (409, "second-person-needed"));
+    assert_eq!(sakura.resolve(&id, "desk-2", "keep", true).await.problem(), (409, "contradiction"));
+    assert_eq!(sakura.resolve(&id, "desk-2", "decline", true).await.text("status"), "reversed");
+    assert_eq!(sakura.world.funds(&sakura.token, &sakura.wallet).await, 0);
+    assert_eq!(sakura.waiting(9).await, []);
+}
+
+#[tokio::test]
+async fn a_payouts_contradiction_waits_too() {
+    let sakura = linked().await;
+    sakura.top_up(5_000).await;
+    let accounts = sakura.world.get(&format!("{}/bank-accounts", sakura.wallet), Some(&sakura.token)).await;
+    let body = json!({ "bank_account_id": accounts.body["data"][0]["id"], "amount": 1_000 });
+    let path = format!("{}/payouts", sakura.wallet);
+    let asked = sakura.world.post(&path, Some(&sakura.token), body.clone()).await;
+    let id = if asked.status.is_success() {
+        asked.text("id")
+    } else {
+        let challenge = asked.text("challenge_id");
+        sakura.world.post(&format!("/v1/challenges/{challenge}"), Some(&sakura.token), json!({})).await;
+        let mut body = body;
+        body["challenge_id"] = challenge.into();
+        sakura.world.post(&path, Some(&sakura.token), body).await.text("id")
+    };
+    assert_eq!(sakura.seen(&id).await["status"], "settled");
+    let told = json!({ "type": "credit.contradicted", "reference": id, "amount": 1_000,
+        "claim": "moved", "claimed_amount": 900 });
+    sakura.tell(told).await;
+    assert_eq!(sakura.waiting(9).await, [(id, json!(["contradicted"]))]);
+}
+
+#[tokio::test]
+async fn what_becomes_of_a_give_back_is_heard() {
+    let sakura = linked().await;
+    sakura.world.gateway.with(|stand| stand.return_script = Some((202, "pending")));
+    let id = sakura.returned(5_000).await;
+    let give_back = sakura.seen(&id).await["give_back"].clone();
+    assert_eq!(give_back["status"], "pending");
+    let piece = |what: &str| json!({ "type": what, "reference": give_back["id"], "amount": 5_000, "code": 9 });
+    let mut absent = piece("return.declined");
+    absent["reason"] = "absent".into();
+    sakura.tell(absent).await;
+    assert_eq!(sakura.seen(&id).await["give_back"]["status"], "pending", "absence is no answer here");
+    sakura.tell(piece("return.settled")).await;
+    sakura.tell(piece("return.settled")).await;
+    assert_eq!(sakura.seen(&id).await["give_back"]["status"], "done");
+    assert_eq!(sakura.waiting(9).await, []);
+
+    // It came back: two people have it given back once more, under another id.
+    sakura.tell(piece("return.reversed")).await;
+    assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["contradicted"]))]);
+    assert_eq!(sakura.resolve(&id, "desk-1", "return", false).await.status, 200);
+    sakura.world.gateway.with(|stand| stand.return_script = None);
+    assert_eq!(sakura.resolve(&id, "desk-2", "return", true).await.status, 200);
+    sakura.world.run_due().await;
+    let again = sakura.seen(&id).await["give_back"].clone();
+    assert_eq!((&again["status"], &again["failed_before"]), (&json!("done"), &json!(1)));
+    assert_ne!(again["id"], give_back["id"]);
+    assert_eq!(sakura.waiting(9).await, []);
+}
+
+#[tokio::test]
+async fn a_give_back_that_is_not_taken_waits_for_the_desk() {
+    let sakura = linked().await;
+    for (status, name) in [(404, "unknown"), (422, "over-limit"), (422, "wrong-status")] {
+        sakura.world.gateway.with(|stand| stand.return_script = Some((status, name)));
+        let id = sakura.returned(1_000).await;
+        assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["give_back_failed"]))], "{name}");
+        sakura.world.gateway.with(|stand| stand.return_script = None);
+        let again = format!("/movements/{id}/give-back");
+        assert_eq!(sakura.desk(&again, "desk-5", json!({})).await.problem(), (403, "role-needed"));
+        assert_eq!(sakura.desk(&again, "desk-4", json!({})).await.text("status"), "returned");
+        sakura.world.run_due().await;
+        assert_eq!(sakura.seen(&id).await["give_back"]["status"], "done");
+        assert_eq!(sakura.desk(&again, "desk-4", json!({})).await.problem(), (409, "wrong-status"));
+        assert_eq!(sakura.waiting(9).await, []);
+    }
+}
+
+#[tokio::test]
+async fn a_give_back_that_is_never_answered_is_shown_and_asked_on() {
+    let sakura = linked().await;
+    for (status, name) in [(409, "reference-taken"), (422, "stopped"), (403, "forbidden")] {
+        sakura.world.gateway.with(|stand| stand.return_script = Some((status, name)));
+        let id = sakura.returned(1_000).await;
+        for _ in 0..8 {
+            sakura.world.advance(120_000);
+            sakura.world.run_due().await;
+        }
+        assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["unanswered"]))], "{name}");
+        let in_doubt = call(&sakura.world, "GET", "/in-doubt?limit=5", "desk-3", None).await;
+        assert_eq!(in_doubt.body["data"][0]["id"], id, "{}", in_doubt.text);
+        sakura.world.gateway.with(|stand| stand.return_script = None);
+        sakura.world.advance(3_600_000);
+        sakura.world.run_due().await;
+        assert_eq!(sakura.seen(&id).await["give_back"]["status"], "done", "{name}");
+        assert_eq!(sakura.waiting(9).await, []);
+    }
+}
+
+/// Holds what is worth more than 100 yen.
+fn hold(attempt: &Attempt<'_>) -> Verdict {
+    if attempt.amount.amount() > 100 { Verdict::Hold { reason: 7 } } else { Verdict::Allow }
+}
+
+#[tokio::test]
+async fn the_list_is_whole_page_by_page_and_after_the_file_is_lost() {
+    let world = World::in_context(Context { policies: Policies::new(Policy::default()), guard: hold });
+    let mut sakura = linked_in(world).await;
+    let mut expected = Vec::new();
+    for n in 0..7 {
+        expected.push((sakura.top_up(101 + n).await, json!(["held"])));
+    }
+    sakura.world.gateway.with(|stand| stand.script = Script::WrongAmount(50));
+    expected.push((sakura.top_up(60).await, json!(["mismatched"])));
+    sakura.world.gateway.with(|stand| stand.script = Script::Settle);
+    sakura.top_up(70).await;
+    let decided = expected.remove(3).0;
+    let released = sakura.desk(&format!("/movements/{decided}/decision"), "desk-4", json!({ "release": true })).await;
+    assert_eq!(released.text("status"), "pending", "{}", released.text);
+    expected.sort_by(|one, other| one.0.cmp(&other.0));
+    for limit in [1, 2, 3, 100] {
+        assert_eq!(sakura.waiting(limit).await, expected, "{limit} a page");
+    }
+    sakura.world.restart(true);
+    assert_eq!(sakura.waiting(3).await, expected, "it is made again from the journal");
+    let metrics = sakura.world.get("/metrics", None).await;
+    assert!(metrics.text.contains("kinchaku_waiting_for_desk"), "{}", metrics.text);
+}
+
+#[tokio::test]
+async fn a_debt_is_written_off_by_two_people() {
+    let sakura = linked().await;
+    let id = sakura.top_up(5_000).await;
+    let (shop, _) = sakura.world.shop("Soba").await;
+    let pay = json!({ "shop_id": shop.to_string(), "amount": 4_000 });
+    let paid = sakura.world.post(&format!("{}/payments", sakura.wallet), Some(&sakura.token), pay).await;
+    assert_eq!(paid.status, 201, "{}", paid.text);
+    sakura.tell(json!({ "type": "debit.reversed", "reference": id, "amount": 5_000 })).await;
+    let wallet = sakura.wallet.strip_prefix("/v1").expect("a path");
+    let path = format!("{wallet}/write-off");
+    let write_off = |amount: i64, approve| json!({ "amount": amount, "approve": approve });
+    assert_eq!(sakura.desk(&path, "desk-1", write_off(3_999, false)).await.problem(), (409, "contradiction"));
+    assert_eq!(sakura.desk(&path, "desk-5", write_off(4_000, false)).await.problem(), (403, "role-needed"));
+    assert_eq!(sakura.desk(&path, "desk-1", write_off(4_000, false)).await.status, 200);
+    assert_eq!(sakura.waiting(9).await[0].1, json!(["write_off_proposed"]));
+    assert_eq!(sakura.desk(&path, "desk-1", write_off(4_000, true)).await.problem(), (409, "second-person-needed"));
+    assert_eq!(sakura.desk(&path, "desk-4", write_off(4_000, true)).await.problem(), (403, "role-needed"));
+    assert_eq!(sakura.desk(&path, "desk-5", write_off(4_000, true)).await.status, 200);
+    let seen = call(&sakura.world, "GET", wallet, "desk-3", None).await;
+    assert_eq!(seen.body["owed"], 0, "{}", seen.text);
+    assert_eq!(sakura.waiting(9).await, []);
+}
+
+#[tokio::test]
+async fn a_silent_bank_delays_only_itself() {
+    let sakura = linked().await;
+    sakura.world.gateway.with(|stand| stand.account_ref = "acr_2".into());
+    let other = sakura.world.link_at("0150", "sakura", &sakura.token, &sakura.wallet).await;
+    sakura.world.gateway.with(|stand| stand.script = Script::Wait);
+    let mut slow = Vec::new();
+    for _ in 0..20 {
+        slow.push(sakura.top_up(10).await);
+    }
+    let quick = sakura.world.top_up(&sakura.token, &sakura.wallet, &other, 100).await.text("id");
+    let settle = |id: &str| {
+        sakura.world.gateway.with(|stand| {
+            let known = stand.movements.get_mut(id).expect("it was asked for");
+            known["status"] = "settled".into();
+        });
+    };
+    for id in &slow {
+        settle(id);
+    }
+    settle(&quick);
+    sakura.world.gateway.with(|stand| stand.silent.insert("gmd_1".into()));
+    sakura.world.advance(60_000);
+    let now = sakura.world.now();
+    // The silent bank's twenty are due before the other's one; no step waits for them.
+    for _ in 0..3 {
+        sakura.world.server.step(now, 4).await;
+        tokio::task::yield_now().await;
+    }
+    while sakura.seen(&quick).await["status"] != "settled" {
+        sakura.world.server.step(now, 4).await;
+    }
+    assert_eq!(sakura.seen(&slow[0]).await["status"], "in_doubt", "its bank has not answered");
+    sakura.world.gateway.let_answer();
+    for _ in 0..10 {
+        sakura.world.run_due().await;
+        sakura.world.advance(60_000);
+    }
+    for id in &slow {
+        assert_eq!(sakura.seen(id).await["status"], "settled");
+    }
+}
