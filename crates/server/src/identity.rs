@@ -44,6 +44,15 @@ impl Status {
             Self::Refused => "refused",
         }
     }
+
+    /// Which of two says more.
+    const fn weight(self) -> u8 {
+        match self {
+            Self::Pending => 0,
+            Self::Refused => 1,
+            Self::Approved => 2,
+        }
+    }
 }
 
 /// An identification that was asked for.
@@ -167,12 +176,11 @@ impl Service {
         });
         let Some(verdict) = self.ask_vendor(Method::POST, "identifications", Some(body)).await else {
             row.due = Some(self.now().plus_milliseconds(POLL_MS));
-            self.doors.put(&row)?;
-            return Ok(row);
+            return self.keep_identification(row);
         };
         (row.vendor_id, row.url) = (Some(verdict.id.clone()), verdict.url.clone());
         row.due = Some(self.now().plus_milliseconds(POLL_MS));
-        self.doors.put(&row)?;
+        let row = self.keep_identification(row)?;
         if verdict.status() == Status::Pending { Ok(row) } else { self.refresh_identification(row).await }
     }
 
@@ -195,8 +203,25 @@ impl Service {
                 }
             },
         }
-        self.doors.put(&row)?;
-        Ok(row)
+        self.keep_identification(row)
+    }
+
+    /// Keeps what became of an identification, unless more became of it while the vendor was asked: a verdict is never
+    /// overwritten by none, and what the books took for proven by nothing.
+    fn keep_identification(&self, row: Identification) -> Result<Identification, Problem> {
+        self.doors.change(|doors| match doors.get::<Identification>(row.key)? {
+            Some(kept) if kept.status != Status::Pending && kept.status.weight() >= row.status.weight() => Ok(kept),
+            Some(kept) => {
+                let vendor_id = row.vendor_id.clone().or(kept.vendor_id);
+                let row = Identification { vendor_id, ..row };
+                doors.put(&row)?;
+                Ok(row)
+            }
+            None => {
+                doors.put(&row)?;
+                Ok(row)
+            }
+        })
     }
 
     fn postpone(&self, row: &mut Identification) {
@@ -251,7 +276,7 @@ impl Service {
                     // One that cannot be read holds up no other.
                     tracing::error!(%problem, "an identification waits");
                     waiting.due = Some(now.plus_milliseconds(POLL_MS));
-                    self.doors.put(&waiting)?;
+                    self.keep_identification(waiting)?;
                     continue;
                 }
             };

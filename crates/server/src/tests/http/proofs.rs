@@ -76,3 +76,26 @@ async fn who_is_not_identified_proves_by_a_code_and_nobody_answers_for_another()
     let closed = world.post(&path, Some(&token), json!({ "challenge_id": challenge })).await;
     assert_eq!(closed.text("status"), "closed", "{}", closed.text);
 }
+
+#[tokio::test]
+async fn a_late_word_of_the_vendor_overwrites_no_verdict() {
+    let world = World::new();
+    let id = world.join("sakura").await;
+    let token = world.log_in("sakura").await;
+    world.vendor.says("pending");
+    let path = format!("/v1/holders/{id}/identifications");
+    let asked = world.post(&path, Some(&token), json!({ "method": "chip_and_face" })).await;
+    assert_eq!(asked.text("status"), "pending", "{}", asked.text);
+    let service = world.server.service();
+    let holder: wallet::HolderId = id.parse().expect("an id");
+    let before: Vec<crate::identity::Identification> = service.doors.of(holder.0).expect("it is kept");
+    world.vendor.says("approved");
+    let shown = format!("{path}/{}", asked.text("id"));
+    assert_eq!(world.get(&shown, Some(&token)).await.text("status"), "approved");
+    for late in ["pending", "refused"] {
+        world.vendor.says(late);
+        let kept = service.refresh_identification(before[0].clone()).await.expect("it is refreshed");
+        assert_eq!(kept.status.name(), "approved");
+        assert_eq!(world.get(&shown, Some(&token)).await.text("status"), "approved", "{late}");
+    }
+}
