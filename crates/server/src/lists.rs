@@ -104,6 +104,38 @@ fn list(
     Ok(Page { lines, next })
 }
 
+/// Whether `line` is the newest that the list of `wallet` shows of its movement, of those up to the record `until`. `key` is the
+/// movement's own row, and `newest` the last record that changed it.
+pub fn is_newest(
+    journal: &impl JournalReader,
+    wallet: WalletId,
+    line: &Line,
+    key: Key,
+    newest: Place,
+    until: u64,
+) -> Result<bool, StoreError> {
+    let is_of_it = |other: &Movement| other.kind == line.movement.kind && other.id == line.movement.id;
+    let mut next = Some(newest);
+    let mut records_left = LIST_RECORDS_MAX;
+    while let Some(from) = next.filter(|place| place.n >= line.place.n && records_left > 0) {
+        let (records, place) = history::<Wallets>(journal, key, from, NEWEST_RECORDS)?;
+        records_left -= records.len().min(records_left);
+        for record in records.iter().filter(|record| record.place.n <= until) {
+            // What did not change the wallet is not in its list.
+            let is_listed = record.entry.touched.iter().any(|touch| touch.key == wallet_key(wallet));
+            let shown = lines_of(record, |event| movement::of_wallet(event, wallet).filter(is_of_it)).next();
+            if let Some(shown) = shown.filter(|_| is_listed) {
+                return Ok(shown == *line);
+            }
+        }
+        next = place;
+    }
+    Ok(true)
+}
+
+/// Records that are read at a time to find a movement's newest line: the newest is mostly the first.
+const NEWEST_RECORDS: usize = 8;
+
 /// What a list shows of one record, newest first.
 fn lines_of(record: &Record<Wallets>, shown: impl Fn(&Event) -> Option<Movement>) -> impl Iterator<Item = Line> {
     let place = record.place;

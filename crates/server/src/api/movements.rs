@@ -1,7 +1,9 @@
-//! Movements: what a holder sees of their wallet, newest first, each with the balance after it.
+//! Movements: what a holder sees of their wallet, newest first, each once, as it is now, with the balance after it.
 //!
-//! The list follows the wallet's own chain in the journal; the balance after a movement is counted back from the newest.
-//! A cursor carries the balance that it had come to, sealed, so that every page begins where the last one ended.
+//! The list follows the wallet's own chain in the journal; the balance after a movement is counted back from the newest. A
+//! movement stands where it last changed what the wallet shows; what became of it while somebody turned pages moves it to no
+//! other page. So a cursor carries how far the journal was when the first page was read, and the balance that it had come to,
+//! sealed.
 
 use crate::api::ids;
 use crate::api::shops::{place_bytes, read_place};
@@ -11,15 +13,19 @@ use crate::query::{self, Page, Query};
 use crate::service::Service;
 use crate::shops::ShopName;
 use axum::extract::{Path, State};
-use domain::{Day, Time};
+use domain::{Day, Key, Time};
+use engine::StoreError;
+use engine::sqlite::SqliteJournal;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet::movement::{Change, Counterparty, Kind};
-use wallet::{BonusId, Noun, PaymentId, PayoutId, Purse, RefundId, Row, SendId, ShopId, TopUpId, VoucherId, WalletId};
+use wallet::movement::{self, Change, Counterparty, Kind};
+use wallet::{
+    BonusId, Noun, PaymentId, PayoutId, Purse, RefundId, Row, SendId, ShopId, TopUpId, VoucherId, WalletId, table,
+};
 use web::{Json, Problem};
 
 /// Parts of the chain that one request looks at: two thousand records.
@@ -54,20 +60,18 @@ pub struct Movement {
     id: String,
     /// What it is.
     kind: &'static str,
-    /// How far it came by this.
+    /// How far it is now.
     status: &'static str,
     /// What it is about, in yen.
     #[schema(value_type = i64)]
     amount: i64,
-    /// By how much this changed what is available, in yen; negative where money left.
-    change: i64,
-    /// What was available in all purses afterwards, in yen.
+    /// What was available in all purses after it last changed, in yen.
     balance_after: i64,
     /// The same by purse.
     balances_after: Balances,
     /// Who stands at the other end.
     counterparty: Option<Other>,
-    /// When.
+    /// When it last changed.
     at: String,
 }
 
@@ -106,7 +110,12 @@ struct Filter {
 struct Position {
     cursor: Cursor,
     available: Balances,
+    /// The journal's last record when the first page was read.
+    until: u64,
 }
+
+/// Bytes of a [`Position`].
+const POSITION_BYTES: usize = 50;
 
 /// What happened in a wallet, newest first.
 #[utoipa::path(get, path = "/v1/wallets/{wallet}/movements", tag = "wallets", params(("wallet" = String, Path), Which),
@@ -121,53 +130,82 @@ async fn list(
     let (limit, filter) = (query::limit(which.limit)?, which.filter()?);
     let newest = service.position(id, &caller).await?;
     let name = format!("movements of {id}");
-    let position = match which.cursor {
-        Some(cursor) => read_position(query::read_cursor::<42>(&service.keys, &name, &cursor)?),
+    let mut position = Some(match which.cursor {
+        Some(cursor) => read_position(query::read_cursor::<POSITION_BYTES>(&service.keys, &name, &cursor)?),
         None => newest,
-    };
-    let walk = move |journal: &engine::sqlite::SqliteJournal| walk(journal, id, position, filter, limit);
-    let (found, next) = service.journals.read(walk).await?;
-    let mut names = BTreeMap::new();
-    let mut data = Vec::with_capacity(found.len());
-    for (line, after) in found {
-        data.push(service.present(&line, after, &mut names).await?);
+    });
+    let (mut names, mut data) = (BTreeMap::new(), Vec::with_capacity(limit));
+    for _ in 0..PARTS_MAX {
+        let Some(from) = position.filter(|_| data.len() < limit) else { break };
+        let wanted = limit - data.len();
+        let (found, next) = service.journals.read(move |journal| part(journal, id, from, filter, wanted)).await?;
+        for (line, after, status) in service.as_they_are(id, from.until, found).await? {
+            data.push(service.present(&line, after, status, &mut names).await?);
+        }
+        position = next;
     }
-    let next_cursor = next.map(|next| query::cursor(&service.keys, &name, &position_bytes(next)));
+    let next_cursor = position.map(|next| query::cursor(&service.keys, &name, &position_bytes(next)));
     Ok(Json(Page { data, next_cursor }))
 }
 
 type Found = (Vec<(Line, Balances)>, Option<Position>);
 
-/// Follows the chain from `position` until there are `limit` lines that `filter` shows, or enough was looked at.
-fn walk(
-    journal: &engine::sqlite::SqliteJournal,
+/// Follows the chain from `position` for one part: the lines that `filter` shows, each with the balance after it.
+fn part(
+    journal: &SqliteJournal,
     wallet: WalletId,
     mut position: Position,
     filter: Filter,
     limit: usize,
-) -> Result<Found, engine::StoreError> {
+) -> Result<Found, StoreError> {
     let mut found = Vec::new();
-    for _ in 0..PARTS_MAX {
-        let page = lists::of_wallet(journal, wallet, position.cursor, limit - found.len())?;
-        for line in page.lines {
-            if filter.from.is_some_and(|from| line.movement.at < from) {
-                return Ok((found, None));
-            }
-            let after = position.available;
-            position.available = after.before(line.movement.change);
-            if filter.shows(&line) {
-                found.push((line, after));
-            }
+    let page = lists::of_wallet(journal, wallet, position.cursor, limit)?;
+    for line in page.lines {
+        if filter.from.is_some_and(|from| line.movement.at < from) {
+            return Ok((found, None));
         }
-        match page.next {
-            Some(cursor) => position.cursor = cursor,
-            None => return Ok((found, None)),
-        }
-        if found.len() == limit {
-            break;
+        let after = position.available;
+        position.available = after.before(line.movement.change);
+        if filter.shows(&line) {
+            found.push((line, after));
         }
     }
-    Ok((found, Some(position)))
+    Ok((found, page.next.map(|cursor| Position { cursor, ..position })))
+}
+
+/// The row of a movement of which there may be another line later; none where the line is the last word.
+fn row_of(line: &Line) -> Option<Key> {
+    let movement::Movement { kind, status, id, .. } = line.movement;
+    let (table, is_last) = match kind {
+        Kind::TopUp => (table::TOP_UP, matches!(status, "returned" | "reversed")),
+        Kind::Payout => (table::PAYOUT, status == "returned"),
+        Kind::Payment => (table::PAYMENT, status != "authorised"),
+        Kind::Send => (table::SEND, status != "held"),
+        Kind::Receipt | Kind::Refund | Kind::Voucher | Kind::Bonus | Kind::Collection => return None,
+    };
+    (!is_last).then(|| Key::new(table, id))
+}
+
+/// How far the movement is whose row this is.
+fn status_of(row: &Row) -> Option<&'static str> {
+    match row {
+        Row::TopUp(row) => Some(row.status.name()),
+        Row::Payout(row) => Some(row.status.name()),
+        Row::Payment(row) => Some(row.status.name()),
+        Row::Send(row) => Some(row.status.name()),
+        Row::Holder(_)
+        | Row::Person(_)
+        | Row::Contact(_)
+        | Row::Wallet(_)
+        | Row::BankAccount(_)
+        | Row::Mandate(_)
+        | Row::Shop(_)
+        | Row::PaymentCode(_)
+        | Row::Voucher(_)
+        | Row::Bonus(_)
+        | Row::Account(..)
+        | Row::Switches(_) => None,
+    }
 }
 
 impl Filter {
@@ -214,17 +252,18 @@ impl Balances {
     }
 }
 
-fn position_bytes(position: Position) -> [u8; 42] {
-    let mut bytes = [0; 42];
+fn position_bytes(position: Position) -> [u8; POSITION_BYTES] {
+    let mut bytes = [0; POSITION_BYTES];
     bytes[..18].copy_from_slice(&place_bytes(position.cursor));
     let Balances { funds, prepaid, bonus } = position.available;
-    for (chunk, amount) in bytes[18..].chunks_exact_mut(8).zip([funds, prepaid, bonus]) {
+    for (chunk, amount) in bytes[18..42].chunks_exact_mut(8).zip([funds, prepaid, bonus]) {
         chunk.copy_from_slice(&amount.to_be_bytes());
     }
+    bytes[42..].copy_from_slice(&position.until.to_be_bytes());
     bytes
 }
 
-fn read_position(bytes: [u8; 42]) -> Position {
+fn read_position(bytes: [u8; POSITION_BYTES]) -> Position {
     let mut place = [0; 18];
     place.copy_from_slice(&bytes[..18]);
     let amount = |at: usize| {
@@ -233,7 +272,7 @@ fn read_position(bytes: [u8; 42]) -> Position {
         i64::from_be_bytes(amount)
     };
     let available = Balances { funds: amount(18), prepaid: amount(26), bonus: amount(34) };
-    Position { cursor: read_place(place), available }
+    Position { cursor: read_place(place), available, until: u64::try_from(amount(42)).unwrap_or(u64::MAX) }
 }
 
 impl Service {
@@ -245,16 +284,49 @@ impl Service {
                 let available = |purse| row.purse(purse).account.available().amount();
                 let (funds, prepaid) = (available(Purse::Funds), available(Purse::Prepaid));
                 let available = Balances { funds, prepaid, bonus: available(Purse::Bonus) };
-                Ok(Position { cursor: Cursor::newest(&stored), available })
+                Ok(Position { cursor: Cursor::newest(&stored), available, until: stored.place.n })
             }
             Some(_) | None => Err(ids::unknown(Noun::Wallet)),
         }
+    }
+
+    /// Of lines, those that are the newest of their movements, each with how far its movement is now.
+    async fn as_they_are(
+        &self,
+        wallet: WalletId,
+        until: u64,
+        found: Vec<(Line, Balances)>,
+    ) -> Result<Vec<(Line, Balances, &'static str)>, Problem> {
+        let mut lines = Vec::with_capacity(found.len());
+        for (line, after) in found {
+            let row = match row_of(&line) {
+                Some(key) => self.stored(key).await?.map(|stored| (key, stored)),
+                None => None,
+            };
+            lines.push((line, after, row));
+        }
+        let newest = move |journal: &SqliteJournal| {
+            let mut kept = Vec::with_capacity(lines.len());
+            for (line, after, row) in lines {
+                let Some((key, stored)) = row else {
+                    kept.push((line, after, line.movement.status));
+                    continue;
+                };
+                if lists::is_newest(journal, wallet, &line, key, stored.place, until)? {
+                    let status = stored.row.as_deref().and_then(status_of);
+                    kept.push((line, after, status.unwrap_or(line.movement.status)));
+                }
+            }
+            Ok(kept)
+        };
+        self.journals.read(newest).await
     }
 
     async fn present(
         &self,
         line: &Line,
         after: Balances,
+        status: &'static str,
         names: &mut BTreeMap<Counterparty, Option<Other>>,
     ) -> Result<Movement, Problem> {
         let movement = &line.movement;
@@ -268,9 +340,8 @@ impl Service {
         Ok(Movement {
             id: shown_id(movement.kind, movement.id),
             kind: movement.kind.name(),
-            status: movement.status,
+            status,
             amount: movement.amount.amount(),
-            change: after.total() - after.before(movement.change).total(),
             balance_after: after.total(),
             balances_after: after,
             counterparty,
