@@ -8,6 +8,7 @@
 //! | `POST /bank/v1/mandates/{id}/letter` | the number for a letter by which the customer confirms it |
 //! | `GET /bank/v1/reviews`, `POST /bank/v1/mandates/{id}/decide` | names that are only nearly the same |
 //! | `GET`, `PUT /bank/v1/factors` | what the bank's customers are asked for |
+//! | `GET`, `PUT /bank/v1/calendar` | its hours and its maintenance: while it is closed nothing is sent to it |
 //! | `GET /bank/v1/switches`, `PUT /bank/v1/switches/{function}` | what is stopped, since when, by whom and why |
 //! | `POST /bank/v1/incidents` | a fraud is confirmed: every operator and every other bank is told in the same commit |
 //! | `GET /bank/v1/events` | what this bank was told of, numbered without gaps |
@@ -15,10 +16,13 @@
 //! Which bank asks, its bearer token says. Another bank's mandate is not found.
 //! Start reading at [`Desk`].
 
+mod calendar;
 mod events;
 mod factors;
 mod links;
 mod reviews;
+
+pub(crate) use calendar::CalendarBody;
 
 use crate::domain::{BankCode, OperatorId, StaffId};
 use crate::gateway::Gateway;
@@ -40,6 +44,7 @@ pub fn routes() -> Router<Gateway> {
         .route("/bank/v1/mandates/{id}/decide", post(reviews::decide))
         .route("/bank/v1/reviews", get(reviews::list))
         .route("/bank/v1/factors", get(factors::show).put(factors::set))
+        .route("/bank/v1/calendar", get(calendar::show).put(calendar::set))
         .route("/bank/v1/switches", get(factors::switches))
         .route("/bank/v1/switches/{function}", put(factors::switch))
         .route("/bank/v1/incidents", post(events::report))

@@ -2,6 +2,7 @@
 
 use crate::connector::{AccountNumber, BankConnector, HttpConnector};
 use crate::domain::account::{AccountKind, Details, Sealed};
+use crate::domain::calendar::Calendar;
 use crate::domain::{
     self as rules, AccountId, AccountRefId, BankCode, Command, Context, MandateId, MovementId, NotMeId, OperatorId,
     Receipt, Reference, Refusal, Row, StaffId, movement, operator,
@@ -352,6 +353,19 @@ impl Gateway {
         let bank =
             row.and_then(|row| if let Row::Bank(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None });
         Ok(bank.unwrap_or_default())
+    }
+
+    /// When the bank with `code` is open.
+    pub async fn calendar(&self, code: BankCode) -> Result<Calendar, EngineError> {
+        let row = self.row(Key::new(rules::table::CALENDAR, code.id())).await?;
+        let calendar =
+            row.and_then(|row| if let Row::Calendar(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None });
+        Ok(calendar.unwrap_or_default())
+    }
+
+    /// The first moment from `now` on at which the bank with `code` is open: `now` itself, if it is.
+    pub async fn open_from(&self, code: BankCode, now: Time) -> Result<Time, EngineError> {
+        Ok(self.calendar(code).await?.open_from(now))
     }
 
     /// The work that is due, and how each bank does.

@@ -184,6 +184,13 @@ impl Work {
         things.into_iter().filter_map(movement).collect()
     }
 
+    /// The bank's calendar has changed: what waited for its opening is looked at now.
+    pub fn wake(&self, bank: BankCode, now: Time) {
+        if let Some(lane) = self.lane(bank) {
+            locked(lane).wake(now);
+        }
+    }
+
     /// How the bank's last day file compared with the ledger.
     pub fn reconciliation(&self, bank: BankCode) -> Option<Reconciliation> {
         self.0.get(&bank)?.desk.last()
@@ -191,7 +198,7 @@ impl Work {
 
     /// Asks the bank about one movement, and tells the rules what it answered.
     async fn ask(&self, gateway: &Gateway, bank: BankCode, movement: MovementId) -> Result<Receipt, NotDone> {
-        let take = Command::Movement(movement::Command::Take { movement });
+        let take = Command::Movement(movement::Command::Take { movement, by_file: false });
         let receipt = gateway.submit(take, gateway.system(), None).await?;
         match receipt {
             Receipt::Movement { next: Some(next), .. } => self.exchange(gateway, bank, movement, next).await,

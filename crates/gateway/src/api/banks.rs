@@ -1,6 +1,7 @@
 //! Banks: `/gateway/v1/banks`, with their switches, visible to every operator; set by the gateway's own desk.
 
 use super::problem;
+use crate::bank_desk::CalendarBody;
 use crate::domain::bank::{Bank, Command, Function, Side, Stop};
 use crate::domain::{BankCode, Command as Asked, Factor, Factors, Noun, StaffId};
 use crate::gateway::Gateway;
@@ -31,8 +32,7 @@ pub async fn list(State(gateway): State<Gateway>, caller: Caller) -> Result<Resp
     caller.check(Scope::Events)?;
     let mut data = Vec::new();
     for bank in &gateway.options().banks {
-        let row = gateway.bank_row(bank.code).await.map_err(|error| problem::engine_error(&error))?;
-        data.push(body(bank, &row));
+        data.push(body(&gateway, bank).await?);
     }
     Ok(Json(json!({ "data": data })).into_response())
 }
@@ -61,8 +61,7 @@ pub async fn switch(
     };
     let actor = Actor { kind: ActorKind::Operator, id: DESK.0 };
     gateway.submit(Asked::Bank(command), actor, None).await?;
-    let row = gateway.bank_row(code).await.map_err(|error| problem::engine_error(&error))?;
-    Ok(Json(body(bank, &row)).into_response())
+    Ok(Json(body(&gateway, bank).await?).into_response())
 }
 
 /// `GET /gateway/v1/banks/{code}/reconciliation`, for the gateway's desk: how the bank's last day file compared.
@@ -87,7 +86,29 @@ pub async fn reconciliation(
 }
 
 /// A bank as everybody whom it concerns sees it.
-pub fn body(bank: &BankOptions, row: &Bank) -> Value {
+async fn body(gateway: &Gateway, bank: &BankOptions) -> Result<Value, Problem> {
+    let row = gateway.bank_row(bank.code).await.map_err(|error| problem::engine_error(&error))?;
+    let calendar = gateway.calendar(bank.code).await.map_err(|error| problem::engine_error(&error))?;
+    let now = gateway.outside().now();
+    let opens = calendar.open_from(now);
+    let sets: &[Factors] = if row.factor_sets.is_empty() { &bank.factors } else { &row.factor_sets };
+    let factors: Vec<Vec<&str>> = sets.iter().map(|set| set.iter().map(Factor::name).collect()).collect();
+    Ok(json!({
+        "code": bank.code.to_string(),
+        "name": { "ja": bank.name, "en": bank.name_en },
+        "name_ja": bank.name,
+        "name_en": bank.name_en,
+        "own_page": bank.own_page.is_some(),
+        "by_files": bank.files.is_some(),
+        "factors": factors,
+        "switches": switches(&row),
+        "is_open": opens == now,
+        "opens_at": (opens > now).then(|| opens.to_string()),
+        "calendar": CalendarBody::from(&calendar),
+    }))
+}
+
+fn switches(row: &Bank) -> Map<String, Value> {
     let mut switches = Map::new();
     for function in Function::ALL {
         let stop = row.stop(function);
@@ -113,15 +134,5 @@ pub fn body(bank: &BankOptions, row: &Bank) -> Value {
         });
         switches.insert(function.name().into(), switch);
     }
-    let sets: &[Factors] = if row.factor_sets.is_empty() { &bank.factors } else { &row.factor_sets };
-    let factors: Vec<Vec<&str>> = sets.iter().map(|set| set.iter().map(Factor::name).collect()).collect();
-    json!({
-        "code": bank.code.to_string(),
-        "name": { "ja": bank.name, "en": bank.name_en },
-        "name_ja": bank.name,
-        "name_en": bank.name_en,
-        "own_page": bank.own_page.is_some(),
-        "factors": factors,
-        "switches": switches,
-    })
+    switches
 }

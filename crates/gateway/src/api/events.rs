@@ -79,6 +79,7 @@ pub fn event(told: &Told) -> Value {
             "stopped": is_stopped,
             "reason": reason,
         }),
+        What::Calendar { bank } => json!({ "bank_code": bank.to_string() }),
         What::Incident(incident) => json!({
             "bank_code": incident.bank.to_string(),
             "incident": incident.id.to_string(),

@@ -126,6 +126,7 @@ fn body(told: &Told) -> Option<Value> {
             "stopped": is_stopped,
             "reason": reason,
         }),
+        What::Calendar { bank } => json!({ "bank_code": bank.to_string() }),
         What::Incident(incident) => json!({
             "id": incident.id.to_string(),
             "bank_code": incident.bank.to_string(),

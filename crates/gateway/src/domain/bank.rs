@@ -1,13 +1,15 @@
-//! Banks: the switches of each, with who set them and why, the factors that it asks for, and the frauds it confirms.
+//! Banks: the switches of each, with who set them and why, the factors that it asks for, when it is open, and the frauds it
+//! confirms.
 //!
 //! A stop belongs to the side that made it: what the bank stopped, the gateway's desk cannot let go on. What the windows
 //! stopped, the gateway's desk looks at and lifts. Everybody whom a switch concerns is told in the same commit.
 
+use super::calendar::Calendar;
 use super::factor::{Factors, Strength};
 use super::ids::{BankCode, StaffId};
 use super::operator::{self, OPERATORS_KEY, What};
 use super::refusal::Refusal;
-use super::state::{Decided, Rows, bank_key, wrong_row};
+use super::state::{Decided, Rows, bank_key, calendar_key, wrong_row};
 use super::{Receipt, Row};
 use domain::{Id, Key, Moment, Time};
 use ledger::Yen;
@@ -170,6 +172,15 @@ pub enum Command {
         /// Who says so.
         by: StaffId,
     },
+    /// When it is open.
+    SetCalendar {
+        /// Which bank.
+        bank: BankCode,
+        /// When.
+        calendar: Calendar,
+        /// Who says so.
+        by: StaffId,
+    },
     /// A bank confirmed a fraud.
     Report(Incident),
 }
@@ -193,6 +204,17 @@ pub enum Event {
         /// Who said so.
         by: StaffId,
         /// When.
+        at: Time,
+    },
+    /// When it is open was set.
+    CalendarSet {
+        /// At which bank.
+        bank: BankCode,
+        /// When it is open.
+        calendar: Calendar,
+        /// Who said so.
+        by: StaffId,
+        /// When that was said.
         at: Time,
     },
 }
@@ -219,10 +241,10 @@ pub(crate) fn allows_factors(rows: Rows<'_>, bank: BankCode, factors: Factors) -
 
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     let bank = match command {
-        Command::Switch { bank, .. } | Command::SetFactors { bank, .. } => *bank,
+        Command::Switch { bank, .. } | Command::SetFactors { bank, .. } | Command::SetCalendar { bank, .. } => *bank,
         Command::Report(incident) => incident.bank,
     };
-    keys.extend([bank_key(bank), OPERATORS_KEY]);
+    keys.extend([bank_key(bank), calendar_key(bank), OPERATORS_KEY]);
 }
 
 pub(crate) fn keys_further(rows: Rows<'_>, keys: &mut Vec<Key>) {
@@ -254,6 +276,16 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
             let event = Event::FactorsSet { bank: *bank, sets, by: *by, at };
             Ok((vec![super::Event::Bank(event)], Receipt::Done))
         }
+        Command::SetCalendar { bank, calendar, by } => {
+            let calendar = calendar.bounded();
+            if rows.calendar(*bank).unwrap_or(&Calendar::default()) == &calendar {
+                return Ok((Vec::new(), Receipt::Done));
+            }
+            let event = Event::CalendarSet { bank: *bank, calendar, by: *by, at };
+            let mut events = vec![super::Event::Bank(event)];
+            operator::tell_all(rows, &mut events, &What::Calendar { bank: *bank }, at);
+            Ok((events, Receipt::Done))
+        }
         Command::Report(incident) => {
             let incident = Incident { note: shortened(&incident.note), ..incident.clone() };
             let mut events = Vec::new();
@@ -263,7 +295,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(crate) fn shortened(text: &str) -> String {
     let mut end = text.len().min(REASON_BYTES_MAX);
     while !text.is_char_boundary(end) {
         end = end.saturating_sub(1);
@@ -295,12 +327,17 @@ impl Event {
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
             Self::Switched { bank, .. } | Self::FactorsSet { bank, .. } => each(bank_key(*bank)),
+            Self::CalendarSet { bank, .. } => each(calendar_key(*bank)),
         }
     }
 
     pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
+        if let Self::CalendarSet { calendar, .. } = self {
+            return calendar.evolve(key, row);
+        }
         let Row::Bank(bank) = row.get_or_insert_with(|| Row::Bank(Box::default())) else { wrong_row(key) };
         match self {
+            Self::CalendarSet { .. } => {}
             Self::Switched { change, .. } => {
                 bank.apply(change);
                 let surplus = bank.history.len().saturating_add(1).saturating_sub(HISTORY_MAX);

@@ -115,6 +115,7 @@ impl Domain for Gateway {
             Row::Mandate(row) => values.extend(row.columns()),
             Row::Movement(row) => values.extend(row.columns()),
             Row::Open(row) => values.push(count(row.things.len())),
+            Row::Calendar(row) => values.push(count(row.maintenance.len())),
         }
     }
 
@@ -124,6 +125,7 @@ impl Domain for Gateway {
             Command::Operator(operator::Command::Take { .. }) => "operator.take",
             Command::Bank(bank::Command::Switch { .. }) => "bank.switch",
             Command::Bank(bank::Command::SetFactors { .. }) => "bank.set_factors",
+            Command::Bank(bank::Command::SetCalendar { .. }) => "bank.set_calendar",
             Command::Bank(bank::Command::Report(_)) => "bank.report",
             Command::Account(account::Command::Notice { .. }) => "account.notice",
             Command::Account(account::Command::NotMe { .. }) => "account.not_me",

@@ -15,8 +15,10 @@
 
 pub mod account;
 pub mod bank;
+pub mod calendar;
 mod factor;
 mod gateways;
+pub mod holidays;
 mod ids;
 pub mod mandate;
 pub mod movement;
@@ -112,6 +114,8 @@ pub enum Row {
     Movement(Box<movement::Movement>),
     /// What is still to be done.
     Open(open::Page),
+    /// When a bank is open.
+    Calendar(Box<calendar::Calendar>),
 }
 
 /// What a command that was carried out answers.

@@ -88,6 +88,11 @@ pub enum What {
     },
     /// A bank confirmed a fraud: every partner looks at its own.
     Incident(bank::Incident),
+    /// When a bank is open has changed.
+    Calendar {
+        /// Which bank.
+        bank: BankCode,
+    },
 }
 
 /// What is asked of operators.
@@ -246,6 +251,7 @@ impl What {
             Self::Movement { kind, change, .. } => format!("{}.{}", kind.name(), change.name()),
             Self::Switch { .. } => "bank.switch".into(),
             Self::Incident(_) => "bank.incident".into(),
+            Self::Calendar { .. } => "bank.calendar".into(),
         }
     }
 }

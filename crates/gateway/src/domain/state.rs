@@ -2,7 +2,7 @@
 
 use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, NotMeId, OperatorId};
 use super::refusal::{Noun, Refusal};
-use super::{Event, Receipt, Row, account, bank, mandate, movement, open, operator, table};
+use super::{Event, Receipt, Row, account, bank, calendar, mandate, movement, open, operator, table};
 use domain::{Key, State};
 
 /// What a room decides: the facts and the receipt, or why not.
@@ -39,6 +39,8 @@ macro_rules! noun {
 noun! {
     /// The bank with `id`.
     bank, bank_key, BankCode, BankCode::id, BANK, Bank, bank::Bank;
+    /// When the bank with `id` is open.
+    calendar, calendar_key, BankCode, BankCode::id, CALENDAR, Calendar, calendar::Calendar;
     /// The account with `id`.
     account, account_key, AccountId, |id| id.0, ACCOUNT, Account, account::Account;
     /// What an operator calls `id`.

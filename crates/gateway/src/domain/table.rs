@@ -20,6 +20,8 @@ pub const MANDATE: Table = Table(6);
 pub const MOVEMENT: Table = Table(7);
 /// Pages of what is still to be done.
 pub const OPEN: Table = Table(8);
+/// When banks are open.
+pub const CALENDAR: Table = Table(9);
 
 /// What somebody sees of each table in SQL, in the order of the constants above.
 pub const SPECS: &[TableSpec] = &[
@@ -35,4 +37,5 @@ pub const SPECS: &[TableSpec] = &[
         columns: &["operator", "bank", "account", "kind", "status", "amount", "accepted_at", "due_at"],
     },
     TableSpec { name: "open", columns: &["count"] },
+    TableSpec { name: "calendar", columns: &["maintenance"] },
 ];

@@ -2,7 +2,7 @@
 
 use super::outcome::Failure;
 use super::{
-    CONSENT, LEAVE, Stop, Visit, back, bank_return, factors, fields, form_token, go_to, nothing, page, refused,
+    CONSENT, LEAVE, Stop, Visit, back, bank_return, closed, factors, fields, form_token, go_to, nothing, page, refused,
     unavailable, visit,
 };
 use crate::domain::{Command, mandate};
@@ -20,6 +20,10 @@ use web::page::{Words, words};
 pub(super) async fn link(State(gateway): State<Gateway>, headers: HeaderMap) -> Result<Response, Stop> {
     let now = gateway.outside().now();
     let visit = visit(&gateway, &headers, now)?;
+    match visit.link.stage {
+        Stage::Consent | Stage::Factors | Stage::Challenge(_) => closed::check(&gateway, &visit, now).await?,
+        Stage::AtBank(_) | Stage::Busy | Stage::Failed | Stage::Granted => {}
+    }
     Ok(match &visit.link.stage {
         Stage::Consent => show(&gateway, &visit, None),
         Stage::Factors => factors::show(&gateway, &visit, None).await,
@@ -87,6 +91,7 @@ pub(super) async fn consent(State(gateway): State<Gateway>, headers: HeaderMap, 
     let now = gateway.outside().now();
     let visit = visit(&gateway, &headers, now)?;
     fields(&gateway, &visit.token, CONSENT, &headers, &body)?;
+    closed::check(&gateway, &visit, now).await?;
     let mandate = visit.link.mandate;
     let Some(bank) = gateway.bank(visit.link.asked.bank) else {
         return Ok(nothing(&gateway));

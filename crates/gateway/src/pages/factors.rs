@@ -7,7 +7,8 @@ use super::attempt::{self, Typed};
 use super::consent::{leave_form, origins};
 use super::outcome::{self, Failure};
 use super::{
-    CHALLENGE, FACTORS, Fields, Stop, Visit, digits, fields, form_token, go_to, nothing, page, to_the_end, visit,
+    CHALLENGE, FACTORS, Fields, Stop, Visit, closed, digits, fields, form_token, go_to, nothing, page, to_the_end,
+    visit,
 };
 use crate::connector::AccountNumber;
 use crate::domain::account::AccountKind;
@@ -166,6 +167,7 @@ pub(super) async fn submit(
     if visit.link.stage != Stage::Factors {
         return Ok(go_to("/link"));
     }
+    closed::check(&gateway, &visit, now).await?;
     let Some(typed) = typed(&fields) else {
         return Ok(show(&gateway, &visit, Some(Failure::Form)).await);
     };
@@ -194,6 +196,7 @@ pub(super) async fn submit_challenge(
     let now = gateway.outside().now();
     let visit = visit(&gateway, &headers, now)?;
     let fields = fields(&gateway, &visit.token, CHALLENGE, &headers, &body)?;
+    closed::check(&gateway, &visit, now).await?;
     let began = gateway.oauth().links.change(visit.link.mandate, now, |link| {
         match std::mem::replace(&mut link.stage, Stage::Busy) {
             Stage::Challenge(challenge) => Some(challenge),

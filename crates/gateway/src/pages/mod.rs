@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `authorize` | takes a browser in from the operator, once, and binds the link to it |
 //! | `consent` | who asks, for whom, how much; yes or no |
+//! | `closed` | a bank that is closed, and when it opens |
 //! | `factors` | the form of a bank whose page we host, and its second step |
 //! | `attempt` | one attempt at the bank, judged before and after |
 //! | `bank_return` | the way out to a bank's own page, and back |
@@ -23,6 +24,7 @@
 mod attempt;
 mod authorize;
 mod bank_return;
+mod closed;
 mod confirm;
 mod consent;
 mod factors;

@@ -100,6 +100,15 @@ impl Notices {
         if let Some(until) = gateway.work().rests_until(bank, now) {
             return Due { done: 0, next: self.of(bank, |waiting| waiting.next_due()).map(|due| due.max(until)) };
         }
+        let next = self.of(bank, |waiting| waiting.next_due());
+        if next.is_none_or(|due| due > now) {
+            return Due { done: 0, next };
+        }
+        if let Ok(opens) = gateway.open_from(bank, now).await
+            && opens > now
+        {
+            return Due { done: 0, next: Some(opens) };
+        }
         let mut done = 0;
         while done < budget {
             let Some(notice) = self.of(bank, |waiting| waiting.next(now)) else { break };

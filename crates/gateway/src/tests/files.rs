@@ -195,3 +195,48 @@ async fn a_day_on_which_a_bank_did_nothing_ends_what_it_was_asked_also_after_a_r
     world.work().await;
     assert_eq!(status(&world, "a").await, "declined");
 }
+
+#[tokio::test]
+async fn there_are_files_on_business_days_alone() {
+    let world = World::with_files(true).await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    // Friday 18 September 2026 at eleven in the evening, after the cut-off; then come a weekend and three holidays.
+    world.pass((3 * 24 + 11) * HOUR_MS);
+    world.work().await;
+    debit(&world, &mandate, "a", 10_000).await;
+    for _ in 0..5 {
+        world.pass(24 * HOUR_MS);
+        world.work().await;
+        assert_eq!(status(&world, "a").await, "pending");
+        assert_eq!(world.bank.books().collections.len(), 0);
+    }
+    world.pass(24 * HOUR_MS);
+    world.work().await;
+    let file = world.bank.books().collections.first().cloned().expect("Thursday's file");
+    let request = zengin_fmt::parse_account_transfer(&file).expect("a request file");
+    assert_eq!(request.header.collection_date, "0924");
+    world.bank.books().day_file = Some(result_of(&file, &[0]));
+    world.pass(5 * HOUR_MS);
+    world.work().await;
+    assert_eq!(status(&world, "a").await, "settled");
+}
+
+#[tokio::test]
+async fn a_result_that_comes_after_the_weekend_is_waited_for() {
+    let world = World::with_files(true).await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    // Friday at noon, and at eleven in the evening.
+    world.pass(3 * 24 * HOUR_MS);
+    debit(&world, &mandate, "a", 10_000).await;
+    world.pass(11 * HOUR_MS);
+    world.work().await;
+    for _ in 0..5 {
+        world.pass(24 * HOUR_MS);
+        world.work().await;
+    }
+    let file = world.bank.books().collections.first().cloned().expect("Friday's file");
+    world.bank.books().day_file = Some(result_of(&file, &[0]));
+    world.pass(24 * HOUR_MS);
+    world.work().await;
+    assert_eq!(status(&world, "a").await, "settled");
+}

@@ -2,6 +2,7 @@
 
 mod api;
 mod bank;
+mod calendar;
 mod debits;
 mod files;
 mod front;

@@ -87,7 +87,7 @@ fn options(directory: &TempDir, files: bool) -> Options {
         name_en: "A Bank".into(),
         origin: format!("http://bank-{code}.localhost:8080"),
         secret: Secret::new(SECRET.into()),
-        desk_token: None,
+        desk_token: (code == BANK).then(|| Secret::new("bank-desk".into())),
         own_page: None,
         factors: vec![[Factor::Account, Factor::NameKana, Factor::Pin].into_iter().collect()],
         descriptor: "キンチャク".into(),

@@ -5,6 +5,7 @@
 //! Start reading at [`Desk::run_due`].
 
 use crate::connector::zengin::{self, Line, ResultLine};
+use crate::domain::holidays::is_business_day;
 use crate::domain::movement::{Command, Event, Kind, Movement, Next, Outcome, Source, Status};
 use crate::domain::open;
 use crate::domain::{self as rules, BankCode, Command as Asked, MovementId, Receipt};
@@ -91,7 +92,7 @@ impl Desk {
             let cut_off = today.start().plus_milliseconds(minutes(files.cut_off_minute));
             if now < cut_off {
                 next = next.min(cut_off);
-            } else if self.files().requested != Some(today) {
+            } else if self.files().requested != Some(today) && is_business_day(today) {
                 done += self.request(gateway, bank, files, today, cut_off).await;
             }
             done += self.hand_in(gateway, bank, now).await;
@@ -103,8 +104,10 @@ impl Desk {
     /// The first day whose file was not compared yet; after a start, the day of the oldest debit without an answer.
     async fn day_to_compare(&self, gateway: &Gateway, bank: BankCode, today: Day) -> Option<Day> {
         let yesterday = today.plus(-1);
+        let is_its = |day: &Day| has_file(gateway, bank, *day);
         if let Some(compared) = self.files().compared {
-            return Some(compared.plus(1)).filter(|day| *day <= yesterday);
+            let after = (1..=DAYS_BACK_MAX).map(|days| compared.plus(days));
+            return after.take_while(|day| *day <= yesterday).find(is_its);
         }
         let mut first = yesterday;
         for movement in gateway.work().open(bank) {
@@ -112,7 +115,8 @@ impl Desk {
                 first = first.min(row.order.accepted.day());
             }
         }
-        Some(first.max(today.plus(-DAYS_BACK_MAX)))
+        let first = first.max(today.plus(-DAYS_BACK_MAX));
+        (0..=DAYS_BACK_MAX).map(|days| first.plus(days)).take_while(|day| *day <= yesterday).find(is_its)
     }
 
     /// The debits that are not with the bank yet become the day's file. Each is taken first, so that it is durable that the
@@ -168,7 +172,8 @@ impl Desk {
         let mut desk = self.files();
         let Some(reconciliation) = compared else {
             tracing::info!(%bank, %day, "the day file is not there, or cannot be read");
-            if day < now.day().plus(-1) {
+            let following = (1..=DAYS_BACK_MAX).map(|days| day.plus(days)).find(|day| has_file(gateway, bank, *day));
+            if following.is_none_or(|following| following < now.day()) {
                 // An older file that is gone holds up no younger one; questions go on where it would have answered.
                 desk.compared = Some(day);
                 return 1;
@@ -190,6 +195,11 @@ impl Desk {
     }
 }
 
+/// Whether the bank has a file of `day`: what goes by files has one for each business day, all others one for each day.
+fn has_file(gateway: &Gateway, bank: BankCode, day: Day) -> bool {
+    gateway.bank(bank).is_none_or(|bank| bank.files.is_none()) || is_business_day(day)
+}
+
 const fn minutes(minutes: u16) -> i64 {
     minutes as i64 * 60_000
 }
@@ -200,7 +210,7 @@ async fn line(gateway: &Gateway, movement: MovementId, cut_off: Time) -> Result<
     let Some(row) = gateway.movement(movement).await?.filter(is_due) else { return Ok(None) };
     let Some(account) = gateway.account(row.order.account).await? else { return Ok(None) };
     let Ok((number, name)) = gateway.unseal(row.order.account, &account.details) else { return Ok(None) };
-    let take = Asked::Movement(Command::Take { movement });
+    let take = Asked::Movement(Command::Take { movement, by_file: true });
     let receipt = gateway.submit(take, gateway.system(), None).await?;
     let is_sent = matches!(receipt, Receipt::Movement { next: Some(Next::Send), .. });
     Ok(is_sent.then_some(Line { movement, account: number, name, amount: row.order.amount }))

@@ -32,6 +32,16 @@ impl Lane {
         self.due.insert((due, thing));
     }
 
+    /// Every movement is due at `now`, if it was due later.
+    pub fn wake(&mut self, now: Time) {
+        for thing in self.things() {
+            let later = self.times.get(&thing).is_some_and(|due| *due > now);
+            if later && matches!(thing, Thing::Movement(_)) {
+                self.set(thing, now);
+            }
+        }
+    }
+
     /// `thing` is over.
     pub fn remove(&mut self, thing: Thing) {
         if let Some(before) = self.times.remove(&thing) {

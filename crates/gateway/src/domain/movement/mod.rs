@@ -34,7 +34,7 @@ use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, Opera
 use super::open::Thing;
 use super::operator::{self, OPERATORS_KEY, What};
 use super::refusal::{Noun, Refusal};
-use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, mandate_key, movement_key};
+use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, calendar_key, mandate_key, movement_key};
 use super::{Context, Receipt};
 use domain::{Key, Moment, Time, Value};
 use ledger::Yen;
@@ -347,6 +347,8 @@ pub enum Command {
     Take {
         /// Which.
         movement: MovementId,
+        /// It goes into the day's file, which has hours of its own; else a bank that is closed is asked nothing.
+        by_file: bool,
     },
     /// The bank answered, or did not.
     Answer {
@@ -426,7 +428,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
                 Target::ReturnOf(debit) => movement_key(debit),
             });
         }
-        Command::Take { movement } | Command::Answer { movement, .. } => {
+        Command::Take { movement, .. } | Command::Answer { movement, .. } => {
             keys.extend([movement_key(*movement), OPERATORS_KEY]);
         }
     }
@@ -435,12 +437,12 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
 pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
     match command {
         Command::Request(request) => request::keys_further(request, rows, keys),
-        Command::Take { movement } | Command::Answer { movement, .. } => {
+        Command::Take { movement, .. } | Command::Answer { movement, .. } => {
             let Some(row) = rows.movement(*movement) else { return };
             let order = &row.order;
             let page = Thing::Movement(*movement).page_key(order.bank);
             operator::keys_of(rows, order.operator, keys);
-            keys.extend([bank_key(order.bank), account_key(order.account), page]);
+            keys.extend([bank_key(order.bank), calendar_key(order.bank), account_key(order.account), page]);
             keys.extend(order.mandate.map(mandate_key));
             keys.extend(order.of.map(movement_key));
         }
@@ -450,9 +452,9 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
     match command {
         Command::Request(command) => request::request(rows, command, moment, context),
-        Command::Take { movement } => {
+        Command::Take { movement, by_file } => {
             let row = movement_of(rows, *movement)?;
-            request::take(rows, *movement, row, moment, context)
+            request::take(rows, *movement, row, *by_file, moment, context)
         }
         Command::Answer { movement, bank, outcome, source } => {
             let row = movement_of(rows, *movement)?;

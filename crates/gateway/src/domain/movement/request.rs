@@ -4,11 +4,12 @@ use super::{Event, Kind, Movement, Next, Order, Receipt, Request, Status, Target
 use crate::domain::Context;
 use crate::domain::account::Account;
 use crate::domain::bank::{self, Function};
+use crate::domain::calendar;
 use crate::domain::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId};
 use crate::domain::mandate::{self, Mandate};
 use crate::domain::open::Thing;
 use crate::domain::refusal::{Limit, Noun, Refusal};
-use crate::domain::state::{Decided, Rows, account_key, account_ref_key, bank_key};
+use crate::domain::state::{Decided, Rows, account_key, account_ref_key, bank_key, calendar_key};
 use domain::{Key, Moment, Time};
 use ledger::Yen;
 
@@ -24,7 +25,12 @@ pub(super) fn keys_further(request: &Request, rows: Rows<'_>, keys: &mut Vec<Key
         Target::ReturnOf(id) => rows.movement(id).map(|row| (row.order.bank, row.order.account)),
     };
     let Some((bank, account)) = account else { return };
-    keys.extend([bank_key(bank), account_key(account), Thing::Movement(request.movement).page_key(bank)]);
+    keys.extend([
+        bank_key(bank),
+        calendar_key(bank),
+        account_key(account),
+        Thing::Movement(request.movement).page_key(bank),
+    ]);
 }
 
 /// Where the money is to come from or go to, once it is known that the operator may name it.
@@ -61,18 +67,22 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
         unconfirmed: place.unconfirmed,
         accepted: moment.now,
     };
-    let due = moment.now.plus_milliseconds(context.policy.retry_ms(1));
+    // A bank that is closed is asked when it opens; until then it knows nothing of this.
+    let opens = calendar::open_from(rows, place.bank, moment.now);
+    let is_closed = opens > moment.now;
+    let at_once = command.at_once && !is_closed;
+    let due = if is_closed { opens } else { moment.now.plus_milliseconds(context.policy.retry_ms(1)) };
     let receipt = Receipt::Movement {
         id: command.movement,
         bank: place.bank,
         status: Status::Pending,
-        next: command.at_once.then_some(Next::Send),
+        next: at_once.then_some(Next::Send),
         due,
         settled: None,
         code: None,
         since: moment.now,
     };
-    let event = Event::Requested { movement: command.movement, order, at_once: command.at_once, due };
+    let event = Event::Requested { movement: command.movement, order, at_once, due };
     Ok((vec![crate::domain::Event::Movement(event)], receipt))
 }
 
@@ -208,11 +218,23 @@ fn give_back(rows: Rows<'_>, command: &Request, id: MovementId, moment: Moment) 
     })
 }
 
-/// What the bank is to be asked. It is asked to move the money anew only when it does not know of it, and only while that
+/// What the bank is to be asked: nothing while it is closed. It is asked to move the money anew only when it does not know of it, and only while that
 /// is still permitted; else what became of it.
-pub(super) fn take(rows: Rows<'_>, id: MovementId, row: &Movement, moment: Moment, context: &Context) -> Decided {
+pub(super) fn take(
+    rows: Rows<'_>,
+    id: MovementId,
+    row: &Movement,
+    by_file: bool,
+    moment: Moment,
+    context: &Context,
+) -> Decided {
     if !row.status.is_open() {
         return row.silent(id);
+    }
+    let opens = calendar::open_from(rows, row.order.bank, moment.now);
+    if opens > moment.now && !by_file {
+        let closed = Movement { due: opens, ..row.clone() };
+        return closed.silent(id);
     }
     let is_permitted = match row.order.kind {
         Kind::Debit => {

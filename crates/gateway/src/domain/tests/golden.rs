@@ -8,6 +8,7 @@
 use super::world::{World, apply, bank_code, operator_id, reference};
 use crate::domain::account::{self, NoticeKind};
 use crate::domain::bank::{self, Function, Incident, Side};
+use crate::domain::calendar::{Calendar, Hours, Maintenance, Span};
 use crate::domain::mandate::{self, Limits, RevokedBy, Why};
 use crate::domain::movement::{self, Code, Outcome, Source, Target};
 use crate::domain::{
@@ -39,7 +40,7 @@ fn deeds() -> Vec<Event> {
     world.request(1, Target::DebitOf(strong), 1_000).expect("it may be asked");
     let movement = MovementId::of_hash(Id::from_number(1));
     world.answer(1, Outcome::NotFound { last: false }, Source::Inquiry);
-    world.done(&Command::Movement(movement::Command::Take { movement }));
+    world.done(&Command::Movement(movement::Command::Take { movement, by_file: false }));
     world.answer(1, Outcome::Settled { amount: Yen::new(1_000) }, Source::Callback);
     world.answer(1, Outcome::Declined { code: Code::Other }, Source::DayFile);
     world.request(2, Target::ReturnOf(movement), 400).expect("it may be asked");
@@ -77,6 +78,10 @@ fn deeds() -> Vec<Event> {
     world.done(&Command::Mandate(mandate::Command::Revoke { mandate: strong, operator: Some(operator), by, why }));
     assert!(world.request(4, Target::DebitOf(strong), 1).is_err());
     reviewed(&mut world);
+    let hours = Hours { business_days: Span::new(480, 1_260), saturdays: Span::new(540, 1_020), holidays: None };
+    let maintenance = Maintenance { from: world.now, until: world.now, reason: "every Monday".into() };
+    let calendar = Calendar { hours: Some(hours), maintenance: vec![maintenance] };
+    world.done(&Command::Bank(bank::Command::SetCalendar { bank, calendar, by: StaffId(Id::from_number(9)) }));
     world.journal
 }
 
@@ -170,6 +175,7 @@ fn every_kind_of_event_is_there() {
         "Operator(Taken",
         "Bank(Switched",
         "Bank(FactorsSet",
+        "Bank(CalendarSet",
         "Account(Seen",
         "Account(Noticed",
         "Account(Disowned",

@@ -72,7 +72,7 @@ proptest! {
                 }
                 Step::Take(number) if known(number) => {
                     let movement = MovementId::of_hash(Id::from_number(number));
-                    world.done(&Command::Movement(movement::Command::Take { movement }));
+                    world.done(&Command::Movement(movement::Command::Take { movement, by_file: false }));
                 }
                 Step::Answer(number, outcome, source) if known(number) => world.answer(number, outcome, source),
                 Step::Take(_) | Step::Answer(..) => {}

@@ -8,7 +8,7 @@ use http::{Method, Request, StatusCode};
 use serde_json::{Value, json};
 
 /// A call by the desk with this token.
-async fn call(world: &World, method: &str, path: &str, token: &str, body: Option<Value>) -> (u16, Value) {
+pub async fn call(world: &World, method: &str, path: &str, token: &str, body: Option<Value>) -> (u16, Value) {
     let request = Request::builder()
         .method(Method::from_bytes(method.as_bytes()).expect("a method"))
         .uri(format!("{GATEWAY}/bank/v1/{path}"))

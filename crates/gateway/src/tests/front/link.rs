@@ -501,3 +501,27 @@ async fn a_wallet_has_few_links_under_way_and_the_oldest_gives_way() {
     }
     assert_eq!(statuses, [400, 200, 200, 200, 200]);
 }
+
+#[tokio::test]
+async fn a_bank_that_is_closed_says_when_it_opens_and_counts_nothing() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let form = to_form(&mut browser, &world.wallet().push("0125").await).await;
+    let mut second = world.browser();
+    second.get(&world.wallet().push("0125").await).await;
+    let consent = second.get("/link").await;
+    // It is three in the morning, and open from five past three.
+    let hours = serde_json::json!({"opens": "03:05", "closes": "24:00"});
+    let calendar = serde_json::json!({"hours": {"business_days": hours, "saturdays": hours, "holidays": hours}});
+    let (status, said) = super::desk::call(&world, "PUT", "calendar", "desk-0125", Some(calendar)).await;
+    assert_eq!(status, 200, "{said}");
+    let typed = type_in(&mut browser, &form, &[]).await;
+    let agreed = second.send(&consent, "/link/consent", &[]).await;
+    for shown in [typed, agreed, browser.get("/link").await] {
+        assert_eq!(shown.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(shown.body.contains("2026-11-23 03:05") && shown.body.contains("/link/leave"), "{}", shown.body);
+    }
+    assert_eq!(world.hosted.inside().arrived, 0);
+    world.clock.advance(5 * 60_000);
+    assert_eq!(type_in(&mut browser, &form, &[]).await.status, StatusCode::SEE_OTHER, "the link is still there");
+}
