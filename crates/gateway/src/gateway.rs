@@ -197,6 +197,7 @@ impl Gateway {
             clock: Arc::clone(&self.0.outside.clock),
             chance: Arc::clone(&self.0.outside.chance),
             time_ms_max: self.0.options.request_ms_max,
+            longer: &[],
             service: "gateway",
         };
         let router = api::router()

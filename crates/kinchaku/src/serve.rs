@@ -3,16 +3,19 @@
 //! Without a configuration it is a sandbox with everything in one process. What is opened with what stands in `plan`, what
 //! can be configured in `config`; nothing about money is decided here. Start reading at [`run`].
 
+mod apart;
 mod config;
+mod demo;
 mod front;
 mod listen;
+mod log;
 mod plan;
 mod secrets;
 mod timers;
 
 use axum::Router;
 use clap::Args;
-use config::{Config, Log, Role};
+use config::{Config, Role};
 use engine::{Clock, SystemClock};
 use plan::Plan;
 use sandbox::SandboxClock;
@@ -23,7 +26,6 @@ use std::sync::Arc;
 use timers::Step;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tracing_subscriber::EnvFilter;
 use web::{MachineChance, Outside, Sockets};
 
 /// How long requests under way at the end are waited for, in milliseconds.
@@ -56,7 +58,7 @@ pub struct Serve {
 /// Serves until it is told to stop.
 pub fn run(arguments: &Serve) -> ExitCode {
     let served = configure(arguments).and_then(|config| {
-        start_log(config.serve.log);
+        log::start(config.serve.log, config.is_sandbox());
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         runtime.map_err(|error| error.to_string())?.block_on(serve(config))
     });
@@ -83,15 +85,6 @@ fn configure(arguments: &Serve) -> Result<Config, String> {
     })?;
     config.serve.roles.dedup();
     Ok(config)
-}
-
-fn start_log(log: Log) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    match log {
-        Log::Text => subscriber.init(),
-        Log::Json => subscriber.json().init(),
-    }
 }
 
 /// What runs in this process.
@@ -121,17 +114,23 @@ async fn serve(config: Config) -> Result<(), String> {
     let outside = Outside { clock: Arc::clone(&clock), transport: Arc::new(Sockets::new()), chance };
     let services = Services::open(plan, &outside).await?;
     let Steps { round, timed } = services.steps();
+    let mut router = web::by_host(services.routers(address.port(), &round, &clock, config.is_sandbox()));
     if let Some(clock) = &sandbox_clock {
-        clock.on_advance(timers::round(round));
+        let all = round.into_iter().chain(elsewhere(&config, address.port(), &outside)).collect();
+        clock.on_advance(timers::round(all));
+        router = sandbox::marked(router);
     }
 
     let (stop, stopped) = watch::channel(false);
-    let router = web::by_host(services.routers(address.port()));
     let proxies = config.serve.trusted_proxies.clone();
     let mut listening = tokio::spawn(listen::listen(listener, router, proxies, wait_for(stopped.clone())));
     let timers: Vec<_> =
         timed.into_iter().map(|step| tokio::spawn(timers::run(step, Arc::clone(&clock), stopped.clone()))).collect();
     let dispatcher = services.wallet.clone().map(|wallet| tokio::spawn(async move { wallet.dispatch().await }));
+    let has = |role| config.serve.roles.contains(&role);
+    if config.is_sandbox() && has(Role::Wallet) && has(Role::Sandbox) {
+        demo::join(&plan::origins(&config.sandbox, address.port()).own("sandbox"), &data, &outside).await;
+    }
     greet(&config, address, &data);
 
     tokio::select! {
@@ -156,7 +155,18 @@ async fn serve(config: Config) -> Result<(), String> {
 fn open_clock(config: &Config) -> Result<Arc<SandboxClock>, String> {
     let directory = config.serve.data.join("sandbox");
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
-    SandboxClock::open(Some(&directory)).map(Arc::new).map_err(|error| format!("the sandbox's clock: {error}"))
+    let keeps = config.serve.roles.contains(&Role::Sandbox);
+    let clock = if keeps { SandboxClock::open(Some(&directory)) } else { SandboxClock::follow(&directory) };
+    clock.map(Arc::new).map_err(|error| format!("the sandbox's clock: {error}"))
+}
+
+/// The steps of those parts of the sandbox that run in other processes, for the one that keeps the clock.
+fn elsewhere(config: &Config, port: u16, outside: &Outside) -> Vec<Step> {
+    let roles = &config.serve.roles;
+    let origins = plan::origins(&config.sandbox, port);
+    let parts = [(Role::Wallet, origins.wallet), (Role::Gateway, origins.gateway)];
+    let others = parts.into_iter().filter(|(role, _)| roles.contains(&Role::Sandbox) && !roles.contains(role));
+    others.map(|(_, origin)| apart::step(&origin, Arc::clone(&outside.transport))).collect()
 }
 
 /// What is due, in steps: for a round over everything, in order, and for timers. They are the same but where banks are
@@ -183,8 +193,7 @@ impl Services {
             let sandbox = sandbox::Sandbox::open(options, outside.clone()).await.map_err(|error| error.to_string())?;
             services.sandbox = Some(Arc::new(sandbox));
         }
-        if let Some(mut options) = plan.gateway {
-            options.operators.extend(services.sandbox.as_deref().map(plan::second_operator));
+        if let Some(options) = plan.gateway {
             let gateway = gateway::Gateway::open(options, outside.clone()).await;
             services.gateway = Some(gateway.map_err(|error| format!("the gateway: {error}"))?);
         }
@@ -195,18 +204,22 @@ impl Services {
         Ok(services)
     }
 
-    fn routers(&self, port: u16) -> Vec<(String, Router)> {
-        let mut routers = Vec::new();
-        routers.extend(self.gateway.iter().flat_map(gateway::Gateway::routers));
-        routers.extend(self.sandbox.iter().flat_map(|sandbox| sandbox.routers()));
-        for (host, router) in self.wallet.iter().flat_map(server::Server::routers) {
+    fn routers(&self, port: u16, steps: &[Step], clock: &Arc<dyn Clock>, is_sandbox: bool) -> Vec<(String, Router)> {
+        let mut routers: Vec<(String, Router)> = Vec::new();
+        let mut services: Vec<(String, Router)> = Vec::new();
+        services.extend(self.gateway.iter().flat_map(gateway::Gateway::routers));
+        services.extend(self.wallet.iter().flat_map(server::Server::routers));
+        for (host, router) in services {
             // The sandbox's own API is reached beside the wallet's too: a newcomer knows one address.
             let router = match &self.sandbox {
-                Some(sandbox) if host == "localhost" => router.merge(sandbox.api()).merge(front::router(port)),
+                Some(sandbox) if host == "localhost" => router.merge(sandbox.api()).merge(front::wallet(port)),
+                Some(_) if host == "desk.localhost" => router.merge(front::desk(port)),
+                None if is_sandbox => router.merge(apart::router(steps.to_vec(), Arc::clone(clock))),
                 Some(_) | None => router,
             };
             routers.push((host, router));
         }
+        routers.extend(self.sandbox.iter().flat_map(|sandbox| sandbox.routers()));
         routers
     }
 
@@ -304,6 +317,9 @@ fn greet(config: &Config, address: SocketAddr, data: &std::path::Path) {
             let roles: Vec<&str> = roles.iter().map(|role| role.name()).collect();
             println!("  {id}  {name}  {}  {}", roles.join(", "), plan::desk_token_file(data, id).display());
         }
+        let (bank, branch, number, pin) = demo::ACCOUNT;
+        println!("  {} / {}: 試しに使う人 / somebody to be", demo::EMAIL, demo::PASSWORD);
+        println!("    銀行 / bank {bank}, 口座 / account {branch}-{number}, 暗証番号 / PIN {pin}");
     }
     println!("ready");
 }

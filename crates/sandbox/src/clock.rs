@@ -38,6 +38,8 @@ pub struct SandboxClock {
     setting: Mutex<Setting>,
     changes: watch::Sender<u64>,
     file: Option<PathBuf>,
+    /// The file is another process's: this clock shows what stands there.
+    follows: bool,
     due: OnceLock<DueHook>,
     advancing: tokio::sync::Mutex<()>,
 }
@@ -71,6 +73,12 @@ impl SandboxClock {
         Self::over(Arc::new(SystemClock), directory)
     }
 
+    /// The clock that another process keeps in `directory`, wherever that one has come to: for parts of one sandbox that run
+    /// apart. It is set over there alone.
+    pub fn follow(directory: &Path) -> io::Result<Self> {
+        Ok(Self { follows: true, ..Self::open(Some(directory))? })
+    }
+
     /// A clock that stands still at `now` and moves only when it is advanced: for simulation.
     pub fn frozen(now: Time) -> Self {
         let frozen_at_ms = Some(now.milliseconds());
@@ -81,13 +89,8 @@ impl SandboxClock {
     fn over(base: Arc<dyn Clock>, directory: Option<&Path>) -> io::Result<Self> {
         let file = directory.map(|directory| directory.join(FILE));
         let start = Setting { offset_ms: 0, frozen_at_ms: None, latest_ms: 0 };
-        let setting = match file.as_deref().map(fs::read) {
-            None => start,
-            Some(Err(error)) if error.kind() == io::ErrorKind::NotFound => start,
-            Some(Err(error)) => return Err(error),
-            Some(Ok(bytes)) => serde_json::from_slice(&bytes)?,
-        };
-        Ok(Self::with(base, setting, file))
+        let setting = file.as_deref().map(read).transpose()?.flatten();
+        Ok(Self::with(base, setting.unwrap_or(start), file))
     }
 
     fn with(base: Arc<dyn Clock>, setting: Setting, file: Option<PathBuf>) -> Self {
@@ -97,6 +100,7 @@ impl SandboxClock {
             setting: Mutex::new(setting),
             changes,
             file,
+            follows: false,
             due: OnceLock::new(),
             advancing: tokio::sync::Mutex::default(),
         }
@@ -122,8 +126,14 @@ impl SandboxClock {
         })
     }
 
-    /// Goes on by `seconds`, stopping wherever something falls due; answers when all that was due is done.
-    pub async fn advance(&self, seconds: i64) -> io::Result<Advanced> {
+    /// Goes on by `seconds`, stopping wherever something falls due; answers when all that was due is done. Once begun it goes
+    /// on to its end, also when whoever asked for it has gone.
+    pub async fn advance(self: &Arc<Self>, seconds: i64) -> io::Result<Advanced> {
+        let clock = Arc::clone(self);
+        tokio::spawn(async move { clock.advance_by(seconds).await }).await.map_err(io::Error::other)?
+    }
+
+    async fn advance_by(&self, seconds: i64) -> io::Result<Advanced> {
         let _one_at_a_time = self.advancing.lock().await;
         let target = self.now().plus_milliseconds(seconds.clamp(0, ADVANCE_SECONDS_MAX).saturating_mul(1_000));
         let span_ms = target.milliseconds_since(self.now());
@@ -142,6 +152,11 @@ impl SandboxClock {
             self.move_to(next.min(target))?;
         }
         Ok(Advanced { now: self.now(), done, next: None })
+    }
+
+    /// Whether somebody is advancing it at this moment.
+    pub(crate) fn is_advancing(&self) -> bool {
+        self.advancing.try_lock().is_err()
     }
 
     /// Does everything that is due now, until nothing is.
@@ -208,10 +223,24 @@ impl SandboxClock {
     }
 }
 
+/// What the file at `path` says, if it is there.
+fn read(path: &Path) -> io::Result<Option<Setting>> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 impl Clock for SandboxClock {
     fn now(&self) -> Time {
         let base = self.base.now().milliseconds();
+        // What cannot be read is as it was: the file is renamed into its place, whole.
+        let followed = self.file.as_deref().filter(|_| self.follows).and_then(|file| read(file).ok().flatten());
         let mut setting = self.setting();
+        if let Some(followed) = followed {
+            (setting.offset_ms, setting.frozen_at_ms) = (followed.offset_ms, followed.frozen_at_ms);
+        }
         let shown = setting.frozen_at_ms.unwrap_or_else(|| base.saturating_add(setting.offset_ms));
         setting.latest_ms = setting.latest_ms.max(shown);
         Time::from_milliseconds(setting.latest_ms)
@@ -257,7 +286,7 @@ mod tests {
     #[tokio::test]
     async fn who_looks_every_second_and_who_is_late_for_ever_do_not_keep_time_from_going_on() {
         for lateness_ms in [-1_000, 0, 5_000] {
-            let clock = SandboxClock::frozen(START);
+            let clock = Arc::new(SandboxClock::frozen(START));
             let looks = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&looks);
             clock.on_advance(Arc::new(move |now| {
@@ -274,7 +303,7 @@ mod tests {
     #[tokio::test]
     async fn a_restart_does_not_step_back_and_a_frozen_clock_stands() {
         let directory = tempfile::tempdir().expect("a directory for the test");
-        let clock = SandboxClock::open(Some(directory.path())).expect("it opens");
+        let clock = Arc::new(SandboxClock::open(Some(directory.path())).expect("it opens"));
         let before = clock.now();
         clock.advance(86_400).await.expect("it advances");
         let clock = SandboxClock::open(Some(directory.path())).expect("it opens again");
@@ -282,11 +311,28 @@ mod tests {
         assert!(!clock.is_frozen());
         clock.freeze(true).expect("it freezes");
         let stands = clock.now();
-        let clock = SandboxClock::open(Some(directory.path())).expect("it opens a third time");
+        let clock = Arc::new(SandboxClock::open(Some(directory.path())).expect("it opens a third time"));
         assert_eq!((clock.now(), clock.is_frozen()), (stands, true));
         assert_eq!(clock.advance(5).await.expect("it advances").now, stands.plus_milliseconds(5_000));
         clock.freeze(false).expect("it goes on");
         assert!(clock.now() >= stands.plus_milliseconds(5_000));
+    }
+
+    #[tokio::test]
+    async fn who_follows_shows_the_same_time_and_never_steps_back() {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let follower = SandboxClock::follow(directory.path()).expect("it opens before there is a file");
+        let clock = Arc::new(SandboxClock::open(Some(directory.path())).expect("it opens"));
+        clock.freeze(true).expect("it freezes");
+        for seconds in [0, 86_400, 1] {
+            clock.advance(seconds).await.expect("it advances");
+            assert_eq!(follower.now(), clock.now());
+        }
+        let latest = follower.now();
+        std::fs::remove_file(directory.path().join(FILE)).expect("it is there");
+        assert!(follower.now() >= latest, "a file that is gone turns nothing back");
+        clock.freeze(false).expect("it goes on");
+        assert!(follower.now() >= latest);
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use crate::callbacks;
 use crate::connector::day;
 use crate::domain::identification::{self, Identification, Identity, Question, Verdict};
 use crate::domain::{Command, Receipt, Row};
-use crate::state::{BANNER, State, bearer};
+use crate::state::{State, bearer};
 use crate::world::Undone;
 use ::domain::{Id, Time};
 use axum::extract::{Form, Path, State as Shared};
@@ -19,7 +19,7 @@ use maud::html;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::sync::Arc;
-use web::page::{Page, Words, words};
+use web::page::{Page, SANDBOX, Words, words};
 use web::{Due, Json, Problem};
 
 /// What an identification's id begins with.
@@ -249,7 +249,7 @@ async fn page(Shared(state): Shared<Arc<State>>, Path(id): Path<String>) -> Resu
         }
         @if let Some(url) = return_url(&found) { p { a href=(url) { (words(Words { ja: "戻る", en: "Back" })) } } }
     };
-    Ok(Page { title: TITLE, banner: Some(BANNER), form_origins: Vec::new(), body }.into_response())
+    Ok(Page { title: TITLE, banner: Some(SANDBOX), form_origins: Vec::new(), body }.into_response())
 }
 
 /// Where the page leads back to: only to pages, never to a script.

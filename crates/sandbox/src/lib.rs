@@ -10,6 +10,7 @@
 mod api;
 mod callbacks;
 pub mod clock;
+mod confirmations;
 mod connector;
 pub mod domain;
 mod grants;
@@ -29,6 +30,7 @@ mod world;
 
 pub use clock::{Advanced, DueHook, SandboxClock};
 pub use options::{OpenError, Options, Origins, Policies, Secrets};
+pub use state::{local, marked};
 
 use crate::domain::Command;
 use crate::domain::{account, bank};
@@ -44,6 +46,10 @@ use web::{Armour, Due, Outside};
 /// The longest that a request to the sandbox may take, in milliseconds of the machine's clock: a bank that keeps silent
 /// must be able to outlast its caller.
 pub const REQUEST_MS_MAX: u64 = 60_000;
+/// The longest that advancing the clock may take, in milliseconds of the machine's clock: years of due work are done first.
+pub const ADVANCE_MS_MAX: u64 = 1_800_000;
+/// Where the clock is advanced.
+const ADVANCING: &[(&str, u64)] = &[(api::CLOCK, ADVANCE_MS_MAX), (pages::CLOCK, ADVANCE_MS_MAX)];
 /// Commands of the first start that are under way at once.
 const OPENINGS_AT_ONCE: usize = 512;
 
@@ -99,7 +105,7 @@ impl Sandbox {
 
     fn armoured(&self, router: Router) -> Router {
         let Outside { clock, chance, .. } = self.0.outside.clone();
-        let armour = Armour { clock, chance, time_ms_max: REQUEST_MS_MAX, service: "sandbox" };
+        let armour = Armour { clock, chance, time_ms_max: REQUEST_MS_MAX, longer: ADVANCING, service: "sandbox" };
         web::armour(state::marked(router), armour)
     }
 }

@@ -4,24 +4,19 @@
 //! possession (`DPoP`), and keeps no books. Tests say what it asks, and are shown what it was answered.
 //! Start reading at [`SecondOperator::ask`].
 
-use crate::options::OpenError;
+use crate::options::Origins;
 use crate::state::State;
 use bytes::Bytes;
-use engine::StoreError;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use web::jose::{SigningKey, assertion, dpop};
 use web::{Bounds, Chance, chance};
 
 /// What it is called at the gateway.
 pub const CLIENT_ID: &str = "second-operator";
-/// The file of its key, in the sandbox's data.
-const KEY_FILE: &str = "second-operator.jwk.json";
 /// Where the gateway sends its people's browsers back to.
 pub(crate) const CALLBACK: &str = "/second-operator/callback";
 /// What its tokens are for.
@@ -80,43 +75,14 @@ pub(crate) struct Answered {
 }
 
 impl SecondOperator {
-    /// The operator whose key is in `directory`, where one is made if there is none; in memory without a directory.
-    pub(crate) fn open(directory: Option<&Path>, chance: &dyn Chance) -> Result<Self, OpenError> {
-        let unusable = |what: String| OpenError::Store(StoreError::Unavailable(format!("{KEY_FILE}: {what}")));
-        let file = directory.map(|directory| directory.join(KEY_FILE));
-        let kept = match file.as_deref().map(fs::read) {
-            Some(Ok(bytes)) => Some(bytes),
-            Some(Err(error)) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(unusable(error.to_string()));
-            }
-            Some(Err(_)) | None => None,
-        };
-        let key = match (kept, file) {
-            (Some(bytes), _) => {
-                let value = serde_json::from_slice(&bytes).map_err(|error| unusable(error.to_string()))?;
-                SigningKey::parse_private_jwk(&value).map_err(|error| unusable(error.to_string()))?
-            }
-            (None, file) => {
-                let key = SigningKey::generate_eddsa(chance);
-                if let Some(file) = file {
-                    let text = key.to_private_jwk().to_string();
-                    fs::write(file, text).map_err(|error| unusable(error.to_string()))?;
-                }
-                key
-            }
-        };
-        Ok(Self { key, links: Mutex::default() })
+    /// The operator with `key`; with a new one, where it has none.
+    pub(crate) fn open(key: Option<SigningKey>, chance: &dyn Chance) -> Self {
+        Self { key: key.unwrap_or_else(|| SigningKey::generate_eddsa(chance)), links: Mutex::default() }
     }
 
     /// What the gateway's configuration needs to know.
     pub(crate) fn facts(&self, state: &State) -> OperatorFacts {
-        OperatorFacts {
-            client_id: CLIENT_ID,
-            name: "となりの財布",
-            name_en: "Tonari Wallet",
-            redirect_uri: redirect_uri(state),
-            jwks: json!({ "keys": [self.key.public().to_value()] }),
-        }
+        facts(&state.options.origins, &self.key)
     }
 
     /// Asks the gateway's API with a token of its own.
@@ -156,7 +122,7 @@ impl SecondOperator {
         }]);
         let fields = [
             ("response_type", "code"),
-            ("redirect_uri", &redirect_uri(state)),
+            ("redirect_uri", &redirect_uri(&state.options.origins)),
             ("scope", "mandate"),
             ("state", name.expose()),
             ("code_challenge", &web::jose::encode(&Sha256::digest(verifier.expose()))),
@@ -189,7 +155,7 @@ impl SecondOperator {
                     ("grant_type", "authorization_code"),
                     ("code", code),
                     ("code_verifier", &link.verifier),
-                    ("redirect_uri", &redirect_uri(state)),
+                    ("redirect_uri", &redirect_uri(&state.options.origins)),
                 ];
                 let answer = self.form(state, "/gateway/v1/token", &fields).await;
                 (answer.status.is_success(), answer.body["authorization_details"].clone())
@@ -231,9 +197,20 @@ impl SecondOperator {
     }
 }
 
+/// What the gateway's configuration needs to know of the operator with `key`, in a sandbox at `origins`.
+pub fn facts(origins: &Origins, key: &SigningKey) -> OperatorFacts {
+    OperatorFacts {
+        client_id: CLIENT_ID,
+        name: "となりの財布",
+        name_en: "Tonari Wallet",
+        redirect_uri: redirect_uri(origins),
+        jwks: json!({ "keys": [key.public().to_value()] }),
+    }
+}
+
 /// Where browsers come back to.
-pub(crate) fn redirect_uri(state: &State) -> String {
-    format!("{}{CALLBACK}", state.options.origins.own("sandbox"))
+fn redirect_uri(origins: &Origins) -> String {
+    format!("{}{CALLBACK}", origins.own("sandbox"))
 }
 
 async fn exchange(state: &State, method: Method, url: &str, headers: HeaderMap, body: Bytes) -> Answered {

@@ -7,6 +7,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use web::Secret;
+use web::jose::SigningKey;
 
 /// What the sandbox is opened with.
 #[derive(Clone)]
@@ -83,6 +84,10 @@ pub struct Secrets {
     pub identity_callbacks: Option<Secret<String>>,
     /// What the wallet's desk takes for the shops that the sandbox makes.
     pub desk: Option<Secret<String>>,
+    /// By bank code: what the gateway takes from the bank's own desk.
+    pub bank_desks: BTreeMap<String, Secret<String>>,
+    /// The key of the second operator.
+    pub second_operator: Option<SigningKey>,
 }
 
 /// Why the sandbox could not be opened.

@@ -14,17 +14,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use std::net::IpAddr;
 use std::sync::Arc;
-use web::page::Words;
 use web::{Outside, Problem, Secret, Source};
 
 /// What every answer of the sandbox carries.
 pub(crate) const MARK: HeaderName = HeaderName::from_static("x-kinchaku-sandbox");
-/// What every page of the sandbox shows above everything.
-pub(crate) const BANNER: Words = Words {
-    ja: "これはシミュレーションです。実在の銀行・お金・人とは関係ありません。",
-    en: "This is a simulation: no real bank, no real money, no real people.",
-};
-
 /// What every part shares.
 pub(crate) struct State {
     pub options: Options,
@@ -42,7 +35,7 @@ pub(crate) struct State {
 impl State {
     pub(crate) fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
         let world = WorldEngine::open(options.data.as_deref(), Arc::clone(&outside.clock))?;
-        let operator = SecondOperator::open(options.data.as_deref(), outside.chance.as_ref())?;
+        let operator = SecondOperator::open(options.secrets.second_operator.clone(), outside.chance.as_ref());
         let registry = Registry::read();
         let mut csrf_key = [0; 32];
         outside.chance.fill(&mut csrf_key);
@@ -57,7 +50,7 @@ impl State {
 }
 
 /// `router`, each of whose answers says that it is simulated.
-pub(crate) fn marked(router: Router) -> Router {
+pub fn marked(router: Router) -> Router {
     router.layer(from_fn(|request: Request<Body>, next: Next| async move {
         let mut response = next.run(request).await;
         response.headers_mut().insert(MARK, HeaderValue::from_static("simulated"));
@@ -71,6 +64,11 @@ pub(crate) fn bearer(headers: &HeaderMap, expected: Option<&Secret<String>>) -> 
     let token = sent.and_then(|sent| sent.strip_prefix("Bearer ")).unwrap_or_default();
     let is_known = expected.is_some_and(|expected| !token.is_empty() && expected.is(token));
     if is_known { Ok(()) } else { Err(Problem::unauthenticated()) }
+}
+
+/// `router` for this machine alone, and for no page of a foreign origin.
+pub fn local(router: Router) -> Router {
+    router.layer(from_fn(local_only))
 }
 
 /// Lets through what comes from this machine, and from no page of a foreign origin.

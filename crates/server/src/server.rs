@@ -39,7 +39,7 @@ impl Server {
     fn armoured(&self, router: Router, service: &'static str) -> Router {
         let outside = &self.0.outside;
         let (clock, chance) = (Arc::clone(&outside.clock), Arc::clone(&outside.chance));
-        armour(router, Armour { clock, chance, time_ms_max: REQUEST_MS_MAX, service })
+        armour(router, Armour { clock, chance, time_ms_max: REQUEST_MS_MAX, longer: &[], service })
     }
 
     /// Does what is due at `now`, at most about `budget` things, and waits until nobody is at work any more: for whoever

@@ -36,6 +36,8 @@ pub struct Armour {
     pub chance: Arc<dyn Chance>,
     /// The longest a request may take, in milliseconds of the machine's clock.
     pub time_ms_max: u64,
+    /// Paths that may take longer, each with its own bound.
+    pub longer: &'static [(&'static str, u64)],
     /// The service's name in the log.
     pub service: &'static str,
 }
@@ -63,8 +65,10 @@ async fn guard(armour: Armour, mut request: Request<Body>, next: Next) -> Respon
     let id = chance::id(armour.chance.as_ref(), armour.clock.now());
     request.extensions_mut().insert(RequestId(id));
     let method = request.method().clone();
+    let longer = armour.longer.iter().find(|(path, _)| *path == request.uri().path());
+    let time_ms_max = longer.map_or(armour.time_ms_max, |(_, time_ms_max)| *time_ms_max);
     let began = armour.clock.monotonic_milliseconds();
-    let answer = tokio::time::timeout(Duration::from_millis(armour.time_ms_max), next.run(request)).await;
+    let answer = tokio::time::timeout(Duration::from_millis(time_ms_max), next.run(request)).await;
     let mut response = answer.unwrap_or_else(|_| timed_out().into_response());
     let status = response.status().as_u16();
     let took_ms = armour.clock.monotonic_milliseconds() - began;

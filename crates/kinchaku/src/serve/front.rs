@@ -1,18 +1,43 @@
-//! The sandbox's front page: what a newcomer finds at the first address, with the way to everything else.
+//! The sandbox's front pages: what a newcomer finds at the first address, with the way to everything else, and at the desk's.
 
+use super::demo;
 use axum::Router;
 use axum::routing::get;
 use maud::{Markup, html};
 use web::page::{Page, SANDBOX, Words, words};
 
-/// The page for a sandbox whose hosts are on `port`.
-pub fn router(port: u16) -> Router {
-    Router::new().route("/", get(move || async move { page(port) }))
+/// The page at the wallet's host, in a sandbox whose hosts are on `port`.
+pub fn wallet(port: u16) -> Router {
+    Router::new().route("/", get(move || async move { page(Words { ja: "巾着", en: "Kinchaku" }, body(port)) }))
 }
 
-fn page(port: u16) -> Page {
-    let title = Words { ja: "巾着", en: "Kinchaku" };
-    Page { title, banner: Some(SANDBOX), form_origins: Vec::new(), body: body(port) }
+/// The page at the desk's host.
+pub fn desk(port: u16) -> Router {
+    let title = Words { ja: "運営デスク", en: "The operator's desk" };
+    let shown = get(move || async move { page(title, desk_body(port)) });
+    Router::new().route("/", shown).merge(web::page::assets())
+}
+
+fn page(title: Words, body: Markup) -> Page {
+    Page { title, banner: Some(SANDBOX), form_origins: Vec::new(), body }
+}
+
+fn desk_body(port: u16) -> Markup {
+    let ask = format!(
+        "curl -H \"Authorization: Bearer $(cat data/secrets/desk-aoki)\" http://desk.localhost:{port}/desk/v1/held"
+    );
+    html! {
+        p { (words(Words {
+            ja: "停止措置、凍結、保留中の取引の判断、日々の数字を扱います。操作は API で行い、誰が行ったかが記録に残ります。",
+            en: "Switches, freezes, movements that wait for a decision, the day's figures. It is an API; who acted is on record.",
+        })) }
+        p { (words(Words {
+            ja: "担当者のトークンは、データのフォルダーの secrets にあります。",
+            en: "The tokens of its people are in `secrets` of the data directory.",
+        })) }
+        pre { code { (ask) } }
+        p { a href={ "http://localhost:" (port) "/" } { "戻る / Back" } }
+    }
 }
 
 fn body(port: u16) -> Markup {
@@ -27,16 +52,29 @@ fn body(port: u16) -> Markup {
         })) }
         h2 { (words(Words { ja: "まず見るところ", en: "Where to look first" })) }
         ul {
+            (link("localhost", "/login", "ログイン", "Log in"))
             (link("localhost", "/docs", "API の説明", "The API, to be tried out"))
             (link("sandbox.localhost", "/inbox", "受信箱（メールと SMS）", "The inbox: every mail and text message"))
             (link("sandbox.localhost", "/banks", "35 の銀行と口座の持ち主", "Thirty-five banks and their people"))
             (link("sandbox.localhost", "/clock", "時計", "The clock, which can be advanced"))
+            (link("desk.localhost", "/", "運営デスク", "The operator's desk"))
+            (link("gateway.localhost", "/", "口座振替受付", "The gateway between wallets and banks"))
             (link("gateway.localhost", "/not-me", "「身に覚えがない」の届出", "“Not me”: for whoever was told of a link they did not make"))
         }
         h2 { (words(Words { ja: "試しに使う人", en: "Somebody to be" })) }
         p { (words(Words {
-            ja: "七海 花子（ナナミ ハナコ）、1985年4月12日生まれ。七十七銀行 本店（100）普通 1234567、暗証番号 0412。",
-            en: "Hanako Nanami, born on 12 April 1985; The 77 Bank, branch 100, ordinary account 1234567, PIN 0412.",
+            ja: "広瀬 一郎（ヒロセ イチロウ）にはウォレットがあります。まだ口座は登録していません。",
+            en: "Ichiro Hirose has a wallet already, and has linked no account yet.",
+        })) }
+        dl {
+            dt { "メール / Mail" } dd { (demo::EMAIL) }
+            dt { "パスワード / Password" } dd { (demo::PASSWORD) }
+            dt { "口座 / Account" } dd { (demo::ACCOUNT.0) " " (demo::ACCOUNT.1) "-" (demo::ACCOUNT.2) }
+            dt { "暗証番号 / PIN" } dd { (demo::ACCOUNT.3) }
+        }
+        p { (words(Words {
+            ja: "ウォレットをこれから開くのは、七海 花子（ナナミ ハナコ）、1985年4月12日生まれ。七十七銀行 本店（100）普通 1234567、暗証番号 0412。",
+            en: "Who has yet to open one: Hanako Nanami, born on 12 April 1985; The 77 Bank, branch 100, ordinary account 1234567, PIN 0412.",
         })) }
         p { (words(Words {
             ja: "ほかの人と口座は銀行のページにあります。README の手順どおりに、開設・本人確認・口座登録・チャージ・支払いを試せます。",

@@ -6,6 +6,7 @@ use gateway::options::{BankOptions, OperatorOptions};
 use sandbox::registry::Registry;
 use sandbox::{Origins, Policies, SandboxClock, Secrets};
 use server::{GatewayOptions, IdentityOptions, Provider, Role as DeskRole, Staff};
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use web::jose::{JwkSet, SigningKey};
 const MARK: &str = "SANDBOX";
 /// The client id of the sandbox's wallet at its gateway.
 const CLIENT_ID: &str = "kinchaku";
+/// The secret that is the key of the sandbox's second operator.
+const SECOND_OPERATOR: &str = "second-operator.jwk";
 /// People with accounts in a sandbox, beside the fixed ones: ten a bank.
 const PEOPLE: u32 = 350;
 /// The seed of those people.
@@ -109,11 +112,13 @@ impl Plan {
     }
 }
 
-fn origins(sandbox: &config::Sandbox, port: u16) -> Origins {
+/// Where the parts of the sandbox are, seen from the one on `port`.
+pub fn origins(sandbox: &config::Sandbox, port: u16) -> Origins {
     let mut origins = Origins::on_port(sandbox.port.unwrap_or(port));
     let here = Origins::on_port(port);
     origins.wallet = sandbox.wallet_origin.clone().unwrap_or(here.wallet);
     origins.gateway = sandbox.gateway_origin.clone().unwrap_or(here.gateway);
+    origins.desk = format!("http://desk.localhost{}", port_of(&origins.wallet));
     origins
 }
 
@@ -123,9 +128,11 @@ fn outside_world(
     clock: Arc<SandboxClock>,
     made: &Made<'_>,
 ) -> Result<sandbox::Options, String> {
-    let mut banks = std::collections::BTreeMap::new();
+    let (mut banks, mut bank_desks) = (BTreeMap::new(), BTreeMap::new());
     for facts in Registry::read().banks() {
-        banks.insert(facts.code.to_string(), made.webhook(&format!("bank-{}", facts.code))?);
+        let host = format!("bank-{}", facts.code);
+        banks.insert(facts.code.to_string(), made.webhook(&host)?);
+        bank_desks.insert(facts.code.to_string(), made.token(&format!("{host}-desk"))?);
     }
     Ok(sandbox::Options {
         data: Some(config.serve.data.join("sandbox")),
@@ -143,6 +150,8 @@ fn outside_world(
             identity: Some(made.token("identity")?),
             identity_callbacks: Some(made.webhook("identity-callbacks")?),
             desk: Some(made.token("desk-sandbox")?),
+            bank_desks,
+            second_operator: Some(made.key(SECOND_OPERATOR)?),
         },
     })
 }
@@ -163,7 +172,7 @@ fn sandbox_wallet(
         .collect::<Result<_, String>>()?;
     let parts = WalletParts {
         origin: origins.wallet.clone(),
-        desk_origin: format!("http://desk.localhost{}", port_of(&origins.wallet)),
+        desk_origin: origins.desk.clone(),
         master_key: data.join("secrets/wallet.key"),
         is_sandbox: true,
         gateway: GatewayOptions {
@@ -214,6 +223,7 @@ fn sandbox_gateway(
     made: &Made<'_>,
 ) -> Result<gateway::Options, String> {
     let mut options = gateway::Options::new(data.join("gateway"), origins.gateway.clone());
+    options.banner = Some(web::page::SANDBOX);
     options.master_key = data.join("secrets/gateway.key");
     options.desk_tokens = vec![made.token("gateway-desk")?];
     for facts in Registry::read().banks() {
@@ -240,12 +250,13 @@ fn sandbox_gateway(
         jwks: JwkSet::new(vec![client.public().clone()]).map_err(|error| error.to_string())?.to_value(),
         events_url: Some(format!("{}/v1/callbacks/gateway", origins.wallet)),
     });
+    options.operators.push(second_operator(origins, &made.key(SECOND_OPERATOR)?));
     Ok(options)
 }
 
 /// The sandbox's other operator, as the gateway is to know it.
-pub fn second_operator(sandbox: &sandbox::Sandbox) -> OperatorOptions {
-    let facts = sandbox.second_operator();
+fn second_operator(origins: &Origins, key: &SigningKey) -> OperatorOptions {
+    let facts = sandbox::operator::facts(origins, key);
     OperatorOptions {
         client_id: facts.client_id.to_owned(),
         name: facts.name.to_owned(),

@@ -12,7 +12,7 @@ use tokio::sync::{Mutex, watch};
 use web::Due;
 
 /// How much one step may do before others get their turn.
-const STEP_BUDGET: usize = 256;
+pub const STEP_BUDGET: usize = 256;
 /// The longest pause between two steps, in milliseconds: what a request has just made due waits no longer.
 const PAUSE_MS_MAX: u64 = 100;
 

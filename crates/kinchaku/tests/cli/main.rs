@@ -1,9 +1,11 @@
-//! The command line as a shell sees it: what it prints and how it exits.
+//! The program as a shell, other programs and a browser see it: what it prints, how it exits, what it serves.
 
 mod audit;
 mod crash;
 mod serve;
+mod served;
 mod simulate;
+mod stack;
 
 use std::process::Command;
 

@@ -3,6 +3,7 @@
 //!
 //! In a path an account is `1001234567` (branch and number, ordinary), or `100-ordinary-1234567`.
 
+use crate::confirmations::{self, Way};
 use crate::connector::{WireAccount, WireKind, attempt_id, day};
 use crate::domain::account::{self, Account, AccountKind, AccountNumber, Customer, Pin};
 use crate::domain::bank::BankCode;
@@ -320,6 +321,21 @@ pub(super) async fn stop_debits(
     let number = number_of(&state, &code, &number)?;
     state.world.submit(Command::Account(account::Command::StopDebits { number, stopped })).await?;
     Ok(Json(found(&state, number).await?))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Confirmation {
+    channel: Way,
+}
+
+pub(super) async fn confirm(
+    Shared(state): Shared<Arc<State>>,
+    Path((code, number)): Path<(String, String)>,
+    Json(Confirmation { channel }): Json<Confirmation>,
+) -> Result<Json<List>, Problem> {
+    let number = number_of(&state, &code, &number)?;
+    Ok(Json(List { data: confirmations::confirm(&state, number, channel).await?, next_cursor: None }))
 }
 
 pub(super) async fn reverse(

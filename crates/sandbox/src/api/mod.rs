@@ -14,6 +14,9 @@ use axum::middleware::from_fn;
 use axum::routing::{get, post, put};
 use std::sync::Arc;
 
+/// Where the clock is shown and advanced.
+pub(crate) const CLOCK: &str = "/sandbox/v1/clock";
+
 /// Every path of the sandbox's own API.
 pub(crate) fn router(state: &Arc<State>) -> Router {
     Router::new()
@@ -26,6 +29,7 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
         .route("/sandbox/v1/banks/{code}/accounts/{number}/statement", get(accounts::statement))
         .route("/sandbox/v1/banks/{code}/accounts/{number}/unlock", post(accounts::unlock))
         .route("/sandbox/v1/banks/{code}/accounts/{number}/stop-debits", post(accounts::stop_debits))
+        .route("/sandbox/v1/banks/{code}/accounts/{number}/confirmations", post(accounts::confirm))
         .route("/sandbox/v1/banks/{code}/movements/{direction}/{reference}/reverse", post(accounts::reverse))
         .route("/sandbox/v1/banks/{code}/app-approvals", post(accounts::approve))
         .route("/sandbox/v1/holders", post(holders::make_holder))
@@ -36,7 +40,7 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
         .route("/sandbox/v1/second-operator/links/{id}", get(operator::find))
         .route(crate::operator::CALLBACK, get(operator::come_back))
         .route("/sandbox/v1/inbox", get(inbox::list))
-        .route("/sandbox/v1/clock", get(clock::show).post(clock::change))
+        .route(CLOCK, get(clock::show).post(clock::change))
         .layer(from_fn(local_only))
         .with_state(Arc::clone(state))
 }

@@ -1,7 +1,7 @@
 //! The second operator, over the sandbox's API: what it asks of the gateway, and what it was answered.
 
 use crate::operator::{Link, LinkAsked};
-use crate::state::{BANNER, State};
+use crate::state::State;
 use axum::extract::{Path, Query, State as Shared};
 use http::{Method, StatusCode};
 use maud::html;
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use web::page::{Page, Words, words};
+use web::page::{Page, SANDBOX, Words, words};
 use web::{Json, Problem};
 
 /// What it may ask for: the gateway's API alone.
@@ -94,5 +94,5 @@ pub(super) async fn come_back(
         p { a href="/" { "戻る / Back" } }
     };
     let title = Words { ja: "となりの財布（別の事業者）", en: "Tonari Wallet (another operator)" };
-    Ok(Page { title, banner: Some(BANNER), form_origins: Vec::new(), body })
+    Ok(Page { title, banner: Some(SANDBOX), form_origins: Vec::new(), body })
 }

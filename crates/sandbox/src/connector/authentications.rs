@@ -69,7 +69,7 @@ pub(super) async fn attempt(
     Json(asked): Json<Asked>,
 ) -> Result<Json<Answer>, Problem> {
     let account = asked.account.at(bank)?;
-    let attempt = try_factors(&state, bank, &asked.attempt, account, asked.factors).await?;
+    let attempt = try_factors(&state, bank, &asked.attempt, account, asked.factors, true).await?;
     let succeeded = attempt.standing == Standing::Succeeded;
     let customer = if succeeded { customer(&state, account).await? } else { None };
     let challenge = match attempt.standing {
@@ -90,13 +90,14 @@ pub(crate) fn attempt_id(bank: BankCode, name: &str) -> Id {
     hashed("attempt", &[&bank.number().to_be_bytes(), name.as_bytes()])
 }
 
-/// Tries `factors` at the account, or answers the attempt's challenge with them.
+/// Tries `factors` at the account, or answers the attempt's challenge with them; `confirms` as in the command.
 pub(crate) async fn try_factors(
     state: &State,
     bank: BankCode,
     attempt: &str,
     account: AccountNumber,
     factors: Factors,
+    confirms: bool,
 ) -> Result<Attempt, Problem> {
     let given = factors.given()?;
     let mut number = [0; 8];
@@ -108,6 +109,7 @@ pub(crate) async fn try_factors(
         given: Box::new(given),
         fresh_code: chance::code(state.outside.chance.as_ref(), CODE_DIGITS).expose().clone(),
         fresh_number: u64::from_be_bytes(number),
+        confirms,
     };
     match state.world.submit(Command::Authentication(command)).await? {
         Receipt::Attempt(attempt) => Ok(*attempt),

@@ -38,6 +38,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use web::{Delay, InProcess, Problem};
 
+/// Nobody waits longer than this for a bank, in milliseconds.
+const PATIENCE_MS: i64 = 30_000;
+
 /// One bank, as its handlers see it.
 #[derive(Clone)]
 pub(crate) struct BankDesk {
@@ -94,11 +97,14 @@ async fn guard(desk: BankDesk, request: Request<Body>, next: Next) -> Response {
         // Nobody could advance the clock while the caller waits: the answer says itself how late it is.
         let delay = ready_at.milliseconds_since(state.outside.now());
         response.extensions_mut().insert(Delay(u64::try_from(delay).unwrap_or(0)));
+    } else if state.options.clock.is_advancing() && ready_at > state.outside.now().plus_milliseconds(PATIENCE_MS) {
+        // Whoever advances the clock waits for this very caller: nobody would have waited so long, so nothing is heard.
+        return broken_off(response, 0).await;
     } else {
         state.options.clock.reach(ready_at).await;
     }
     if faults.lose_answer_after_debit && response.extensions().get::<Debited>().is_some() {
-        return cut(response).await;
+        return broken_off(response, 2).await;
     }
     response
 }
@@ -121,18 +127,18 @@ fn down() -> Problem {
     .retry_after(30)
 }
 
-/// The same answer, whose connection breaks in the middle of the body.
-async fn cut(response: Response) -> Response {
-    let (mut parts, body) = response.into_parts();
+/// The same answer, whose connection breaks behind one part in `parts` of its body; before any of it for none.
+async fn broken_off(response: Response, parts: usize) -> Response {
+    let (mut front, body) = response.into_parts();
     let whole = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
-    parts.headers.insert(header::CONTENT_LENGTH, whole.len().into());
-    let half = whole.slice(..whole.len() / 2);
-    Response::from_parts(parts, Body::new(Cut { half: Some(half) }))
+    front.headers.insert(header::CONTENT_LENGTH, whole.len().max(1).into());
+    let heard = whole.slice(..whole.len().checked_div(parts).unwrap_or(0));
+    Response::from_parts(front, Body::new(Cut { heard: Some(heard).filter(|heard| !heard.is_empty()) }))
 }
 
 /// A body that breaks off.
 struct Cut {
-    half: Option<Bytes>,
+    heard: Option<Bytes>,
 }
 
 impl HttpBody for Cut {
@@ -140,8 +146,8 @@ impl HttpBody for Cut {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
-        Poll::Ready(Some(match self.half.take() {
-            Some(half) => Ok(Frame::data(half)),
+        Poll::Ready(Some(match self.heard.take() {
+            Some(heard) => Ok(Frame::data(heard)),
             None => Err(io::Error::from(io::ErrorKind::ConnectionReset)),
         }))
     }

@@ -173,6 +173,8 @@ pub enum Command {
         fresh_code: String,
         /// A fresh random number, for the cells that are asked for.
         fresh_number: u64,
+        /// Whether the number on the cash card may be asked about by itself: for a confirmation, and never for a link.
+        confirms: bool,
     },
     /// The account's holder taps "yes" in the bank's app.
     Approve {
@@ -242,14 +244,20 @@ pub(super) fn decide(rows: Rows<'_>, command: &Command, now: Time) -> Decided {
     }
 }
 
+/// What confirms a link that is there: the number on the cash card, which no wallet has ever asked for.
+pub fn confirmation() -> FactorSet {
+    FactorSet::default().with(Factor::Account).with(Factor::CardSerial)
+}
+
 /// A first step: the factors that need no challenge, and whatever was shown of the others at once.
 fn begin(rows: Rows<'_>, command: &Command, now: Time) -> Decided {
-    let Command::Try { bank, attempt, account, given, fresh_code, fresh_number } = command else {
+    let Command::Try { bank, attempt, account, given, fresh_code, fresh_number, confirms } = command else {
         unreachable!("only tries come here")
     };
     let policy = rows.row(bank.key()).map(Row::bank).ok_or(Refusal::BankUnknown)?;
     let shown = given.factors();
     let set = policy.factors.iter().copied().find(|set| shown.covers(set.immediate()));
+    let set = set.or_else(|| Some(confirmation()).filter(|set| *confirms && shown == *set));
     let holder = account::find(rows, *account);
     let Some(set) = set else {
         // Too little was shown to fail at anything: nothing is counted.

@@ -26,6 +26,8 @@ pub enum Channel {
     App,
     /// A webhook to a shop's server.
     Hook,
+    /// A letter, by post.
+    Letter,
 }
 
 impl Channel {
@@ -36,6 +38,7 @@ impl Channel {
             Self::Sms => "sms",
             Self::App => "app",
             Self::Hook => "hook",
+            Self::Letter => "letter",
         }
     }
 }

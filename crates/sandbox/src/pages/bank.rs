@@ -10,7 +10,7 @@ use crate::domain::account::AccountNumber;
 use crate::domain::authentication::{Attempt, Standing};
 use crate::domain::bank::{BankCode, Factor, FactorSet};
 use crate::grants::{Grant, Stage};
-use crate::state::{BANNER, State};
+use crate::state::State;
 use axum::Router;
 use axum::extract::{Form, Query, State as Shared};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -21,7 +21,7 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use web::cookie::{self, Secure};
-use web::page::{Page, Words, words};
+use web::page::{Page, SANDBOX, Words, words};
 use web::{Problem, Secret, chance, csrf};
 
 /// The cookie that binds a browser to its request.
@@ -103,7 +103,7 @@ async fn page(desk: &BankDesk, token: &str, grant: &Grant, failed: bool) -> Resu
     // The answer to the form may lead back to the gateway.
     let form_origins = vec![state.options.origins.gateway.clone()];
     let status = if failed { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };
-    Ok(Page { title, banner: Some(BANNER), form_origins, body }.with_status(status))
+    Ok(Page { title, banner: Some(SANDBOX), form_origins, body }.with_status(status))
 }
 
 fn field(factor: Factor, stage: &Stage) -> Markup {
@@ -176,7 +176,7 @@ async fn submit(
     };
     let Ok(factors) = typed(&field, &fields) else { return page(&desk, &token, &grant, true).await };
     let pin = factors.pin.clone();
-    let tried = try_factors(&desk.state, desk.bank, &attempt, account, factors).await?;
+    let tried = try_factors(&desk.state, desk.bank, &attempt, account, factors, false).await?;
     gateway_attempt(&desk, &attempt, &tried, pin).await;
     follow(&desk, &token, grant, &attempt, tried).await
 }
@@ -258,5 +258,5 @@ fn gone() -> Response {
         })) }
     };
     let title = Words { ja: "続けられません", en: "This cannot be continued" };
-    Page { title, banner: Some(BANNER), form_origins: Vec::new(), body }.with_status(StatusCode::GONE)
+    Page { title, banner: Some(SANDBOX), form_origins: Vec::new(), body }.with_status(StatusCode::GONE)
 }

@@ -2,11 +2,12 @@
 
 use super::{shown, yen};
 use crate::api::accounts::{Line, lines, number_of};
+use crate::confirmations::{self, Way};
 use crate::domain::Row;
 use crate::domain::account::{self, Account, AccountNumber};
 use crate::people;
 use crate::state::State;
-use axum::extract::{Path, Query, State as Shared};
+use axum::extract::{Form, Path, Query, State as Shared};
 use maud::{Markup, html};
 use serde::Deserialize;
 use std::sync::Arc;
@@ -119,9 +120,39 @@ pub(super) async fn account(
         "Account",
         html! {
             (facts(&state, row.account()))
+            form method="post" action=(path(number)) {
+                button name="channel" value="bank_app" { "銀行アプリで「自分で登録した」 / “It was me”, in the bank's app" } " "
+                button.second name="channel" value="letter" { "確認番号の手紙を受け取る / Have the letter posted" }
+            }
             h2 { "入出金明細 / Statement" }
             (statement(&lines))
             p { a href={ "/banks/" (code) } { "戻る / Back" } }
+        },
+    ))
+}
+
+#[derive(Deserialize)]
+pub(super) struct Confirmed {
+    channel: Way,
+}
+
+pub(super) async fn confirm(
+    Shared(state): Shared<Arc<State>>,
+    Path((code, number)): Path<(String, String)>,
+    Form(Confirmed { channel }): Form<Confirmed>,
+) -> Result<Page, Problem> {
+    let number = number_of(&state, &code, &number)?;
+    let confirmed = confirmations::confirm(&state, number, channel).await?;
+    let said = match channel {
+        Way::BankApp => "件の登録を確認しました。 / links are confirmed.",
+        Way::Letter => "通の手紙を受信箱に届けました。 / letters are in the inbox.",
+    };
+    Ok(shown(
+        "ご本人の確認",
+        "It was me",
+        html! {
+            p role="status" { (confirmed.len()) " " (said) }
+            p { a href=(path(number)) { "戻る / Back" } }
         },
     ))
 }

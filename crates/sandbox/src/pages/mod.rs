@@ -6,13 +6,16 @@ mod clock;
 mod front;
 mod inbox;
 
-use crate::state::{BANNER, State, local_only};
+use crate::state::{State, local_only};
 use axum::Router;
 use axum::middleware::from_fn;
 use axum::routing::get;
 use maud::Markup;
 use std::sync::Arc;
-use web::page::{Page, Words};
+use web::page::{Page, SANDBOX, Words};
+
+/// Where the clock is shown and advanced.
+pub(crate) const CLOCK: &str = "/clock";
 
 pub(crate) fn router(state: &Arc<State>) -> Router {
     Router::new()
@@ -20,8 +23,8 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
         .route("/inbox", get(inbox::inbox))
         .route("/banks", get(banks::banks))
         .route("/banks/{code}", get(banks::bank))
-        .route("/banks/{code}/accounts/{number}", get(banks::account))
-        .route("/clock", get(clock::clock).post(clock::advance))
+        .route("/banks/{code}/accounts/{number}", get(banks::account).post(banks::confirm))
+        .route(CLOCK, get(clock::clock).post(clock::advance))
         .layer(from_fn(local_only))
         .with_state(Arc::clone(state))
         .merge(web::page::assets())
@@ -29,7 +32,7 @@ pub(crate) fn router(state: &Arc<State>) -> Router {
 
 /// A page of the sandbox.
 fn shown(ja: &'static str, en: &'static str, body: Markup) -> Page {
-    Page { title: Words { ja, en }, banner: Some(BANNER), form_origins: Vec::new(), body }
+    Page { title: Words { ja, en }, banner: Some(SANDBOX), form_origins: Vec::new(), body }
 }
 
 /// Yen as people read them.

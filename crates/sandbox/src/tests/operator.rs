@@ -1,7 +1,7 @@
 //! The second operator, against a stand-in for the gateway that believes only what is signed as it must be.
 
 use super::world::{START, World};
-use crate::{Policies, SandboxClock};
+use crate::Policies;
 use axum::Router;
 use axum::extract::{Form, State};
 use axum::routing::{get, post};
@@ -115,15 +115,4 @@ async fn it_links_an_account_as_any_operator_does() {
         let found = world.sandbox(Method::GET, &format!("second-operator/links/{id}"), Value::Null).await.body;
         assert_eq!(found["status"], status, "{query}");
     }
-}
-
-#[tokio::test]
-async fn its_key_outlives_a_restart() {
-    let directory = tempfile::tempdir().expect("a directory for the test");
-    let open = || World::open(Policies::Raised, Some(directory.path()), SandboxClock::frozen(START));
-    let first = open().await;
-    let facts = first.sandbox.second_operator();
-    first.sandbox.stop().expect("it stops");
-    drop(first);
-    assert_eq!(open().await.sandbox.second_operator(), facts);
 }

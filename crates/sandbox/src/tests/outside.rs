@@ -171,7 +171,7 @@ async fn the_pages_show_who_and_what_is_there_and_say_that_it_is_simulated() {
         let answer = world.routers.call(request.expect("a request"), Bounds::default()).await.expect("an answer");
         let text = String::from_utf8(answer.body().to_vec()).expect("a page");
         assert_eq!((answer.status().as_u16(), text.contains(expected)), (200, true), "{path}: {text}");
-        assert!(text.contains("This is a simulation"), "{path}");
+        assert!(text.contains(web::page::SANDBOX.en), "{path}");
     }
     let post = Request::post("http://sandbox.localhost:8080/clock")
         .header("content-type", "application/x-www-form-urlencoded")

@@ -70,6 +70,7 @@ impl World {
                 identity: secret(TOKEN),
                 identity_callbacks: secret(VENDOR_KEY),
                 desk: None,
+                ..Secrets::default()
             },
         };
         let chance = SeededChance(Mutex::new(blake3::Hasher::new().finalize_xof()));

@@ -1,0 +1,15 @@
+//! The whole stack over HTTP: wallet, gateway, banks and people in one running program, and what goes wrong between them.
+//!
+//! `world` is what a test has in hand (people, banks, the clock), `browser` walks the pages.
+#![expect(clippy::panic, reason = "a test that cannot go on says what it was shown")]
+
+mod apart;
+mod bank_faults;
+mod browser;
+mod confirmation;
+mod crashes;
+mod midnight;
+mod pages;
+mod redirects;
+mod strangers;
+mod world;
