@@ -212,8 +212,7 @@ impl Services {
         for (host, router) in services {
             // The sandbox's own API is reached beside the wallet's too: a newcomer knows one address.
             let router = match &self.sandbox {
-                Some(sandbox) if host == "localhost" => router.merge(sandbox.api()).merge(front::wallet(port)),
-                Some(_) if host == "desk.localhost" => router.merge(front::desk(port)),
+                Some(sandbox) if host == "localhost" => router.merge(sandbox.api()).merge(front::router(port)),
                 None if is_sandbox => router.merge(apart::router(steps.to_vec(), Arc::clone(clock))),
                 Some(_) | None => router,
             };

@@ -29,7 +29,7 @@ impl Server {
         let guard = || from_fn_with_state(Arc::clone(service), entrance::guard);
         let wallet =
             api::router().merge(pages::router()).layer(guard()).with_state(Arc::clone(service)).merge(page::assets());
-        let desk = desk::router().layer(guard()).with_state(Arc::clone(service));
+        let desk = desk::router().layer(guard()).with_state(Arc::clone(service)).merge(page::assets());
         vec![
             (service.options.host.clone(), self.armoured(wallet, "wallet")),
             (service.options.desk_host.clone(), self.armoured(desk, "desk")),

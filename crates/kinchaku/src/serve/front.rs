@@ -1,4 +1,4 @@
-//! The sandbox's front pages: what a newcomer finds at the first address, with the way to everything else, and at the desk's.
+//! The sandbox's front page: what a newcomer finds at the first address, with the way to everything else.
 
 use super::demo;
 use axum::Router;
@@ -6,38 +6,14 @@ use axum::routing::get;
 use maud::{Markup, html};
 use web::page::{Page, SANDBOX, Words, words};
 
-/// The page at the wallet's host, in a sandbox whose hosts are on `port`.
-pub fn wallet(port: u16) -> Router {
-    Router::new().route("/", get(move || async move { page(Words { ja: "巾着", en: "Kinchaku" }, body(port)) }))
+/// The page for a sandbox whose hosts are on `port`.
+pub fn router(port: u16) -> Router {
+    Router::new().route("/", get(move || async move { page(port) }))
 }
 
-/// The page at the desk's host.
-pub fn desk(port: u16) -> Router {
-    let title = Words { ja: "運営デスク", en: "The operator's desk" };
-    let shown = get(move || async move { page(title, desk_body(port)) });
-    Router::new().route("/", shown).merge(web::page::assets())
-}
-
-fn page(title: Words, body: Markup) -> Page {
-    Page { title, banner: Some(SANDBOX), form_origins: Vec::new(), body }
-}
-
-fn desk_body(port: u16) -> Markup {
-    let ask = format!(
-        "curl -H \"Authorization: Bearer $(cat data/secrets/desk-aoki)\" http://desk.localhost:{port}/desk/v1/held"
-    );
-    html! {
-        p { (words(Words {
-            ja: "停止措置、凍結、保留中の取引の判断、日々の数字を扱います。操作は API で行い、誰が行ったかが記録に残ります。",
-            en: "Switches, freezes, movements that wait for a decision, the day's figures. It is an API; who acted is on record.",
-        })) }
-        p { (words(Words {
-            ja: "担当者のトークンは、データのフォルダーの secrets にあります。",
-            en: "The tokens of its people are in `secrets` of the data directory.",
-        })) }
-        pre { code { (ask) } }
-        p { a href={ "http://localhost:" (port) "/" } { "戻る / Back" } }
-    }
+fn page(port: u16) -> Page {
+    let title = Words { ja: "巾着", en: "Kinchaku" };
+    Page { title, banner: Some(SANDBOX), form_origins: Vec::new(), body: body(port) }
 }
 
 fn body(port: u16) -> Markup {
