@@ -19,6 +19,7 @@ mod sends;
 mod sessions;
 mod settlements;
 mod shops;
+mod tokens;
 mod top_ups;
 mod vouchers;
 mod wallets;
@@ -35,6 +36,7 @@ use crate::openapi;
 use crate::service::Service;
 use axum::Router;
 use std::sync::Arc;
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa_axum::router::OpenApiRouter;
 
 /// All paths.
@@ -46,6 +48,18 @@ pub fn router() -> Router<Arc<Service>> {
 #[cfg(test)]
 pub fn document() -> String {
     openapi::document(people(), money())
+}
+
+/// The paths that the desk has from here.
+pub fn of_desk() -> OpenApiRouter<Arc<Service>> {
+    let mut webhooks = OpenApiRouter::new().nest("/desk", webhooks::router());
+    for path in webhooks.get_openapi_mut().paths.paths.values_mut() {
+        let operations = [&mut path.get, &mut path.post, &mut path.patch, &mut path.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.security = Some(vec![SecurityRequirement::new("desk", Vec::<String>::new())]);
+        }
+    }
+    webhooks.merge(tokens::desk_router())
 }
 
 /// The paths of people.
@@ -76,6 +90,7 @@ fn money() -> OpenApiRouter<Arc<Service>> {
         .merge(sends::router())
         .merge(settlements::router())
         .merge(shops::router())
+        .merge(tokens::router())
         .merge(vouchers::router())
         .merge(webhooks::router())
 }

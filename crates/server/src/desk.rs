@@ -11,10 +11,10 @@ mod switches;
 mod vouchers;
 mod wallets;
 
-pub use people::{Role, Staff};
+pub use people::{Desk, Role, Staff};
 
-use crate::openapi;
 use crate::service::Service;
+use crate::{api, openapi};
 use axum::Router;
 use std::sync::Arc;
 use utoipa_axum::router::OpenApiRouter;
@@ -39,4 +39,5 @@ fn rooms() -> OpenApiRouter<Arc<Service>> {
         .merge(switches::router())
         .merge(vouchers::router())
         .merge(wallets::router())
+        .merge(api::of_desk())
 }

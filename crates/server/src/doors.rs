@@ -195,6 +195,13 @@ impl Doors {
         Ok(at.map(Time::from_milliseconds))
     }
 
+    /// When the next `T` of `owner`'s is due.
+    pub fn next_of<T: Door>(&self, owner: Id) -> Result<Option<Time>, DoorsError> {
+        let sql = format!("SELECT min(at) FROM {} WHERE owner = ? AND at IS NOT NULL", T::TABLE);
+        let at: Option<i64> = self.connection().prepare_cached(&sql)?.query_row([owner.0], |row| row.get(0))?;
+        Ok(at.map(Time::from_milliseconds))
+    }
+
     /// Drops what ended before `before`.
     pub fn drop_ended<T: Door>(&self, before: Time) -> Result<usize, DoorsError> {
         let sql = format!("DELETE FROM {} WHERE at < ?", T::TABLE);
@@ -362,6 +369,8 @@ mod tests {
         assert_eq!(doors.owners::<Key>(), Ok(vec![first(7, 100), first(8, 50)]));
         let due = doors.due_of(Id::from_number(7), Time::from_milliseconds(150), 9);
         assert_eq!(due, Ok(vec![key(1, 7, 100)]), "of that owner, and due");
+        assert_eq!(doors.next_of::<Key>(Id::from_number(7)), Ok(Some(Time::from_milliseconds(100))));
+        assert_eq!(doors.next_of::<Key>(Id::from_number(9)), Ok(None));
         doors.put(&key(2, 8, 300)).expect("it is kept");
         assert_eq!(doors.drop_ended::<Key>(Time::from_milliseconds(200)), Ok(1));
         assert_eq!(doors.all::<Key>(Id::default(), 9), Ok(vec![key(2, 8, 300), key(3, 7, 200)]));

@@ -13,12 +13,13 @@ use crate::shops::ShopToken;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use domain::Id;
+use domain::{Id, Time};
 use engine::{Actor, ActorKind};
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use wallet::{ContactId, HolderId, Origin, ShopId, StaffId, WalletId};
 use web::{Problem, RateLimit, Source};
@@ -31,7 +32,7 @@ const LINKS_BEGUN_MAX: u32 = 10;
 
 /// Tokens that were seen, and the limits.
 pub struct Entrance {
-    sessions: RwLock<HashMap<Id, Arc<Session>>>,
+    sessions: RwLock<HashMap<Id, Seen>>,
     shops: RwLock<HashMap<Id, ShopToken>>,
     /// Sessions on devices that are known.
     known: RwLock<HashSet<Id>>,
@@ -43,6 +44,21 @@ pub struct Entrance {
     logins: RateLimit<(Id, IpAddr)>,
     look_ups: RateLimit<Id>,
     links: RateLimit<Id>,
+}
+
+/// A session that was seen.
+struct Seen {
+    session: Arc<Session>,
+    /// When it was last used, and the same as it was last noted: in milliseconds.
+    used_ms: AtomicI64,
+    noted_ms: AtomicI64,
+}
+
+impl Seen {
+    fn new(session: Arc<Session>, now: Time) -> Self {
+        let noted_ms = AtomicI64::new(session.seen.milliseconds());
+        Self { session, used_ms: AtomicI64::new(now.milliseconds()), noted_ms }
+    }
 }
 
 impl Entrance {
@@ -72,6 +88,28 @@ impl Entrance {
         if known.len() < TOKENS_SEEN_MAX {
             known.insert(token);
         }
+    }
+
+    /// When the session with this token's hash was last used, if it was seen.
+    pub fn last_used(&self, token: Id) -> Option<Time> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(&token).map(|seen| Time::from_milliseconds(seen.used_ms.load(Ordering::Relaxed)))
+    }
+
+    /// The sessions that were used since this was asked before, with when.
+    pub fn used(&self) -> Vec<(Id, Time)> {
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let used = sessions.iter().filter_map(|(token, seen)| {
+            let used_ms = seen.used_ms.load(Ordering::Relaxed);
+            (seen.noted_ms.swap(used_ms, Ordering::Relaxed) < used_ms)
+                .then_some((*token, Time::from_milliseconds(used_ms)))
+        });
+        used.collect()
+    }
+
+    /// Forgets a shop's token by its hash.
+    pub fn forget_shop_token(&self, token: Id) {
+        self.shops.write().unwrap_or_else(PoisonError::into_inner).remove(&token);
     }
 
     /// Forgets the session with this token's hash.
@@ -280,18 +318,19 @@ impl Service {
 
     /// The live session whose token has this hash.
     fn known_session(&self, hash: Id, in_file: bool) -> Result<Option<Arc<Session>>, Problem> {
-        let seen = self.entrance.sessions.read().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned();
-        if seen.is_some() || !in_file {
-            return Ok(seen.filter(|session| self.now() < session.expires));
+        let now = self.now();
+        if let Some(seen) = self.entrance.sessions.read().unwrap_or_else(PoisonError::into_inner).get(&hash) {
+            seen.used_ms.store(now.milliseconds(), Ordering::Relaxed);
+            return Ok(Some(Arc::clone(&seen.session)).filter(|session| now < session.expires));
         }
-        if self.doors.get::<Session>(hash)?.is_none() {
+        if !in_file || self.doors.get::<Session>(hash)?.is_none() {
             return Ok(None);
         }
         // Read again under the lock that forgetting takes: a session that ends meanwhile is not remembered for ever.
         let mut sessions = self.entrance.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        let live = self.doors.get::<Session>(hash)?.map(Arc::new).filter(|session| self.now() < session.expires);
+        let live = self.doors.get::<Session>(hash)?.map(Arc::new).filter(|session| now < session.expires);
         if let Some(session) = live.as_ref().filter(|_| sessions.len() < TOKENS_SEEN_MAX) {
-            sessions.entry(hash).or_insert_with(|| Arc::clone(session));
+            sessions.entry(hash).or_insert_with(|| Seen::new(Arc::clone(session), now));
         }
         Ok(live)
     }

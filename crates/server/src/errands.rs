@@ -133,13 +133,13 @@ impl Service {
     }
 
     fn write_code(&self, errand: &Errand) -> Result<(), Problem> {
-        let Some(Wanted { purpose, subject, holder, mail }) = self.wanted(errand.what)? else { return Ok(()) };
+        let Some(Wanted { purpose, subject, holder, mail }) = self.code_wanted(errand.what)? else { return Ok(()) };
         let code = self.make_code(purpose, subject, holder, mail)?;
         self.write_to(errand.key, holder, mail, words::code(code.expose()), CODE_MS)
     }
 
     /// Whom a code is for, if there is anybody.
-    fn wanted(&self, what: What) -> Result<Option<Wanted>, Problem> {
+    fn code_wanted(&self, what: What) -> Result<Option<Wanted>, Problem> {
         let of_login = |mail: ContactId| {
             let login = self.doors.get::<Login>(mail.0)?;
             Ok::<_, Problem>(login.map(|login| login.holder))

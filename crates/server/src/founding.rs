@@ -81,6 +81,7 @@ async fn found_wallet(service: &Service, amount: Yen) -> Result<(Secret<String>,
         device: None,
         opened,
         expires: opened.plus_milliseconds(SESSION_API_MS),
+        seen: opened,
     };
     Ok((token, session))
 }

@@ -8,11 +8,12 @@ use crate::doors::Door;
 use crate::entrance::SYSTEM;
 use crate::links::GatewayMandate;
 use crate::service::Service;
+use crate::webhooks::operator;
 use domain::{Id, Time};
 use http::Method;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Mutex;
 use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::mandate::{self, RevokedBy, Why};
@@ -101,7 +102,9 @@ impl Service {
             Some(("bank", what)) => {
                 tracing::warn!(bank = piece["bank_code"].as_str(), what, "news of a bank");
                 self.banks.forget();
-                Ok(())
+                let at = piece["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok()).map(Time::from);
+                let data = json!({ "id": piece["n"], "bank_code": piece["bank_code"], "what": what });
+                self.tell_operator(operator::BANK_INCIDENT, &piece["n"].to_string(), at.unwrap_or(self.now()), data)
             }
             Some(_) | None => Ok(()),
         }

@@ -47,14 +47,16 @@ impl Server {
     pub async fn run_due(&self, now: Time, budget: usize) -> Due {
         let _stepping = self.0.stepping.lock().await;
         let work = settled(self.0.work_due(now, budget).await);
-        self.run_rest(now, budget, work).await
+        let rest = self.run_rest(now, budget, work).await;
+        rest.and(settled(self.0.deliver_webhooks(now).await))
     }
 
-    /// The same without waiting for banks: for timers. What is under way goes on by itself.
+    /// The same without waiting for banks and shops: for timers. What is under way goes on by itself.
     pub async fn step(&self, now: Time, budget: usize) -> Due {
         let _stepping = self.0.stepping.lock().await;
         let work = settled(self.0.work_begun(now, budget).await);
-        self.run_rest(now, budget, work).await
+        let rest = self.run_rest(now, budget, work).await;
+        rest.and(self.0.begin_webhooks(now).await)
     }
 
     async fn run_rest(&self, now: Time, budget: usize, work: Due) -> Due {
@@ -63,13 +65,13 @@ impl Server {
         let letters = settled(service.deliver_due(now, budget).await);
         let people = settled(service.refresh_identifications(now, budget).await);
         let fed = settled(service.feed_shops().await);
-        let told_shops = settled(service.deliver_webhooks(now, budget).await);
         let news = settled(service.read_news(now, budget).await);
         let unclaimed = settled(service.end_unclaimed(now, budget).await);
         let told = settled(service.tell(now, budget).await);
+        let seen = settled(service.note_sessions(now));
         let swept = settled(service.sweep(now));
-        let done = work.and(errands).and(letters).and(people).and(fed).and(told_shops);
-        done.and(news).and(unclaimed).and(told).and(swept)
+        let done = work.and(errands).and(letters).and(people).and(fed);
+        done.and(news).and(unclaimed).and(told).and(seen).and(swept)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.

@@ -16,7 +16,7 @@ use crate::password::Passwords;
 use crate::refusals;
 use crate::sweep::NextSweep;
 use crate::telling::Teller;
-use crate::webhooks::deliver::Pauses;
+use crate::webhooks::couriers::Couriers;
 use crate::webhooks::endpoint::Endpoints;
 use crate::work::{self, Breakers, Lanes, Maker};
 use crate::{accounts, codes, contacts, errands, identity, letters, links, proofs, sessions, shops, stops, tallies};
@@ -50,6 +50,8 @@ pub struct Service {
     pub teller: Teller,
     /// When the gateway's news are looked at.
     pub next_look: NextLook,
+    /// When the use of sessions is noted.
+    pub next_note: NextLook,
     /// When what ended is dropped.
     pub next_sweep: NextSweep,
     /// The banks that do not answer.
@@ -76,10 +78,10 @@ pub struct Service {
     pub banks: Banks,
     /// Readers of the journal.
     pub journals: Journals,
-    /// Where shops want to be told.
+    /// Where shops and the operator want to be told.
     pub endpoints: Endpoints,
-    /// Which of them are left alone for a while.
-    pub pauses: Pauses,
+    /// Who goes there.
+    pub couriers: Couriers,
     vault: Mutex<Vault>,
 }
 
@@ -144,6 +146,8 @@ impl Service {
         prepare_money(&doors, &work)?;
         let endpoints = Endpoints::default();
         endpoints.load(&doors)?;
+        let couriers = Couriers::default();
+        couriers.load(&work)?;
         let engine = Engine::start(core, Arc::clone(&outside.clock));
         Ok(Self {
             engine,
@@ -152,6 +156,7 @@ impl Service {
             maker,
             teller,
             next_look: NextLook::default(),
+            next_note: NextLook::default(),
             next_sweep: NextSweep::default(),
             breakers: Breakers::default(),
             lanes: Lanes::default(),
@@ -164,7 +169,7 @@ impl Service {
             banks: Banks::default(),
             journals: Journals::new(&options.directory),
             endpoints,
-            pauses: Pauses::default(),
+            couriers,
             vault: Mutex::new(vault),
             outside,
             options,
@@ -290,6 +295,7 @@ fn prepare_money(doors: &Doors, work: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<api::Claim>()?;
     doors.prepare::<webhooks::endpoint::Endpoint>()?;
     work.prepare::<webhooks::delivery::Delivery>()?;
+    work.prepare_lanes::<webhooks::delivery::Delivery>()?;
     work.prepare::<webhooks::feed::Settlement>()?;
     work.prepare::<webhooks::feed::FeedCursor>()
 }

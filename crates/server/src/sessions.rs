@@ -9,7 +9,7 @@ use domain::{Id, Time};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use wallet::{Fingerprint, HolderId};
-use web::{Problem, Secret, chance};
+use web::{Due, Problem, Secret, chance};
 
 /// The plain name of the cookie.
 pub const COOKIE: &str = "session";
@@ -19,6 +19,11 @@ pub const PURPOSE: &str = "session";
 pub const SESSION_API_MS: i64 = 12 * 60 * 60 * 1_000;
 /// How long a browser's session lasts, in milliseconds.
 pub const SESSION_BROWSER_MS: i64 = 60 * 60 * 1_000;
+
+/// How often it is noted when sessions were last used, in milliseconds.
+const NOTE_MS: i64 = 5 * 60 * 1_000;
+/// Sessions of which that is noted in one transaction.
+const NOTED_AT_ONCE: usize = 500;
 
 /// A session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +42,9 @@ pub struct Session {
     pub opened: Time,
     /// Until when.
     pub expires: Time,
+    /// When it was last used, as far as that was noted.
+    #[serde(default)]
+    pub seen: Time,
 }
 
 impl Door for Session {
@@ -80,6 +88,7 @@ impl Service {
             device,
             opened: now,
             expires: now.plus_milliseconds(lasts_ms),
+            seen: now,
         };
         self.doors.put(&session)?;
         Ok((token, session))
@@ -102,11 +111,35 @@ impl Service {
         Ok(())
     }
 
+    /// Notes when sessions were last used, so that a restart forgets little of it.
+    pub fn note_sessions(&self, now: Time) -> Result<Due, Problem> {
+        if now < self.next_note.get() {
+            return Ok(Due::default());
+        }
+        self.next_note.set(now.plus_milliseconds(NOTE_MS));
+        let used = self.entrance.used();
+        for part in used.chunks(NOTED_AT_ONCE) {
+            self.doors.change(|doors| {
+                for (token, seen) in part {
+                    // One that has ended meanwhile stays ended.
+                    if let Some(session) = doors.get::<Session>(*token)? {
+                        doors.put(&Session { seen: *seen, ..session })?;
+                    }
+                }
+                Ok::<_, Problem>(())
+            })?;
+        }
+        Ok(Due { done: used.len(), next: None })
+    }
+
     /// The live sessions of `holder`, the newest first.
     pub fn sessions_of(&self, holder: HolderId) -> Result<Vec<Session>, Problem> {
         let now = self.now();
         let mut sessions: Vec<Session> = self.doors.of(holder.0)?;
         sessions.retain(|session| now < session.expires);
+        for session in &mut sessions {
+            session.seen = session.seen.max(self.entrance.last_used(session.token).unwrap_or_default());
+        }
         sessions.sort_by_key(|session| std::cmp::Reverse(session.name));
         Ok(sessions)
     }

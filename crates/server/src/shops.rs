@@ -8,6 +8,11 @@ use wallet::ShopId;
 /// What a token's hash is for.
 pub const PURPOSE: &str = "shop";
 
+/// How long a token still opens after another was made, in milliseconds: a day.
+pub const TOKEN_OVERLAP_MS: i64 = 24 * 60 * 60 * 1_000;
+/// Live tokens of one shop.
+pub const TOKENS_MAX: usize = 8;
+
 /// A token of a shop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShopToken {
@@ -27,6 +32,11 @@ pub struct ShopToken {
 }
 
 impl ShopToken {
+    /// What it is called where it is listed.
+    pub fn shown(&self) -> String {
+        format!("tok_{}", self.name)
+    }
+
     /// Whether it opens at `now`.
     pub fn is_live(&self, now: Time) -> bool {
         self.until.is_none_or(|until| now < until)

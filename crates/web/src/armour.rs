@@ -69,7 +69,7 @@ async fn guard(armour: Armour, mut request: Request<Body>, next: Next) -> Respon
     let time_ms_max = longer.map_or(armour.time_ms_max, |(_, time_ms_max)| *time_ms_max);
     let began = armour.clock.monotonic_milliseconds();
     let answer = tokio::time::timeout(Duration::from_millis(time_ms_max), next.run(request)).await;
-    let mut response = answer.unwrap_or_else(|_| timed_out().into_response());
+    let mut response = answer.map_or_else(|_| timed_out().into_response(), as_problem);
     let status = response.status().as_u16();
     let took_ms = armour.clock.monotonic_milliseconds() - began;
     // The path is not logged: it may name a person's things.
@@ -90,6 +90,15 @@ async fn guard(armour: Armour, mut request: Request<Body>, next: Next) -> Respon
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"));
     response
+}
+
+/// What the framework refuses by itself, such as a path that is no text, in the shape in which we refuse.
+fn as_problem(response: Response) -> Response {
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    if !response.status().is_client_error() || !kind.starts_with("text/plain") {
+        return response;
+    }
+    Problem::malformed("The path, a parameter or the form cannot be read.").into_response()
 }
 
 fn timed_out() -> Problem {

@@ -34,23 +34,33 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBytes<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        if !kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/json")) {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "unsupported-media-type",
-                "The body must be JSON.",
-                "本文は JSON で送ってください。",
-            )
-            .detail("Send `Content-Type: application/json`."));
-        }
-        let bytes = Bytes::from_request(request, state).await.map_err(|rejection| too_large(rejection.status()))?;
-        // An array would do for a struct, member by member in order: nobody who sends one means that.
-        if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
-            return Err(Problem::malformed("The body must be a JSON object."));
-        }
-        parse(&bytes).map(|value| Self(value, bytes))
+        read(request, state, &["application/json"]).await
     }
+}
+
+/// Reads a body of one of `kinds`.
+async fn read<T: DeserializeOwned, S: Send + Sync>(
+    request: Request,
+    state: &S,
+    kinds: &[&str],
+) -> Result<JsonBytes<T>, Problem> {
+    let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    if !kinds.iter().any(|known| kind.eq_ignore_ascii_case(known)) {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported-media-type",
+            "The body must be JSON.",
+            "本文は JSON で送ってください。",
+        )
+        .detail(format!("Send `Content-Type: {}`.", kinds.first().unwrap_or(&"application/json"))));
+    }
+    let bytes = Bytes::from_request(request, state).await.map_err(|rejection| too_large(rejection.status()))?;
+    // An array would do for a struct, member by member in order: nobody who sends one means that.
+    if bytes.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(Problem::malformed("The body must be a JSON object."));
+    }
+    parse(&bytes).map(|value| JsonBytes(value, bytes))
 }
 
 impl<T: Serialize> IntoResponse for Json<T> {
@@ -116,6 +126,57 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             return Err(key_problem("An `Idempotency-Key` is 1 to 255 visible ASCII characters."));
         }
         Ok(Self(key.to_owned()))
+    }
+}
+
+/// A change of what is there (JSON Merge Patch, RFC 7396): the members that are named are replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct MergePatch<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for MergePatch<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let kinds = ["application/merge-patch+json", "application/json"];
+        read(request, state, &kinds).await.map(|JsonBytes(value, _)| Self(value))
+    }
+}
+
+/// The version that the caller means to change (`If-Match`, RFC 9110): one tag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IfMatch(String);
+
+impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let mut tags = parts.headers.get_all(header::IF_MATCH).iter();
+        let (Some(tag), None) = (tags.next(), tags.next()) else {
+            return Err(Problem::new(
+                StatusCode::PRECONDITION_REQUIRED,
+                "precondition-required",
+                "The request needs one If-Match.",
+                "If-Match が必要です。",
+            )
+            .detail("Send the `ETag` that the last GET answered as `If-Match`."));
+        };
+        Ok(Self(tag.to_str().unwrap_or_default().trim().to_owned()))
+    }
+}
+
+impl IfMatch {
+    /// Refuses if what is there is no more what the caller saw.
+    pub fn check(&self, tag: &str) -> Result<(), Problem> {
+        if self.0 == tag {
+            return Ok(());
+        }
+        Err(Problem::new(
+            StatusCode::PRECONDITION_FAILED,
+            "precondition-failed",
+            "It was changed meanwhile.",
+            "ほかの変更が先に行われました。",
+        )
+        .detail("Get it again, and change what it is now."))
     }
 }
 

@@ -26,7 +26,7 @@ pub mod webhook;
 mod tests;
 
 pub use armour::{Armour, RequestId, Source, armour};
-pub use body::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, Json, JsonBytes};
+pub use body::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, IfMatch, Json, JsonBytes, MergePatch};
 pub use chance::{Chance, MachineChance};
 pub use hosts::by_host;
 pub use outside::{Due, Outside};

@@ -10,12 +10,14 @@ use crate::entrance::{ANYONE, From};
 use crate::refusals;
 use crate::sealed::Ciphertext;
 use crate::service::Service;
+use crate::webhooks::operator;
 use axum::extract::{FromRequestParts, Path, State};
 use domain::{Id, Time};
 use http::request::Parts;
 use http::{StatusCode, header};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -127,12 +129,12 @@ async fn make(
     let sealed = Ciphertext(service.seal(HolderId(key), &plain)?.0);
     let (made, bank_code) = (service.now(), body.bank_code);
     let claim = Claim { key, body: Id(request.body), bank_code, sealed, made };
-    if !service.doors.insert(&claim)? {
-        let kept: Option<Claim> = service.doors.get(key)?;
-        if kept.is_none_or(|kept| kept.body != claim.body) {
-            return Err(refusals::engine_problem(&engine::EngineError::KeyReused));
-        }
-    }
+    let is_new = service.doors.insert(&claim)?;
+    let kept = service.doors.get::<Claim>(key)?.filter(|kept| is_new || kept.body == claim.body);
+    let kept = kept.ok_or_else(|| refusals::engine_problem(&engine::EngineError::KeyReused))?;
+    // A repeat tells it again, under the same id.
+    let told = json!({ "id": shown(key), "bank_code": kept.bank_code });
+    service.tell_operator(operator::CLAIM_RECEIVED, &shown(key), kept.made, told)?;
     let taken = Taken { id: shown(key), code: service.claim_code(key), status: "received" };
     Ok((StatusCode::CREATED, Json(taken)))
 }

@@ -77,6 +77,20 @@ pub struct Listed {
     current: bool,
     opened_at: String,
     expires_at: String,
+    /// When it was last used.
+    last_seen_at: String,
+    /// The device whose key was proven at the login, if one was.
+    device: Option<ListedDevice>,
+}
+
+/// A device in the list.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionDevice)]
+pub struct ListedDevice {
+    /// What it is called: the same at each login with its key.
+    id: String,
+    /// Whether it has been proven to be the holder's own.
+    known: bool,
 }
 
 /// A list.
@@ -113,14 +127,23 @@ async fn open(
 #[utoipa::path(get, path = "/v1/sessions", tag = "sessions", security(("holder" = [])),
     responses((status = 200, body = List)))]
 async fn list(State(service): State<Arc<Service>>, caller: Holder) -> Result<Json<List>, Problem> {
-    let listed = |session: Session| Listed {
-        id: session.shown(),
-        kind: if session.is_browser { "browser" } else { "api" },
-        current: session.token == caller.session.token,
-        opened_at: session.opened.to_string(),
-        expires_at: session.expires.to_string(),
+    let device = |session: &Session| {
+        let Some(device) = session.device else { return Ok::<_, Problem>(None) };
+        let known = service.is_known_device(session)?;
+        Ok(Some(ListedDevice { id: format!("dev_{:016x}", device.0), known }))
     };
-    let data = service.sessions_of(caller.id)?.into_iter().map(listed).collect();
+    let listed = |session: Session| {
+        Ok::<_, Problem>(Listed {
+            device: device(&session)?,
+            last_seen_at: session.seen.max(session.opened).to_string(),
+            id: session.shown(),
+            kind: if session.is_browser { "browser" } else { "api" },
+            current: session.token == caller.session.token,
+            opened_at: session.opened.to_string(),
+            expires_at: session.expires.to_string(),
+        })
+    };
+    let data = service.sessions_of(caller.id)?.into_iter().map(listed).collect::<Result<_, _>>()?;
     Ok(Json(List { data, next_cursor: None }))
 }
 

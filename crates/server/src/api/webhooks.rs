@@ -1,7 +1,8 @@
-//! Webhook endpoints: where a shop wants to be told, with a key that is shown once; and every delivery, to be looked at and
-//! sent again.
+//! Webhook endpoints: where a shop, or the operator, wants to be told, with a key that is shown once; and every delivery, to be
+//! looked at and sent again. The operator's are asked for at the desk, under the same paths.
 
 use crate::asked::{Asked, Reply};
+use crate::desk::{Desk, Role};
 use crate::doors::Door as _;
 use crate::entrance::Shop;
 use crate::query::{self, Page, Query};
@@ -9,22 +10,28 @@ use crate::refusals;
 use crate::service::Service;
 use crate::webhooks::delivery::{Attempt, Delivery};
 use crate::webhooks::endpoint::{self, ENDPOINTS_MAX, Endpoint, OVERLAP_MS};
-use crate::webhooks::event;
-use axum::extract::{Path, State};
+use crate::webhooks::{event, operator};
+use axum::extract::{FromRequestParts, MatchedPath, Path, State};
 use domain::Id;
-use http::StatusCode;
-use serde::{Deserialize, Serialize};
+use engine::Actor;
+use http::request::Parts;
+use http::{HeaderName, Method, StatusCode, header};
+use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use web::{Json, Problem};
+use wallet::OPERATOR;
+use web::{IfMatch, Json, MergePatch, Problem};
+
+/// The version of what is shown.
+type Tag = [(HeaderName, String); 1];
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
         .routes(routes!(list, make))
-        .routes(routes!(get, delete))
+        .routes(routes!(get, delete, change))
         .routes(routes!(enable))
         .routes(routes!(rotate))
         .routes(routes!(list_deliveries))
@@ -38,8 +45,62 @@ pub fn router() -> OpenApiRouter<Arc<Service>> {
 pub struct MakeEndpoint {
     /// Where: `https://`, on the public internet.
     url: String,
-    /// Of what: `payment.authorised`, `payment.captured`, `payment.voided`, `payment.expired`, `payment.refunded`; or `*`.
+    /// Of what. Shops: `payment.authorised`, `payment.captured`, `payment.voided`, `payment.expired`, `payment.refunded`. The
+    /// operator: `movement.held`, `movement.in_doubt`, `movement.mismatched`, `movement.contradicted`, `movement.reversed`,
+    /// `movement.give_back_failed`, `mandate.held`, `mandate.not_mine`, `switch.set`, `switch.lifted`, `wallet.frozen`,
+    /// `wallet.unfrozen`, `claim.received`, `bank.incident`, `alarm`. Or `*`.
     events: Vec<String>,
+}
+
+/// What is to be another; what is not named stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeEndpoint {
+    /// Where.
+    #[serde(default, deserialize_with = "named")]
+    url: Option<String>,
+    /// Of what.
+    #[serde(default, deserialize_with = "named")]
+    events: Option<Vec<String>>,
+}
+
+/// A member that is there has a value: null would remove what every endpoint has.
+fn named<'de, D: Deserializer<'de>, T: Deserialize<'de>>(member: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(member).map(Some)
+}
+
+/// Whose endpoints these are: the shop's that asks, or the operator's, asked for at the desk.
+#[derive(Clone, Copy, Debug)]
+pub struct Owner {
+    id: Id,
+    actor: Actor,
+    /// What there is to be told.
+    names: &'static [&'static str],
+}
+
+impl FromRequestParts<Arc<Service>> for Owner {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, service: &Arc<Service>) -> Result<Self, Problem> {
+        if parts.extensions.get::<MatchedPath>().is_some_and(|path| path.as_str().starts_with("/desk/")) {
+            let desk = Desk::from_request_parts(parts, service).await?;
+            if parts.method == Method::GET { desk.check_any() } else { desk.check(Role::Risk) }?;
+            return Ok(Self { id: OPERATOR, actor: desk.actor(), names: &operator::NAMES });
+        }
+        let shop = Shop::from_request_parts(parts, service).await?;
+        Ok(Self { id: shop.0.0, actor: shop.actor(), names: &event::NAMES })
+    }
+}
+
+impl Owner {
+    fn check_events(self, events: &[String]) -> Result<(), Problem> {
+        let is_known = |name: &String| name == "*" || self.names.contains(&name.as_str());
+        if events.is_empty() || events.len() > self.names.len() || !events.iter().all(is_known) {
+            let wrong = Problem::malformed("These are no events.");
+            return Err(wrong.with("member", "events").with("possible", self.names));
+        }
+        Ok(())
+    }
 }
 
 /// Nothing more is said.
@@ -126,28 +187,26 @@ pub struct Which {
     responses((status = 201, body = ShownEndpoint)))]
 async fn make(
     State(service): State<Arc<Service>>,
-    shop: Shop,
+    owner: Owner,
     Asked { body, repeat }: Asked<MakeEndpoint>,
-) -> Result<(StatusCode, Json<ShownEndpoint>), Problem> {
+) -> Result<(StatusCode, Tag, Json<ShownEndpoint>), Problem> {
     endpoint::check_url(&body.url, &service.options.webhook_hosts)?;
-    let is_known = |name: &String| name == "*" || event::NAMES.contains(&name.as_str());
-    if body.events.is_empty() || body.events.len() > event::NAMES.len() || !body.events.iter().all(is_known) {
-        return Err(Problem::malformed("These are no events.").with("member", "events").with("possible", event::NAMES));
-    }
-    let request = repeat.by(&service, shop.actor());
+    owner.check_events(&body.events)?;
+    let request = repeat.by(&service, owner.actor);
     let key = Id(request.key);
-    let (signing, secret) = service.new_signing_key(shop.0, key)?;
+    let (signing, secret) = service.new_signing_key(owner.id, key)?;
     let made = Endpoint {
         key,
         body: Id(request.body),
-        shop: shop.0,
+        owner: owner.id,
         url: body.url,
         events: body.events,
         keys: vec![signing],
         made: service.now(),
         disabled: None,
+        version: 0,
     };
-    service.change_endpoints(shop.0, |doors| {
+    service.change_endpoints(owner.id, |doors| {
         if let Some(kept) = doors.get::<Endpoint>(key)? {
             let is_same = kept.body == made.body;
             return Err(if is_same {
@@ -156,7 +215,7 @@ async fn make(
                 refusals::engine_problem(&engine::EngineError::KeyReused)
             });
         }
-        if doors.of::<Endpoint>(shop.0.0)?.len() >= ENDPOINTS_MAX {
+        if doors.of::<Endpoint>(owner.id)?.len() >= ENDPOINTS_MAX {
             return Err(refusals::new(
                 409,
                 "too-many",
@@ -169,7 +228,7 @@ async fn make(
     })?;
     let mut shown = present(&made);
     shown.secret = Some(secret.expose().clone());
-    Ok((StatusCode::CREATED, Json(shown)))
+    Ok((StatusCode::CREATED, [(header::ETAG, made.tag())], Json(shown)))
 }
 
 /// A repeat: what it made is there, and its key is not shown again.
@@ -184,11 +243,11 @@ fn shown_once(endpoint: &Endpoint) -> Problem {
     .with("id", endpoint.shown())
 }
 
-/// The shop's endpoints.
+/// The caller's endpoints.
 #[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks", security(("shop" = [])),
     responses((status = 200, body = Page<ShownEndpoint>)))]
-async fn list(State(service): State<Arc<Service>>, shop: Shop) -> Result<Json<Page<ShownEndpoint>>, Problem> {
-    let endpoints: Vec<Endpoint> = service.doors.of(shop.0.0)?;
+async fn list(State(service): State<Arc<Service>>, owner: Owner) -> Result<Json<Page<ShownEndpoint>>, Problem> {
+    let endpoints: Vec<Endpoint> = service.doors.of(owner.id)?;
     Ok(Json(Page { data: endpoints.iter().map(present).collect(), next_cursor: None }))
 }
 
@@ -197,10 +256,42 @@ async fn list(State(service): State<Arc<Service>>, shop: Shop) -> Result<Json<Pa
     security(("shop" = [])), responses((status = 200, body = ShownEndpoint)))]
 async fn get(
     State(service): State<Arc<Service>>,
-    shop: Shop,
+    owner: Owner,
     Path(endpoint): Path<String>,
-) -> Result<Json<ShownEndpoint>, Problem> {
-    Ok(Json(present(&service.endpoint_of(shop, &endpoint)?)))
+) -> Result<(Tag, Json<ShownEndpoint>), Problem> {
+    let endpoint = service.endpoint_of(owner, &endpoint)?;
+    Ok(([(header::ETAG, endpoint.tag())], Json(present(&endpoint))))
+}
+
+/// Be told elsewhere, or of something else. `If-Match` names the version that is changed, as `ETag` told it.
+#[utoipa::path(patch, path = "/v1/webhook-endpoints/{endpoint}", tag = "webhooks",
+    request_body(content = ChangeEndpoint, content_type = "application/merge-patch+json"),
+    params(("endpoint" = String, Path), ("If-Match" = String, Header)),
+    security(("shop" = [])), responses((status = 200, body = ShownEndpoint)))]
+async fn change(
+    State(service): State<Arc<Service>>,
+    owner: Owner,
+    Path(endpoint): Path<String>,
+    wanted: IfMatch,
+    MergePatch(body): MergePatch<ChangeEndpoint>,
+) -> Result<(Tag, Json<ShownEndpoint>), Problem> {
+    let found = service.endpoint_of(owner, &endpoint)?;
+    if let Some(url) = &body.url {
+        endpoint::check_url(url, &service.options.webhook_hosts)?;
+    }
+    if let Some(events) = &body.events {
+        owner.check_events(events)?;
+    }
+    let changed = service.change_endpoints(owner.id, |doors| {
+        let mut kept = doors.get::<Endpoint>(found.key)?.ok_or_else(unknown)?;
+        wanted.check(&kept.tag())?;
+        kept.url = body.url.unwrap_or(kept.url);
+        kept.events = body.events.unwrap_or(kept.events);
+        kept.version += 1;
+        doors.put(&kept)?;
+        Ok(kept)
+    })?;
+    Ok(([(header::ETAG, changed.tag())], Json(present(&changed))))
 }
 
 /// Not to be told any more.
@@ -208,11 +299,11 @@ async fn get(
     security(("shop" = [])), responses((status = 204)))]
 async fn delete(
     State(service): State<Arc<Service>>,
-    shop: Shop,
+    owner: Owner,
     Path(endpoint): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let endpoint = service.endpoint_of(shop, &endpoint)?;
-    service.change_endpoints(shop.0, |doors| Ok(doors.remove::<Endpoint>(endpoint.key)?))?;
+    let endpoint = service.endpoint_of(owner, &endpoint)?;
+    service.change_endpoints(owner.id, |doors| Ok(doors.remove::<Endpoint>(endpoint.key)?))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -222,16 +313,22 @@ async fn delete(
     responses((status = 201, body = ShownEndpoint)))]
 async fn enable(
     State(service): State<Arc<Service>>,
-    shop: Shop,
+    owner: Owner,
     Path(endpoint): Path<String>,
     Asked { body: Nothing {}, repeat }: Asked<Nothing>,
 ) -> Result<Reply, Problem> {
-    let mut endpoint = service.endpoint_of(shop, &endpoint)?;
+    let found = service.endpoint_of(owner, &endpoint)?;
     service
-        .once(repeat.by(&service, shop.actor()), async {
-            endpoint.disabled = None;
-            service.change_endpoints(shop.0, |doors| Ok(doors.put(&endpoint)?))?;
-            Reply::shown(StatusCode::CREATED, &present(&endpoint))
+        .once(repeat.by(&service, owner.actor), async {
+            let enabled = service.change_endpoints(owner.id, |doors| {
+                let mut kept = doors.get::<Endpoint>(found.key)?.ok_or_else(unknown)?;
+                kept.disabled = None;
+                kept.version += 1;
+                doors.put(&kept)?;
+                Ok(kept)
+            })?;
+            service.couriers.resume(enabled.key);
+            Reply::shown(StatusCode::CREATED, &present(&enabled))
         })
         .await
 }
@@ -242,15 +339,15 @@ async fn enable(
     security(("shop" = [])), responses((status = 201, body = Rotated)))]
 async fn rotate(
     State(service): State<Arc<Service>>,
-    shop: Shop,
+    owner: Owner,
     Path(endpoint): Path<String>,
     Asked { body: Nothing {}, repeat }: Asked<Nothing>,
 ) -> Result<(StatusCode, Json<Rotated>), Problem> {
-    let found = service.endpoint_of(shop, &endpoint)?;
-    let made_by = Id(repeat.by(&service, shop.actor()).key);
-    let (signing, secret) = service.new_signing_key(shop.0, made_by)?;
+    let found = service.endpoint_of(owner, &endpoint)?;
+    let made_by = Id(repeat.by(&service, owner.actor).key);
+    let (signing, secret) = service.new_signing_key(owner.id, made_by)?;
     let (now, until) = (service.now(), service.now().plus_milliseconds(OVERLAP_MS));
-    service.change_endpoints(shop.0, |doors| {
+    service.change_endpoints(owner.id, |doors| {
         let mut kept = doors.get::<Endpoint>(found.key)?.ok_or_else(unknown)?;
         if kept.keys.iter().any(|key| key.made_by == made_by) {
             return Err(shown_once(&kept));
@@ -262,6 +359,7 @@ async fn rotate(
             key.until = Some(until);
         }
         kept.keys.insert(0, signing);
+        kept.version += 1;
         Ok(doors.put(&kept)?)
     })?;
     Ok((StatusCode::CREATED, Json(Rotated { secret: secret.expose().clone(), previous_until: until.to_string() })))
@@ -273,11 +371,11 @@ async fn rotate(
     responses((status = 200, body = Page<ShownDelivery>)))]
 async fn list_deliveries(
     State(service): State<Arc<Service>>,
-    shop: Shop,
+    owner: Owner,
     Path(endpoint): Path<String>,
     Query(which): Query<Which>,
 ) -> Result<Json<Page<ShownDelivery>>, Problem> {
-    let endpoint = service.endpoint_of(shop, &endpoint)?;
+    let endpoint = service.endpoint_of(owner, &endpoint)?;
     let (limit, list) = (query::limit(which.limit)?, format!("deliveries of {}", endpoint.key));
     let before = which.cursor.map(|cursor| query::read_cursor(&service.keys, &list, &cursor).map(Id)).transpose()?;
     let (rows, next) = service.work.newest::<Delivery>(endpoint.key, before, limit)?;
@@ -291,10 +389,10 @@ async fn list_deliveries(
     responses((status = 200, body = ShownDelivery)))]
 async fn get_delivery(
     State(service): State<Arc<Service>>,
-    shop: Shop,
+    owner: Owner,
     Path((endpoint, delivery)): Path<(String, String)>,
 ) -> Result<Json<ShownDelivery>, Problem> {
-    Ok(Json(present_delivery(service.delivery_of(shop, &endpoint, &delivery)?, true)))
+    Ok(Json(present_delivery(service.delivery_of(owner, &endpoint, &delivery)?, true)))
 }
 
 /// Send a message again, now, and by the whole schedule if need be.
@@ -304,15 +402,16 @@ async fn get_delivery(
     security(("shop" = [])), responses((status = 202, body = ShownDelivery)))]
 async fn redeliver(
     State(service): State<Arc<Service>>,
-    shop: Shop,
+    owner: Owner,
     Path((endpoint, delivery)): Path<(String, String)>,
     Asked { body: Nothing {}, repeat }: Asked<Nothing>,
 ) -> Result<Reply, Problem> {
-    let mut delivery = service.delivery_of(shop, &endpoint, &delivery)?;
+    let mut delivery = service.delivery_of(owner, &endpoint, &delivery)?;
     service
-        .once(repeat.by(&service, shop.actor()), async {
+        .once(repeat.by(&service, owner.actor), async {
             delivery.again(service.now());
             service.work.put(&delivery)?;
+            service.couriers.expect(delivery.endpoint, delivery.due);
             Reply::shown(StatusCode::ACCEPTED, &present_delivery(delivery, false))
         })
         .await
@@ -357,14 +456,14 @@ fn unknown() -> Problem {
 }
 
 impl Service {
-    /// The endpoint of that id, if it is `shop`'s.
-    fn endpoint_of(&self, shop: Shop, id: &str) -> Result<Endpoint, Problem> {
+    /// The endpoint of that id, if it is `owner`'s.
+    fn endpoint_of(&self, owner: Owner, id: &str) -> Result<Endpoint, Problem> {
         let found = endpoint::parse(id).map(|key| self.doors.get::<Endpoint>(key)).transpose()?.flatten();
-        found.filter(|endpoint| endpoint.shop == shop.0).ok_or_else(unknown)
+        found.filter(|endpoint| endpoint.owner == owner.id).ok_or_else(unknown)
     }
 
-    fn delivery_of(&self, shop: Shop, endpoint: &str, id: &str) -> Result<Delivery, Problem> {
-        let endpoint = self.endpoint_of(shop, endpoint)?;
+    fn delivery_of(&self, owner: Owner, endpoint: &str, id: &str) -> Result<Delivery, Problem> {
+        let endpoint = self.endpoint_of(owner, endpoint)?;
         let digits = id.strip_prefix("dlv_").filter(|digits| digits.len() == 32);
         let key = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok()).map(Id::from_number);
         let found = key.map(|key| self.work.get::<Delivery>(key)).transpose()?.flatten();

@@ -1,4 +1,4 @@
-//! Endpoints: where a shop wants to be told, of what, and under which keys.
+//! Endpoints: where a shop, or the operator, wants to be told, of what, and under which keys.
 
 use crate::doors::{Door, DoorsError};
 use crate::sealed::Ciphertext;
@@ -7,12 +7,12 @@ use domain::{Id, Time};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
-use wallet::{HolderId, ShopId};
+use wallet::HolderId;
 use web::strangers::may_be_public;
 use web::webhook::Key;
 use web::{Problem, Secret};
 
-/// Endpoints of one shop.
+/// Endpoints of one owner.
 pub const ENDPOINTS_MAX: usize = 16;
 /// The longest address, in bytes.
 pub const URL_BYTES_MAX: usize = 2_048;
@@ -26,8 +26,9 @@ pub struct Endpoint {
     pub key: Id,
     /// The MAC of that request's body.
     pub body: Id,
-    /// Whose.
-    pub shop: ShopId,
+    /// Whose: a shop's id, or [`wallet::OPERATOR`].
+    #[serde(rename = "shop")]
+    pub owner: Id,
     /// Where.
     pub url: String,
     /// Of what: names of events, or `*`.
@@ -38,6 +39,9 @@ pub struct Endpoint {
     pub made: Time,
     /// Why nothing is sent any more, if so.
     pub disabled: Option<Disabled>,
+    /// How often it was changed.
+    #[serde(default)]
+    pub version: u64,
 }
 
 /// A key that signs.
@@ -68,7 +72,7 @@ impl Door for Endpoint {
     }
 
     fn owner(&self) -> Option<Id> {
-        Some(self.shop.0)
+        Some(self.owner)
     }
 }
 
@@ -76,6 +80,11 @@ impl Endpoint {
     /// Its id as the API shows it.
     pub fn shown(&self) -> String {
         shown(self.key)
+    }
+
+    /// What tells this version of it from every other, for `If-Match`.
+    pub fn tag(&self) -> String {
+        format!("\"{}\"", self.version)
     }
 
     /// Whether it is to be told of `event`.
@@ -120,22 +129,22 @@ pub fn is_allowed(uri: &http::Uri, allowed: &[String]) -> bool {
     allowed.iter().any(|allowed| allowed == host || allowed == authority)
 }
 
-/// The live endpoints by shop, in memory: the feed looks here for every payment.
+/// The live endpoints by owner, in memory: the feed looks here for every payment.
 #[derive(Default)]
-pub struct Endpoints(RwLock<BTreeMap<ShopId, Arc<[Endpoint]>>>);
+pub struct Endpoints(RwLock<BTreeMap<Id, Arc<[Endpoint]>>>);
 
 impl Endpoints {
-    /// The endpoints of `shop`, if it has any.
-    pub fn of(&self, shop: ShopId) -> Option<Arc<[Endpoint]>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&shop).cloned()
+    /// The endpoints of `owner`, if it has any.
+    pub fn of(&self, owner: Id) -> Option<Arc<[Endpoint]>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(&owner).cloned()
     }
 
-    fn keep(&self, shop: ShopId, endpoints: Vec<Endpoint>) {
+    fn keep(&self, owner: Id, endpoints: Vec<Endpoint>) {
         let mut kept = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if endpoints.is_empty() {
-            kept.remove(&shop);
+            kept.remove(&owner);
         } else {
-            kept.insert(shop, endpoints.into());
+            kept.insert(owner, endpoints.into());
         }
     }
 
@@ -147,28 +156,28 @@ impl Endpoints {
             let Some(last) = endpoints.last() else { return Ok(()) };
             after = last.key;
             for endpoint in endpoints {
-                self.keep(endpoint.shop, doors.of(endpoint.shop.0)?);
+                self.keep(endpoint.owner, doors.of(endpoint.owner)?);
             }
         }
     }
 }
 
 impl Service {
-    /// Changes what is kept of `shop`'s endpoints, and what the feed knows of them.
+    /// Changes what is kept of `owner`'s endpoints, and what the feed knows of them.
     pub fn change_endpoints<R>(
         &self,
-        shop: ShopId,
+        owner: Id,
         change: impl FnOnce(&crate::doors::Transaction<'_>) -> Result<R, Problem>,
     ) -> Result<R, Problem> {
         let result = self.doors.change(change)?;
-        self.endpoints.keep(shop, self.doors.of(shop.0)?);
+        self.endpoints.keep(owner, self.doors.of(owner)?);
         Ok(result)
     }
 
-    /// A new key of an endpoint of `shop`: as it is kept, and as it is shown once.
-    pub fn new_signing_key(&self, shop: ShopId, made_by: Id) -> Result<(SigningKey, Secret<String>), Problem> {
+    /// A new key of an endpoint of `owner`: as it is kept, and as it is shown once.
+    pub fn new_signing_key(&self, owner: Id, made_by: Id) -> Result<(SigningKey, Secret<String>), Problem> {
         let text = Key::draw(self.outside.chance.as_ref()).text();
-        let sealed = Ciphertext(self.seal(HolderId(shop.0), text.expose().as_bytes())?.0);
+        let sealed = Ciphertext(self.seal(HolderId(owner), text.expose().as_bytes())?.0);
         Ok((SigningKey { sealed, made_by, until: None }, text))
     }
 
@@ -177,7 +186,7 @@ impl Service {
         let now = self.now();
         let live = endpoint.keys.iter().filter(|key| key.until.is_none_or(|until| now < until));
         live.map(|key| {
-            let text = self.unseal(HolderId(endpoint.shop.0), &key.sealed.0)?;
+            let text = self.unseal(HolderId(endpoint.owner), &key.sealed.0)?;
             let text = Secret::new(String::from_utf8(text).map_err(|_| Problem::internal())?);
             Key::parse(text.expose()).map_err(|_| Problem::internal())
         })

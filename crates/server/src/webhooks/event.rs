@@ -1,10 +1,11 @@
-//! Events as shops are told of them: their names, their ids, and the body that is sent.
+//! Events as they are told, and how shops are told of theirs: names, ids, and the body that is sent.
 
 use crate::keys::Keys;
+use crate::webhooks::delivery::{self, Delivery};
 use domain::{Id, Time};
-use engine::EffectId;
 use ledger::Yen;
 use serde::Serialize;
+use serde_json::Value;
 use wallet::movement::{self, Kind};
 use wallet::payment::{self, Status};
 use wallet::{Event, PaymentId, RefundId, ShopId};
@@ -13,19 +14,18 @@ use wallet::{Event, PaymentId, RefundId, ShopId};
 pub const NAMES: [&str; 5] =
     ["payment.authorised", "payment.captured", "payment.voided", "payment.expired", "payment.refunded"];
 
-/// An event that a shop is told of.
+/// An event that somebody is told of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// Its name.
     pub name: &'static str,
-    /// Of which shop.
-    pub shop: ShopId,
     /// When it happened.
     pub at: Time,
-    data: Data,
+    /// What happened.
+    pub data: Value,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Serialize)]
 struct Data {
     payment_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -41,7 +41,7 @@ struct Body<'a> {
     #[serde(rename = "type")]
     name: &'static str,
     timestamp: String,
-    data: &'a Data,
+    data: &'a Value,
 }
 
 /// The shop that `event` is about, if shops are told of such events.
@@ -80,7 +80,7 @@ pub fn told(events: &[Event], index: usize, shop: ShopId) -> Option<Told> {
         amount: line.amount,
         reference,
     };
-    Some(Told { name: name(line.kind, line.status), shop, at: line.at, data })
+    Some(Told { name: name(line.kind, line.status), at: line.at, data: serde_json::to_value(data).ok()? })
 }
 
 fn name(kind: Kind, status: &str) -> &'static str {
@@ -100,10 +100,25 @@ impl Told {
         let body = Body { name: self.name, timestamp: self.at.to_string(), data: &self.data };
         serde_json::to_string(&body).unwrap_or_default()
     }
+
+    /// The message to `endpoint`; `effect` names the event among all that were ever told.
+    pub fn to(&self, keys: &Keys, effect: &str, endpoint: Id) -> Delivery {
+        Delivery {
+            key: id_of(keys, effect, Some(endpoint), self.at),
+            endpoint,
+            event: id_of(keys, effect, None, self.at),
+            name: self.name.to_owned(),
+            body: self.body(),
+            status: delivery::Status::Pending,
+            attempts: Vec::new(),
+            tried: 0,
+            due: self.at,
+        }
+    }
 }
 
 /// The id of `effect`, or of its delivery to one endpoint: ordered by time, and telling nothing of how much happens here.
-pub fn id_of(keys: &Keys, effect: EffectId, endpoint: Option<Id>, at: Time) -> Id {
+fn id_of(keys: &Keys, effect: &str, endpoint: Option<Id>, at: Time) -> Id {
     let to = endpoint.unwrap_or_default();
     let Id(mut bytes) = keys.secret("webhook event", &format!("{effect} {to}"));
     bytes[..6].copy_from_slice(&at.milliseconds().to_be_bytes()[2..]);

@@ -1,4 +1,5 @@
-//! The feed: reads what was committed, and makes of it what shops are told and what they are owed, day by day.
+//! The feed: reads what was committed, and makes of it what shops and the operator are told, and what shops are owed, day by
+//! day.
 //!
 //! A step reads the journal from where the last one ended. What it makes and how far it came are saved in one transaction,
 //! so each record counts once, whatever crashes. The file may be deleted: everything is then made again under the same ids.
@@ -6,16 +7,18 @@
 
 use crate::doors::{Door, DoorsError, Transaction};
 use crate::service::Service;
-use crate::webhooks::delivery::{Delivery, SCHEDULE_MS, Status};
-use crate::webhooks::event::{self, id_of};
+use crate::webhooks::delivery::{Delivery, SCHEDULE_MS};
+use crate::webhooks::event::{self, Told};
+use crate::webhooks::operator;
 use domain::{Day, Id, Time};
 use engine::sqlite::SqliteJournal;
 use engine::{EffectId, Record, StoreError};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wallet::movement::{self, Change};
-use wallet::{ShopId, Wallets};
+use wallet::{OPERATOR, ShopId, Wallets};
 use web::{Due, Problem};
 
 /// Records that are read at a time.
@@ -130,6 +133,7 @@ impl Service {
             return if is_ahead { Err(StoreError::Damaged(why.into())) } else { Ok(0) };
         }
         self.work.change(|work| keep(work, &made, n)).map_err(|error| unusable(&error))?;
+        self.expect(&made.deliveries);
         Ok(usize::try_from(n - from).unwrap_or(usize::MAX))
     }
 
@@ -143,24 +147,50 @@ impl Service {
                 let (day, settlements) = (record.at.day(), &mut made.settlements);
                 settlements.entry((shop, day)).or_insert_with(|| Settlement::new(self, shop, day)).count(change);
             }
-            let Some(endpoints) = self.endpoints.of(shop) else { continue };
-            if now.milliseconds_since(record.at) > SCHEDULE_MS {
-                continue;
-            }
-            let Some(told) = event::told(events, index, shop) else { continue };
             let effect = EffectId { place: record.place, index: u32::try_from(index).unwrap_or(u32::MAX) };
-            let wanting = endpoints.iter().filter(|endpoint| endpoint.wants(told.name) && endpoint.made <= record.at);
-            made.deliveries.extend(wanting.map(|endpoint| Delivery {
-                key: id_of(&self.keys, effect, Some(endpoint.key), record.at),
-                endpoint: endpoint.key,
-                event: id_of(&self.keys, effect, None, record.at),
-                name: told.name.to_owned(),
-                body: told.body(),
-                status: Status::Pending,
-                attempts: Vec::new(),
-                tried: 0,
-                due: record.at,
-            }));
+            if let Some(told) = self.hears(shop.0, record, now).then(|| event::told(events, index, shop)).flatten() {
+                made.deliveries.extend(self.messages(shop.0, &told, &effect.to_string()));
+            }
+        }
+        if !self.hears(OPERATOR, record, now) {
+            return;
+        }
+        let whole = operator::told_of_record(record).map(|told| (u32::MAX, told));
+        let parts = (0..).zip(events).filter_map(|(index, event)| Some((index, operator::told(event, record.at)?)));
+        for (index, told) in whole.into_iter().chain(parts) {
+            let effect = EffectId { place: record.place, index };
+            made.deliveries.extend(self.messages(OPERATOR, &told, &format!("{effect} operator")));
+        }
+    }
+
+    /// Whether `owner` has endpoints, and the record is young enough to be told.
+    fn hears(&self, owner: Id, record: &Record<Wallets>, now: Time) -> bool {
+        now.milliseconds_since(record.at) <= SCHEDULE_MS && self.endpoints.of(owner).is_some()
+    }
+
+    /// A message to each endpoint of `owner` that wants it.
+    fn messages(&self, owner: Id, told: &Told, effect: &str) -> Vec<Delivery> {
+        let endpoints = self.endpoints.of(owner);
+        let wanting = endpoints.iter().flat_map(|endpoints| endpoints.iter());
+        let wanting = wanting.filter(|endpoint| endpoint.wants(told.name) && endpoint.made <= told.at);
+        wanting.map(|endpoint| told.to(&self.keys, effect, endpoint.key)).collect()
+    }
+
+    /// Tells the operator of something that stands in no record and happened at `at`: once, however often it is said of the
+    /// same `effect`.
+    pub fn tell_operator(&self, name: &'static str, effect: &str, at: Time, data: Value) -> Result<(), Problem> {
+        let deliveries = self.messages(OPERATOR, &Told { name, at, data }, &format!("{name} {effect}"));
+        if deliveries.is_empty() {
+            return Ok(());
+        }
+        self.work.change(|work| deliveries.iter().try_for_each(|delivery| work.insert(delivery).map(drop)))?;
+        self.expect(&deliveries);
+        Ok(())
+    }
+
+    fn expect(&self, deliveries: &[Delivery]) {
+        for delivery in deliveries {
+            self.couriers.expect(delivery.endpoint, delivery.due);
         }
     }
 }
