@@ -8,7 +8,7 @@ mod contact_changes;
 mod health;
 mod holders;
 mod identifications;
-mod ids;
+pub mod ids;
 mod mandates;
 mod movements;
 mod payments;
@@ -25,7 +25,7 @@ mod vouchers;
 mod wallets;
 mod webhooks;
 
-pub use claims::Claim;
+pub use claims::{Claim, Decision, MakeClaim, parse as parse_claim, shown as claim_name};
 pub use holders::Nothing;
 pub use mandates::parse_bank;
 pub use recoveries::Recovery;

@@ -2,6 +2,7 @@
 //! day's figures. Everything is asked under the name of whoever asks, who has the role that it takes; what moves other
 //! people's money takes two of them.
 
+mod claims;
 mod figures;
 mod held;
 mod movements;
@@ -32,6 +33,7 @@ pub fn document() -> String {
 
 fn rooms() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
+        .merge(claims::router())
         .merge(figures::router())
         .merge(held::router())
         .merge(movements::router())

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet::HolderId;
+use wallet::{HolderId, StaffId};
 use web::{Json, Problem};
 
 /// Dates that one claim may name.
@@ -68,27 +68,60 @@ pub struct Taken {
 pub struct ShownClaim {
     /// Its id.
     id: String,
-    /// `received`: the desk has it.
+    /// `received`: the desk has it; `accepted`, `rejected`: it has decided.
     status: &'static str,
     /// At which bank.
     bank_code: String,
     /// When it came in.
     made_at: String,
+    /// What the desk answers.
+    answer: Option<String>,
+    /// When it was decided.
+    decided_at: Option<String>,
 }
 
 /// A claim.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
     /// Its id.
-    key: Id,
+    pub key: Id,
     /// The MAC of the request's body.
     body: Id,
     /// At which bank.
-    bank_code: String,
+    pub bank_code: String,
     /// What was written.
-    sealed: Ciphertext,
+    pub sealed: Ciphertext,
     /// When.
-    made: Time,
+    pub made: Time,
+    /// What the desk said of it.
+    #[serde(default)]
+    pub decision: Option<Decision>,
+}
+
+/// What the desk said of a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Whether it is so.
+    pub accepted: bool,
+    /// What the claimant reads.
+    pub answer: Ciphertext,
+    /// The MAC of the request's body.
+    pub body: Id,
+    /// Who decided.
+    pub by: StaffId,
+    /// When.
+    pub at: Time,
+}
+
+impl Claim {
+    /// How far it is.
+    pub fn status(&self) -> &'static str {
+        match self.decision.as_ref().map(|decision| decision.accepted) {
+            None => "received",
+            Some(true) => "accepted",
+            Some(false) => "rejected",
+        }
+    }
 }
 
 impl Door for Claim {
@@ -128,7 +161,7 @@ async fn make(
     // A claimant is nobody whom we know: the claim itself is the person under whose key it is sealed.
     let sealed = Ciphertext(service.seal(HolderId(key), &plain)?.0);
     let (made, bank_code) = (service.now(), body.bank_code);
-    let claim = Claim { key, body: Id(request.body), bank_code, sealed, made };
+    let claim = Claim { key, body: Id(request.body), bank_code, sealed, made, decision: None };
     let is_new = service.doors.insert(&claim)?;
     let kept = service.doors.get::<Claim>(key)?.filter(|kept| is_new || kept.body == claim.body);
     let kept = kept.ok_or_else(|| refusals::engine_problem(&engine::EngineError::KeyReused))?;
@@ -157,8 +190,14 @@ async fn get(
         return Err(unknown());
     }
     let kept: Claim = service.doors.get(key)?.ok_or_else(unknown)?;
-    let made_at = kept.made.to_string();
-    Ok(Json(ShownClaim { id: shown(key), status: "received", bank_code: kept.bank_code, made_at }))
+    Ok(Json(ShownClaim {
+        id: shown(key),
+        status: kept.status(),
+        made_at: kept.made.to_string(),
+        answer: service.answer_to(&kept)?,
+        decided_at: kept.decision.as_ref().map(|decision| decision.at.to_string()),
+        bank_code: kept.bank_code,
+    }))
 }
 
 impl MakeClaim {
@@ -187,17 +226,26 @@ impl MakeClaim {
 }
 
 impl Service {
+    /// What the desk answered.
+    pub fn answer_to(&self, claim: &Claim) -> Result<Option<String>, Problem> {
+        let Some(decision) = &claim.decision else { return Ok(None) };
+        let answer = self.unseal(HolderId(claim.key), &decision.answer.0)?;
+        Ok(Some(String::from_utf8_lossy(&answer).into_owned()))
+    }
+
     /// The code of the claim `key`: 128 bits that only we can compute.
     fn claim_code(&self, key: Id) -> String {
         self.keys.secret("code of a claim", &key.to_string()).to_string()
     }
 }
 
-fn shown(key: Id) -> String {
+/// The claim's id as people see it.
+pub fn shown(key: Id) -> String {
     format!("clm_{key}")
 }
 
-fn parse(text: &str) -> Option<Id> {
+/// The claim that `text` names.
+pub fn parse(text: &str) -> Option<Id> {
     let digits = text.strip_prefix("clm_").filter(|digits| digits.len() == 32)?;
     u128::from_str_radix(digits, 16).ok().map(Id::from_number)
 }

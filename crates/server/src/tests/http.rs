@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod browser;
+mod claims;
 mod desk;
 mod desk_attack;
 mod gateway;
