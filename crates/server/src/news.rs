@@ -9,6 +9,7 @@ use crate::entrance::SYSTEM;
 use crate::links::GatewayMandate;
 use crate::service::Service;
 use crate::webhooks::operator;
+use crate::work::closing::{self, What, Word};
 use domain::{Id, Time};
 use http::Method;
 use ledger::Yen;
@@ -81,11 +82,18 @@ impl Service {
         };
         for piece in news {
             self.act_on(piece).await?;
+            let word = self.word_in(piece).await?;
             if let Some(n) = piece["n"].as_u64() {
-                self.doors.put(&NewsCursor { n })?;
+                self.doors.change(|doors| {
+                    word.iter().try_for_each(|word| closing::keep(doors, word))?;
+                    doors.put(&NewsCursor { n })
+                })?;
             }
         }
         let is_more = news.len() >= budget.min(PAGE_MAX);
+        if !is_more {
+            self.news_read.set(now);
+        }
         let next = if is_more { now } else { now.plus_milliseconds(POLL_MS) };
         self.next_look.set(next);
         Ok(Due { done: news.len(), next: Some(next) })
@@ -142,6 +150,37 @@ impl Service {
         };
         // What the rules refuse is over already, or was never ours to end.
         self.ask(SYSTEM, None, Command::Mandate(command)).await.map(drop)
+    }
+
+    /// How much of one of our movements the piece says that a bank moved; whether the books took it is their affair.
+    async fn word_in(&self, piece: &Value) -> Result<Option<Word>, Problem> {
+        let kind = piece["type"].as_str().and_then(|kind| kind.split_once('.'));
+        let Some((noun, change)) = kind else { return Ok(None) };
+        let amount = match change {
+            "settled" => amount_in(piece, "settled_amount").or_else(|| amount_in(piece, "amount")),
+            "reversed" | "returned" | "declined" => Some(Yen::ZERO),
+            _ => None,
+        };
+        let (Some(reference), Some(amount)) = (piece["reference"].as_str(), amount) else { return Ok(None) };
+        let amount = amount.amount();
+        let (top_up, what) = match noun {
+            "debit" => (reference.parse::<TopUpId>().ok(), What::Debit(amount)),
+            "return" => match reference.parse::<GiveBackId>() {
+                Ok(id) => (self.top_up_of(id.0).await?, What::GiveBack(id.0, amount)),
+                Err(_) => return Ok(None),
+            },
+            "credit" => (None, What::Credit(amount)),
+            _ => return Ok(None),
+        };
+        let at = piece["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok()).map(Time::from);
+        let day = at.unwrap_or_else(|| self.now()).day();
+        if let Some(top_up) = top_up {
+            let row = known(self.top_up(top_up).await)?;
+            return Ok(row.map(|row| Word { about: top_up.0, bank: row.debit.bank, day, what }));
+        }
+        let Some(payout) = reference.parse::<PayoutId>().ok().filter(|_| noun == "credit") else { return Ok(None) };
+        let row = known(self.payout(payout).await)?;
+        Ok(row.map(|row| Word { about: payout.0, bank: row.credit.bank, day, what }))
     }
 
     async fn act_on_debit(&self, what: &str, piece: &Value) -> Result<(), Problem> {

@@ -66,12 +66,13 @@ impl Server {
         let people = settled(service.refresh_identifications(now, budget).await);
         let fed = settled(service.feed_shops().await);
         let news = settled(service.read_news(now, budget).await);
+        let closed = settled(service.close_days(now).await);
         let unclaimed = settled(service.end_unclaimed(now, budget).await);
         let told = settled(service.tell(now, budget).await);
         let seen = settled(service.note_sessions(now));
         let swept = settled(service.sweep(now));
         let done = work.and(errands).and(letters).and(people).and(fed);
-        done.and(news).and(unclaimed).and(told).and(seen).and(swept)
+        done.and(news).and(closed).and(unclaimed).and(told).and(seen).and(swept)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.

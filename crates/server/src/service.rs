@@ -52,6 +52,8 @@ pub struct Service {
     pub next_look: NextLook,
     /// When the use of sessions is noted.
     pub next_note: NextLook,
+    /// When the gateway's news were last read to their end.
+    pub news_read: NextLook,
     /// When what ended is dropped.
     pub next_sweep: NextSweep,
     /// The banks that do not answer.
@@ -156,6 +158,7 @@ impl Service {
             maker,
             teller,
             next_look: NextLook::default(),
+            news_read: NextLook::default(),
             next_note: NextLook::default(),
             next_sweep: NextSweep::default(),
             breakers: Breakers::default(),
@@ -292,6 +295,7 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
 
 /// Makes every table that the money's side keeps.
 fn prepare_money(doors: &Doors, work: &Doors) -> Result<(), DoorsError> {
+    work::closing::prepare(doors)?;
     doors.prepare::<api::Claim>()?;
     doors.prepare::<webhooks::endpoint::Endpoint>()?;
     work.prepare::<webhooks::delivery::Delivery>()?;

@@ -5,6 +5,7 @@
 //! What waits for the desk is made beside it, from the same records.
 //! Start reading at [`Work::handle`](crate::work::Work) (what is due when) and `Service::work_due` (who does it).
 
+pub mod closing;
 mod days;
 mod events;
 mod lanes;
@@ -12,7 +13,7 @@ mod run;
 mod waiting;
 
 use crate::doors::{Door, Doors, DoorsError, Safety, Transaction};
-use days::Books;
+use days::{BankMovement, BankTotal, Books};
 use domain::{Id, Time};
 use engine::{Consumer, ConsumerError, Cursors, Follower, JournalReader, Record, StoreError};
 use lanes::Lane;
@@ -103,7 +104,7 @@ impl Door for Cursor {
 }
 
 /// The form of the rows in the file. A file of another form is made anew, from the journal's beginning.
-const FORM: u32 = 2;
+const FORM: u32 = 3;
 
 /// Of which form the file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -158,6 +159,8 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<Books>()?;
     doors.prepare::<DayFigures>()?;
     doors.prepare::<BankDay>()?;
+    doors.prepare::<BankMovement>()?;
+    doors.prepare::<BankTotal>()?;
     doors.prepare::<Waiting>()?;
     doors.prepare::<GiveBackOf>()?;
     doors.change(|doors| {
@@ -169,6 +172,8 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
         doors.clear::<Books>()?;
         doors.clear::<DayFigures>()?;
         doors.clear::<BankDay>()?;
+        doors.clear::<BankMovement>()?;
+        doors.clear::<BankTotal>()?;
         doors.clear::<Waiting>()?;
         doors.clear::<GiveBackOf>()?;
         doors.put(&Form { form: FORM })

@@ -4,13 +4,13 @@
 //! What has no line of its own in such a list (a freeze, a bank that was asked once more) is `None`.
 
 use crate::effect::Effect;
-use crate::ids::{BankAccountId, CampaignId, ShopId, WalletId};
+use crate::ids::{BankAccountId, BankCode, CampaignId, ShopId, WalletId};
 use crate::payment::{self, Authorised};
 use crate::purse::Purse;
 use crate::send::{self, Sent};
 use crate::{Event, bonus, chart, payout, top_up, voucher};
 use domain::{Id, Time};
-use ledger::{Step, Yen};
+use ledger::{AccountId, Step, Yen};
 
 /// One line of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,6 +115,29 @@ pub enum Change {
     Settlement(i64),
 }
 
+/// What an event moved between a bank and us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AtBank {
+    /// The top-up or payout.
+    pub about: Id,
+    /// Which bank.
+    pub bank: BankCode,
+    /// How much more the bank owes us, in yen; negative: less.
+    pub posted: i64,
+}
+
+/// What `event` posts to a bank's clearing account; nothing if it posts nothing there.
+pub fn at_bank(event: &Event) -> Option<AtBank> {
+    let (about, bank) = match event {
+        Event::TopUp(event) => event.debit().map(|debit| (debit.top_up.0, debit.bank)),
+        Event::Payout(event) => event.credit().map(|credit| (credit.payout.0, credit.bank)),
+        Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) | Event::Mandate(_) => None,
+        Event::Payment(_) | Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) => None,
+    }?;
+    let posted = posted(event, chart::clearing(bank)).saturating_neg();
+    (posted != 0).then_some(AtBank { about, bank, posted })
+}
+
 /// What the list of `wallet` shows of `event`.
 pub fn of_wallet(event: &Event, wallet: WalletId) -> Option<Movement> {
     let line = match event {
@@ -179,7 +202,11 @@ fn purses(event: &Event, wallet: WalletId) -> Change {
 }
 
 fn settlement(event: &Event, shop: ShopId) -> Change {
-    let account = chart::settlement(shop);
+    Change::Settlement(posted(event, chart::settlement(shop)))
+}
+
+/// What `event` posts to `account`: credits less debits.
+fn posted(event: &Event, account: AccountId) -> i64 {
     let mut change = 0_i64;
     event.effects(&mut |effect| {
         let Effect::Leg(leg) = effect else { return };
@@ -194,7 +221,7 @@ fn settlement(event: &Event, shop: ShopId) -> Change {
             change = change.saturating_sub(posted);
         }
     });
-    Change::Settlement(change)
+    change
 }
 
 /// A payment's line, with whose wallet and shop it is of.

@@ -3,6 +3,7 @@
 use crate::doors::DoorsError;
 use crate::refusals;
 use crate::service::Service;
+use crate::work::closing::Difference;
 use crate::work::{Due, Waiting};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -36,7 +37,7 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Proble
     let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
     let number = |count: Result<u64, DoorsError>| count.unwrap_or(0);
     let lag = status.head.place.n.saturating_sub(service.maker.follower().cursor());
-    let figures: [(&str, &str, u64); 8] = [
+    let figures: [(&str, &str, u64); 9] = [
         ("kinchaku_journal_records_total", "Records in the journal.", status.head.place.n),
         ("kinchaku_engine_cache_rows", "Rows in the engine's cache.", u64::try_from(status.cache_rows).unwrap_or(0)),
         ("kinchaku_engine_defects_total", "Commands that met a defect since the start.", status.defects),
@@ -46,6 +47,11 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Proble
             status.refusals_counted,
         ),
         ("kinchaku_work_due", "Pieces of due work that wait.", number(service.work.count::<Due>())),
+        (
+            "kinchaku_bank_differences",
+            "Movements of which the books and the gateway say different things.",
+            number(service.doors.count::<Difference>()),
+        ),
         (
             "kinchaku_waiting_for_desk",
             "Movements, mandates and debts that wait for the desk.",

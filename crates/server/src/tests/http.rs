@@ -3,6 +3,7 @@
 mod bad_input;
 mod browser;
 mod claims;
+mod closing;
 mod desk;
 mod desk_attack;
 mod gateway;

@@ -5,6 +5,7 @@ use super::Cursor;
 use crate::doors::{Door, DoorsError, Transaction};
 use domain::{Day, Id, Time};
 use serde::{Deserialize, Serialize};
+use wallet::movement::{self, AtBank};
 use wallet::safeguarding::{Figures, Outstanding};
 use wallet::{BankCode, Event, Policies, payout, top_up};
 
@@ -73,18 +74,81 @@ pub struct BankDay {
     pub reversals: u64,
     /// Their sum.
     pub reversed: i64,
+    /// What the day added to the bank's clearing account, whatever for.
+    pub posted: i64,
+    /// What the bank owed us after the day's last movement.
+    pub balance: i64,
+}
+
+/// What of one movement stands in its bank's clearing account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BankMovement {
+    /// The top-up or payout.
+    pub about: Id,
+    /// At which bank.
+    pub bank: BankCode,
+    /// The day on which that last changed.
+    pub day: Day,
+    /// What the bank owes us for it, in yen.
+    pub posted: i64,
+}
+
+impl Door for BankMovement {
+    const TABLE: &'static str = "bank_movement";
+
+    fn id(&self) -> Id {
+        self.about
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(day_owner(self.day))
+    }
+}
+
+/// The owner of what is listed by its day.
+pub fn day_owner(day: Day) -> Id {
+    day_id(day, 0)
+}
+
+/// What stands in a bank's clearing account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BankTotal {
+    bank: BankCode,
+    posted: i64,
+}
+
+impl Door for BankTotal {
+    const TABLE: &'static str = "bank_total";
+
+    fn id(&self) -> Id {
+        self.bank.id()
+    }
 }
 
 impl BankDay {
+    /// The id of a bank's day.
+    pub fn key(day: Day, bank: BankCode) -> Id {
+        day_id(day, bank.number())
+    }
+
     const fn new(day: Day, bank: BankCode) -> Self {
         let (debits, credits, give_backs, reversals) = (0, 0, 0, 0);
         let (debited, credited, given_back, reversed) = (0, 0, 0, 0);
-        Self { day, bank, debits, debited, credits, credited, give_backs, given_back, reversals, reversed }
-    }
-
-    /// What the bank owes us for the day.
-    pub const fn net(&self) -> i64 {
-        self.debited - self.credited - self.given_back - self.reversed
+        let (posted, balance) = (0, 0);
+        Self {
+            day,
+            bank,
+            debits,
+            debited,
+            credits,
+            credited,
+            give_backs,
+            given_back,
+            reversals,
+            reversed,
+            posted,
+            balance,
+        }
     }
 }
 
@@ -92,7 +156,7 @@ impl Door for BankDay {
     const TABLE: &'static str = "bank_day";
 
     fn id(&self) -> Id {
-        day_id(self.day, self.bank.number())
+        Self::key(self.day, self.bank)
     }
 
     fn owner(&self) -> Option<Id> {
@@ -125,6 +189,7 @@ impl Books {
         for event in events {
             outstanding.apply(event);
             moved_at_bank(doors, event, at.day())?;
+            posted_at_bank(doors, event, at.day())?;
         }
         (books.funds, books.prepaid, books.bonus) = (outstanding.funds, outstanding.prepaid, outstanding.bonus);
         books.suspense = outstanding.suspense.into_iter().collect();
@@ -197,6 +262,18 @@ fn moved_at_bank(doors: &Transaction<'_>, event: &Event, day: Day) -> Result<(),
     *count += 1;
     *sum += amount.amount();
     doors.put(&row)
+}
+
+/// Counts what an event posted to a bank's clearing account.
+fn posted_at_bank(doors: &Transaction<'_>, event: &Event, day: Day) -> Result<(), DoorsError> {
+    let Some(AtBank { about, bank, posted }) = movement::at_bank(event) else { return Ok(()) };
+    let before = doors.get::<BankMovement>(about)?.map_or(0, |row| row.posted);
+    doors.put(&BankMovement { about, bank, day, posted: before + posted })?;
+    let total = doors.get::<BankTotal>(bank.id())?.map_or(0, |total| total.posted) + posted;
+    doors.put(&BankTotal { bank, posted: total })?;
+    let fresh = BankDay::new(day, bank);
+    let row = doors.get::<BankDay>(fresh.id())?.unwrap_or(fresh);
+    doors.put(&BankDay { posted: row.posted + posted, balance: total, ..row })
 }
 
 #[derive(Clone, Copy)]

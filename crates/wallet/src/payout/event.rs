@@ -271,6 +271,20 @@ impl Event {
         }
     }
 
+    /// The credit, where the event moves something of it.
+    pub(crate) const fn credit(&self) -> Option<&Credit> {
+        match self {
+            Self::Requested { credit, .. }
+            | Self::Settled { credit, .. }
+            | Self::Ended { credit, .. }
+            | Self::Mismatched { credit, .. }
+            | Self::Returned { credit, .. }
+            | Self::PaidAfterAll { credit, .. } => Some(credit),
+            Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => None,
+            Self::Contradicted { .. } | Self::Proposed { .. } | Self::Resolved { .. } => None,
+        }
+    }
+
     const fn payout(&self) -> PayoutId {
         match self {
             Self::Requested { credit, .. }

@@ -293,6 +293,24 @@ impl Event {
         }
     }
 
+    /// The debit, where the event moves something of it.
+    pub(crate) const fn debit(&self) -> Option<&Debit> {
+        match self {
+            Self::Requested { debit, .. }
+            | Self::Settled { debit, .. }
+            | Self::Ended { debit, .. }
+            | Self::Mismatched { debit, .. }
+            | Self::Returned { debit, .. }
+            | Self::GivenBack { debit, .. }
+            | Self::TakenBack { debit, .. }
+            | Self::GiveBackReversed { debit, .. }
+            | Self::Reversed { debit, .. } => Some(debit),
+            Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => None,
+            Self::GiveBackFailed { .. } | Self::Contradicted { .. } | Self::GiveBackRetried { .. } => None,
+            Self::Proposed { .. } | Self::Resolved { .. } => None,
+        }
+    }
+
     const fn top_up(&self) -> TopUpId {
         match self {
             Self::Requested { debit, .. }

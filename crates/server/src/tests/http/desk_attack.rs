@@ -149,7 +149,7 @@ async fn nothing_that_is_sent_is_our_own_fault() {
         }
     }
     for query in ["?limit=0", "?limit=101", "?cursor=x", "?cursor=", "?stranger=1", "?limit=1&limit=2"] {
-        for path in ["/held", "/in-doubt", "/safeguarding", "/reconciliation"] {
+        for path in ["/held", "/in-doubt", "/safeguarding", "/reconciliation", "/differences", "/claims"] {
             let answer = call(&world, "GET", &format!("{path}{query}"), "desk-3", None).await;
             assert_eq!(answer.problem(), (400, "malformed"), "{path}{query}: {}", answer.text);
         }
