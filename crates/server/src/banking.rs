@@ -16,7 +16,7 @@ use ledger::Yen;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
-use wallet::bank_answer::{Answer, AnswerSource, Outcome};
+use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::payout::{self, Payout};
 use wallet::top_up::{self, TopUp};
 use wallet::{BankCode, Command, GiveBackId, Noun, PayoutId, Refusal, Row, TopUpId, table};
@@ -211,7 +211,14 @@ impl Service {
                 return Ok(Asked::Open);
             }
             Ok(answer) => match answer.body["status"].as_str() {
-                Some("settled" | "returned") => true,
+                Some("settled" | "returned") => {
+                    if let Some(moved) = another_amount(&answer.body, give_back.amount) {
+                        let command = top_up::Command::Contradict { top_up: id, claim: Claim::Moved(moved) };
+                        self.told_by_bank(row.debit.bank, Command::TopUp(command)).await?;
+                        return Ok(Asked::Over);
+                    }
+                    true
+                }
                 // Only that the bank does not know of it: it may still come to.
                 Some("declined") if answer.body["reason"] == "absent" => return Ok(Asked::Open),
                 Some("declined") => false,
@@ -287,6 +294,11 @@ fn read(answer: Result<GatewayAnswer, GatewayError>, sent: bool) -> Said {
     } else {
         Said::NoAnswer
     }
+}
+
+/// What was given back, if that is not what was to be: nobody may take that for done.
+pub fn another_amount(body: &Value, asked: Yen) -> Option<Yen> {
+    body["settled_amount"].as_i64().and_then(Yen::checked).filter(|moved| *moved != asked)
 }
 
 /// Whether the gateway itself refused, for one of these reasons.

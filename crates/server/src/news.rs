@@ -3,7 +3,7 @@
 //!
 //! Start reading at [`Service::read_news`].
 
-use crate::banking::outcome_of;
+use crate::banking::{another_amount, outcome_of};
 use crate::doors::Door;
 use crate::entrance::SYSTEM;
 use crate::links::GatewayMandate;
@@ -227,6 +227,10 @@ impl Service {
         let came_back = |amount| top_up::Command::ReverseGiveBack { top_up, give_back, amount };
         let asked = row.give_back.map_or(row.debit.amount, |given| given.amount);
         let claim = if what == "contradicted" { claim_in(piece) } else { None };
+        if let Some(moved) = another_amount(piece, asked).filter(|_| what == "settled") {
+            let command = top_up::Command::Contradict { top_up, claim: Claim::Moved(moved) };
+            return self.told_by_bank(row.debit.bank, Command::TopUp(command)).await;
+        }
         let command = match (what, claim) {
             ("settled", _) | (_, Some(Claim::Moved(_))) => answered(true),
             // Only that the bank does not know of it: the worker asks on.

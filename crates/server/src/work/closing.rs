@@ -10,8 +10,10 @@ use super::Cursor;
 use super::days::{BankDay, BankMovement, day_owner};
 use crate::doors::{Door, Doors, DoorsError, Transaction};
 use crate::service::Service;
+use crate::webhooks::operator::ALARM;
 use domain::{Day, Id, Time};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use wallet::BankCode;
 use web::{Due, Problem};
@@ -268,6 +270,10 @@ impl Service {
                 let (bank, booked, told) = (difference.bank, difference.booked, difference.told);
                 tracing::error!(about = %difference.about, %bank, booked, told, "books and gateway differ");
                 self.doors.put(&Difference { stands: true, look: None, ..difference })?;
+                let data = json!({ "kind": "bank_difference", "bank_code": bank.to_string(),
+                    "day": difference.day.to_string(), "booked": booked, "told": told });
+                let effect = format!("difference {} {}", difference.about, difference.day);
+                self.tell_operator(ALARM, &effect, now, data)?;
             }
         }
         Ok(due.len())

@@ -7,11 +7,13 @@
 use super::{Due, Task};
 use crate::doors::{Door, DoorsError, Transaction};
 use crate::service::Service;
+use crate::webhooks::operator::ALARM;
 use domain::{Id, Key, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use wallet::top_up::GiveBackStatus;
-use wallet::{MandateId, PayoutId, Row, TopUpId, mandate, payout, send, table, top_up};
+use wallet::{MandateId, PayoutId, Row, SendId, TopUpId, WalletId, mandate, payout, send, table, top_up};
 use web::Problem;
 
 /// Questions without a final answer after which the desk sees a movement.
@@ -113,6 +115,19 @@ impl Door for Waiting {
     }
 }
 
+impl Waiting {
+    /// Its id as people see it.
+    fn name(&self) -> String {
+        match self.noun {
+            Noun::TopUp => TopUpId(self.about).to_string(),
+            Noun::Payout => PayoutId(self.about).to_string(),
+            Noun::Send => SendId(self.about).to_string(),
+            Noun::Mandate => MandateId(self.about).to_string(),
+            Noun::Wallet => WalletId(self.about).to_string(),
+        }
+    }
+}
+
 /// Which top-up a give-back is of: what a bank says of one names the give-back alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GiveBackOf {
@@ -175,6 +190,11 @@ impl Service {
             let reasons = self.reasons(&row).await?;
             for reason in reasons.iter().filter(|reason| reason.is_alarm()) {
                 tracing::error!(noun = row.noun.name(), about = %row.about, reason = reason.name(), "the desk must look");
+            }
+            if reasons.contains(&Reason::Unanswered) {
+                // Everything else stands in a record, and is told from there.
+                let data = json!({ "kind": "unanswered", "noun": row.noun.name(), "id": row.name() });
+                self.tell_operator(ALARM, &format!("unanswered {}", row.about), row.since, data)?;
             }
             if reasons.is_empty() {
                 self.waits_no_more(&row)?;

@@ -47,6 +47,8 @@ pub struct Stand {
     pub returns: BTreeMap<String, Value>,
     /// What is answered to a return instead of that it is done: a status, and a problem's name if it is one.
     pub return_script: Option<(u16, &'static str)>,
+    /// What is given back instead of what was asked.
+    pub return_amount: Option<i64>,
     /// Mandates whose bank does not answer until it is let.
     pub silent: BTreeSet<String>,
     pub revoked: Vec<String>,
@@ -82,6 +84,7 @@ impl Gateway {
             movements: BTreeMap::new(),
             returns: BTreeMap::new(),
             return_script: None,
+            return_amount: None,
             silent: BTreeSet::new(),
             revoked: Vec::new(),
             events: Vec::new(),
@@ -285,6 +288,9 @@ async fn give_back(
             }
             Some((_, status)) => answer["status"] = status.into(),
             None => answer["status"] = "settled".into(),
+        }
+        if let Some(amount) = stand.return_amount {
+            answer["settled_amount"] = amount.into();
         }
         stand.returns.insert(debit, answer.clone());
         Ok((StatusCode::CREATED, Json(answer)).into_response())

@@ -5,6 +5,8 @@ use super::desk::call;
 use super::gateway::Script;
 use super::world::{Answer, World};
 use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio::task::JoinSet;
 use wallet::guard::{Attempt, Verdict};
 use wallet::{Context, Policies, Policy};
 
@@ -160,6 +162,75 @@ async fn what_becomes_of_a_give_back_is_heard() {
     assert_eq!((&again["status"], &again["failed_before"]), (&json!("done"), &json!(1)));
     assert_ne!(again["id"], give_back["id"]);
     assert_eq!(sakura.waiting(9).await, []);
+}
+
+#[tokio::test]
+async fn a_give_back_of_another_amount_is_not_taken_for_done() {
+    let sakura = linked().await;
+    sakura.world.gateway.with(|stand| stand.return_amount = Some(400));
+    let id = sakura.returned(1_000).await;
+    assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["contradicted"]))]);
+    let seen = sakura.seen(&id).await;
+    assert_eq!(
+        (&seen["give_back"]["status"], &seen["claims"][0]["amount"]),
+        (&json!("pending"), &json!(400)),
+        "{seen}"
+    );
+
+    sakura.world.gateway.with(|stand| (stand.return_amount, stand.return_script) = (None, Some((202, "pending"))));
+    let id = sakura.returned(2_000).await;
+    let told = json!({ "type": "return.settled", "reference": sakura.seen(&id).await["give_back"]["id"],
+        "amount": 2_000, "settled_amount": 20_000 });
+    sakura.tell(told).await;
+    let seen = sakura.seen(&id).await;
+    assert_eq!(
+        (&seen["give_back"]["status"], &seen["claims"][0]["amount"]),
+        (&json!("pending"), &json!(20_000)),
+        "{seen}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_takes_two_is_done_once_by_two() {
+    let sakura = linked().await;
+    let id = sakura.top_up(5_000).await;
+    let told = json!({ "type": "debit.contradicted", "reference": id, "amount": 5_000,
+        "claim": "taken_back", "claimed_amount": 5_000 });
+    sakura.tell(told).await;
+    let path = format!("/movements/{id}/resolution");
+    // Whoever may only approve proposes nothing, and whoever may only propose approves nothing.
+    assert_eq!(sakura.resolve(&id, "desk-5", "decline", false).await.problem(), (403, "role-needed"));
+    assert_eq!(sakura.resolve(&id, "desk-4", "decline", true).await.problem(), (403, "role-needed"));
+    assert_eq!(sakura.resolve(&id, "desk-1", "decline", false).await.status, 200);
+    // A second session of the same person is the same person; another proposal is another's to approve.
+    for _ in 0..2 {
+        assert_eq!(sakura.resolve(&id, "desk-1", "decline", true).await.problem(), (409, "second-person-needed"));
+    }
+    assert_eq!(sakura.resolve(&id, "desk-2", "keep", false).await.status, 200);
+    assert_eq!(
+        sakura.resolve(&id, "desk-5", "decline", true).await.problem(),
+        (409, "contradiction"),
+        "not that any more"
+    );
+    assert_eq!(sakura.resolve(&id, "desk-1", "decline", false).await.status, 200);
+
+    // Everybody at once: one approval counts, and the money moves once.
+    let approve = json!({ "resolution": "decline", "approve": true });
+    let (sakura, mut approvals) = (Arc::new(sakura), JoinSet::new());
+    for staff in ["desk-1", "desk-2", "desk-5"].into_iter().cycle().take(21) {
+        let (sakura, path, approve) = (Arc::clone(&sakura), path.clone(), approve.clone());
+        approvals.spawn(async move { sakura.desk(&path, staff, approve).await });
+    }
+    let answers = approvals.join_all().await;
+    assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+    let refused = |answer: &&Answer| answer.status != 200;
+    for answer in answers.iter().filter(refused) {
+        assert!(matches!(answer.problem(), (409, "second-person-needed" | "wrong-status")), "{}", answer.text);
+    }
+    assert_eq!(sakura.seen(&id).await["status"], "reversed");
+    assert_eq!(sakura.world.funds(&sakura.token, &sakura.wallet).await, 0);
+    let wallet = sakura.wallet.strip_prefix("/v1").expect("a path");
+    assert_eq!(call(&sakura.world, "GET", wallet, "desk-3", None).await.body["owed"], 0, "it was all there");
 }
 
 #[tokio::test]
