@@ -91,8 +91,10 @@ impl Service {
             }
         }
         let is_more = news.len() >= budget.min(PAGE_MAX);
-        if !is_more {
-            self.news_read.set(now);
+        // Of a list that goes on, as far as its last piece: they come in the order of their times.
+        let read = if is_more { news.last().and_then(told_at) } else { Some(now) };
+        if let Some(read) = read {
+            self.news_read.set(read);
         }
         let next = if is_more { now } else { now.plus_milliseconds(POLL_MS) };
         self.next_look.set(next);
@@ -110,7 +112,7 @@ impl Service {
             Some(("bank", what)) => {
                 tracing::warn!(bank = piece["bank_code"].as_str(), what, "news of a bank");
                 self.banks.forget();
-                let at = piece["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok()).map(Time::from);
+                let at = told_at(piece);
                 let data = json!({ "id": piece["n"], "bank_code": piece["bank_code"], "what": what });
                 self.tell_operator(operator::BANK_INCIDENT, &piece["n"].to_string(), at.unwrap_or(self.now()), data)
             }
@@ -172,8 +174,7 @@ impl Service {
             "credit" => (None, What::Credit(amount)),
             _ => return Ok(None),
         };
-        let at = piece["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok()).map(Time::from);
-        let day = at.unwrap_or_else(|| self.now()).day();
+        let day = told_at(piece).unwrap_or_else(|| self.now()).day();
         if let Some(top_up) = top_up {
             let row = known(self.top_up(top_up).await)?;
             return Ok(row.map(|row| Word { about: top_up.0, bank: row.debit.bank, day, what }));
@@ -244,6 +245,11 @@ impl Service {
         };
         self.told_by_bank(row.debit.bank, Command::TopUp(command)).await
     }
+}
+
+/// When the gateway says that it was.
+fn told_at(piece: &Value) -> Option<Time> {
+    piece["at"].as_str().and_then(|at| at.parse::<jiff::Timestamp>().ok()).map(Time::from)
 }
 
 fn amount_in(piece: &Value, member: &str) -> Option<Yen> {

@@ -7,7 +7,7 @@
 //! Start reading at [`Service::close_days`].
 
 use super::Cursor;
-use super::days::{BankDay, BankMovement, day_owner};
+use super::days::{BankDay, BankMovement, Books, day_owner};
 use crate::doors::{Door, Doors, DoorsError, Transaction};
 use crate::service::Service;
 use crate::webhooks::operator::ALARM;
@@ -207,12 +207,18 @@ impl Service {
         Ok(Due { done, next: next.into_iter().flatten().min() })
     }
 
-    /// Whether the journal was read to its end, and the gateway's news to theirs, since `day` ended.
+    /// Whether the journal and the gateway's news were read as far as `day` goes.
     async fn is_all_heard(&self, day: Day) -> Result<bool, Problem> {
+        if self.news_read.get() < day.plus(1).start() {
+            return Ok(false);
+        }
+        if self.work.get::<Books>(Id::default())?.is_some_and(|books| books.is_past(day)) {
+            return Ok(true);
+        }
+        // Nothing has happened since: it is enough that there is nothing left to read.
         let status = self.engine.status().await.map_err(|error| crate::refusals::engine_problem(&error))?;
         let read = self.work.get::<Cursor>(Id::default())?.map_or(0, |cursor| cursor.n);
-        let is_journal_read = read >= status.head.place.n;
-        Ok(is_journal_read && self.news_read.get() >= day.plus(1).start())
+        Ok(read >= status.head.place.n)
     }
 
     fn close_day(&self, day: Day, now: Time) -> Result<(), Problem> {

@@ -196,6 +196,11 @@ impl Books {
         Ok(())
     }
 
+    /// Whether everything that happened on `day` is counted: something that came later is.
+    pub fn is_past(&self, day: Day) -> bool {
+        self.day.is_some_and(|counted| counted > day)
+    }
+
     /// Closes every day before `today`.
     pub fn close_until(&mut self, doors: &Transaction<'_>, today: Day, policies: &Policies) -> Result<(), DoorsError> {
         let mut day = self.day.unwrap_or(today);

@@ -25,7 +25,7 @@ const WAIT_MS_MIN: i64 = 2_000;
 /// The longest wait.
 const WAIT_MS_MAX: i64 = 15 * 60 * 1_000;
 /// Work in one lane in one turn.
-const LANE_TASKS_MAX: usize = 16;
+const LANE_TASKS_MAX: usize = 32;
 /// Records that one step reads at a time, in pages of the follower.
 const PAGES_MAX: usize = 4;
 /// Questions without an answer in a row after which a bank is left alone.
