@@ -114,7 +114,7 @@ async fn serve(config: Config) -> Result<(), String> {
     let outside = Outside { clock: Arc::clone(&clock), transport: Arc::new(Sockets::new()), chance };
     let services = Services::open(plan, &outside).await?;
     let Steps { round, timed } = services.steps();
-    let mut router = web::by_host(services.routers(address.port(), &round, &clock, config.is_sandbox()));
+    let mut router = web::by_host(services.routers(&config, address.port(), &round, &clock));
     if let Some(clock) = &sandbox_clock {
         let all = round.into_iter().chain(elsewhere(&config, address.port(), &outside)).collect();
         clock.on_advance(timers::round(all));
@@ -204,7 +204,8 @@ impl Services {
         Ok(services)
     }
 
-    fn routers(&self, port: u16, steps: &[Step], clock: &Arc<dyn Clock>, is_sandbox: bool) -> Vec<(String, Router)> {
+    fn routers(&self, config: &Config, port: u16, steps: &[Step], clock: &Arc<dyn Clock>) -> Vec<(String, Router)> {
+        let (data, is_sandbox) = (&config.serve.data, config.is_sandbox());
         let mut routers: Vec<(String, Router)> = Vec::new();
         let mut services: Vec<(String, Router)> = Vec::new();
         services.extend(self.gateway.iter().flat_map(gateway::Gateway::routers));
@@ -212,7 +213,9 @@ impl Services {
         for (host, router) in services {
             // The sandbox's own API is reached beside the wallet's too: a newcomer knows one address.
             let router = match &self.sandbox {
-                Some(sandbox) if host == "localhost" => router.merge(sandbox.api()).merge(front::router(port)),
+                Some(sandbox) if host == "localhost" => {
+                    router.merge(sandbox.api()).merge(front::router(port, data.to_owned()))
+                }
                 None if is_sandbox => router.merge(apart::router(steps.to_vec(), Arc::clone(clock))),
                 Some(_) | None => router,
             };

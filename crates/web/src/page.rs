@@ -60,6 +60,8 @@ impl IntoResponse for Page {
                     meta name="viewport" content="width=device-width, initial-scale=1";
                     title { (self.title.ja) " / " (self.title.en) }
                     link rel="stylesheet" href=(STYLE_PATH);
+                    // No browser need ask for a picture that is not there.
+                    link rel="icon" href="data:,";
                 }
                 body {
                     @if let Some(banner) = self.banner { p.banner role="note" { (words(banner)) } }
@@ -89,7 +91,7 @@ const STYLE: &str = "\
 :root { color-scheme: light dark; --ink: #1b1f24; --paper: #fff; --line: #8a94a0; --act: #0b5cad; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8ebef; --paper: #15181c; --line: #7c8794; --act: #8cc2ff; } }
 * { box-sizing: border-box; }
-body { margin: 0; font: 1rem/1.6 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
+body { margin: 0; overflow-wrap: anywhere; font: 1rem/1.6 system-ui, sans-serif; color: var(--ink); background: var(--paper); }
 main { max-width: 44rem; margin: 0 auto; padding: 1rem; }
 h1 { font-size: 1.4rem; } h2 { font-size: 1.15rem; }
 .en { display: block; font-size: .9em; opacity: .85; }
@@ -102,7 +104,8 @@ button { margin-top: 1rem; background: var(--act); color: var(--paper); border-c
 button.second { background: transparent; color: var(--act); }
 a { color: var(--act); }
 :focus-visible { outline: 3px solid var(--act); outline-offset: 2px; }
+pre { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; } th, td { text-align: left; padding: .35rem .5rem; border-bottom: 1px solid var(--line); }
 td.yen, th.yen { text-align: right; font-variant-numeric: tabular-nums; }
-dl { display: grid; grid-template-columns: max-content 1fr; gap: .25rem 1rem; } dt { opacity: .8; } dd { margin: 0; }
+dl { display: grid; grid-template-columns: minmax(min-content, max-content) minmax(50%, 1fr); gap: .25rem 1rem; } dt { opacity: .8; } dd { margin: 0; }
 ";

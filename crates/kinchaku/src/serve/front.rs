@@ -4,19 +4,20 @@ use super::demo;
 use axum::Router;
 use axum::routing::get;
 use maud::{Markup, html};
+use std::path::PathBuf;
 use web::page::{Page, SANDBOX, Words, words};
 
-/// The page for a sandbox whose hosts are on `port`.
-pub fn router(port: u16) -> Router {
-    Router::new().route("/", get(move || async move { page(port) }))
+/// The page for a sandbox whose hosts are on `port`, with its data in `data`.
+pub fn router(port: u16, data: PathBuf) -> Router {
+    Router::new().route("/", get(move || async move { page(port, demo::wallet(&data).as_deref()) }))
 }
 
-fn page(port: u16) -> Page {
+fn page(port: u16, wallet: Option<&str>) -> Page {
     let title = Words { ja: "巾着", en: "Kinchaku" };
-    Page { title, banner: Some(SANDBOX), form_origins: Vec::new(), body: body(port) }
+    Page { title, banner: Some(SANDBOX), form_origins: Vec::new(), body: body(port, wallet) }
 }
 
-fn body(port: u16) -> Markup {
+fn body(port: u16, wallet: Option<&str>) -> Markup {
     let link = |host: &str, path: &str, ja: &'static str, en: &'static str| {
         let address = format!("http://{host}:{port}{path}");
         html! { li { a href=(address) { (words(Words { ja, en })) } } }
@@ -45,6 +46,7 @@ fn body(port: u16) -> Markup {
         dl {
             dt { "メール / Mail" } dd { (demo::EMAIL) }
             dt { "パスワード / Password" } dd { (demo::PASSWORD) }
+            @if let Some(wallet) = wallet { dt { "ウォレット / Wallet" } dd { code { (wallet) } } }
             dt { "口座 / Account" } dd { (demo::ACCOUNT.0) " " (demo::ACCOUNT.1) "-" (demo::ACCOUNT.2) }
             dt { "暗証番号 / PIN" } dd { (demo::ACCOUNT.3) }
         }

@@ -6,6 +6,7 @@
 mod apart;
 mod bank_faults;
 mod browser;
+mod chromium;
 mod confirmation;
 mod crashes;
 mod midnight;

@@ -140,6 +140,11 @@ impl World {
         self.as_person(person, Method::POST, path, body).await
     }
 
+    /// Asks somebody who is none of the sandbox's.
+    pub async fn call_url(&self, method: Method, url: &str, body: Value) -> Answer {
+        self.send(self.request(method, url, "", &body)).await
+    }
+
     /// Asks any host.
     pub async fn ask(&self, method: Method, host: &str, path: &str, token: &str, body: Value) -> Answer {
         self.send(self.request(method, &self.url(host, path), token, &body)).await
@@ -163,10 +168,14 @@ impl World {
 
     /// Somebody identified, with a new account at `bank`.
     pub async fn person(&self, bank: &str) -> Person {
-        let facts = self.sandbox(Method::POST, "/sandbox/v1/holders", json!({ "bank_code": bank })).await;
-        let text = |member: &str| facts[member].as_str().expect("a text").to_owned();
-        let token = Arc::new(Mutex::new(text("token")));
-        Person { bank: bank.to_owned(), wallet: text("wallet_id"), token, facts: facts.clone() }
+        self.known(self.sandbox(Method::POST, "/sandbox/v1/holders", json!({ "bank_code": bank })).await)
+    }
+
+    /// Somebody of whom the sandbox says `facts`.
+    pub fn known(&self, facts: Value) -> Person {
+        let token = Arc::new(Mutex::new(facts["token"].as_str().unwrap_or_default().to_owned()));
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        Person { bank: text(&facts["account"]["bank_code"]), wallet: text(&facts["wallet_id"]), token, facts }
     }
 
     /// Somebody at 七十七銀行 who has linked their account: they and their mandate.
@@ -200,9 +209,14 @@ impl World {
 
     /// Waits until `what` has come about.
     pub async fn until(&self, what: &str, has_come: impl AsyncFn() -> bool) {
+        self.found(what, async || has_come().await.then_some(())).await;
+    }
+
+    /// Waits for `what`, and answers it.
+    pub async fn found<T>(&self, what: &str, look: impl AsyncFn() -> Option<T>) -> T {
         for _ in 0..LOOKS_MAX {
-            if has_come().await {
-                return;
+            if let Some(found) = look().await {
+                return found;
             }
             tokio::time::sleep(LOOK).await;
         }
@@ -244,8 +258,7 @@ impl World {
                 inbox["data"].as_array().expect("messages").iter().filter_map(|message| message["text"].as_str());
             texts.filter(|text| text.contains(mark)).map(str::to_owned).next()
         };
-        self.until(&format!("{mark:?} in the inbox of {to}"), async || newest().await.is_some()).await;
-        newest().await.expect("a message stays in the inbox")
+        self.found(&format!("{mark:?} in the inbox of {to}"), newest).await
     }
 
     /// What the bank's desk sees: the gateway's name of the mandate that may debit `person`'s account.
