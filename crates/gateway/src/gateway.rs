@@ -1,6 +1,6 @@
 //! The gateway as a service: what it holds, how it is opened, what it shows, and its due work.
 
-use crate::connector::{AccountNumber, BankConnector, HttpConnector};
+use crate::connector::{AccountNumber, BankConnector, HttpConnector, zengin};
 use crate::domain::account::{AccountKind, Details, Sealed};
 use crate::domain::calendar::Calendar;
 use crate::domain::{
@@ -151,11 +151,14 @@ impl Gateway {
             if connectors.insert(bank.code, Arc::new(connector)).is_some() {
                 return Err(OpenError::Options(format!("the bank {} is there twice", bank.code)));
             }
+            if bank.files.as_ref().is_some_and(|files| !zengin::can_write(files, bank.code)) {
+                return Err(OpenError::Options(format!("the files of the bank {} cannot be written so", bank.code)));
+            }
         }
         let windows = Windows::new(options.windows, Arc::clone(&outside.chance));
         let work = Work::new(connectors.keys().copied());
         let oauth = open_oauth(&options, &vault, &outside)?;
-        let pages = pages::Desk::new(outside.chance.as_ref(), options.banner);
+        let pages = pages::Desk::new(outside.chance.as_ref());
         let vault = Mutex::new(vault);
         let pushes = Pushes::default();
         let parts = Parts { options, outside, engine, vault, connectors, windows, work, oauth, pages, pushes };

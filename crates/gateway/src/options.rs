@@ -27,8 +27,8 @@ pub struct Options {
     pub policy: Policy,
     /// The figures of the windows.
     pub windows: WindowPolicy,
-    /// Shown above every page, in the sandbox: what this is.
-    pub banner: Option<web::page::Words>,
+    /// It meets a simulated world: every page says so above all.
+    pub is_sandbox: bool,
     /// When banks have their files of the day before, in minutes after midnight in Tokyo.
     pub day_file_minute: u16,
     /// The longest a request may take, in milliseconds.
@@ -50,7 +50,7 @@ impl Options {
             desk_tokens: Vec::new(),
             policy: Policy::default(),
             windows: WindowPolicy::default(),
-            banner: None,
+            is_sandbox: false,
             day_file_minute: 180,
             request_ms_max: 15_000,
             inline_ms_max: INLINE_MS_MAX,

@@ -7,7 +7,7 @@
 use crate::connector::WireMovement;
 use crate::domain::Command;
 use crate::domain::Row;
-use crate::domain::movement::{self, Movement, Reference};
+use crate::domain::movement::{self, Direction, Movement, Reference};
 use crate::state::State;
 use crate::world::Undone;
 use ::domain::Time;
@@ -43,6 +43,11 @@ async fn tell(state: &State, now: Time, reference: Reference, attempts: u32) -> 
     let row = state.world.read(reference.key()).await?;
     let Some(movement) = row.as_deref().map(Row::movement).filter(|movement| !movement.told) else { return Ok(()) };
     let bank = reference.bank;
+    let is_by_file = state.options.file_banks.contains(&bank.to_string()) && reference.direction == Direction::Debit;
+    if is_by_file && movement.reversed_at.is_none() {
+        // What became of it stands in the day's file.
+        return Ok(());
+    }
     let faults = state.world.faults(bank);
     let secret = state.options.secrets.banks.get(&bank.to_string());
     let url = format!("{}/gateway/v1/bank-callbacks/{bank}", state.options.origins.gateway);

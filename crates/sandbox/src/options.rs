@@ -22,6 +22,8 @@ pub struct Options {
     pub people: u32,
     /// What the banks ask for at first.
     pub policies: Policies,
+    /// Codes of banks that take debits by nightly files: how one ended stands in the day's file, and nobody is called.
+    pub file_banks: Vec<String>,
     /// Where the others are.
     pub origins: Origins,
     /// What is shared with them.

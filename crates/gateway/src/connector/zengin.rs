@@ -8,7 +8,7 @@ use crate::domain::account::AccountKind;
 use crate::domain::movement::{Code, Outcome};
 use crate::domain::{BankCode, MovementId};
 use crate::options::FileOptions;
-use domain::Day;
+use domain::{Day, Id};
 use ledger::Yen;
 use zengin_fmt::account_transfer::{Detail, End, File, Header, Trailer};
 use zengin_fmt::{CodeDivision, OutputFormat};
@@ -66,6 +66,18 @@ pub fn request_file(options: &FileOptions, bank: BankCode, day: Day, lines: &[Li
         let nameless = |detail: &Detail| Detail { payer_name: NO_NAME.into(), ..detail.clone() };
         written(&File { details: file.details.iter().map(nameless).collect(), ..file })
     })
+}
+
+/// Whether a file with these options can be written at all: each of them must fit its field.
+pub fn can_write(options: &FileOptions, bank: BankCode) -> bool {
+    let account = AccountNumber { branch: "000".into(), kind: AccountKind::Ordinary, number: "0000000".into() };
+    let movement = MovementId::of_hash(Id([0; 16]));
+    let line = Line { movement, account, name: NO_NAME.into(), amount: Yen::new(1) };
+    let is_number = |text: &str, digits| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_number(&options.collector_code, 10)
+        && is_number(&options.branch, 3)
+        && is_number(&options.number, 7)
+        && request_file(options, bank, Day::from_number(0), &[line]).is_some()
 }
 
 fn written(file: &File) -> Option<Vec<u8>> {

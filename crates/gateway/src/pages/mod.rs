@@ -49,7 +49,7 @@ use maud::{Markup, html};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use web::cookie::{self, Secure};
-use web::page::{Page, Words, words};
+use web::page::{Page, SANDBOX, Words, words};
 use web::{Chance, RateLimit, csrf};
 
 /// The cookie that binds a link to its browser.
@@ -70,21 +70,14 @@ pub struct Desk {
     /// Codes typed by one source: they must not be guessed. Nothing is counted for all together, or one stranger could close
     /// the way out to everybody; 53 bits are safe from many sources, too.
     codes: RateLimit<IpAddr>,
-    /// Shown above everything, in the sandbox.
-    banner: Option<Words>,
 }
 
 impl Desk {
     /// With a key of `chance`.
-    pub fn new(chance: &dyn Chance, banner: Option<Words>) -> Self {
+    pub fn new(chance: &dyn Chance) -> Self {
         let mut csrf_key = [0; 32];
         chance.fill(&mut csrf_key);
-        Self {
-            csrf_key,
-            notices: Notices::default(),
-            codes: RateLimit::new("codes", CODES_AN_HOUR_MAX, HOUR_MS),
-            banner,
-        }
+        Self { csrf_key, notices: Notices::default(), codes: RateLimit::new("codes", CODES_AN_HOUR_MAX, HOUR_MS) }
     }
 }
 
@@ -182,7 +175,7 @@ fn form_token(gateway: &Gateway, session: &str, purpose: &str) -> Markup {
 
 /// A page of ours; `origins` are those that its forms may lead to.
 fn page(gateway: &Gateway, title: Words, origins: Vec<String>, body: Markup) -> Page {
-    Page { title, banner: gateway.pages().banner, form_origins: origins, body }
+    Page { title, banner: gateway.options().is_sandbox.then_some(SANDBOX), form_origins: origins, body }
 }
 
 /// A page that says in one sentence why nothing happens here.

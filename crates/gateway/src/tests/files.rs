@@ -3,7 +3,7 @@
 use super::bank::Mood;
 use super::world::{BANK, T0, World};
 use crate::connector::AccountNumber;
-use crate::connector::zengin::{Line, request_file, result_lines};
+use crate::connector::zengin::{Line, can_write, request_file, result_lines};
 use crate::domain::account::AccountKind;
 use crate::domain::mandate::Why;
 use crate::domain::movement::{Code, Outcome};
@@ -105,6 +105,20 @@ fn a_request_file_leads_back_to_its_movements() {
     assert_eq!(result_lines(&result_of(&bytes, &[0, 1]), bank, day.plus(1)), None, "another day's");
     assert_eq!(result_lines(&bytes[..359], bank, day), None, "cut off");
     assert_eq!(request_file(&options(), bank, day, &[]), None);
+}
+
+#[test]
+fn files_that_could_never_be_written_are_refused_at_the_start() {
+    let bank = BANK.parse().expect("a code");
+    let wrong = [
+        FileOptions { collector_code: "12345".into(), ..options() },
+        FileOptions { collector_name: "巾着".into(), ..options() },
+        FileOptions { bank_name: "ｼﾁｼﾞﾕｳｼﾁｼﾁｼﾞﾕｳｼﾁ".into(), ..options() },
+        FileOptions { branch: "1".into(), ..options() },
+        FileOptions { number: "765432".into(), ..options() },
+    ];
+    assert!(can_write(&options(), bank));
+    assert!(wrong.iter().all(|options| !can_write(options, bank)), "{wrong:?}");
 }
 
 #[tokio::test]

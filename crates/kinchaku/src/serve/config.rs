@@ -202,6 +202,26 @@ pub struct Bank {
     pub factors: Vec<Vec<String>>,
     /// How its statements name a debit.
     pub descriptor: String,
+    /// Debits go to it by nightly files; without this, one by one.
+    pub files: Option<Files>,
+}
+
+/// How debits go to a bank by files (預金口座振替).
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// The collector's code that the bank gave.
+    pub collector_code: String,
+    /// The collector's name in half-width kana.
+    pub collector_name: String,
+    /// The bank's name in half-width kana.
+    pub bank_name: String,
+    /// The branch of the account that collects.
+    pub branch: String,
+    /// That account's number.
+    pub number: String,
+    /// When the day's file is made, in Tokyo's time.
+    pub cut_off: String,
 }
 
 /// An operator of wallets.
@@ -234,6 +254,8 @@ pub struct Sandbox {
     pub seed: Option<u64>,
     /// What the banks ask for.
     pub banks: Option<BankPolicies>,
+    /// Codes of banks to which debits go by nightly files.
+    pub file_banks: Vec<String>,
     /// Where the wallet is, when it runs in another process.
     pub wallet_origin: Option<String>,
     /// Where the gateway is, when it runs in another process.

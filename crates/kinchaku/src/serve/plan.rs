@@ -2,7 +2,7 @@
 
 use super::config::{self, BankPolicies, Config, Role};
 use super::secrets::{self, Made};
-use gateway::options::{BankOptions, OperatorOptions};
+use gateway::options::{BankOptions, FileOptions, OperatorOptions};
 use sandbox::registry::Registry;
 use sandbox::{Origins, Policies, SandboxClock, Secrets};
 use server::{GatewayOptions, IdentityOptions, Provider, Role as DeskRole, Staff};
@@ -36,6 +36,8 @@ pub const DESK_SANDBOX: [(&str, &str, &[DeskRole]); 4] = [
     ("mori", "森 / Mori", &[DeskRole::Viewer]),
     ("sandbox", "試験環境 / the sandbox", &[DeskRole::Sales]),
 ];
+/// Letters of a bank's name in a file, at most.
+const FILE_BANK_NAME_MAX: usize = 15;
 /// The longest name of somebody of the desk, in bytes: it is the id that the journal keeps.
 const STAFF_ID_BYTES_MAX: usize = 16;
 
@@ -92,7 +94,7 @@ impl Plan {
         let has = |role| config.serve.roles.contains(&role);
         let wallet =
             if has(Role::Wallet) { Some(sandbox_wallet(data, &origins, client.clone(), &made)?) } else { None };
-        let gateway = if has(Role::Gateway) { Some(sandbox_gateway(data, &origins, &client, &made)?) } else { None };
+        let gateway = if has(Role::Gateway) { Some(sandbox_gateway(config, &origins, &client, &made)?) } else { None };
         let sandbox = if has(Role::Sandbox) { Some(outside_world(config, origins, clock, &made)?) } else { None };
         Ok(Self { wallet, gateway, sandbox })
     }
@@ -139,6 +141,7 @@ fn outside_world(
         clock,
         seed: config.sandbox.seed.unwrap_or(SEED),
         people: config.sandbox.people.unwrap_or(PEOPLE),
+        file_banks: config.sandbox.file_banks.clone(),
         policies: match config.sandbox.banks.unwrap_or(BankPolicies::Raised) {
             BankPolicies::AsOf2020 => Policies::AsOf2020,
             BankPolicies::Raised => Policies::Raised,
@@ -217,14 +220,15 @@ fn operator_wallet(data: &Path, config: &config::Wallet, desk: &config::Desk) ->
 }
 
 fn sandbox_gateway(
-    data: &Path,
+    config: &Config,
     origins: &Origins,
     client: &SigningKey,
     made: &Made<'_>,
 ) -> Result<gateway::Options, String> {
+    let data = &config.serve.data;
     let mut options = gateway::Options::new(data.join("gateway"), origins.gateway.clone());
-    options.banner = Some(web::page::SANDBOX);
     options.master_key = data.join("secrets/gateway.key");
+    options.is_sandbox = true;
     options.desk_tokens = vec![made.token("gateway-desk")?];
     for facts in Registry::read().banks() {
         let host = format!("bank-{}", facts.code);
@@ -239,8 +243,13 @@ fn sandbox_gateway(
             desk_token: Some(made.token(&format!("{host}-desk"))?),
             factors: Vec::new(),
             descriptor: facts.wording.unwrap_or(sandbox::registry::WORDING).to_owned(),
-            files: None,
+            files: config.sandbox.file_banks.contains(&facts.code.to_string()).then(|| sandbox_files(facts)),
         });
+    }
+    for code in &config.sandbox.file_banks {
+        if !options.banks.iter().any(|bank| bank.code.to_string() == *code) {
+            return Err(format!("[sandbox] file_banks names {code:?}, which is no bank of the sandbox"));
+        }
     }
     options.operators.push(OperatorOptions {
         client_id: CLIENT_ID.to_owned(),
@@ -252,6 +261,18 @@ fn sandbox_gateway(
     });
     options.operators.push(second_operator(origins, &made.key(SECOND_OPERATOR)?));
     Ok(options)
+}
+
+/// How debits go to a bank of the sandbox by files.
+fn sandbox_files(facts: &sandbox::registry::BankFacts) -> FileOptions {
+    FileOptions {
+        collector_code: "0000000001".to_owned(),
+        collector_name: "ｷﾝﾁﾔｸ".to_owned(),
+        bank_name: facts.kana.chars().take(FILE_BANK_NAME_MAX).collect(),
+        branch: format!("{:03}", facts.branches[0].code),
+        number: "0000001".to_owned(),
+        cut_off_minute: 22 * 60,
+    }
 }
 
 /// The sandbox's other operator, as the gateway is to know it.
@@ -283,7 +304,7 @@ fn operator_gateway(data: &Path, config: &config::Gateway) -> Result<gateway::Op
             own_page: bank.own_page.clone(),
             factors: sets.collect::<Result<_, String>>()?,
             descriptor: bank.descriptor.clone(),
-            files: None,
+            files: bank.files.as_ref().map(file_options).transpose()?,
         });
     }
     for operator in &config.operators {
@@ -299,6 +320,27 @@ fn operator_gateway(data: &Path, config: &config::Gateway) -> Result<gateway::Op
         });
     }
     Ok(options)
+}
+
+fn file_options(files: &config::Files) -> Result<FileOptions, String> {
+    let (hours, minutes) = files.cut_off.split_once(':').unwrap_or_default();
+    let cut_off_minute = match (hours.parse::<u16>(), minutes.parse::<u16>()) {
+        (Ok(hours @ 0..24), Ok(minutes @ 0..60)) => hours * 60 + minutes,
+        _ => {
+            return Err(format!(
+                "`cut_off` of a bank's files is a time of the day like 22:00, not {:?}",
+                files.cut_off
+            ));
+        }
+    };
+    Ok(FileOptions {
+        collector_code: files.collector_code.clone(),
+        collector_name: files.collector_name.clone(),
+        bank_name: files.bank_name.clone(),
+        branch: files.branch.clone(),
+        number: files.number.clone(),
+        cut_off_minute,
+    })
 }
 
 /// What differs between a sandbox's wallet and an operator's.

@@ -36,6 +36,11 @@ impl Served {
 
     /// The same with the clock at `now_ms`, milliseconds since 1970: going on from there, or standing still.
     pub fn start_at(now_ms: i64, is_frozen: bool) -> Self {
+        Self::start_so_at(Started::default(), now_ms, is_frozen)
+    }
+
+    /// The same with arguments and environment.
+    pub fn start_so_at(started: Started, now_ms: i64, is_frozen: bool) -> Self {
         let place = place();
         let sandbox = place.path().join("data/sandbox");
         fs::create_dir_all(&sandbox).expect("it can be made");
@@ -44,7 +49,7 @@ impl Served {
         let frozen_at_ms = is_frozen.then_some(now_ms);
         let clock = json!({ "offset_ms": offset_ms, "frozen_at_ms": frozen_at_ms, "latest_ms": now_ms });
         fs::write(sandbox.join("clock.json"), clock.to_string()).expect("it can be written");
-        Self::start_in(&place, Started::default())
+        Self::start_in(&place, started)
     }
 
     /// The same in `place`, where others may run too.

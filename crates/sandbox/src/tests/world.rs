@@ -63,6 +63,7 @@ impl World {
             seed: 1,
             people: 70,
             policies,
+            file_banks: Vec::new(),
             origins: Origins::on_port(8080),
             secrets: Secrets {
                 banks: codes.map(|code| (code.to_owned(), Secret::new(BANK_KEY.to_owned()))).into(),

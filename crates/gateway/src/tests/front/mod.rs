@@ -1,5 +1,6 @@
 //! The gateway's front as operators, browsers and banks meet it: everything goes through the router, with real keys.
 
+mod attempts;
 mod bank;
 mod browser;
 mod client;

@@ -9,6 +9,7 @@ mod browser;
 mod chromium;
 mod confirmation;
 mod crashes;
+mod files;
 mod midnight;
 mod pages;
 mod redirects;
