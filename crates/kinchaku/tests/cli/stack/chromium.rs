@@ -1,4 +1,4 @@
-//! A real browser, of the size of a phone: Chromium, driven over WebDriver. From the front page to the bank's statement; nothing
+//! A real browser, of the size of a phone: Chromium, driven over `WebDriver`. From the front page to the bank's statement; nothing
 //! that it is shown breaks the page's own security policy, and nothing is wider than the phone. That no page needs a script,
 //! or could run one, `pages` says.
 
@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 
 /// The size of a phone, in CSS pixels.
 const PHONE: (u64, u64) = (390, 844);
-/// The key under which WebDriver names an element.
+/// The key under which `WebDriver` names an element.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// The driver, and the browser that it drives.
@@ -140,7 +140,7 @@ impl Drop for Chromium<'_> {
 async fn demo_person(world: &World, wallet: &str) -> Person {
     let path = format!("/sandbox/v1/banks/{BANK}/accounts/2002345678");
     let account = world.sandbox(Method::GET, &path, Value::Null).await;
-    world.known(json!({
+    Person::known(json!({
         "email": "ichiro@people.example", "password": "sandbox-ichiro", "wallet_id": wallet, "account": account,
     }))
 }

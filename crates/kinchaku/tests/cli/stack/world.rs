@@ -51,6 +51,13 @@ pub struct Person {
 }
 
 impl Person {
+    /// Somebody of whom the sandbox says `facts`.
+    pub fn known(facts: Value) -> Self {
+        let token = Arc::new(Mutex::new(facts["token"].as_str().unwrap_or_default().to_owned()));
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        Self { bank: text(&facts["account"]["bank_code"]), wallet: text(&facts["wallet_id"]), token, facts }
+    }
+
     pub fn fact(&self, member: &str) -> &str {
         self.facts[member].as_str().unwrap_or_else(|| panic!("{member} in {}", self.facts))
     }
@@ -168,14 +175,7 @@ impl World {
 
     /// Somebody identified, with a new account at `bank`.
     pub async fn person(&self, bank: &str) -> Person {
-        self.known(self.sandbox(Method::POST, "/sandbox/v1/holders", json!({ "bank_code": bank })).await)
-    }
-
-    /// Somebody of whom the sandbox says `facts`.
-    pub fn known(&self, facts: Value) -> Person {
-        let token = Arc::new(Mutex::new(facts["token"].as_str().unwrap_or_default().to_owned()));
-        let text = |value: &Value| value.as_str().expect("a text").to_owned();
-        Person { bank: text(&facts["account"]["bank_code"]), wallet: text(&facts["wallet_id"]), token, facts }
+        Person::known(self.sandbox(Method::POST, "/sandbox/v1/holders", json!({ "bank_code": bank })).await)
     }
 
     /// Somebody at 七十七銀行 who has linked their account: they and their mandate.
