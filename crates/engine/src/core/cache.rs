@@ -1,14 +1,18 @@
 //! The cache: the published rows, and the overlay that a batch evolves on top of them.
 //!
 //! One slot a row. A batch finds each row's slot once, by one hash, and works by slot number from then on. What a batch
-//! changes lives in the overlay until the commit; nothing else may see it. Rows leave in the order of a clock's hand,
-//! and only once the generation that holds their last change is on disk.
+//! changes lives in the overlay until the commit; nothing else may see it.
+//!
+//! Most rows are made, and never asked for again: payments. So a new row waits in a line of its own, and at its end leaves
+//! unless somebody asked for it meanwhile; those that stay, and those that came from disk, leave in the order of a clock's
+//! hand. No row leaves before the generation that holds its last change is on disk.
 
 use crate::record::Place;
 use crate::store::{Changed, Stored};
 use domain::Key;
 use hashbrown::hash_table::Entry;
 use hashbrown::{DefaultHashBuilder, HashTable};
+use std::collections::VecDeque;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -16,9 +20,11 @@ use std::sync::Arc;
 pub(super) type SlotId = u32;
 /// No overlay row.
 const NONE: u32 = u32::MAX;
-/// Slots that the hand passes at most for each row that should leave.
+/// One in so many rows of the cache may be new and not asked for again.
+const FRESH_SHARE: usize = 8;
+/// Slots that are looked at, at most, for each row that should leave.
 const HAND_SLOTS_A_ROW: usize = 8;
-/// Slots that the hand may pass in any case.
+/// Slots that may be looked at in any case.
 const HAND_SLOTS_MIN: usize = 1_024;
 
 /// A row as it is published.
@@ -29,8 +35,12 @@ pub(super) struct Slot<R> {
     occupied: bool,
     /// Whether the store was asked for it.
     pub loaded: bool,
-    /// Passed over once by the hand.
+    /// Whether it waits in the line of new rows.
+    fresh: bool,
+    /// Asked for by a later batch than the one that added it: passed over once.
     referenced: bool,
+    /// The batch that added it.
+    added: u32,
     /// The row; `None` if it never was, or was deleted.
     pub row: Option<Arc<R>>,
     pub version: u64,
@@ -57,12 +67,14 @@ struct Undo<R> {
 }
 
 impl<R> Slot<R> {
-    fn new(key: Key) -> Self {
+    fn new(key: Key, added: u32) -> Self {
         Self {
             key,
             occupied: true,
             loaded: false,
+            fresh: false,
             referenced: false,
+            added,
             row: None,
             version: 0,
             place: Place::default(),
@@ -79,6 +91,10 @@ pub(super) struct Cache<R> {
     index: HashTable<SlotId>,
     hasher: DefaultHashBuilder,
     hand: usize,
+    /// The line of new rows, the oldest first.
+    fresh: VecDeque<SlotId>,
+    /// Batches, counted around.
+    batch: u32,
     overlay: Vec<Evolved<R>>,
     undo: Vec<Undo<R>>,
     /// Whether commands can be taken back one by one: only while a batch with a defect runs again.
@@ -95,6 +111,8 @@ impl<R: Clone> Cache<R> {
             index: HashTable::with_capacity(rows),
             hasher: DefaultHashBuilder::default(),
             hand: 0,
+            fresh: VecDeque::new(),
+            batch: 0,
             overlay: Vec::new(),
             undo: Vec::new(),
             undoable: false,
@@ -139,7 +157,7 @@ impl<R: Clone> Cache<R> {
             let (hash, guess) = self.guesses[index];
             slots.push(match self.slots.get_mut(guess as usize) {
                 Some(slot) if slot.key == *key => {
-                    slot.referenced = true;
+                    slot.referenced |= slot.added != self.batch;
                     guess
                 }
                 Some(_) | None => self.find_or_add_hashed(*key, hash),
@@ -155,18 +173,19 @@ impl<R: Clone> Cache<R> {
     }
 
     fn find_or_add_hashed(&mut self, key: Key, hash: u64) -> SlotId {
-        let Self { slots, free, index, hasher, .. } = self;
+        let Self { slots, free, index, hasher, batch, .. } = self;
         let entry =
             index.entry(hash, |&id| slots[id as usize].key == key, |&id| hasher.hash_one(slots[id as usize].key));
         let vacant = match entry {
             Entry::Occupied(occupied) => {
                 let id = *occupied.get();
-                slots[id as usize].referenced = true;
+                let slot = &mut slots[id as usize];
+                slot.referenced |= slot.added != *batch;
                 return id;
             }
             Entry::Vacant(vacant) => vacant,
         };
-        let slot = Slot::new(key);
+        let slot = Slot::new(key, *batch);
         let id = if let Some(id) = free.pop() {
             slots[id as usize] = slot;
             id
@@ -186,6 +205,9 @@ impl<R: Clone> Cache<R> {
             slot.row = stored.row;
             slot.version = stored.version;
             slot.place = stored.place;
+        } else {
+            slot.fresh = true;
+            self.fresh.push_back(id);
         }
     }
 
@@ -289,6 +311,7 @@ impl<R: Clone> Cache<R> {
     /// Takes the whole overlay away, ready to be stored: the slots, and what their rows become.
     pub fn take_overlay(&mut self, slots: &mut Vec<SlotId>, changed: &mut Vec<Changed<R>>) {
         self.undo.clear();
+        self.batch = self.batch.wrapping_add(1);
         for evolved in self.overlay.drain(..) {
             let slot = &mut self.slots[evolved.slot as usize];
             slot.overlay = NONE;
@@ -324,21 +347,23 @@ impl<R: Clone> Cache<R> {
         self.slots[id as usize].key
     }
 
-    /// Lets rows leave until at most `rows_max` are left, as far as the hand finds clean ones: those whose last
-    /// generation is at most `generation_done`. Must not be called while a batch holds slot numbers.
+    /// Lets rows leave until at most `rows_max` are left, and few new ones among them, as far as clean ones are found:
+    /// those whose last generation is at most `generation_done`. Must not be called while a batch holds slot numbers.
     pub fn evict(&mut self, rows_max: usize, generation_done: u64) {
-        let excess = self.len().saturating_sub(rows_max);
+        let fresh_max = rows_max / FRESH_SHARE;
+        let excess = self.fresh.len().saturating_sub(fresh_max).max(self.len().saturating_sub(rows_max));
         if excess == 0 {
             return;
         }
         let passes = (excess * HAND_SLOTS_A_ROW).max(HAND_SLOTS_MIN);
+        self.evict_fresh(rows_max, fresh_max, generation_done, passes);
         for _ in 0..passes {
             if self.len() <= rows_max {
                 return;
             }
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
             let slot = &mut self.slots[self.hand];
-            if !slot.occupied || slot.generation > generation_done {
+            if !slot.occupied || slot.fresh || slot.generation > generation_done {
                 continue;
             }
             if slot.referenced {
@@ -348,5 +373,67 @@ impl<R: Clone> Cache<R> {
             let id = SlotId::try_from(self.hand).expect("the cache is bounded far below 2^32 rows");
             self.remove(id);
         }
+    }
+
+    /// New rows at the end of their line stay if they were asked for again, and leave if not. The first one that is not
+    /// on disk ends it: those behind it are younger.
+    fn evict_fresh(&mut self, rows_max: usize, fresh_max: usize, generation_done: u64, passes: usize) {
+        for _ in 0..passes {
+            if self.fresh.len() <= fresh_max && self.len() <= rows_max {
+                return;
+            }
+            let Some(&id) = self.fresh.front() else { return };
+            let slot = &mut self.slots[id as usize];
+            let stays = std::mem::take(&mut slot.referenced);
+            if !stays && slot.generation > generation_done {
+                return;
+            }
+            slot.fresh = false;
+            self.fresh.pop_front();
+            if !stays {
+                self.remove(id);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::{Id, Table};
+
+    const ROWS_MAX: usize = 32;
+
+    fn key(number: u8) -> Key {
+        Key::new(Table(0), Id([number; 16]))
+    }
+
+    /// One batch that asks for one row and then lets rows leave; everything is on disk.
+    fn ask(cache: &mut Cache<u8>, number: u8, stored: bool) {
+        let id = cache.find_or_add(key(number));
+        if !cache.slot(id).loaded {
+            let row = || Stored { version: 1, place: Place::default(), row: Some(Arc::new(number)) };
+            cache.fill(id, stored.then(row));
+        }
+        cache.find_or_add(key(number));
+        cache.take_overlay(&mut Vec::new(), &mut Vec::new());
+        cache.evict(ROWS_MAX, 0);
+    }
+
+    #[test]
+    fn new_rows_leave_first_unless_they_are_asked_for_again() {
+        let mut cache = Cache::new(ROWS_MAX);
+        for number in 0..20 {
+            ask(&mut cache, number, true);
+        }
+        ask(&mut cache, 20, false);
+        ask(&mut cache, 20, false);
+        for number in 100..200 {
+            ask(&mut cache, number, false);
+            assert!(cache.len() <= ROWS_MAX);
+        }
+        let kept = |numbers: std::ops::Range<u8>| numbers.filter(|&number| cache.find(key(number)).is_some()).count();
+        assert_eq!(kept(0..21), 21, "what came from disk, and what was asked for again");
+        assert_eq!(kept(100..200), ROWS_MAX / FRESH_SHARE, "the youngest of those that nobody asked for again");
     }
 }

@@ -214,6 +214,7 @@ pub(super) fn open_for_write(
     path: &Path,
     migrations: &Migrations,
     synchronous: &str,
+    cache_kibibytes: i32,
 ) -> Result<Connection, StoreError> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .and_then(|connection| {
@@ -223,7 +224,7 @@ pub(super) fn open_for_write(
             connection.pragma_update(None, "synchronous", synchronous)?;
             connection.pragma_update(None, "wal_autocheckpoint", 0)?;
             connection.pragma_update(None, "journal_size_limit", LOG_KEPT_BYTES_MAX)?;
-            connection.pragma_update(None, "cache_size", -65_536)?;
+            connection.pragma_update(None, "cache_size", -cache_kibibytes)?;
             Ok(connection)
         })
         .map_err(|error| super::error::classify(&format!("opening {}", path.display()), &error))?;

@@ -59,6 +59,10 @@ pub const CHECKPOINT_LOG_BYTES_MIN: u64 = 1 << 20;
 pub const STATE_CHECKPOINT_LOG_BYTES_MIN: u64 = 2 << 20;
 /// Bytes of the state's write-ahead log above which no rows are written until a reader lets go of it.
 pub const STATE_LOG_BYTES_MAX: u64 = 512 << 20;
+/// Pages that a writer of the journal keeps: it appends, and hardly reads what it wrote.
+const JOURNAL_CACHE_KIBIBYTES: i32 = 8 << 10;
+/// Pages that the keeper keeps. Room for every wallet's page of a million (256 MiB) was no faster, and too much memory.
+const STATE_CACHE_KIBIBYTES: i32 = 64 << 10;
 
 /// How to open the store.
 #[derive(Clone, Debug)]
@@ -127,7 +131,7 @@ impl<D: Domain> SqliteStore<D> {
         let directory = Directory::open(path)?;
         let journal_file = directory.file(JOURNAL_FILE);
         let gate = Arc::new(Gate::new(options.log_bytes_max, Arc::clone(&gauges)));
-        let writer = open_for_write(&journal_file, &JOURNAL, "FULL")?;
+        let writer = open_for_write(&journal_file, &JOURNAL, "FULL", JOURNAL_CACHE_KIBIBYTES)?;
         let journal = JournalWriter::open(writer, Arc::clone(&gate), D::NAME)?;
         let head = journal.head();
 
@@ -157,7 +161,7 @@ impl<D: Domain> SqliteStore<D> {
         };
         let keeper = Keeper::start(tools)?;
         index_tail(&journal, &mut requests, &keeper, requests_until)?;
-        let connection = open_for_write(&journal_file, &JOURNAL, "FULL")?;
+        let connection = open_for_write(&journal_file, &JOURNAL, "FULL", JOURNAL_CACHE_KIBIBYTES)?;
         let checkpointer = Checkpointer::start(connection, gate, options.checkpoint_log_bytes_min)?;
         directory.sync()?;
         let anchorer = match &options.anchors {
@@ -247,7 +251,7 @@ fn open_state<D: Domain>(
     let failed = |error: rusqlite::Error| classify("opening the state", &error);
     let path = directory.file(STATE_FILE);
     // NORMAL: what a power cut takes from this file is written again from the journal.
-    let mut state = open_for_write(&path, &STATE, "NORMAL")?;
+    let mut state = open_for_write(&path, &STATE, "NORMAL", STATE_CACHE_KIBIBYTES)?;
     let signature = Tables::<D>::signature();
     let mut progress = read_progress(&state).map_err(failed)?;
     if let Some((found, ..)) = &progress
@@ -261,7 +265,7 @@ fn open_state<D: Domain>(
     if progress.as_ref().is_some_and(|(found, ..)| *found != signature) {
         drop(state);
         directory.remove(STATE_FILE)?;
-        state = open_for_write(&path, &STATE, "NORMAL")?;
+        state = open_for_write(&path, &STATE, "NORMAL", STATE_CACHE_KIBIBYTES)?;
         progress = None;
     }
     let Some((_, watermark, requests_until)) = progress else {
