@@ -296,11 +296,17 @@ async fn told_to_stop() {
 /// Says where everything is.
 #[expect(clippy::print_stdout, reason = "whoever typed the command reads it, and a script waits for the last line")]
 fn greet(config: &Config, address: SocketAddr, data: &std::path::Path) {
-    let port = address.port();
     println!("kinchaku {} listens on {address}, data in {}", env!("CARGO_PKG_VERSION"), data.display());
-    if !config.is_sandbox() {
-        return;
+    if config.is_sandbox() {
+        greet_newcomer(config, address.port(), data);
     }
+    println!("ready");
+}
+
+/// Says what a sandbox is, where its parts are, and who may be played.
+#[expect(clippy::print_stdout, reason = "whoever typed the command reads it")]
+fn greet_newcomer(config: &Config, port: u16, data: &std::path::Path) {
+    let has = |role| config.serve.roles.contains(&role);
     println!("SANDBOX: banks, people and messages are simulated; no money here is real.");
     for (role, what, host, path) in [
         (Role::Wallet, "ウォレット / wallet", "localhost", "/"),
@@ -309,19 +315,21 @@ fn greet(config: &Config, address: SocketAddr, data: &std::path::Path) {
         (Role::Gateway, "口座振替受付 / gateway", "gateway.localhost", "/"),
         (Role::Sandbox, "受信箱・銀行・人物・時計 / inbox, banks, people, clock", "sandbox.localhost", "/"),
     ] {
-        if config.serve.roles.contains(&role) {
+        if has(role) {
             println!("  http://{host}:{port}{path}  {what}");
         }
     }
-    if config.serve.roles.contains(&Role::Wallet) {
+    if has(Role::Wallet) {
         println!("運営デスクの担当者 / people of the operator's desk, each with the file of their token:");
         for (id, name, roles) in plan::DESK_SANDBOX {
             let roles: Vec<&str> = roles.iter().map(|role| role.name()).collect();
             println!("  {id}  {name}  {}  {}", roles.join(", "), plan::desk_token_file(data, id).display());
         }
-        let (bank, branch, number, pin) = demo::ACCOUNT;
-        println!("  {} / {}: 試しに使う人 / somebody to be", demo::EMAIL, demo::PASSWORD);
-        println!("    銀行 / bank {bank}, 口座 / account {branch}-{number}, 暗証番号 / PIN {pin}");
     }
-    println!("ready");
+    if demo::wallet(data).is_some() {
+        let (bank, branch, number, pin) = demo::ACCOUNT;
+        println!("試しに使う人 / somebody to be:");
+        println!("  {} / {}", demo::EMAIL, demo::PASSWORD);
+        println!("  銀行 / bank {bank}, 口座 / account {branch}-{number}, 暗証番号 / PIN {pin}");
+    }
 }

@@ -1,10 +1,12 @@
 //! `serve` as whoever starts it sees it: where it listens, what it refuses, how it ends.
 
 use crate::check;
-use crate::served::Served;
+use crate::served::{Served, Started, place};
 use std::path::Path;
 use std::process::Command;
 use tempfile::TempDir;
+use web::MachineChance;
+use web::jose::{JwkSet, SigningKey};
 
 #[test]
 fn the_sandbox_has_a_host_for_each_service_says_what_it_is_and_ends_when_told() {
@@ -52,6 +54,58 @@ fn the_readmes_commands_do_what_it_says() {
     ] {
         assert!(text.contains(shows), "{shows} is not in: {text}");
     }
+}
+
+/// The example of a configuration, every key of which is documented.
+const EXAMPLE: &str = include_str!("../../../../kinchaku.example.toml");
+
+/// The example as an operator has it, with every file that it names in `place`: the configuration's own path.
+fn operators_configuration(place: &Path) -> String {
+    let (key, secrets) = (SigningKey::generate_eddsa(&MachineChance), place.to_str().expect("a path of letters"));
+    let lines = EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
+    let text: Vec<&str> = lines.filter(|line| !line.starts_with("enabled =")).collect();
+    let text = text.join("\n").replace("\"wallet\", \"gateway\", \"sandbox\"", "\"wallet\", \"gateway\"");
+    for file in text.split("/etc/kinchaku/").skip(1).filter_map(|rest| rest.split('"').next()) {
+        let contents = match Path::new(file).extension().and_then(|kind| kind.to_str()).expect("a kind of file") {
+            "jwk" => key.to_private_jwk().to_string(),
+            "jwks" => JwkSet::new(vec![key.public().clone()]).expect("one key").to_value().to_string(),
+            "secret" => "whsec_YmFuay1hbmQtZ2F0ZXdheS1zaGFyZS10aGlzLWtleSE=".to_owned(),
+            "token" => format!("the token in {file}"),
+            // The master keys are made at the first start.
+            _ => continue,
+        };
+        std::fs::write(place.join(file), contents).expect("it can be written");
+    }
+    let path = place.join("kinchaku.toml");
+    std::fs::write(&path, text.replace("/etc/kinchaku", secrets)).expect("it can be written");
+    path.to_str().expect("a path of letters").to_owned()
+}
+
+#[test]
+fn a_configured_operator_never_says_that_it_is_a_sandbox() {
+    let place = place();
+    let arguments = vec!["--config".to_owned(), operators_configuration(place.path())];
+    let served = Served::start_in(&place, Started { arguments, ..Started::default() });
+    for (host, path, status) in [
+        ("wallet.example.jp", "/login", "200"),
+        ("wallet.example.jp", "/docs", "200"),
+        ("desk.example.jp", "/docs", "200"),
+        ("gateway.example.jp", "/", "200"),
+        ("gateway.example.jp", "/not-me", "200"),
+        ("wallet.example.jp", "/sandbox/v1/clock", "404"),
+        ("sandbox.localhost", "/", "421"),
+        ("bank-0125.localhost", "/connector/v1/about", "421"),
+    ] {
+        let answer = served.get(host, path);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}{path}: {answer}");
+        let lower = answer.to_ascii_lowercase();
+        assert!(
+            !lower.contains("x-kinchaku-sandbox") && !answer.contains(web::page::SANDBOX.ja),
+            "{host}{path}: {answer}"
+        );
+    }
+    assert!(!served.log().contains("SANDBOX"), "{}", served.log());
+    assert_eq!(served.stop(), Some(0));
 }
 
 #[test]

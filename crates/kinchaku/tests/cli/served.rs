@@ -24,7 +24,7 @@ pub struct Started {
     /// 0 for any free port.
     pub port: u16,
     /// What stands behind `serve`, beside port and data.
-    pub arguments: Vec<&'static str>,
+    pub arguments: Vec<String>,
     pub environment: Vec<(&'static str, String)>,
 }
 

@@ -27,9 +27,9 @@ fn start(place: &Arc<TempDir>) -> Apart {
         ("KINCHAKU_SANDBOX_GATEWAY_ORIGIN", format!("http://gateway.localhost:{gateway}")),
         ("KINCHAKU_SANDBOX_PORT", sandbox.to_string()),
     ];
-    let part = |port, role| {
+    let part = |port, role: &str| {
         let environment = environment.clone();
-        Served::start_in(place, Started { port, arguments: vec!["--roles", role], environment })
+        Served::start_in(place, Started { port, arguments: vec!["--roles".to_owned(), role.to_owned()], environment })
     };
     let (sandbox, gateway_part, wallet_part) =
         (part(sandbox, "sandbox"), part(gateway, "gateway"), part(wallet, "wallet"));

@@ -166,3 +166,35 @@ async fn what_the_bank_takes_back_later_is_owed_and_stops_what_goes_out() {
     let refused = world.proven(&person, "{wallet}/payments", pay).await;
     assert_eq!((refused.status, &refused.json["type"]), (409, &json!("/problems/frozen")), "{}", refused.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wallet_that_is_frozen_meanwhile_is_credited_and_blocked() {
+    begun!(world, json!({ "late_seconds": 3 * HOUR }) => person, top_up);
+    let frozen = world.post(&person, "{wallet}/freeze", json!({})).await;
+    assert!(frozen.status < 300, "{}", frozen.text);
+    world.advance(4 * HOUR).await;
+    world.becomes(&person, &top_up, "settled").await;
+    assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    let shop = world.sandbox(Method::POST, "/sandbox/v1/shops", json!({ "name": "Aoba Books" })).await;
+    let paid = world.proven(&person, "{wallet}/payments", json!({ "shop_id": shop["id"], "amount": 100 })).await;
+    assert_eq!((paid.status, &paid.json["type"]), (409, &json!("/problems/frozen")), "{}", paid.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bank_that_is_only_said_to_call_moves_nothing() {
+    begun!(world, json!({ "silent": true }) => person, top_up);
+    let statement = world.sandbox(Method::GET, &format!("{}/statement", person.account_path()), Value::Null).await;
+    let reference = &statement["data"][0]["reference"];
+    let said = json!({
+        "kind": "debit", "reference": reference, "outcome": "declined", "code": 1, "amount": 5_000,
+        "at": "2027-09-15T12:00:00+09:00",
+    });
+    // Without a signature, and with the secret of another bank in its place.
+    for token in [String::new(), world.served.secret("bank-0168")] {
+        for path in [format!("/gateway/v1/bank-callbacks/{BANK}"), "/gateway/v1/bank-callbacks/0168".to_owned()] {
+            let answer = world.ask(Method::POST, "gateway.localhost", &path, &token, said.clone()).await;
+            assert_eq!(answer.status, 401, "{path}: {}", answer.text);
+        }
+    }
+    is_open(&world, &person, &top_up).await;
+}

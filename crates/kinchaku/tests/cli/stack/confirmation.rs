@@ -82,7 +82,7 @@ async fn the_banks_app_does_and_age_does_not() {
         takes(&world, &person, &mandate, UNCONFIRMED_PER_DAY, 201).await;
         world.advance(86_400).await;
     }
-    world.advance(40 * 86_400).await;
+    world.advance(10 * 86_400).await;
     takes(&world, &person, &mandate, 1, 422).await;
     world.confirm(&person).await;
     takes(&world, &person, &mandate, 100_000, 201).await;
