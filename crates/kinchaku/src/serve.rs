@@ -123,7 +123,8 @@ async fn serve(config: Config) -> Result<(), String> {
 
     let (stop, stopped) = watch::channel(false);
     let proxies = config.serve.trusted_proxies.clone();
-    let mut listening = tokio::spawn(listen::listen(listener, router, proxies, wait_for(stopped.clone())));
+    let mut listening =
+        tokio::spawn(listen::listen(listener, router, proxies, listen::HEAD_MS_MAX, wait_for(stopped.clone())));
     let timers: Vec<_> =
         timed.into_iter().map(|step| tokio::spawn(timers::run(step, Arc::clone(&clock), stopped.clone()))).collect();
     let dispatcher = services.wallet.clone().map(|wallet| tokio::spawn(async move { wallet.dispatch().await }));

@@ -7,7 +7,7 @@ mod login;
 use crate::service::Service;
 use axum::Router;
 use axum::response::{IntoResponse, Redirect, Response};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use maud::{Markup, html};
 use std::sync::Arc;
 use web::page::{Page, SANDBOX, Words, words};
@@ -45,9 +45,10 @@ fn csrf_field(service: &Service, session: &str, purpose: &str) -> Markup {
     html! { input type="hidden" name=(csrf::FIELD) value=(token); }
 }
 
-/// Refuses a form that is not ours.
-fn check_csrf(service: &Service, session: &str, purpose: &str, sent: &str) -> Result<(), Problem> {
-    if csrf::is_valid(&service.keys.csrf, session, purpose, sent) {
+/// Refuses a form that is not ours, or that the browser itself says another site has sent.
+fn check_csrf(service: &Service, headers: &HeaderMap, session: &str, purpose: &str, sent: &str) -> Result<(), Problem> {
+    let is_foreign = headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin" && site != "none");
+    if !is_foreign && csrf::is_valid(&service.keys.csrf, session, purpose, sent) {
         return Ok(());
     }
     Err(Problem::new(

@@ -14,9 +14,12 @@ use tower::ServiceExt;
 pub fn by_host(routers: impl IntoIterator<Item = (String, Router)>) -> Router {
     let routers: Arc<BTreeMap<String, Router>> = Arc::new(routers.into_iter().collect());
     Router::new().fallback(move |request: Request<Body>| {
+        let is_twice = request.headers().get_all(header::HOST).iter().nth(1).is_some();
         let router = host(&request).and_then(|host| routers.get(&host).cloned());
         async move {
             match router {
+                // Two of them: whoever stands in front of us may have looked at the other (RFC 9112, section 3.2).
+                _ if is_twice => Problem::malformed("A request has one Host.").into_response(),
                 Some(router) => router.oneshot(request).await.unwrap_or_else(|never| match never {}),
                 None => misdirected(),
             }

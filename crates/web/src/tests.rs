@@ -69,6 +69,9 @@ async fn each_host_has_its_router_and_no_other_host_has_one() {
     }
     let request = Request::get("http://evil.example/").body(Bytes::new()).expect("a request");
     assert_eq!(routers.call(request, Bounds::default()).await.expect("an answer").status(), 421);
+    let request = Request::get("/").header("host", "localhost").header("host", "gateway.localhost");
+    let twice = tower::ServiceExt::oneshot(front, request.body(axum::body::Body::empty()).expect("a request")).await;
+    assert_eq!(twice.map(|answer| answer.status().as_u16()), Ok(400), "a request has one host");
     let request = Request::get("http://nobody.localhost/").body(Bytes::new()).expect("a request");
     let error = routers.call(request, Bounds::default()).await.expect_err("nobody is there");
     assert_eq!(error, TransportError::Unreachable("nobody.localhost".into()));
@@ -128,4 +131,59 @@ fn ids_are_ordered_by_time_and_codes_have_their_length() {
     assert_eq!(one.0[6] >> 4, 7, "version 7");
     let code = chance::code(&crate::MachineChance, 8);
     assert!(code.expose().len() == 8 && code.expose().bytes().all(|byte| byte.is_ascii_digit()));
+}
+
+/// A body that never ends.
+struct Endless;
+
+impl http_body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+/// A clock that stands at the beginning.
+struct Standing;
+
+impl engine::Clock for Standing {
+    fn now(&self) -> Time {
+        Time::default()
+    }
+
+    fn monotonic_milliseconds(&self) -> i64 {
+        0
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_never_comes_is_not_waited_for_and_a_path_that_is_no_text_is_a_problem() {
+    use axum::extract::Path;
+    use axum::routing::post;
+    let router = Router::new()
+        .route("/", post(|_: crate::Json<serde_json::Value>| async { "taken" }))
+        .route("/{name}", get(|Path(name): Path<String>| async move { name }));
+    let armour = crate::Armour {
+        clock: std::sync::Arc::new(Standing),
+        chance: std::sync::Arc::new(crate::MachineChance),
+        time_ms_max: 20,
+        longer: &[],
+        service: "test",
+    };
+    let router = crate::armour(router, armour);
+    let send = async |request: Request<axum::body::Body>| {
+        let answer = tower::ServiceExt::oneshot(router.clone(), request).await.unwrap_or_else(|never| match never {});
+        (answer.status().as_u16(), answer.headers()["content-type"].clone())
+    };
+    let slow = Request::post("/").header("content-type", "application/json");
+    let slow = slow.body(axum::body::Body::new(Endless)).expect("a request");
+    let no_text = Request::get("/%F0%28%8C%28").body(axum::body::Body::empty()).expect("a request");
+    for (request, status) in [(slow, 503), (no_text, 400)] {
+        assert_eq!(send(request).await, (status, http::HeaderValue::from_static("application/problem+json")));
+    }
 }

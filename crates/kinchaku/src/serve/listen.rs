@@ -1,41 +1,151 @@
-//! The socket: who is connected, and the graceful end.
+//! The socket: who is connected, how many at once and how long they may take to say what they want; and the graceful end.
 
 use axum::Router;
-use axum::extract::connect_info::ConnectInfo;
-use axum::extract::{Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::body::Body;
+use axum::extract::Request;
 use axum::response::Response;
-use axum::serve::ListenerExt;
+use http::{HeaderValue, header};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use std::collections::HashMap;
+use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use tokio::net::TcpListener;
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tower::ServiceExt as _;
 use web::Source;
 
-/// Serves `router` until `stop` is done; requests that are under way then are still answered.
+/// Connections at once; who comes later waits until another one ends.
+const CONNECTIONS_MAX: usize = 8_192;
+/// Connections at once from one source; one more is closed. A trusted proxy, or this machine, speaks for many.
+const SOURCE_CONNECTIONS_MAX: usize = 512;
+/// The most header fields of a request.
+const HEADERS_MAX: usize = 64;
+/// The largest head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 32 << 10;
+/// How long the head of a request may take, and how long a connection may say nothing, in milliseconds.
+pub const HEAD_MS_MAX: u64 = 30_000;
+/// How long one waits after a connection could not be taken, in milliseconds: there were too many open files.
+const WAIT_MS: u64 = 100;
+
+/// Serves `router` until `stop` is done; requests that are under way then are still answered. The head of a request may take
+/// `head_ms_max`.
 pub async fn listen(
     listener: TcpListener,
     router: Router,
     trusted_proxies: Vec<IpAddr>,
+    head_ms_max: u64,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let router = router.layer(from_fn_with_state(Arc::new(trusted_proxies), name_source));
-    // An answer is written at once: waiting to fill a packet would cost every caller 40 ms.
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    axum::serve(listener, router.into_make_service_with_connect_info::<SocketAddr>()).with_graceful_shutdown(stop).await
+) {
+    let door = Arc::new(Door { router, trusted_proxies, head_ms_max, inside: Mutex::default() });
+    let (places, graceful) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), GracefulShutdown::new());
+    let mut stop = pin!(stop);
+    loop {
+        let taken = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, (stream, peer)) = tokio::select! {
+            () = &mut stop => break,
+            taken = taken => match taken {
+                (Ok(place), Ok(accepted)) => (place, accepted),
+                (_, failed) => {
+                    tracing::warn!(error = ?failed.err(), "a connection could not be taken");
+                    tokio::time::sleep(Duration::from_millis(WAIT_MS)).await;
+                    continue;
+                }
+            },
+        };
+        let (door, watcher) = (Arc::clone(&door), graceful.watcher());
+        tokio::spawn(async move {
+            if let Some(guest) = door.enter(peer.ip()) {
+                door.serve(stream, peer.ip(), watcher).await;
+                drop(guest);
+            }
+            drop(place);
+        });
+    }
+    drop(listener);
+    graceful.shutdown().await;
 }
 
-async fn name_source(
-    State(trusted_proxies): State<Arc<Vec<IpAddr>>>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    mut request: Request,
-    next: Next,
-) -> Response {
-    let forwarded = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
-    let source = Source(network(source(peer.ip(), &hops, &trusted_proxies)));
-    request.extensions_mut().insert(source);
-    next.run(request).await
+/// What every connection meets.
+struct Door {
+    router: Router,
+    trusted_proxies: Vec<IpAddr>,
+    head_ms_max: u64,
+    /// How many connections there are from each source.
+    inside: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// One connection of a source, until it is dropped.
+struct Guest {
+    door: Arc<Door>,
+    source: IpAddr,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let mut inside = self.door.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = inside.get_mut(&self.source) {
+            *count -= 1;
+            if *count == 0 {
+                inside.remove(&self.source);
+            }
+        }
+    }
+}
+
+impl Door {
+    fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Guest> {
+        let source = network(peer);
+        let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = inside.entry(source).or_default();
+        if *count >= SOURCE_CONNECTIONS_MAX && !peer.is_loopback() && !self.trusted_proxies.contains(&peer) {
+            return None;
+        }
+        *count += 1;
+        Some(Guest { door: Arc::clone(self), source })
+    }
+
+    async fn serve(self: &Arc<Self>, stream: TcpStream, peer: IpAddr, watcher: Watcher) {
+        // An answer is written at once: waiting to fill a packet would cost every caller 40 ms.
+        drop(stream.set_nodelay(true));
+        let door = Arc::clone(self);
+        let service = hyper::service::service_fn(move |request: hyper::Request<Incoming>| {
+            let door = Arc::clone(&door);
+            async move { door.answer(request.map(Body::new), peer).await }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(Duration::from_millis(self.head_ms_max))
+            .max_headers(HEADERS_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service);
+        // Whoever goes away in the middle is none of our affair.
+        drop(watcher.watch(connection).await);
+    }
+
+    /// Answers a request, which is told where it came from. After a body in parts the connection ends: where it ends is what
+    /// somebody in front of us may see otherwise, and what comes behind it would be a request that nobody there has seen.
+    async fn answer(&self, mut request: Request, peer: IpAddr) -> Result<Response, Infallible> {
+        let forwarded = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
+        let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
+        let source = Source(network(source(peer, &hops, &self.trusted_proxies)));
+        request.extensions_mut().insert(source);
+        let in_parts = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let mut response = self.router.clone().oneshot(request).await?;
+        if in_parts {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok(response)
+    }
 }
 
 /// The nearest address that is no trusted proxy: what lies beyond it is only what somebody says.
@@ -61,8 +171,15 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{network, source};
+    use super::{Door, HEAD_MS_MAX, SOURCE_CONNECTIONS_MAX, listen, network, source};
+    use axum::Router;
+    use axum::body::Bytes;
+    use axum::routing::post;
     use std::net::IpAddr;
+    use std::sync::{Arc, Mutex};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+    use tokio::sync::oneshot;
 
     #[test]
     fn a_subscriber_is_one_source_whichever_address_they_choose() {
@@ -90,5 +207,73 @@ mod tests {
         ] {
             assert_eq!(source(ip(peer), &hops, &trusted), ip(expected), "{peer} {hops:?}");
         }
+    }
+
+    /// What comes back for `sent` until the connection is closed from over there.
+    async fn exchange(head_ms_max: u64, sent: &str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a socket");
+        let address = listener.local_addr().expect("an address");
+        let router = Router::new().route("/", post(|body: Bytes| async move { format!("took {}", body.len()) }));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let listening = tokio::spawn(listen(listener, router, Vec::new(), head_ms_max, async { drop(stopped.await) }));
+        let mut stream = TcpStream::connect(address).await.expect("it listens");
+        stream.write_all(sent.as_bytes()).await.expect("it takes what is sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("it closes");
+        drop(stop);
+        listening.await.expect("it ends");
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_head_that_never_ends_is_not_waited_for() {
+        for sent in ["", "POST / HTTP/1.1\r\nHost: localhost\r\nX-Slow: "] {
+            assert!(!exchange(50, sent).await.contains("took"), "{sent}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_request_says_once_and_plainly_where_it_ends() {
+        let ask =
+            |head: &str, body: &str| format!("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{head}\r\n\r\n{body}");
+        let check = async |head: &str, body: &str, expected: &str| {
+            let answer = exchange(HEAD_MS_MAX, &ask(head, body)).await;
+            let shown: String = head.chars().take(60).collect();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {expected}")), "{shown}: {answer}");
+            assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{shown}: {answer}");
+        };
+        check("Content-Length: 5", "hello", "200").await;
+        check("Content-Length: 5\r\nContent-Length: 6", "hello!", "400").await;
+        check("Content-Length: +5", "hello", "400").await;
+        check("Content-Length: 5, 5", "hello", "400").await;
+        check("Transfer-Encoding: chunked, identity", "0\r\n\r\n", "400").await;
+        check("Content-Length : 5", "hello", "400").await;
+        check(&format!("X-Long: {}", "a".repeat(40_000)), "", "431").await;
+        check(&"X-Many: a\r\n".repeat(70), "", "431").await;
+        // What follows a body in parts is never taken for a request, whatever a length beside it says.
+        let smuggled = "0\r\n\r\nPOST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n";
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nContent-Length: 60\r\n\r\n";
+        let answer = exchange(HEAD_MS_MAX, &format!("{head}{smuggled}")).await;
+        assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
+    }
+
+    #[test]
+    fn one_source_has_so_many_connections_and_another_its_own() {
+        let door = Arc::new(Door {
+            router: Router::new(),
+            trusted_proxies: vec!["10.0.0.1".parse().expect("an address")],
+            head_ms_max: HEAD_MS_MAX,
+            inside: Mutex::default(),
+        });
+        let enter = |address: &str| door.enter(address.parse().expect("an address"));
+        let mut guests: Vec<_> = (0..SOURCE_CONNECTIONS_MAX).map(|_| enter("198.51.100.7")).collect();
+        assert!(guests.iter().all(Option::is_some) && enter("198.51.100.7").is_none());
+        assert!(enter("198.51.100.8").is_some());
+        guests.pop();
+        assert!(enter("198.51.100.7").is_some(), "one has gone");
+        let proxied: Vec<_> = (0..=SOURCE_CONNECTIONS_MAX).map(|_| enter("10.0.0.1")).collect();
+        assert!(proxied.iter().all(Option::is_some), "a proxy speaks for many");
+        drop((guests, proxied));
+        assert!(door.inside.lock().expect("nobody panicked").is_empty());
     }
 }

@@ -97,7 +97,7 @@ async fn begin(
 /// Makes state and verifier for this holder, session and request, and pushes the request. Where the browser goes.
 async fn go_on(service: &Service, headers: &HeaderMap, request: MandateId, sent: &str) -> Result<String, Problem> {
     let open = service.open_link(headers, request).await?;
-    check_csrf(service, &open.session.token.to_string(), &format!("/link/{request}"), sent)?;
+    check_csrf(service, headers, &open.session.token.to_string(), &format!("/link/{request}"), sent)?;
     service.count_link(open.link.wallet)?;
     let (state, verifier) =
         (chance::token(service.outside.chance.as_ref()), chance::token(service.outside.chance.as_ref()));

@@ -99,7 +99,7 @@ async fn log_in(
     if visit.is_empty() {
         return form(&service, &headers, sent.link.as_deref(), None);
     }
-    if let Err(problem) = check_csrf(&service, visit, PATH, &sent.csrf) {
+    if let Err(problem) = check_csrf(&service, &headers, visit, PATH, &sent.csrf) {
         return trouble(&service, &problem);
     }
     match enter(&service, source, &headers, &sent).await {
@@ -136,7 +136,7 @@ async fn enter(
 async fn log_out(State(service): State<Arc<Service>>, headers: HeaderMap, Form(sent): Form<LogOut>) -> Response {
     let ended = service.browser_session(&headers).and_then(|session| {
         let Some(session) = session else { return Ok(()) };
-        check_csrf(&service, &session.token.to_string(), "/logout", &sent.csrf)?;
+        check_csrf(&service, &headers, &session.token.to_string(), "/logout", &sent.csrf)?;
         service.end_session(&session)
     });
     if let Err(problem) = ended {

@@ -6,6 +6,7 @@ mod claims;
 mod closing;
 mod desk;
 mod desk_attack;
+mod forgeries;
 mod gateway;
 mod guesses;
 mod links;
