@@ -80,6 +80,9 @@ pub struct Identification {
     pub asked: Time,
     /// When the vendor is to be asked again.
     pub due: Option<Time>,
+    /// The device on which it was asked for: whoever is found to be themselves has proven this one.
+    #[serde(default)]
+    pub device: Option<Id>,
 }
 
 impl Door for Identification {

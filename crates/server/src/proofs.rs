@@ -333,7 +333,8 @@ impl Service {
         KnownDevice { key: self.device_key(session), holder: session.holder }
     }
 
-    fn device_key(&self, session: &Session) -> Id {
+    /// By what the device of `session`, or the session without one, is known.
+    pub fn device_key(&self, session: &Session) -> Id {
         let device = session.device.map_or_else(|| session.token.to_string(), |device| format!("{:016x}", device.0));
         self.keys.secret("known device", &format!("{} {device}", session.holder))
     }

@@ -29,6 +29,7 @@ use web::{Json, Problem, Secret};
 pub fn router() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
         .routes(routes!(open))
+        .routes(routes!(show))
         .routes(routes!(verify_mail))
         .routes(routes!(ask_mail))
         .routes(routes!(ask_phone))
@@ -92,7 +93,7 @@ async fn open(
     State(service): State<Arc<Service>>,
     From(source): From,
     Asked { body, repeat }: Asked<Open>,
-) -> Result<(StatusCode, Json<Opened>), Problem> {
+) -> Result<Reply, Problem> {
     service.count_entrance(source)?;
     let address = Address::mail(&body.email)?;
     let phone = body.phone.as_deref().map(Address::phone).transpose()?;
@@ -107,42 +108,59 @@ async fn open(
     .parse(service.now().day().date())?;
     let profile = serde_json::to_vec(&profile).map_err(|_| Problem::internal())?;
 
-    let (holder, mail) = (HolderId(service.id()), service.contact_id(&address));
     // The password stays out of what is kept of the request.
     let request = repeat.over([address.expose().as_bytes(), &profile].concat()).by(&service, ANYONE);
-    let credential = service.new_credential(holder, body.password).await?;
-    let command = holder::Command::Open {
-        holder,
-        mail,
-        mail_domain: service.mail_domain(&address),
-        profile: service.seal(holder, &profile)?,
-    };
-    let answer = service.ask(ANYONE, Some(request), Command::Holder(command)).await?;
-    let (id, is_decoy) = match answer.reply {
-        Ok(Receipt::Holder { id, .. }) => (id, false),
-        Err(Refusal::IdTaken { noun: Noun::Contact }) => (decoy(request.key, answer.at), true),
-        Ok(_) => return Err(Problem::internal()),
-        Err(refusal) => return Err(refusals::problem(&refusal)),
-    };
-    let contacts = [Some(address), phone].into_iter().flatten();
-    let sealer = if is_decoy { holder } else { id };
-    let contacts = contacts.map(|address| service.sealed_contact(sealer, &address)).collect::<Result<Vec<_>, _>>()?;
-    let what = if is_decoy { What::JoinedAlready { mail } } else { What::VerifyMail { holder: id, mail } };
-    // The letter's id is the request's: a repeat writes the same one.
-    let errand = Errand { key: Id(request.key), ..service.errand(what) };
-    // One write for an address that is known and for one that is not, and the letter after the answer: neither tells. A
-    // repeat finds all of this done, or does what a crash left undone.
-    service.doors.change(|doors| {
-        let is_fresh = is_decoy || doors.insert(&Credential { holder: id, ..credential })?;
-        for contact in contacts.iter().filter(|_| !is_decoy) {
-            doors.put(contact)?;
-        }
-        if is_fresh {
-            doors.put(&errand)?;
-        }
-        Ok::<_, Problem>(())
-    })?;
-    Ok((StatusCode::CREATED, Json(Opened { id: id.to_string() })))
+    let wanted = Wanted { address, phone, profile, password: body.password };
+    // Kept here for those who are refused as well: the books forget refusals of a flood, and a repeat must not tell.
+    service.once(request, service.open_holder(request, wanted)).await
+}
+
+/// What somebody wants to be a holder with.
+struct Wanted {
+    address: Address,
+    phone: Option<Address>,
+    profile: Vec<u8>,
+    password: Secret<String>,
+}
+
+impl Service {
+    async fn open_holder(&self, request: engine::Request, wanted: Wanted) -> Result<Reply, Problem> {
+        let Wanted { address, phone, profile, password } = wanted;
+        let (holder, mail) = (HolderId(self.id()), self.contact_id(&address));
+        let credential = self.new_credential(holder, password).await?;
+        let command = holder::Command::Open {
+            holder,
+            mail,
+            mail_domain: self.mail_domain(&address),
+            profile: self.seal(holder, &profile)?,
+        };
+        let answer = self.ask(ANYONE, Some(request), Command::Holder(command)).await?;
+        let (id, is_decoy) = match answer.reply {
+            Ok(Receipt::Holder { id, .. }) => (id, false),
+            Err(Refusal::IdTaken { noun: Noun::Contact }) => (decoy(request.key, answer.at), true),
+            Ok(_) => return Err(Problem::internal()),
+            Err(refusal) => return Err(refusals::problem(&refusal)),
+        };
+        let contacts = [Some(address), phone].into_iter().flatten();
+        let sealer = if is_decoy { holder } else { id };
+        let contacts = contacts.map(|address| self.sealed_contact(sealer, &address)).collect::<Result<Vec<_>, _>>()?;
+        let what = if is_decoy { What::JoinedAlready { mail } } else { What::VerifyMail { holder: id, mail } };
+        // The letter's id is the request's: a repeat writes the same one.
+        let errand = Errand { key: Id(request.key), ..self.errand(what) };
+        // One write for an address that is known and for one that is not, and the letter after the answer: neither tells. A
+        // repeat finds all of this done, or does what a crash left undone.
+        self.doors.change(|doors| {
+            let is_fresh = is_decoy || doors.insert(&Credential { holder: id, ..credential })?;
+            for contact in contacts.iter().filter(|_| !is_decoy) {
+                doors.put(contact)?;
+            }
+            if is_fresh {
+                doors.put(&errand)?;
+            }
+            Ok::<_, Problem>(())
+        })?;
+        Reply::shown(StatusCode::CREATED, &Opened { id: id.to_string() })
+    }
 }
 
 /// The id of nobody, for whoever asks with an address that is taken: the same at each repeat, and like any other.
@@ -168,6 +186,44 @@ pub fn check_password(password: &Secret<String>) -> Result<(), Problem> {
         .with("bytes_max", PASSWORD_BYTES_MAX));
     }
     Ok(())
+}
+
+/// A holder, as they see themselves.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HolderShown)]
+pub struct Shown {
+    id: String,
+    /// `email`, `phone`, `identified`.
+    tier: &'static str,
+    opened_at: String,
+    email_verified_at: Option<String>,
+    phone_verified_at: Option<String>,
+    identified_at: Option<String>,
+    /// The open wallet, if there is one.
+    wallet_id: Option<String>,
+}
+
+/// See how far one's identity is proven, and which wallet one has.
+#[utoipa::path(get, path = "/v1/holders/{holder}", tag = "holders", params(("holder" = String, Path)),
+    security(("holder" = [])), responses((status = 200, body = Shown)))]
+async fn show(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(holder): Path<String>,
+) -> Result<Json<Shown>, Problem> {
+    let id = parse_id(&holder)?;
+    caller.check(id)?;
+    let row = service.holder(id).await?;
+    let time = |at: Option<Time>| at.map(|at| at.to_string());
+    Ok(Json(Shown {
+        id: id.to_string(),
+        tier: row.tier.name(),
+        opened_at: row.opened.to_string(),
+        email_verified_at: time(row.mail_verified),
+        phone_verified_at: time(row.phone_verified),
+        identified_at: time(row.identified.map(|(_, at)| at)),
+        wallet_id: row.wallet.map(|wallet| wallet.to_string()),
+    }))
 }
 
 /// Show the code that came by mail.

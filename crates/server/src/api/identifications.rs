@@ -73,6 +73,7 @@ async fn begin(
         subject: None,
         asked: service.now(),
         due: None,
+        device: Some(service.device_key(&caller.session)),
     };
     let row = if service.doors.insert(&fresh)? { Some(fresh) } else { service.doors.get(Id(request.key))? };
     let row: Identification = row.ok_or_else(refusals::unavailable)?;
@@ -80,8 +81,8 @@ async fn begin(
         return Err(refusals::engine_problem(&engine::EngineError::KeyReused));
     }
     let row = service.refresh_identification(row).await?;
-    if row.status == Status::Approved {
-        // Who was just proven to be themselves has proven the device they hold.
+    if row.status == Status::Approved && row.device == Some(service.device_key(&caller.session)) {
+        // Who was just proven to be themselves has proven the device they hold; not whoever repeats their request.
         service.know_device(&caller)?;
     }
     Ok((StatusCode::ACCEPTED, Json(row.into())))

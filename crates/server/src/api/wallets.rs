@@ -3,6 +3,7 @@
 use crate::api::holders::Nothing;
 use crate::asked::Asked;
 use crate::entrance::Holder;
+use crate::query::Page;
 use crate::service::Service;
 use axum::extract::{Path, State};
 use domain::Day;
@@ -20,7 +21,7 @@ use web::{Json, Problem};
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
-        .routes(routes!(open))
+        .routes(routes!(open, list))
         .routes(routes!(show))
         .routes(routes!(freeze))
         .routes(routes!(unfreeze))
@@ -122,14 +123,28 @@ async fn open(
     let wallet = WalletId(service.id());
     let command = OfWallet::Open { wallet, holder: caller.id, origin: Some(caller.origin) };
     let request = repeat.by(&service, caller.actor());
-    match service.submit(caller.actor(), Some(request), Command::Wallet(command)).await? {
+    let answer = service.ask(caller.actor(), Some(request), Command::Wallet(command)).await?;
+    match answer.reply.map_err(|refusal| crate::refusals::problem(&refusal))? {
         Receipt::Wallet { id, .. } => {
-            // Whoever opens a wallet holds the first device that is the wallet's own.
-            service.know_device(&caller)?;
+            // Whoever opens a wallet holds the first device that is the wallet's own; whoever repeats that may be another.
+            if !answer.repeated {
+                service.know_device(&caller)?;
+            }
             Ok((StatusCode::CREATED, Json(present(&service, &caller, id).await?)))
         }
         _ => Err(Problem::internal()),
     }
+}
+
+/// See one's wallets.
+#[utoipa::path(get, path = "/v1/wallets", tag = "wallets", security(("holder" = [])),
+    responses((status = 200, body = Page<Shown>)))]
+async fn list(State(service): State<Arc<Service>>, caller: Holder) -> Result<Json<Page<Shown>>, Problem> {
+    let mut data = Vec::new();
+    if let Some(wallet) = service.holder(caller.id).await?.wallet {
+        data.push(present(&service, &caller, wallet).await?);
+    }
+    Ok(Json(Page { data, next_cursor: None }))
 }
 
 /// See a wallet.

@@ -89,3 +89,38 @@ async fn a_device_is_known_by_its_key_and_a_proof_is_used_once() {
         world.inbox.texts(&mail("sakura")).iter().any(|text| text.contains("Somebody logged in from a new device."))
     );
 }
+
+#[tokio::test]
+async fn who_has_the_password_and_repeats_what_the_holder_asked_for_has_no_known_device() {
+    let world = World::new();
+    let id = world.join("sakura").await;
+    let own = world.log_in("sakura").await;
+    let (identify, open) = (world.key(), world.key());
+    let identifications = format!("/v1/holders/{id}/identifications");
+    let method = json!({ "method": "chip_and_face" });
+    world.post_with(&identifications, Some(&own), &identify, &method).await;
+    let wallet = world.post_with("/v1/wallets", Some(&own), &open, &json!({})).await;
+    assert_eq!(wallet.status, 201, "{}", wallet.text);
+    world.advance(1_000);
+    let thief = world.log_in("sakura").await;
+    let again = world.post_with(&identifications, Some(&thief), &identify, &method).await;
+    assert_eq!(again.body["status"], "approved", "the answer is the same: {}", again.text);
+    let again = world.post_with("/v1/wallets", Some(&thief), &open, &json!({})).await;
+    assert_eq!(again.text("id"), wallet.text("id"));
+    let (shop, _) = world.shop("Soba").await;
+    let pay = json!({ "shop_id": shop.to_string(), "amount": 100 });
+    let path = format!("/v1/wallets/{}/payments", wallet.text("id"));
+    let tried = world.post(&path, Some(&thief), pay.clone()).await;
+    assert_eq!(
+        tried.problem(),
+        (403, "step-up-required"),
+        "the first payment from there takes a proof: {}",
+        tried.text
+    );
+    let own = world.post(&path, Some(&own), pay).await;
+    assert_eq!(own.problem(), (422, "insufficient-funds"), "the holder's own device takes none: {}", own.text);
+    let listed = world.get("/v1/wallets", Some(&thief)).await;
+    assert_eq!(listed.body["data"][0]["id"], wallet.text("id"), "{}", listed.text);
+    let shown = world.get(&format!("/v1/holders/{id}"), Some(&thief)).await;
+    assert_eq!((shown.text("tier"), shown.text("wallet_id")), ("identified".into(), wallet.text("id")));
+}
