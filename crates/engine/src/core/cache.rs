@@ -35,8 +35,8 @@ pub(super) struct Slot<R> {
     occupied: bool,
     /// Whether the store was asked for it.
     pub loaded: bool,
-    /// Whether it waits in the line of new rows.
-    fresh: bool,
+    /// Who lets it leave.
+    leaves: Leaves,
     /// Asked for by a later batch than the one that added it: passed over once.
     referenced: bool,
     /// The batch that added it.
@@ -50,6 +50,15 @@ pub(super) struct Slot<R> {
     /// Where it stands in that generation.
     pub generation_index: u32,
     overlay: u32,
+}
+
+/// How a row leaves the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Leaves {
+    /// At the end of the line of new rows.
+    InLine,
+    /// When the hand comes by.
+    ByHand,
 }
 
 /// A row as the running batch has it.
@@ -72,7 +81,7 @@ impl<R> Slot<R> {
             key,
             occupied: true,
             loaded: false,
-            fresh: false,
+            leaves: Leaves::ByHand,
             referenced: false,
             added,
             row: None,
@@ -206,7 +215,7 @@ impl<R: Clone> Cache<R> {
             slot.version = stored.version;
             slot.place = stored.place;
         } else {
-            slot.fresh = true;
+            slot.leaves = Leaves::InLine;
             self.fresh.push_back(id);
         }
     }
@@ -363,7 +372,7 @@ impl<R: Clone> Cache<R> {
             }
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
             let slot = &mut self.slots[self.hand];
-            if !slot.occupied || slot.fresh || slot.generation > generation_done {
+            if !slot.occupied || slot.leaves == Leaves::InLine || slot.generation > generation_done {
                 continue;
             }
             if slot.referenced {
@@ -388,7 +397,7 @@ impl<R: Clone> Cache<R> {
             if !stays && slot.generation > generation_done {
                 return;
             }
-            slot.fresh = false;
+            slot.leaves = Leaves::ByHand;
             self.fresh.pop_front();
             if !stays {
                 self.remove(id);
