@@ -20,6 +20,8 @@ use web::{Bounds, Due};
 const CALLS_MAX: u64 = 20;
 /// How long an operator has to answer, and how much.
 const BOUNDS: Bounds = Bounds { time_ms: 3_000, body_bytes: 16_384 };
+/// How long one operator may take of a step, in milliseconds: the others are called again when the step is over.
+const STEP_MS_MAX: i64 = 3_000;
 /// How long to wait after a call that was not taken, in milliseconds; twice as long after each further one.
 const WAIT_MS_MIN: i64 = 5_000;
 /// The longest wait.
@@ -67,6 +69,8 @@ impl Pushes {
             }
         };
         let mut last = None;
+        let clock = &gateway.outside().clock;
+        let began = clock.monotonic_milliseconds();
         for event in &told {
             if !send(gateway, &client, event, now).await {
                 self.fail(operator, now);
@@ -74,6 +78,9 @@ impl Pushes {
             }
             self.waits().remove(&operator);
             last = Some(event.n);
+            if clock.monotonic_milliseconds().saturating_sub(began) >= STEP_MS_MAX {
+                break;
+            }
         }
         let Some(n) = last else { return 0 };
         let command = Asked::Operator(Command::Take { operator, n });

@@ -79,6 +79,9 @@ pub fn event(told: &Told) -> Value {
             "stopped": is_stopped,
             "reason": reason,
         }),
+        What::Disowned { bank, account_ref } => {
+            json!({ "bank_code": bank.to_string(), "account_ref": account_ref.to_string() })
+        }
         What::Calendar { bank } => json!({ "bank_code": bank.to_string() }),
         What::Incident(incident) => json!({
             "bank_code": incident.bank.to_string(),

@@ -137,7 +137,7 @@ fn body(told: &Told) -> Option<Value> {
             "amount": incident.amount.amount(),
             "note": incident.note,
         }),
-        What::Mandate { .. } | What::Movement { .. } => return None,
+        What::Mandate { .. } | What::Movement { .. } | What::Disowned { .. } => return None,
     };
     value["n"] = told.n.into();
     value["type"] = told.what.name().into();

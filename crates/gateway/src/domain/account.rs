@@ -4,6 +4,7 @@
 
 use super::ids::{AccountId, AccountRefId, BankCode, MandateId, NotMeId, OperatorId};
 use super::mandate::{self, RevokedBy, Why};
+use super::operator::What;
 use super::refusal::{Noun, Refusal};
 use super::state::{Decided, Rows, account_key, account_ref_key, mandate_key, not_me_key, wrong_row};
 use super::sums::DailySums;
@@ -146,6 +147,8 @@ pub enum Command {
     NotMe {
         /// The code's hash.
         code: NotMeId,
+        /// What each operator calls the account, or would: whoever ever had a mandate there may hold money from it.
+        refs: Vec<(OperatorId, AccountRefId)>,
     },
 }
 
@@ -221,15 +224,19 @@ impl Account {
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     match command {
         Command::Notice { account, code, .. } => keys.extend([account_key(*account), not_me_key(*code)]),
-        Command::NotMe { code } => keys.extend([not_me_key(*code), operator::OPERATORS_KEY]),
+        Command::NotMe { code, refs } => {
+            keys.extend([not_me_key(*code), operator::OPERATORS_KEY]);
+            keys.extend(refs.iter().map(|(_, account_ref)| account_ref_key(*account_ref)));
+        }
     }
 }
 
 pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
     match command {
         Command::Notice { .. } => {}
-        Command::NotMe { code } => {
+        Command::NotMe { code, .. } => {
             let Some(row) = rows.not_me(*code) else { return };
+            operator::keys_of_all(rows, keys);
             operator::keys_of(rows, row.operator, keys);
             keys.extend([
                 account_key(row.account),
@@ -266,12 +273,13 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
             events.push(super::Event::Account(event));
             Ok((events, Receipt::Done))
         }
-        Command::NotMe { code } => not_me(rows, *code, moment),
+        Command::NotMe { code, refs } => not_me(rows, *code, refs, moment),
     }
 }
 
-/// Refusals in order: unknown code, its time ran out. A second time changes nothing.
-fn not_me(rows: Rows<'_>, code: NotMeId, moment: Moment) -> Decided {
+/// Refusals in order: unknown code, its time ran out. A second time changes nothing. Every operator that ever had a mandate of
+/// the account is told: it may hold money from it.
+fn not_me(rows: Rows<'_>, code: NotMeId, refs: &[(OperatorId, AccountRefId)], moment: Moment) -> Decided {
     let row = rows.not_me(code).ok_or(Refusal::Unknown { noun: Noun::Code })?;
     if row.used.is_some() {
         return Ok((Vec::new(), Receipt::Done));
@@ -281,6 +289,13 @@ fn not_me(rows: Rows<'_>, code: NotMeId, moment: Moment) -> Decided {
     }
     let disowned = Event::Disowned { account: row.account, code, at: moment.now };
     let mut events = vec![super::Event::Account(disowned)];
+    for (operator, account_ref) in refs {
+        let is_its = |known: &AccountRef| known.operator == *operator && known.account == row.account;
+        if rows.account_ref(*account_ref).is_some_and(is_its) {
+            let what = What::Disowned { bank: row.bank, account_ref: *account_ref };
+            operator::tell(rows, &mut events, *operator, what, moment.now);
+        }
+    }
     if let Some(mandate) = rows.mandate(row.mandate) {
         mandate::end_by(rows, &mut events, row.mandate, mandate, (RevokedBy::AccountHolder, Why::NotMine), moment.now);
     }

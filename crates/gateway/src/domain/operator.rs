@@ -1,6 +1,6 @@
 //! Operators: who may use the gateway, and what each of them is told, in a gapless sequence of its own.
 
-use super::ids::{BankCode, MandateId, MovementId, OperatorId, Reference};
+use super::ids::{AccountRefId, BankCode, MandateId, MovementId, OperatorId, Reference};
 use super::refusal::{Noun, Refusal};
 use super::state::{Decided, Rows, wrong_row};
 use super::{Receipt, Row, bank, mandate, movement, table};
@@ -92,6 +92,13 @@ pub enum What {
     Calendar {
         /// Which bank.
         bank: BankCode,
+    },
+    /// The true holder of an account of which the operator once had a mandate says of an attempt or a link: it was not me.
+    Disowned {
+        /// At which bank.
+        bank: BankCode,
+        /// What the operator calls the account.
+        account_ref: AccountRefId,
     },
 }
 
@@ -252,6 +259,7 @@ impl What {
             Self::Switch { .. } => "bank.switch".into(),
             Self::Incident(_) => "bank.incident".into(),
             Self::Calendar { .. } => "bank.calendar".into(),
+            Self::Disowned { .. } => "account.disowned".into(),
         }
     }
 }

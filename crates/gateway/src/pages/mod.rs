@@ -35,6 +35,8 @@ mod notice_queue;
 mod outcome;
 
 pub(crate) use confirm::letter_code;
+#[cfg(test)]
+pub(crate) use not_me::disown;
 pub use notice_queue::Notices;
 
 use crate::gateway::{Gateway, carry_through};

@@ -4,13 +4,14 @@
 //! code has it from the bank, which sent it to the account's true holder; nobody has to log in anywhere.
 
 use super::{Stop, digits, fields, form_token, page, refused, secure};
-use crate::domain::{Command, Refusal, account};
+use crate::domain::{Command, NotMeId, Refusal, Row, account, table};
 use crate::gateway::{Gateway, NotDone};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use engine::{Actor, ActorKind};
+use domain::Key;
+use engine::{Actor, ActorKind, EngineError};
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
 use std::net::{IpAddr, Ipv4Addr};
@@ -87,7 +88,9 @@ pub(super) async fn submit(
     let fields = fields(&gateway, &visitor, PATH, &headers, &body)?;
     count(&gateway, source)?;
     let code = gateway.not_me_id(&digits(fields.get("code")));
-    let command = Command::Account(account::Command::NotMe { code });
+    let Ok(command) = disown(&gateway, code).await else {
+        return Ok(super::unavailable(&gateway));
+    };
     let actor = Actor { kind: ActorKind::Anyone, id: code.0 };
     Ok(match gateway.submit(command, actor, None).await {
         Ok(_) => {
@@ -103,6 +106,17 @@ pub(super) async fn submit(
         }
         Err(NotDone::Engine(_)) => super::unavailable(&gateway),
     })
+}
+
+/// The command that the typed code comes to: it names what each operator calls the account.
+pub(crate) async fn disown(gateway: &Gateway, code: NotMeId) -> Result<Command, EngineError> {
+    let row = gateway.row(Key::new(table::NOT_ME, code.0)).await?;
+    let account = row.and_then(|row| if let Row::NotMe(row) = row.as_ref() { Some(row.account) } else { None });
+    let clients = gateway.oauth().clients.all();
+    let refs = account.into_iter().flat_map(|account| {
+        clients.iter().map(move |client| (client.operator, gateway.account_ref(client.operator, account)))
+    });
+    Ok(Command::Account(account::Command::NotMe { code, refs: refs.collect() }))
 }
 
 const TITLE: Words = Words { ja: "口座振替受付・心当たりがない", en: "Account transfers: it was not me" };

@@ -195,6 +195,7 @@ async fn a_true_holder_displaces_a_stranger_and_no_stranger_a_true_holder() {
 async fn not_me_ends_the_mandate_and_static_factors_no_longer_suffice() {
     let world = World::new().await;
     let mandate = world.link("kinchaku", "thief", "1234567", STATIC).await;
+    world.link("fukuro", "elsewhere", "1234567", STATIC).await;
     let row = world.gateway.mandate(mandate).await.expect("it is read").expect("it is there");
     let grant = row.grant.expect("it was granted");
     let account = world.gateway.account(grant.account).await.expect("it is read").expect("it is there");
@@ -210,12 +211,18 @@ async fn not_me_ends_the_mandate_and_static_factors_no_longer_suffice() {
     };
     world.submit(Command::Account(notice)).await.expect("it is noted");
     for _ in 0..2 {
-        world.submit(Command::Account(AccountCommand::NotMe { code })).await.expect("it is said");
+        let said = crate::pages::disown(&world.gateway, code).await.expect("an answer");
+        world.submit(said).await.expect("it is said");
     }
     let debit = json!({ "reference": "d1", "mandate_id": mandate.to_string(), "amount": 100 });
     assert_eq!(post(&world, "debits", debit).await.0, 422);
     let told = types(&world, "kinchaku").await;
-    assert_eq!(told.last().map(String::as_str), Some("mandate.revoked"));
+    assert_eq!(told[told.len() - 2..], ["account.disowned", "mandate.revoked"]);
+    assert_eq!(types(&world, "fukuro").await, ["mandate.granted", "mandate.activated", "account.disowned"]);
+    let (_, events) = world.call("fukuro", "GET", "/gateway/v1/events?after=2", None).await;
+    let (_, mandates) = world.call("fukuro", "GET", "/gateway/v1/mandates", None).await;
+    assert_eq!(events["data"][0]["account_ref"], mandates["data"][0]["account_ref"], "it knows which account is meant");
+    assert_eq!(mandates["data"][0]["status"], "active", "and its own holder's link goes on");
     let (_, again) = world.try_link(BANK, "kinchaku", "thief2", "1234567", STATIC).await;
     assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::StrongFactor), .. }), "{again:?}");
     world.link("kinchaku", "holder", "1234567", STRONG).await;
@@ -255,6 +262,24 @@ fn listener(taken: &Arc<Mutex<Vec<String>>>) -> Router {
             StatusCode::ACCEPTED
         }),
     )
+}
+
+#[tokio::test]
+async fn an_operator_that_takes_its_time_is_called_little_in_one_step() {
+    let world = World::new().await;
+    let (calls, clock) = (Arc::new(AtomicU32::new(0)), Arc::clone(&world.clock));
+    let heard = Arc::clone(&calls);
+    let slow = move || async move {
+        heard.fetch_add(1, Ordering::SeqCst);
+        clock.pass(2_000);
+        StatusCode::ACCEPTED
+    };
+    world.routers.add("kinchaku.localhost", Router::new().route("/events", routing::post(slow)));
+    settled_debit(&world, 1_000).await;
+    world.gateway.run_due(engine::Clock::now(&*world.clock), 100).await;
+    assert_eq!(calls.load(Ordering::SeqCst), 2, "and then it is others' turn");
+    world.work().await;
+    assert_eq!(calls.load(Ordering::SeqCst), 3, "what is left follows");
 }
 
 #[tokio::test]

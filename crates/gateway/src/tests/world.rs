@@ -42,6 +42,12 @@ impl Clock for TestClock {
     }
 }
 
+impl TestClock {
+    pub fn pass(&self, milliseconds: i64) {
+        self.0.fetch_add(milliseconds, Ordering::SeqCst);
+    }
+}
+
 /// Chance that counts: the same in each run.
 #[derive(Default)]
 struct Counting(AtomicI64);
@@ -125,7 +131,7 @@ impl World {
     }
 
     pub fn pass(&self, milliseconds: i64) {
-        self.clock.0.fetch_add(milliseconds, Ordering::SeqCst);
+        self.clock.pass(milliseconds);
     }
 
     /// Lets the worker do all that is due now.

@@ -26,16 +26,7 @@ fn deeds() -> Vec<Event> {
     let mut world = World::new();
     let (operator, bank, by) = (operator_id(), bank_code(), StaffId(Id::from_number(9)));
     let weak = world.link(100, "thief", &[Factor::Account, Factor::Pin]);
-    let notice = account::Command::Notice {
-        account: AccountId(Id::from_number(7)),
-        details: details(),
-        kind: NoticeKind::Linked,
-        mandate: weak,
-        operator,
-        account_ref: AccountRefId(Id::from_number(8)),
-        code: NotMeId(Id::from_number(10)),
-    };
-    world.done(&Command::Account(notice));
+    world.done(&notice(NoticeKind::Linked, weak, 10));
     let strong = world.link(101, "holder", &[Factor::Account, Factor::OneTimePassword]);
     world.request(1, Target::DebitOf(strong), 1_000).expect("it may be asked");
     let movement = MovementId::of_hash(Id::from_number(1));
@@ -73,7 +64,7 @@ fn deeds() -> Vec<Event> {
     };
     world.done(&Command::Bank(bank::Command::Report(incident)));
     world.done(&Command::Operator(operator::Command::Take { operator, n: 2 }));
-    world.done(&Command::Account(account::Command::NotMe { code: NotMeId(Id::from_number(10)) }));
+    world.done(&Command::Account(account::Command::NotMe { code: NotMeId(Id::from_number(10)), refs: Vec::new() }));
     let (why, by) = (Why::Unneeded, RevokedBy::Operator);
     world.done(&Command::Mandate(mandate::Command::Revoke { mandate: strong, operator: Some(operator), by, why }));
     assert!(world.request(4, Target::DebitOf(strong), 1).is_err());
@@ -82,7 +73,24 @@ fn deeds() -> Vec<Event> {
     let maintenance = Maintenance { from: world.now, until: world.now, reason: "every Monday".into() };
     let calendar = Calendar { hours: Some(hours), maintenance: vec![maintenance] };
     world.done(&Command::Bank(bank::Command::SetCalendar { bank, calendar, by: StaffId(Id::from_number(9)) }));
+    world.done(&notice(NoticeKind::FirstFactor, weak, 14));
+    let code = NotMeId(Id::from_number(14));
+    let refs = vec![(operator, AccountRefId(Id::from_number(8)))];
+    world.done(&Command::Account(account::Command::NotMe { code, refs }));
     world.journal
+}
+
+/// Its account's true holder is told of `mandate`, with the code of that number.
+fn notice(kind: NoticeKind, mandate: MandateId, code: u128) -> Command {
+    Command::Account(account::Command::Notice {
+        account: AccountId(Id::from_number(7)),
+        details: details(),
+        kind,
+        mandate,
+        operator: operator_id(),
+        account_ref: AccountRefId(Id::from_number(8)),
+        code: NotMeId(Id::from_number(code)),
+    })
 }
 
 fn details() -> account::Details {
@@ -195,6 +203,7 @@ fn every_kind_of_event_is_there() {
         "Movement(Ended",
         "Movement(Contradicted",
         "Told(",
+        "Disowned { bank",
     ] {
         assert!(text.contains(name), "no golden bytes of {name}");
     }
