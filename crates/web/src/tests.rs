@@ -2,7 +2,7 @@
 
 use crate::body::parse;
 use crate::cookie::{self, Secure};
-use crate::{Bounds, Problem, RateLimit, Routers, Transport, TransportError, by_host, chance, csrf};
+use crate::{Armour, Bounds, Problem, RateLimit, Routers, Transport, TransportError, armour, by_host, chance, csrf};
 use axum::Router;
 use axum::response::IntoResponse;
 use axum::routing::get;
@@ -11,6 +11,7 @@ use domain::Time;
 use http::{HeaderMap, Request};
 use http_body_util::BodyExt;
 use serde::Deserialize;
+use std::sync::Arc;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +85,29 @@ async fn an_answer_larger_than_the_bound_is_not_taken() {
     let request = Request::get("http://big.localhost/").body(Bytes::new()).expect("a request");
     let bounds = Bounds { body_bytes: 1_000, ..Bounds::default() };
     assert_eq!(routers.call(request, bounds).await.expect_err("too large"), TransportError::TooLarge);
+}
+
+#[tokio::test]
+async fn what_takes_too_long_is_ended_but_where_it_may() {
+    let never = get(std::future::pending::<()>);
+    let slow = get(|| tokio::time::sleep(std::time::Duration::from_millis(50)));
+    let armoured = armour(
+        Router::new().route("/never", never).route("/slow", slow),
+        Armour {
+            clock: Arc::new(engine::SystemClock),
+            chance: Arc::new(crate::MachineChance),
+            time_ms_max: 5,
+            longer: &[("/slow", 60_000)],
+            service: "test",
+        },
+    );
+    let routers = Routers::new();
+    routers.add("localhost", armoured);
+    for (path, status) in [("/never", 503), ("/slow", 200)] {
+        let request = Request::get(format!("http://localhost{path}")).body(Bytes::new()).expect("a request");
+        let answer = routers.call(request, Bounds::default()).await.expect("an answer");
+        assert_eq!(answer.status(), status, "{path}");
+    }
 }
 
 #[test]
