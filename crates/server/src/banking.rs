@@ -219,6 +219,13 @@ impl Service {
                     }
                     true
                 }
+                // It was made, and did not stay in the account.
+                Some("reversed") => {
+                    let (give_back, amount) = (give_back.id, give_back.amount);
+                    let command = top_up::Command::ReverseGiveBack { top_up: id, give_back, amount };
+                    self.told_by_bank(row.debit.bank, Command::TopUp(command)).await?;
+                    return Ok(Asked::Over);
+                }
                 // Only that the bank does not know of it: it may still come to.
                 Some("declined") if answer.body["reason"] == "absent" => return Ok(Asked::Open),
                 Some("declined") => false,

@@ -26,7 +26,7 @@
 //! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. While there is one,
 //! a give-back is neither asked for nor confirmed: the bank may have taken the money back by itself, and would pay twice.
 //! Where the gateway itself calls a bank's word a contradiction, it is one here too in every status, unless it is what is on
-//! record. A give-back that was made and came back is another one: two people may let it be given back once more.
+//! record. A give-back that came back is another one: two people may let it be given back once more, under another id.
 //! Declined, cancelled and returned free the limits of the date on which the top-up was accepted; reversed frees nothing. A
 //! reversal takes what is left of the lot in the purse; the rest, also where it stands in another movement's hold, is owed.
 //!

@@ -129,7 +129,7 @@ fn a_top_up_in_every_status_meets_every_command() {
         gateway says moved 90     | !      !        !        !             !        !        !  !        !  !        !
         gateway says none-of 100  | !      !        !        !             !        =        =  =        =  !        =
         gateway says took-back 100 | !     !        !        !             !        !        =  =        =  !        =
-        give-back of 100 comes back | no   no       no       no            no       no       no no       no noted    no
+        give-back of 100 comes back | no   no       no       no            no       no       no no       no !    no
         bank gave back         | no        no       no       no            no       no       no no       no returned no
         bank cannot give back  | no        no       no       no            no       no       no no       no noted    no
         ann proposes settle    | no        no       no       noted         no       no       no no       no no       no

@@ -202,22 +202,15 @@ pub(super) fn contradict(row: &TopUp, claim: Claim, moment: Moment) -> Decided {
     if is_on_record { row.silent() } else { row.contradicted(claim, moment) }
 }
 
-/// What was given back did not stay. Before it was confirmed that is a give-back that could not be made; afterwards it is a
-/// contradiction. Refusals in order: nothing goes back, another give-back.
+/// What was given back did not stay: a contradiction, also before it is confirmed, for its confirmation may still be on its way
+/// and must not be believed then. Refusals in order: nothing goes back, another give-back.
 pub(super) fn reverse_give_back(row: &TopUp, id: GiveBackId, amount: Yen, moment: Moment) -> Decided {
     let Some(give_back) = row.give_back else { return Err(row.wrong_status()) };
-    if row.give_backs_failed.contains(&id) {
-        return row.silent();
-    }
-    if give_back.id != id {
+    if give_back.id != id && !row.give_backs_failed.contains(&id) {
         return Err(Refusal::Unknown { noun: Noun::GiveBack });
     }
     match give_back.status {
-        GiveBackStatus::Done => row.contradicted(Claim::CameBack(amount), moment),
-        GiveBackStatus::Pending if row.is_flagged() => row.contradicted(Claim::CameBack(amount), moment),
-        GiveBackStatus::Pending => {
-            row.done(Event::GiveBackFailed { top_up: row.debit.top_up, at: moment.now }, row.status)
-        }
+        GiveBackStatus::Done | GiveBackStatus::Pending => row.contradicted(Claim::CameBack(amount), moment),
         GiveBackStatus::Failed | GiveBackStatus::TakenBack => row.silent(),
     }
 }

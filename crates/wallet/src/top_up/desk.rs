@@ -2,7 +2,7 @@
 
 use super::answer::{credit, returned, wallet_of};
 use super::request::check_usable;
-use super::{Event, GIVE_BACKS_FAILED_MAX, GiveBackStatus, Status, TopUp};
+use super::{Event, GIVE_BACKS_FAILED_MAX, GiveBack, GiveBackStatus, Status, TopUp};
 use crate::bank_answer::{Claim, Proposal, Resolution};
 use crate::ids::{GiveBackId, StaffId};
 use crate::refusal::{Limit, Noun, Refusal};
@@ -114,9 +114,12 @@ fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> 
 
 /// Whether what was given back did not stay in the account, and there is an id left to give it back under.
 fn came_back(row: &TopUp) -> bool {
-    let is_done = row.give_back.is_some_and(|given| given.status == GiveBackStatus::Done);
+    let was_asked = row.give_back.is_some_and(|given| match given.status {
+        GiveBackStatus::Done | GiveBackStatus::Pending => true,
+        GiveBackStatus::Failed | GiveBackStatus::TakenBack => false,
+    });
     let is_claimed = row.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
-    is_done && is_claimed && row.give_backs_failed.len() < GIVE_BACKS_FAILED_MAX
+    was_asked && is_claimed && row.give_backs_failed.len() < GIVE_BACKS_FAILED_MAX
 }
 
 /// Whether the bank says that it took back itself what waits to be given back, or that it never had it.
@@ -158,10 +161,9 @@ pub(super) fn approve(
             (event, Status::Returned)
         }),
         Resolution::Settle => Some(credit(rows, row, None, give_back, moment)?),
-        Resolution::Return if row.status == Status::Returned => row.give_back.map(|given| {
-            let event = Event::GiveBackReversed { debit: row.debit, amount: given.amount, give_back, at: moment.now };
-            (event, Status::Returned)
-        }),
+        Resolution::Return if row.status == Status::Returned => {
+            row.give_back.map(|given| (given_back_anew(row, given, give_back, by, moment), Status::Returned))
+        }
         Resolution::Return => Some((returned(row, debited(row), give_back, None, moment.now), Status::Returned)),
         Resolution::Decline if row.status == Status::Settled => {
             Some((row.reversal(wallet_of(rows, row)?, moment), Status::Reversed))
@@ -176,6 +178,17 @@ pub(super) fn approve(
     let resolved = Event::Resolved { top_up: row.debit.top_up, resolution, by, at: moment.now };
     let events = std::iter::once(resolved).chain(moves.map(|(event, _)| event));
     Ok((events.map(crate::Event::TopUp).collect(), row.receipt(status, false)))
+}
+
+/// What came back is given back once more: booked as waiting again, if it was booked as given back.
+const fn given_back_anew(row: &TopUp, given: GiveBack, give_back: GiveBackId, by: StaffId, moment: Moment) -> Event {
+    let (debit, amount, at) = (row.debit, given.amount, moment.now);
+    match given.status {
+        GiveBackStatus::Done => Event::GiveBackReversed { debit, amount, give_back, at },
+        GiveBackStatus::Pending | GiveBackStatus::Failed | GiveBackStatus::TakenBack => {
+            Event::GiveBackRetried { top_up: debit.top_up, give_back, by, at }
+        }
+    }
 }
 
 /// What the bank says it debited.

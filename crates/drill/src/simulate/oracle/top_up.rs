@@ -210,7 +210,7 @@ impl Oracle {
                 }
             }
             Command::Contradict { claim, .. } => contradict(&mut row, *claim),
-            Command::ReverseGiveBack { give_back, amount, .. } => reverse_give_back(&mut row, *give_back, *amount),
+            Command::ReverseGiveBack { amount, .. } => reverse_give_back(&mut row, *amount),
             Command::Propose { resolution, by, .. } => row.trouble.proposal = Some((*resolution, *by)),
             Command::Approve { resolution, give_back, .. } => {
                 self.resolve_top_up(id, &mut row, *resolution, *give_back, moment.now);
@@ -350,8 +350,9 @@ impl Oracle {
     fn give_back_again(&mut self, row: &mut TopUp, back: GiveBackId) {
         if let Some((id, amount, is_done)) = &mut row.give_back {
             row.backs_failed.push(std::mem::replace(id, back));
-            *is_done = false;
-            self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), *amount);
+            if std::mem::take(is_done) {
+                self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), *amount);
+            }
         }
     }
 
@@ -476,15 +477,9 @@ fn contradict(row: &mut TopUp, claim: Claim) {
     }
 }
 
-fn reverse_give_back(row: &mut TopUp, back: GiveBackId, amount: Yen) {
-    let Some((id, _, is_done)) = row.give_back.filter(|_| !row.backs_failed.contains(&back)) else { return };
-    if row.taken_back.is_some() || row.back_failed.is_some() {
-        return;
-    }
-    if is_done || row.trouble.any() {
+fn reverse_give_back(row: &mut TopUp, amount: Yen) {
+    if row.taken_back.is_none() && row.back_failed.is_none() {
         row.trouble.claims(Claim::CameBack(amount));
-    } else {
-        row.back_failed = Some(id);
     }
 }
 
@@ -496,8 +491,8 @@ fn fits(row: &TopUp, how: Resolution) -> bool {
         Resolution::Return => {
             let ended = matches!(row.status, Status::Declined | Status::Cancelled);
             let is_claimed = row.trouble.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
-            let is_done = row.give_back.is_some_and(|(_, _, is_done)| is_done) && row.taken_back.is_none();
-            let came_back = is_claimed && is_done && row.backs_failed.len() < GIVE_BACKS_FAILED_MAX;
+            let was_asked = row.give_back.is_some() && row.taken_back.is_none() && row.back_failed.is_none();
+            let came_back = is_claimed && was_asked && row.backs_failed.len() < GIVE_BACKS_FAILED_MAX;
             row.is_open() || (ended && row.trouble.claimed().is_some()) || (row.status == Status::Returned && came_back)
         }
         Resolution::Keep => !row.is_open(),
