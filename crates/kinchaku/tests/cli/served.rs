@@ -36,7 +36,9 @@ impl Served {
 
     /// The same with the clock at `now_ms`, milliseconds since 1970: going on from there, or standing still.
     pub fn start_at(now_ms: i64, is_frozen: bool) -> Self {
-        Self::start_so_at(Started::default(), now_ms, is_frozen)
+        // The books are Tokyo's, wherever the machine says that it stands; a test brings its own people.
+        let environment = vec![("TZ", "America/New_York".to_owned()), ("KINCHAKU_SANDBOX_PEOPLE", "0".to_owned())];
+        Self::start_so_at(Started { environment, ..Started::default() }, now_ms, is_frozen)
     }
 
     /// The same with arguments and environment.
