@@ -18,7 +18,8 @@ use serde_json::{Value, json};
 use std::sync::Mutex;
 use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::mandate::{self, RevokedBy, Why};
-use wallet::{Command, GiveBackId, MandateId, PayoutId, TopUpId, payout, top_up};
+use wallet::wallet::{Asker, Command as OfWallet};
+use wallet::{BankAccountId, Command, GiveBackId, MandateId, PayoutId, StaffId, TopUpId, payout, top_up};
 use web::{Due, Problem};
 
 /// How often the list is looked at, in milliseconds.
@@ -106,6 +107,10 @@ impl Service {
         let kind = piece["type"].as_str().unwrap_or_default();
         match kind.split_once('.') {
             Some(("mandate", what)) => self.act_on_mandate(what, piece).await,
+            Some(("account", "disowned")) => match piece["account_ref"].as_str() {
+                Some(account_ref) => self.freeze_for(self.bank_account_named(account_ref)).await,
+                None => Ok(()),
+            },
             Some(("debit", what)) => self.act_on_debit(what, piece).await,
             Some(("credit", what)) => self.act_on_credit(what, piece).await,
             Some(("return", what)) => self.act_on_return(what, piece).await,
@@ -150,8 +155,33 @@ impl Service {
             ("displaced", _) => revoke(RevokedBy::BankAccountHolder, Why::NotMine),
             (_, _) => return Ok(()),
         };
+        let is_disowned = matches!(
+            command,
+            mandate::Command::Revoke { by: RevokedBy::BankAccountHolder, why: Why::NotMine, .. } if what == "revoked"
+        );
         // What the rules refuse is over already, or was never ours to end.
-        self.ask(SYSTEM, None, Command::Mandate(command)).await.map(drop)
+        self.ask(SYSTEM, None, Command::Mandate(command)).await?;
+        if !is_disowned {
+            return Ok(());
+        }
+        let row = known(self.mandate(mandate).await)?;
+        match row.and_then(|row| row.grant) {
+            Some(grant) => self.freeze_for(grant.bank_account).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Freezes every wallet that ever linked the account, until the desk lifts it: its true holder says that they did not, and
+    /// money from it may lie there. The whole wallet is more than what came from the account, but none of that can leave. One
+    /// that is frozen by the desk already stays as it is, and a closed one has nothing left. The record of a freeze tells the
+    /// operator and the holder of it.
+    async fn freeze_for(&self, bank_account: BankAccountId) -> Result<(), Problem> {
+        for wallet in self.wallets_that_linked(bank_account)? {
+            // No person's freeze: the record names the system as who asked.
+            let by = Asker::Desk(StaffId(SYSTEM.id));
+            self.ask(SYSTEM, None, Command::Wallet(OfWallet::Freeze { wallet, by })).await?;
+        }
+        Ok(())
     }
 
     /// How much of one of our movements the piece says that a bank moved; whether the books took it is their affair.

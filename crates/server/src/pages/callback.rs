@@ -17,7 +17,7 @@ use maud::html;
 use serde::Deserialize;
 use std::sync::Arc;
 use wallet::mandate::Status;
-use wallet::{BankAccountId, Command, MandateId, MissingFact, Receipt, mandate};
+use wallet::{Command, MandateId, MissingFact, Receipt, mandate};
 use web::page::{Words, words};
 use web::{Problem, Secret};
 
@@ -134,7 +134,7 @@ impl Service {
 
     /// What the bank granted goes into the books: first as a grant, which may lack something, then as collected by its holder.
     async fn take_grant(&self, link: Link, granted: &Granted) -> Result<Outcome, Problem> {
-        let bank_account = BankAccountId(self.look_up("bank account", granted.account_ref.as_bytes()));
+        let bank_account = self.bank_account_named(&granted.account_ref);
         let mandate = link.mandate;
         if granted.account.bank_code != link.bank.to_string() {
             tracing::error!(%mandate, "a grant is of another bank than was asked for");

@@ -42,6 +42,37 @@ async fn not_me_ends_the_link_and_the_way_out() {
     assert_eq!(world.gateway.with(|stand| stand.revoked.len()), 0, "the gateway knows it already");
 }
 
+/// After `piece`, nothing leaves the wallet that linked the account, and what was on its way into it still comes.
+async fn check_frozen(piece: Value) {
+    let (world, token, wallet, mandate) = linked().await;
+    let (shop, _) = world.shop("Soba").await;
+    assert_eq!(world.top_up(&token, &wallet, &mandate, 3_000).await.text("status"), "settled");
+    world.gateway.with(|stand| stand.script = Script::Wait);
+    let waiting = world.top_up(&token, &wallet, &mandate, 2_000).await.text("id");
+    let pay = json!({ "shop_id": shop.to_string(), "amount": 100 });
+    let frozen = (409, "frozen");
+    let strangers = json!({ "type": "account.disowned", "bank_code": "0125", "account_ref": "acr_9" });
+    tell(&world, &[strangers]).await;
+    assert_eq!(world.get(&wallet, Some(&token)).await.text("status"), "open", "another account is meant");
+    tell(&world, &[piece.clone(), piece]).await;
+    assert_eq!(world.get(&wallet, Some(&token)).await.text("status"), "frozen");
+    let paid = world.post(&format!("{wallet}/payments"), Some(&token), pay).await;
+    assert_eq!(paid.problem(), frozen, "{}", paid.text);
+    tell(&world, &[json!({ "type": "debit.settled", "reference": waiting, "amount": 2_000 })]).await;
+    assert_eq!(world.funds(&token, &wallet).await, 5_000);
+    let told = world.inbox.texts(&mail("sakura"));
+    assert_eq!(told.iter().filter(|text| text.contains("Your wallet was frozen.")).count(), 1, "{told:?}");
+}
+
+#[tokio::test]
+async fn money_of_a_disowned_account_stays_where_it_is() {
+    check_frozen(json!({ "type": "account.disowned", "bank_code": "0125", "account_ref": "acr_1" })).await;
+    check_frozen(
+        json!({ "type": "mandate.revoked", "mandate_id": "gmd_1", "by": "account_holder", "reason": "not_mine" }),
+    )
+    .await;
+}
+
 #[tokio::test]
 async fn a_confirmation_lifts_the_young_mandates_caps() {
     let (world, token, wallet, mandate) = linked().await;
