@@ -309,7 +309,7 @@ pub fn another_amount(body: &Value, asked: Yen) -> Option<Yen> {
 }
 
 /// Whether the gateway itself refused, for one of these reasons.
-fn is_refused(answer: &GatewayAnswer, reasons: &[&str]) -> bool {
+pub fn is_refused(answer: &GatewayAnswer, reasons: &[&str]) -> bool {
     let refusal = answer.body["type"].as_str().and_then(|kind| kind.strip_prefix("/problems/"));
     answer.status.is_client_error() && refusal.is_some_and(|refusal| reasons.contains(&refusal))
 }

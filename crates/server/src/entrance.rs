@@ -249,7 +249,9 @@ pub async fn guard(State(service): State<Arc<Service>>, mut request: Request, ne
         None => entrance.sources.count(source, now),
     };
     if !verdict.allowed {
-        return verdict.problem().into_response();
+        let mut response = verdict.problem().into_response();
+        verdict.mark(&mut response);
+        return response;
     }
     if let Some(caller) = caller {
         request.extensions_mut().insert(caller);

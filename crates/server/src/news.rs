@@ -153,6 +153,8 @@ impl Service {
             ("revoked", _) if reason == "fraud" => revoke(RevokedBy::Bank, Why::Fraud),
             ("revoked", _) => revoke(RevokedBy::Bank, Why::Unneeded),
             ("displaced", _) => revoke(RevokedBy::BankAccountHolder, Why::NotMine),
+            // The bank's side looked again and said no, or did not look in time, after we had taken the grant.
+            ("refused" | "expired" | "abandoned", _) => revoke(RevokedBy::Bank, Why::Unneeded),
             (_, _) => return Ok(()),
         };
         let is_disowned = matches!(

@@ -187,8 +187,20 @@ async fn a_true_holder_displaces_a_stranger_and_no_stranger_a_true_holder() {
     world.confirm(holder).await;
     let (_, again) = world.try_link(BANK, "kinchaku", "thief", "1234567", STRONG).await;
     assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }), "{again:?}");
+    let (_, again) = world.try_link(BANK, "kinchaku", "holder", "1234567", STRONG).await;
+    assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }), "its own: {again:?}");
     world.link("fukuro", "elsewhere", "1234567", STRONG).await;
     assert!(types(&world, "kinchaku").await.contains(&"mandate.displaced".to_owned()));
+}
+
+#[tokio::test]
+async fn nobody_displaces_their_own() {
+    let world = World::new().await;
+    let first = world.link("kinchaku", "w1", "1234567", STATIC).await;
+    let (_, again) = world.try_link(BANK, "kinchaku", "w1", "1234567", STRONG).await;
+    assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }), "{again:?}");
+    let row = world.gateway.mandate(first).await.expect("it is read").expect("it is there");
+    assert_eq!(row.status, mandate::Status::Active);
 }
 
 #[tokio::test]

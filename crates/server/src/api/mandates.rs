@@ -4,7 +4,7 @@
 
 use crate::api::wallets::parse_id;
 use crate::asked;
-use crate::banking::Asked;
+use crate::banking::{Asked, is_refused};
 use crate::entrance::Holder;
 use crate::links::{Link, LinkedAccount};
 use crate::refusals;
@@ -276,9 +276,13 @@ impl Service {
         let path = format!("/gateway/v1/mandates/{gateway_id}/revoke");
         let body = serde_json::json!({ "reason": "unneeded" });
         match self.gateway_call(http::Method::POST, &path, Some(&body)).await {
-            // What it does not know, or has ended before, needs no end.
-            Ok(answer) if answer.status.is_success() || answer.status.is_client_error() => Asked::Over,
-            Ok(_) => Asked::NoAnswer,
+            Ok(answer) if answer.status.is_success() => Asked::Over,
+            // What it does not know, or has ended before, needs no end. Any other refusal may not even be the gateway's.
+            Ok(answer) if is_refused(&answer, &["unknown", "wrong-status"]) => Asked::Over,
+            Ok(answer) => {
+                tracing::error!(status = answer.status.as_u16(), "a revocation is not taken, and waits");
+                Asked::NoAnswer
+            }
             Err(error) => {
                 tracing::warn!(%error, "a revocation waits");
                 Asked::NoAnswer

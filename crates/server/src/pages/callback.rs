@@ -138,6 +138,9 @@ impl Service {
         let mandate = link.mandate;
         if granted.account.bank_code != link.bank.to_string() {
             tracing::error!(%mandate, "a grant is of another bank than was asked for");
+            self.end_grant_of(&granted.mandate_id).await;
+            let command = mandate::Command::Abandon { mandate };
+            self.ask(crate::entrance::SYSTEM, None, Command::Mandate(command)).await?;
             return Err(refusals::unavailable());
         }
         self.keep_grant(&link, &granted.mandate_id, bank_account, &granted.account)?;

@@ -73,7 +73,7 @@ pub(super) fn decide(
     Ok((events, Receipt::Mandate { id, bank, status, deadline, missing: None }))
 }
 
-/// Takes the slot. Whoever has it keeps it unless this is the same wallet, or the better factors.
+/// Takes the slot. Whoever has it keeps it unless these are a stranger's better factors.
 fn activate(rows: Rows<'_>, id: MandateId, row: &Mandate, mut events: Vec<Fact>, moment: Moment) -> Decided {
     let unknown = Refusal::Unknown { noun: Noun::Mandate };
     let Some(grant) = row.grant else { return Err(unknown) };
@@ -104,11 +104,11 @@ fn activate(rows: Rows<'_>, id: MandateId, row: &Mandate, mut events: Vec<Fact>,
     Ok((events, row.receipt(id, Status::Active)))
 }
 
-/// The same wallet renews its own; a stranger must have shown more than whoever is there, and the name must be the
-/// account's. A mandate that its true holder confirmed is displaced by nobody else.
+/// A stranger must have shown more than whoever is there, and the name must be the account's. A mandate that its true
+/// holder confirmed is displaced by nobody, and no wallet displaces its own: whoever wants it anew ends the old one first.
 fn may_displace(row: &Mandate, other: &Mandate) -> bool {
     let is_own = row.wallet == other.wallet;
     let strength = |mandate: &Mandate| mandate.grant.map(|grant| grant.factors.strength());
     let is_matched = row.grant.is_some_and(|grant| grant.is_matched());
-    is_own || (!other.is_confirmed() && is_matched && strength(row) > strength(other))
+    !is_own && !other.is_confirmed() && is_matched && strength(row) > strength(other)
 }

@@ -197,7 +197,9 @@ async fn nobody_uses_up_what_is_anothers() {
             get(7, Some(named), "/v1/sessions").await;
         }
     }
-    assert_eq!(get(7, None, "/v1/banks").await.problem(), (429, "too-many-requests"), "the flood's source is full");
+    let refused = get(7, None, "/v1/banks").await;
+    assert_eq!(refused.problem(), (429, "too-many-requests"), "the flood's source is full");
+    assert!(refused.headers.contains_key("ratelimit"), "a refusal says how much is left, too");
     assert_eq!(get(7, Some(&token), "/v1/sessions").await.status, 200, "its neighbours who are known come through");
     assert_eq!(get(8, Some(&till), "/v1/payments").await.status, 200);
     assert_eq!(get(8, None, "/v1/banks").await.headers["ratelimit"].to_str().ok(), Some("\"source\";r=19;t=60"));

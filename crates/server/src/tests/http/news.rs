@@ -74,6 +74,18 @@ async fn money_of_a_disowned_account_stays_where_it_is() {
 }
 
 #[tokio::test]
+async fn a_grant_that_the_banks_side_refused_after_all_frees_the_account() {
+    for change in ["mandate.refused", "mandate.expired"] {
+        let (world, token, wallet, mandate) = linked().await;
+        tell(&world, &[json!({ "type": change, "mandate_id": "gmd_1" })]).await;
+        let shown = world.get(&format!("{wallet}/mandates/{mandate}"), Some(&token)).await;
+        assert_eq!(shown.text("status"), "revoked", "{change}");
+        let accounts = world.get(&format!("{wallet}/bank-accounts"), Some(&token)).await;
+        assert_eq!(accounts.body["data"].as_array().map(Vec::len), Some(1), "the way out stays: {}", accounts.text);
+    }
+}
+
+#[tokio::test]
 async fn a_confirmation_lifts_the_young_mandates_caps() {
     let (world, token, wallet, mandate) = linked().await;
     assert_eq!(world.top_up(&token, &wallet, &mandate, 20_000).await.problem(), (422, "limit-exceeded"));
