@@ -151,10 +151,9 @@ impl Service {
             }
             ("revoked", _) if reason == "account_closed" => revoke(RevokedBy::Bank, Why::AccountClosed),
             ("revoked", _) if reason == "fraud" => revoke(RevokedBy::Bank, Why::Fraud),
-            ("revoked", _) => revoke(RevokedBy::Bank, Why::Unneeded),
+            // Not revoked: the bank's side looked again and said no, or not in time, after we had taken the grant.
+            ("revoked" | "refused" | "expired" | "abandoned", _) => revoke(RevokedBy::Bank, Why::Unneeded),
             ("displaced", _) => revoke(RevokedBy::BankAccountHolder, Why::NotMine),
-            // The bank's side looked again and said no, or did not look in time, after we had taken the grant.
-            ("refused" | "expired" | "abandoned", _) => revoke(RevokedBy::Bank, Why::Unneeded),
             (_, _) => return Ok(()),
         };
         let is_disowned = matches!(
