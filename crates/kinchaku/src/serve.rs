@@ -17,6 +17,7 @@ use axum::Router;
 use clap::Args;
 use config::{Config, Role};
 use engine::{Clock, SystemClock};
+use listen::Peers;
 use plan::Plan;
 use sandbox::SandboxClock;
 use std::net::SocketAddr;
@@ -122,9 +123,10 @@ async fn serve(config: Config) -> Result<(), String> {
     }
 
     let (stop, stopped) = watch::channel(false);
-    let proxies = config.serve.trusted_proxies.clone();
+    let config::Serve { trusted_proxies, plain_http_from_anywhere: anyone, .. } = config.serve.clone();
+    let peers = Peers { trusted_proxies, anyone };
     let mut listening =
-        tokio::spawn(listen::listen(listener, router, proxies, listen::HEAD_MS_MAX, wait_for(stopped.clone())));
+        tokio::spawn(listen::listen(listener, router, peers, listen::HEAD_MS_MAX, wait_for(stopped.clone())));
     let timers: Vec<_> =
         timed.into_iter().map(|step| tokio::spawn(timers::run(step, Arc::clone(&clock), stopped.clone()))).collect();
     let dispatcher = services.wallet.clone().map(|wallet| tokio::spawn(async move { wallet.dispatch().await }));
@@ -300,6 +302,12 @@ fn greet(config: &Config, address: SocketAddr, data: &std::path::Path) {
     println!("kinchaku {} listens on {address}, data in {}", env!("CARGO_PKG_VERSION"), data.display());
     if config.is_sandbox() {
         greet_newcomer(config, address.port(), data);
+    } else if !address.ip().is_loopback() {
+        let config::Serve { trusted_proxies, plain_http_from_anywhere, .. } = &config.serve;
+        match plain_http_from_anywhere {
+            true => println!("plain HTTP is taken from whoever reaches the socket: the network has to encrypt"),
+            false => println!("connections are taken from this machine and {trusted_proxies:?} alone"),
+        }
     }
     println!("ready");
 }

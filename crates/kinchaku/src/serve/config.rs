@@ -1,8 +1,11 @@
 //! The configuration: one TOML file, single values from the environment, every key known or refused.
 //!
 //! Without a file the program is a sandbox. With one it is an operator's, and the sandbox stays off unless the file says
-//! otherwise; what a sandbox may never have (an HTTPS origin, a public address) is refused then. Secrets are never values
-//! here: the file names the files that hold them. `kinchaku.example.toml` documents every key, and a test reads it.
+//! otherwise; what a sandbox may never have (an HTTPS origin, a public address) is refused then. An operator is reached by
+//! HTTPS alone, and plain HTTP does not leave the machine except from a named proxy. Secrets are never values here: the file
+//! names the files that hold them. `kinchaku.example.toml` documents every key, and a test reads it.
+
+mod origins;
 
 use clap::ValueEnum;
 use serde::Deserialize;
@@ -47,6 +50,8 @@ pub struct Serve {
     pub roles: Vec<Role>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// Whoever reaches the socket may speak plain HTTP: something else sees to it that nobody on the way listens.
+    pub plain_http_from_anywhere: bool,
     /// How the log is written.
     pub log: Log,
 }
@@ -58,6 +63,7 @@ impl Default for Serve {
             data: PathBuf::from("./data"),
             roles: vec![Role::Wallet, Role::Gateway, Role::Sandbox],
             trusted_proxies: Vec::new(),
+            plain_http_from_anywhere: false,
             log: Log::Text,
         }
     }
@@ -315,7 +321,8 @@ impl Config {
                     return Err(format!("the role {role:?} needs its section in the configuration file"));
                 }
             }
-            return Ok(());
+            origins::check(self)?;
+            return self.serve.check_socket();
         }
         if configured && self.sandbox.enabled != Some(true) {
             return Err(
@@ -335,6 +342,21 @@ impl Config {
             return Err(format!("the sandbox listens on loopback only, not on {}", self.serve.listen));
         }
         Ok(())
+    }
+}
+
+impl Serve {
+    /// What comes to the socket is not encrypted: TLS ends before it, at a proxy on this machine or at one that is named.
+    fn check_socket(&self) -> Result<(), String> {
+        if self.listen.ip().is_loopback() || !self.trusted_proxies.is_empty() || self.plain_http_from_anywhere {
+            return Ok(());
+        }
+        Err(format!(
+            "[serve] listen = \"{}\" is reached from other machines in plain HTTP. Listen on 127.0.0.1 behind a TLS proxy on \
+             this machine, or name the machines where TLS ends in `trusted_proxies`, or say \
+             `plain_http_from_anywhere = true` where the network itself encrypts",
+            self.listen
+        ))
     }
 }
 
@@ -382,11 +404,64 @@ mod tests {
     #[test]
     fn the_example_is_good_as_it_stands_and_with_every_comment_taken_away() {
         read(Some(EXAMPLE), &[]).expect("as it stands");
+        let config = read(Some(&operators()), &[]).expect("an operator's");
+        assert!(!config.is_sandbox() && config.wallet.is_some() && config.gateway.is_some());
+    }
+
+    /// The example as an operator has it.
+    fn operators() -> String {
         let keys = EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
         let operator: Vec<&str> = keys.filter(|line| !line.starts_with("enabled =")).collect();
-        let text = operator.join("\n").replace("\"wallet\", \"gateway\", \"sandbox\"", "\"wallet\", \"gateway\"");
-        let config = read(Some(&text), &[]).expect("an operator's");
-        assert!(!config.is_sandbox() && config.wallet.is_some() && config.gateway.is_some());
+        operator.join("\n").replace("\"wallet\", \"gateway\", \"sandbox\"", "\"wallet\", \"gateway\"")
+    }
+
+    #[test]
+    fn an_operator_is_never_reached_in_plain_http_by_accident() {
+        // Each line of the example with another in its place, and what the refusal names, or that it is taken.
+        for (line, instead, named) in [
+            ("listen = \"127.0.0.1:8080\"", "listen = \"[::1]:8080\"", None),
+            ("listen = \"127.0.0.1:8080\"", "listen = \"0.0.0.0:8080\"", Some("trusted_proxies")),
+            ("listen = \"127.0.0.1:8080\"", "listen = \"[::]:8080\"", Some("127.0.0.1")),
+            ("listen = \"127.0.0.1:8080\"", "listen = \"192.0.2.7:8080\"", Some("plain_http_from_anywhere")),
+            ("listen = \"127.0.0.1:8080\"", "listen = \"0.0.0.0:8080\"\nplain_http_from_anywhere = true", None),
+            ("trusted_proxies = []", "trusted_proxies = [\"10.0.0.1\"]", None),
+            ("\"https://wallet.example.jp\"", "\"http://wallet.example.jp\"", Some("[wallet] origin")),
+            ("\"https://wallet.example.jp\"", "\"http://localhost:8080\"", Some("[wallet] origin")),
+            ("\"https://wallet.example.jp\"", "\"https://wallet.example.jp/\"", Some("[wallet] origin")),
+            ("\"https://wallet.example.jp\"", "\"https://me@wallet.example.jp\"", Some("[wallet] origin")),
+            ("\"https://wallet.example.jp\"", "\"wallet.example.jp\"", Some("[wallet] origin")),
+            ("\"https://desk.example.jp\"", "\"http://desk.example.jp\"", Some("[wallet] desk_origin")),
+            ("\"https://gateway.example.jp\"", "\"http://gateway.example.jp\"", Some("[wallet.gateway] origin")),
+            (
+                "also its issuer.\norigin = \"https://gateway.example.jp\"",
+                "also its issuer.\norigin = \"http://gateway.example.jp\"",
+                Some("[gateway] origin"),
+            ),
+            ("\"https://messages.example.jp\"", "\"http://messages.example.jp\"", Some("[wallet.messages] origin")),
+            ("\"https://messages.example.jp\"", "\"http://127.0.0.1:9000\"", None),
+            ("\"https://identity.example.jp\"", "\"http://identity.example.jp\"", Some("[wallet.identity] origin")),
+            ("\"https://identity.example.jp\"", "\"http://vendor.localhost:9000\"", None),
+            (
+                "\"https://connector.bank.example.jp\"",
+                "\"http://connector.bank.example.jp\"",
+                Some("the bank 0125's origin"),
+            ),
+            (
+                "#own_page = \"https://login.bank.example.jp\"",
+                "own_page = \"http://login.bank.example.jp\"",
+                Some("the bank 0125's own_page"),
+            ),
+        ] {
+            assert!(operators().contains(line), "{line}");
+            let read = read(Some(&operators().replace(line, instead)), &[]);
+            match named {
+                None => assert!(!read.expect(instead).is_sandbox(), "{instead}"),
+                Some(named) => {
+                    let error = read.expect_err(instead);
+                    assert!(error.contains(named), "{instead}: {error}");
+                }
+            }
+        }
     }
 
     #[test]

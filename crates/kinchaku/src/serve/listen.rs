@@ -34,16 +34,25 @@ pub const HEAD_MS_MAX: u64 = 30_000;
 /// How long one waits after a connection could not be taken, in milliseconds: there were too many open files.
 const WAIT_MS: u64 = 100;
 
+/// Who may connect, and who is believed to speak for others.
+#[derive(Clone, Debug, Default)]
+pub struct Peers {
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Whoever reaches the socket is listened to; else only this machine and the proxies are, because nothing here encrypts.
+    pub anyone: bool,
+}
+
 /// Serves `router` until `stop` is done; requests that are under way then are still answered. The head of a request may take
 /// `head_ms_max`.
 pub async fn listen(
     listener: TcpListener,
     router: Router,
-    trusted_proxies: Vec<IpAddr>,
+    peers: Peers,
     head_ms_max: u64,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let door = Arc::new(Door { router, trusted_proxies, head_ms_max, inside: Mutex::default() });
+    let door = Arc::new(Door { router, peers, head_ms_max, inside: Mutex::default() });
     let (places, graceful) = (Arc::new(Semaphore::new(CONNECTIONS_MAX)), GracefulShutdown::new());
     let mut stop = pin!(stop);
     loop {
@@ -62,10 +71,10 @@ pub async fn listen(
                 }
             },
         };
-        let (door, watcher) = (Arc::clone(&door), graceful.watcher());
+        let (door, watcher, peer) = (Arc::clone(&door), graceful.watcher(), peer.ip().to_canonical());
         tokio::spawn(async move {
-            if let Some(guest) = door.enter(peer.ip()) {
-                door.serve(stream, peer.ip(), watcher).await;
+            if let Some(guest) = door.enter(peer) {
+                door.serve(stream, peer, watcher).await;
                 drop(guest);
             }
             drop(place);
@@ -78,7 +87,7 @@ pub async fn listen(
 /// What every connection meets.
 struct Door {
     router: Router,
-    trusted_proxies: Vec<IpAddr>,
+    peers: Peers,
     head_ms_max: u64,
     /// How many connections there are from each source.
     inside: Mutex<HashMap<IpAddr, usize>>,
@@ -104,10 +113,15 @@ impl Drop for Guest {
 
 impl Door {
     fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Guest> {
+        let is_known = peer.is_loopback() || self.peers.trusted_proxies.contains(&peer);
+        if !is_known && !self.peers.anyone {
+            tracing::debug!(%peer, "neither this machine nor a trusted proxy: plain HTTP is not spoken with it");
+            return None;
+        }
         let source = network(peer);
         let mut inside = self.inside.lock().unwrap_or_else(PoisonError::into_inner);
         let count = inside.entry(source).or_default();
-        if *count >= SOURCE_CONNECTIONS_MAX && !peer.is_loopback() && !self.trusted_proxies.contains(&peer) {
+        if *count >= SOURCE_CONNECTIONS_MAX && !is_known {
             return None;
         }
         *count += 1;
@@ -137,7 +151,7 @@ impl Door {
     async fn answer(&self, mut request: Request, peer: IpAddr) -> Result<Response, Infallible> {
         let forwarded = request.headers().get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
         let hops: Vec<&str> = forwarded.flat_map(|value| value.split(',')).collect();
-        let source = Source(network(source(peer, &hops, &self.trusted_proxies)));
+        let source = Source(network(source(peer, &hops, &self.peers.trusted_proxies)));
         request.extensions_mut().insert(source);
         let in_parts = request.headers().contains_key(header::TRANSFER_ENCODING);
         let mut response = self.router.clone().oneshot(request).await?;
@@ -171,7 +185,7 @@ fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
-    use super::{Door, HEAD_MS_MAX, SOURCE_CONNECTIONS_MAX, listen, network, source};
+    use super::{Door, HEAD_MS_MAX, Peers, SOURCE_CONNECTIONS_MAX, listen, network, source};
     use axum::Router;
     use axum::body::Bytes;
     use axum::routing::post;
@@ -215,7 +229,8 @@ mod tests {
         let address = listener.local_addr().expect("an address");
         let router = Router::new().route("/", post(|body: Bytes| async move { format!("took {}", body.len()) }));
         let (stop, stopped) = oneshot::channel::<()>();
-        let listening = tokio::spawn(listen(listener, router, Vec::new(), head_ms_max, async { drop(stopped.await) }));
+        let listening =
+            tokio::spawn(listen(listener, router, Peers::default(), head_ms_max, async { drop(stopped.await) }));
         let mut stream = TcpStream::connect(address).await.expect("it listens");
         stream.write_all(sent.as_bytes()).await.expect("it takes what is sent");
         let mut answer = Vec::new();
@@ -257,14 +272,29 @@ mod tests {
         assert_eq!(answer.matches("HTTP/1.1").count(), 1, "{answer}");
     }
 
+    /// A door that knows one proxy.
+    fn door(anyone: bool) -> Arc<Door> {
+        let peers = Peers { trusted_proxies: vec!["10.0.0.1".parse().expect("an address")], anyone };
+        Arc::new(Door { router: Router::new(), peers, head_ms_max: HEAD_MS_MAX, inside: Mutex::default() })
+    }
+
+    #[test]
+    fn plain_http_is_spoken_with_this_machine_and_its_proxies_alone_unless_the_network_encrypts() {
+        for (address, closed, open) in [
+            ("127.0.0.1", true, true),
+            ("::1", true, true),
+            ("10.0.0.1", true, true),
+            ("10.0.0.2", false, true),
+            ("2001:db8::1", false, true),
+        ] {
+            let enters = |anyone| door(anyone).enter(address.parse().expect("an address")).is_some();
+            assert_eq!((enters(false), enters(true)), (closed, open), "{address}");
+        }
+    }
+
     #[test]
     fn one_source_has_so_many_connections_and_another_its_own() {
-        let door = Arc::new(Door {
-            router: Router::new(),
-            trusted_proxies: vec!["10.0.0.1".parse().expect("an address")],
-            head_ms_max: HEAD_MS_MAX,
-            inside: Mutex::default(),
-        });
+        let door = door(true);
         let enter = |address: &str| door.enter(address.parse().expect("an address"));
         let mut guests: Vec<_> = (0..SOURCE_CONNECTIONS_MAX).map(|_| enter("198.51.100.7")).collect();
         assert!(guests.iter().all(Option::is_some) && enter("198.51.100.7").is_none());
