@@ -60,16 +60,16 @@ impl Default for WindowPolicy {
     }
 }
 
-/// An attempt on a page that the gateway hosts.
+/// An attempt: on a page that the gateway hosts, or on a bank's own.
 #[derive(Clone, Copy, Debug)]
 pub struct Try<'a> {
     /// At which bank.
     pub bank: BankCode,
-    /// Which account.
-    pub account: AccountId,
-    /// At which branch: three digits.
+    /// Which account; none while somebody is on the way to a bank's own page, where they name it.
+    pub account: Option<AccountId>,
+    /// At which branch: three digits, or nothing.
     pub branch: &'a str,
-    /// The account's number: seven digits.
+    /// The account's number: seven digits, or nothing.
     pub number: &'a str,
     /// Where from.
     pub source: Option<IpAddr>,
@@ -85,11 +85,11 @@ pub struct Try<'a> {
 
 /// An attempt that counts as a failure until it is [settled](Windows::settle).
 #[must_use]
-#[derive(PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reserved {
     window: i64,
     bank: BankCode,
-    account: AccountId,
+    account: Option<AccountId>,
     source: Option<IpAddr>,
     operator: OperatorId,
     wallet: Reference,
@@ -226,25 +226,20 @@ impl Windows {
         Verdict::Allow(state.reserve(attempt))
     }
 
-    /// An attempt that nobody asked the windows about: it counts like any other.
-    pub fn count(&self, attempt: &Try<'_>, now: Time) -> Reserved {
-        self.state(now).reserve(attempt)
-    }
-
     fn is_too_much(&self, state: &State, attempt: &Try<'_>) -> bool {
         let policy = &self.policy;
-        state.both(|counts| counts.account_failures(attempt.account.0)) >= policy.account_failures_max
+        state.both(|counts| counts.account_failures(attempt.account)) >= policy.account_failures_max
             || state.both(|counts| counts.wallet_failures(attempt.operator, attempt.wallet))
                 >= policy.wallet_failures_max
             || state.both(|counts| counts.source_failures(attempt.source)) >= policy.source_failures_max
-            || state.both(|counts| counts.source_accounts(attempt.source, attempt.account.0))
+            || state.both(|counts| counts.source_accounts(attempt.source, attempt.account))
                 >= policy.source_accounts_max
     }
 
     fn is_too_weak(&self, state: &State, attempt: &Try<'_>) -> bool {
         let neighbours = state.both(|counts| counts.neighbours(attempt.bank, attempt.branch, attempt.number));
         let value = attempt.value.map(|value| token(state.key.expose(), value.expose()));
-        let value_accounts = value.map_or(0, |value| state.now.value_accounts(&value, attempt.account.0));
+        let value_accounts = value.map_or(0, |value| state.now.value_accounts(&value, attempt.account));
         neighbours >= self.policy.neighbours_max
             || value_accounts >= self.policy.value_accounts_max
             || state.now.is_full()
@@ -281,14 +276,21 @@ impl Windows {
             return None;
         }
         state.now.count_bank_failure(report.bank);
-        let mut account = [0; 16];
-        let hash = blake3::hash(report.account_token.as_bytes());
-        account.copy_from_slice(&hash.as_bytes()[..16]);
+        let account = reported(report.bank, report.account_token);
+        state.now.count_account_failure(account);
         let value_accounts = report.value_token.map_or(0, |value| {
-            state.now.count_value(value, report.bank, Id(account));
+            state.now.count_value(value, report.bank, account.0);
             state.now.value_accounts_at(value, report.bank)
         });
         self.stop(&state, report.bank, value_accounts)
+    }
+
+    /// Whether so many attempts on an account failed on its bank's own page, as the bank reports them, that it is left
+    /// alone, and then for how many seconds.
+    pub fn reported_too_often(&self, bank: BankCode, account_token: &str, now: Time) -> Option<i64> {
+        let state = self.state(now);
+        let failures = state.both(|counts| counts.account_failures(Some(reported(bank, account_token))));
+        (failures >= self.policy.account_failures_max).then(|| self.seconds_left(now))
     }
 
     /// The key under which banks make tokens of values in the present window, and when it is forgotten. All banks have the
@@ -331,6 +333,14 @@ impl Windows {
         }
         state
     }
+}
+
+/// What stands here for an account that its bank names by a token alone. Two banks may use the same token.
+fn reported(bank: BankCode, account_token: &str) -> AccountId {
+    let mut account = [0; 16];
+    let hash = blake3::hash(format!("{bank} {account_token}").as_bytes());
+    account.copy_from_slice(&hash.as_bytes()[..16]);
+    AccountId(Id(account))
 }
 
 /// The token of `value` under `key`: HMAC-SHA-256 in base64url, as banks make it too.

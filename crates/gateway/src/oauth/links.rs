@@ -7,6 +7,7 @@
 
 use crate::domain::mandate::Limits;
 use crate::domain::{AccountId, BankCode, Factors, MandateId, OperatorId, Reference};
+use crate::windows::Reserved;
 use domain::{Id, Time};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +110,8 @@ pub struct AtBank {
     pub state: String,
     /// The verifier of our challenge.
     pub verifier: String,
+    /// How the windows count the attempt until the browser is back: a failure, if it never is.
+    pub reserved: Reserved,
 }
 
 impl fmt::Debug for AtBank {

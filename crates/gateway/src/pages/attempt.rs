@@ -136,9 +136,24 @@ pub(super) fn tried<'a>(
 ) -> Try<'a> {
     Try {
         bank: link.asked.bank,
-        account: gateway.account_id(link.asked.bank, account),
+        account: Some(gateway.account_id(link.asked.bank, account)),
         branch: &account.branch,
         number: &account.number,
+        source,
+        operator: link.operator,
+        wallet: &link.asked.wallet,
+        value: None,
+        is_static: false,
+    }
+}
+
+/// An attempt on a bank's own page as the windows count it, before anybody there has named an account.
+pub(super) fn going_out(link: &Link, source: Option<IpAddr>) -> Try<'_> {
+    Try {
+        bank: link.asked.bank,
+        account: None,
+        branch: "",
+        number: "",
         source,
         operator: link.operator,
         wallet: &link.asked.wallet,

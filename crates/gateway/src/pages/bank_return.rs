@@ -3,17 +3,23 @@
 //! What comes back is believed only in the browser that went out, at the address of the bank that it went to, with the
 //! state that went along and from the issuer that was meant. With the right state and anything else wrong somebody has
 //! mixed two banks up, and the link ends.
+//!
+//! Who is sent out is judged and counted by the windows before, like whoever types on our own page: whoever does not come
+//! back has failed. With the account, when the bank names it, the attempt is judged once more.
 
 use super::attempt::{self, Proven, Tried};
 use super::outcome;
-use super::{Stop, Visit, go_to, refused, to_the_end, visit};
+use super::{Stop, Visit, factors, go_to, refused, to_the_end, visit};
 use crate::connector::{AccountNumber, Customer};
 use crate::domain::account::AccountKind;
+use crate::domain::bank::Function;
 use crate::domain::mandate;
 use crate::domain::{BankCode, Command, Factor, Factors};
 use crate::gateway::Gateway;
 use crate::oauth::{AtBank, Link, Stage, actor, origin_of};
 use crate::options::BankOptions;
+use crate::windows::{Ended, Reserved, Verdict};
+use axum::Extension;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -22,9 +28,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use subtle::ConstantTimeEq;
 use web::page::Words;
-use web::{Bounds, Secret, chance};
+use web::{Bounds, Secret, Source, chance};
 
 /// What we are called at every bank.
 const CLIENT_ID: &str = "gateway";
@@ -42,8 +49,35 @@ fn redirect_uri(gateway: &Gateway, bank: &BankOptions) -> String {
     gateway.oauth().issuer.address(&format!("/bank-return/{}", bank.code))
 }
 
-/// Pushes our request to the bank and sends the browser after it. The link is `Busy` meanwhile.
-pub(super) async fn send_out(gateway: &Gateway, visit: Visit, bank: &BankOptions) -> Response {
+/// Sends the browser to the bank's page, if it may try. The link is `Busy` meanwhile. In order: the bank takes static factors
+/// alone and they are stopped, the windows, the bank does not answer.
+pub(super) async fn send_out(gateway: &Gateway, visit: Visit, bank: &BankOptions, source: Option<IpAddr>) -> Response {
+    match takes_anything(gateway, &visit.link).await {
+        Some(true) => {}
+        Some(false) => return outcome::give_up(gateway, &visit, factors::NOT_ONLINE).await,
+        None => return outcome::respond(gateway, visit, Tried::Unreachable, Stage::Consent).await,
+    }
+    let tried = attempt::going_out(&visit.link, source);
+    match gateway.windows().judge(&tried, gateway.outside().now()) {
+        Verdict::Allow(reserved) => push(gateway, visit, bank, reserved).await,
+        Verdict::Throttle { seconds } | Verdict::Strengthen { seconds } => {
+            outcome::respond(gateway, visit, Tried::Throttled(seconds), Stage::Consent).await
+        }
+    }
+}
+
+/// Whether the bank has a set of factors that is taken now; `None` while nobody can say. Only where static factors are
+/// stopped does it matter what the bank asks for.
+async fn takes_anything(gateway: &Gateway, link: &Link) -> Option<bool> {
+    let row = gateway.bank_row(link.asked.bank).await.ok()?;
+    if row.stop(Function::StaticFactors).is_none() {
+        return Some(true);
+    }
+    attempt::offered(gateway, link).await.map(|sets| !sets.is_empty())
+}
+
+/// Pushes our request to the bank and sends the browser after it.
+async fn push(gateway: &Gateway, visit: Visit, bank: &BankOptions, reserved: Reserved) -> Response {
     let chance = gateway.outside().chance.as_ref();
     let (state, verifier) = (chance::token(chance), chance::token(chance));
     let body = json!({
@@ -56,14 +90,17 @@ pub(super) async fn send_out(gateway: &Gateway, visit: Visit, bank: &BankOptions
     });
     let pushed: Option<Pushed> = call(gateway, bank, "par", &body).await;
     let (Some(pushed), Some(issuer)) = (pushed, &bank.own_page) else {
+        attempt::settle(gateway, bank.code, &reserved, Ended::Unanswered).await;
         return outcome::give_up(gateway, &visit, UNREACHABLE).await;
     };
     let now = gateway.outside().now();
-    let at_bank = AtBank { state: state.expose().clone(), verifier: verifier.expose().clone() };
+    let at_bank =
+        AtBank { state: state.expose().clone(), verifier: verifier.expose().clone(), reserved: reserved.clone() };
     let went = gateway.oauth().links.change(visit.link.mandate, now, |link| {
         (link.stage == Stage::Busy).then(|| link.stage = Stage::AtBank(Box::new(at_bank)))
     });
     if went.is_none() {
+        attempt::settle(gateway, bank.code, &reserved, Ended::Unanswered).await;
         return super::nothing(gateway);
     }
     let query = form_urlencoded::Serializer::new(String::new())
@@ -83,6 +120,7 @@ struct Pushed {
 pub(super) async fn come_back(
     State(gateway): State<Gateway>,
     Path(code): Path<String>,
+    source: Option<Extension<Source>>,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Stop> {
@@ -95,9 +133,9 @@ pub(super) async fn come_back(
     // Only the right state takes the link; then nobody else can take it a second time.
     let taken = gateway.oauth().links.change(visit.link.mandate, now, |link| match &link.stage {
         Stage::AtBank(at_bank) if bool::from(at_bank.state.as_bytes().ct_eq(state.as_bytes())) => {
-            let verifier = at_bank.verifier.clone();
+            let at_bank = at_bank.clone();
             link.stage = Stage::Busy;
-            Some(verifier)
+            Some(at_bank)
         }
         Stage::AtBank(_)
         | Stage::Consent
@@ -107,19 +145,22 @@ pub(super) async fn come_back(
         | Stage::Failed
         | Stage::Granted => None,
     });
-    let Some(verifier) = taken else {
+    let Some(at_bank) = taken else {
         return Ok(refused(&gateway, StatusCode::BAD_REQUEST, STRANGE));
     };
-    Ok(to_the_end(async move { came_back(&gateway, visit, &code, &brought, &verifier).await }).await)
+    let source = source.map(|Extension(Source(source))| source);
+    Ok(to_the_end(async move { came_back(&gateway, visit, &code, &brought, &at_bank, source).await }).await)
 }
 
-/// A browser came back with the state that it went out with.
+/// A browser came back with the state that it went out with. Where it does not become clear what the bank says, its attempt
+/// stays a failure: otherwise a made-up code would undo a wrong PIN.
 async fn came_back(
     gateway: &Gateway,
     visit: Visit,
     code: &str,
     brought: &BTreeMap<String, String>,
-    verifier: &str,
+    at_bank: &AtBank,
+    source: Option<IpAddr>,
 ) -> Response {
     let bank = gateway.bank(visit.link.asked.bank);
     let Some(bank) = bank.filter(|bank| is_from(bank, code, brought)) else {
@@ -127,19 +168,29 @@ async fn came_back(
         return mixed_up(gateway, &visit).await;
     };
     let Some(bank_code) = brought.get("code") else {
+        attempt::settle(gateway, bank.code, &at_bank.reserved, Ended::Wrong).await;
         return outcome::respond(gateway, visit, NO, Stage::Consent).await;
     };
     let body = json!({
         "client_id": CLIENT_ID,
         "code": bank_code,
-        "code_verifier": verifier,
+        "code_verifier": at_bank.verifier,
         "redirect_uri": redirect_uri(gateway, bank),
     });
     let answer: Option<Answer> = call(gateway, bank, "token", &body).await;
-    match answer.and_then(|answer| answer.proven(gateway, &visit.link)) {
-        Some(proven) => outcome::proven_by_bank(gateway, visit, &proven).await,
-        None => outcome::respond(gateway, visit, NO, Stage::Consent).await,
-    }
+    let tried = match answer.map(Answer::customer) {
+        None => NO,
+        Some(Some(known)) => {
+            // Now it counts with its account instead.
+            attempt::settle(gateway, bank.code, &at_bank.reserved, Ended::Unanswered).await;
+            known.judged(gateway, &visit.link, source)
+        }
+        Some(None) => {
+            attempt::settle(gateway, bank.code, &at_bank.reserved, Ended::Wrong).await;
+            NO
+        }
+    };
+    outcome::respond(gateway, visit, tried, Stage::Consent).await
 }
 
 /// Whether what was `brought` to the address of `code` is from this bank (RFC 9207).
@@ -174,6 +225,8 @@ async fn mixed_up(gateway: &Gateway, visit: &Visit) -> Response {
 struct Answer {
     outcome: String,
     account: Option<AnsweredAccount>,
+    /// What the bank calls the account in its reports of attempts, if it sends any.
+    account_token: Option<String>,
     customer: Option<AnsweredCustomer>,
     #[serde(default)]
     factors_used: Vec<String>,
@@ -195,22 +248,47 @@ struct AnsweredCustomer {
 
 impl Answer {
     /// The customer, if the bank is sure. A factor that we do not know is worth nothing.
-    fn proven(self, gateway: &Gateway, link: &Link) -> Option<Proven> {
+    fn customer(self) -> Option<Known> {
         let (account, customer) = self.account.zip(self.customer).filter(|_| self.outcome == "succeeded")?;
-        let factors: Factors = self.factors_used.iter().filter_map(|name| name.parse::<Factor>().ok()).collect();
-        let account = AccountNumber { branch: account.branch, kind: account.kind, number: account.number };
-        let tried = attempt::tried(gateway, link, &account, None);
-        let reserved = gateway.windows().count(&tried, gateway.outside().now());
-        Some(Proven {
-            account,
-            factors,
-            reserved,
+        Some(Known {
+            account: AccountNumber { branch: account.branch, kind: account.kind, number: account.number },
+            account_token: self.account_token,
+            factors: self.factors_used.iter().filter_map(|name| name.parse::<Factor>().ok()).collect(),
             customer: Customer {
                 name_kana: customer.name_kana,
                 birth_date: customer.birth_date,
                 has_contact: customer.has_contact,
             },
         })
+    }
+}
+
+/// A customer that the bank is sure of, before the windows are asked about the account.
+struct Known {
+    account: AccountNumber,
+    account_token: Option<String>,
+    factors: Factors,
+    customer: Customer,
+}
+
+impl Known {
+    /// What the windows say of the account: one that others have tried too often is left alone, whoever is right at last,
+    /// and its true holder hears of it.
+    fn judged(self, gateway: &Gateway, link: &Link, source: Option<IpAddr>) -> Tried {
+        let Self { account, account_token, factors, customer } = self;
+        let (windows, now) = (gateway.windows(), gateway.outside().now());
+        let reported = account_token.and_then(|token| windows.reported_too_often(link.asked.bank, &token, now));
+        let verdict = match reported {
+            Some(seconds) => Verdict::Throttle { seconds },
+            None => windows.judge(&attempt::tried(gateway, link, &account, source), now),
+        };
+        match verdict {
+            Verdict::Allow(reserved) => Tried::Proven(Box::new(Proven { account, factors, customer, reserved })),
+            Verdict::Throttle { seconds } | Verdict::Strengthen { seconds } => {
+                outcome::first_factor(gateway, link, &account);
+                Tried::Throttled(seconds)
+            }
+        }
     }
 }
 

@@ -8,12 +8,14 @@ use super::{
 use crate::domain::{Command, mandate};
 use crate::gateway::{Gateway, NotDone};
 use crate::oauth::{Link, Stage, actor, origin_of};
+use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use ledger::Yen;
 use maud::{Markup, html};
+use web::Source;
 use web::page::{Words, words};
 
 /// `GET /link`: where this browser's link is.
@@ -87,7 +89,12 @@ fn waiting(gateway: &Gateway, visit: &Visit, what: Words) -> Response {
 }
 
 /// `POST /link/consent`: yes.
-pub(super) async fn consent(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Result<Response, Stop> {
+pub(super) async fn consent(
+    State(gateway): State<Gateway>,
+    source: Option<Extension<Source>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Stop> {
     let now = gateway.outside().now();
     let visit = visit(&gateway, &headers, now)?;
     fields(&gateway, &visit.token, CONSENT, &headers, &body)?;
@@ -110,7 +117,11 @@ pub(super) async fn consent(State(gateway): State<Gateway>, headers: HeaderMap, 
         Err(NotDone::Refused(_)) => return Ok(outdated(&gateway, &visit)),
         Ok(_) => {}
     }
-    Ok(if bank.own_page.is_some() { bank_return::send_out(&gateway, visit, bank).await } else { go_to("/link") })
+    if bank.own_page.is_none() {
+        return Ok(go_to("/link"));
+    }
+    let source = source.map(|Extension(Source(source))| source);
+    Ok(bank_return::send_out(&gateway, visit, bank, source).await)
 }
 
 /// The mandate is over: somebody revoked it, or its time ran out.

@@ -318,7 +318,7 @@ const ENDED: Words = Words {
     ja: "この手続きは終わりました。ウォレットに戻って、はじめからやり直すことができます。",
     en: "This is over. Go back to your wallet; there you can begin again.",
 };
-const NOT_ONLINE: Words = Words {
+pub(super) const NOT_ONLINE: Words = Words {
     ja: "この銀行の口座は、ただいまオンラインで登録できません。",
     en: "Accounts of this bank cannot be linked on line at the moment.",
 };

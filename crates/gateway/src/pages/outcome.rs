@@ -138,7 +138,7 @@ async fn stay(gateway: &Gateway, visit: &Visit, before: Stage, failure: Failure)
 }
 
 /// Somebody knew a first factor: the account's true holder is told at once, in the background.
-fn first_factor(gateway: &Gateway, link: &Link, account: &AccountNumber) {
+pub(super) fn first_factor(gateway: &Gateway, link: &Link, account: &AccountNumber) {
     let notices = &gateway.pages().notices;
     drop(notices.take_held(link.asked.bank, link.mandate));
     notices.push(About::of(link, account.clone(), NoticeKind::FirstFactor), gateway.outside().now());
@@ -221,7 +221,7 @@ async fn refuse(gateway: &Gateway, link: &Link) -> Result<(), engine::EngineErro
 }
 
 /// The bank is sure of its customer: is it the person for whom the operator asks?
-pub(super) async fn proven_by_bank(gateway: &Gateway, visit: Visit, proven: &Proven) -> Response {
+async fn proven_by_bank(gateway: &Gateway, visit: Visit, proven: &Proven) -> Response {
     let holder = &visit.link.asked.holder;
     let grade = name::grade(holder.name_kana.expose(), proven.customer.name_kana.expose());
     let birth_date_matches = holder.birth_date.to_string() == *proven.customer.birth_date.expose();

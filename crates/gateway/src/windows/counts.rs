@@ -1,7 +1,7 @@
 //! The counts of one window.
 
 use super::{Reserved, Try};
-use crate::domain::{BankCode, OperatorId, Reference};
+use crate::domain::{AccountId, BankCode, OperatorId, Reference};
 use domain::Id;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -49,8 +49,8 @@ impl Counts {
         self.counted >= COUNTED_MAX
     }
 
-    pub fn account_failures(&self, account: Id) -> u32 {
-        self.accounts.get(&account).copied().unwrap_or(0)
+    pub fn account_failures(&self, account: Option<AccountId>) -> u32 {
+        account.and_then(|account| self.accounts.get(&account.0)).copied().unwrap_or(0)
     }
 
     pub fn wallet_failures(&self, operator: OperatorId, wallet: &Reference) -> u32 {
@@ -62,9 +62,9 @@ impl Counts {
     }
 
     /// Accounts other than `account` that were tried from `source`.
-    pub fn source_accounts(&self, source: Option<IpAddr>, account: Id) -> u32 {
+    pub fn source_accounts(&self, source: Option<IpAddr>, account: Option<AccountId>) -> u32 {
         let source = source.and_then(|source| self.sources.get(&source));
-        source.map_or(0, |source| count(source.accounts.iter().filter(|tried| **tried != account)))
+        source.map_or(0, |source| count(source.accounts.iter().filter(|tried| Some(AccountId(**tried)) != account)))
     }
 
     pub fn bank_failures(&self, bank: BankCode) -> u32 {
@@ -84,8 +84,9 @@ impl Counts {
     }
 
     /// Accounts other than `account` on which the value failed, at any bank.
-    pub fn value_accounts(&self, value: &str, account: Id) -> u32 {
-        self.values.get(value).map_or(0, |tried| count(tried.keys().filter(|(_, other)| *other != account)))
+    pub fn value_accounts(&self, value: &str, account: Option<AccountId>) -> u32 {
+        let others = |(_, other): &&(BankCode, Id)| Some(AccountId(*other)) != account;
+        self.values.get(value).map_or(0, |tried| count(tried.keys().filter(others)))
     }
 
     /// Accounts of `bank` on which the value failed.
@@ -100,18 +101,20 @@ impl Counts {
         }
         self.counted += TRIED + FAILED;
         let add = |failures: &mut u32| *failures = failures.saturating_add(1);
-        add(self.accounts.entry(attempt.account.0).or_default());
+        if let Some(account) = attempt.account {
+            add(self.accounts.entry(account.0).or_default());
+        }
         add(self.wallets.entry((attempt.operator, attempt.wallet.clone())).or_default());
         if let Some(source) = attempt.source {
             let source = self.sources.entry(source).or_default();
-            source.accounts.insert(attempt.account.0);
+            source.accounts.extend(attempt.account.map(|account| account.0));
             add(&mut source.failures);
         }
         if let Ok(number) = attempt.number.parse() {
             self.branches.entry((attempt.bank, attempt.branch.to_owned())).or_default().insert(number);
         }
-        if let Some(value) = value {
-            self.count_value(value, attempt.bank, attempt.account.0);
+        if let (Some(value), Some(account)) = (value, attempt.account) {
+            self.count_value(value, attempt.bank, account.0);
         }
         true
     }
@@ -119,15 +122,17 @@ impl Counts {
     /// What was reserved is no failure; that it was tried stays.
     pub fn uncount(&mut self, reserved: &Reserved) {
         self.counted = self.counted.saturating_sub(FAILED);
-        take_one(&mut self.accounts, &reserved.account.0);
+        if let Some(account) = reserved.account {
+            take_one(&mut self.accounts, &account.0);
+        }
         take_one(&mut self.wallets, &(reserved.operator, reserved.wallet.clone()));
         if let Some(source) = reserved.source.and_then(|source| self.sources.get_mut(&source)) {
             source.failures = source.failures.saturating_sub(1);
         }
-        if let Some(value) = &reserved.value
+        if let (Some(value), Some(account)) = (&reserved.value, reserved.account)
             && let Some(tried) = self.values.get_mut(value)
         {
-            take_one(tried, &(reserved.bank, reserved.account.0));
+            take_one(tried, &(reserved.bank, account.0));
             self.counted = self.counted.saturating_sub(1);
         }
     }
@@ -140,6 +145,15 @@ impl Counts {
     pub fn count_bank_failure(&mut self, bank: BankCode) {
         let bank = self.banks.entry(bank).or_default();
         bank.failures = bank.failures.saturating_add(1);
+    }
+
+    pub fn count_account_failure(&mut self, account: AccountId) {
+        if self.is_full() {
+            return;
+        }
+        self.counted += 1;
+        let failures = self.accounts.entry(account.0).or_default();
+        *failures = failures.saturating_add(1);
     }
 
     pub fn count_value(&mut self, value: &str, bank: BankCode, account: Id) {

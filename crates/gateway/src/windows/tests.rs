@@ -18,7 +18,7 @@ fn spray(windows: &Windows, accounts: u32, step: u32, now: Time) -> (Vec<Verdict
         let wallet = Reference::try_from(wallet).expect("a reference");
         let attempt = Try {
             bank: bank(),
-            account: AccountId(Id::from_number(u128::from(index))),
+            account: Some(AccountId(Id::from_number(u128::from(index)))),
             branch: "100",
             number: &number,
             source: Some(IpAddr::from([
@@ -36,7 +36,7 @@ fn spray(windows: &Windows, accounts: u32, step: u32, now: Time) -> (Vec<Verdict
         // Whoever is asked for more fails there too: what was typed is known to be tried.
         let reserved = match &verdict {
             Verdict::Allow(reserved) => reserved,
-            Verdict::Throttle { .. } | Verdict::Strengthen { .. } => &windows.count(&attempt, now),
+            Verdict::Throttle { .. } | Verdict::Strengthen { .. } => &windows.state(now).reserve(&attempt),
         };
         stopped = stopped.or(windows.settle(reserved, Ended::Wrong, now));
         verdicts.push(verdict);
@@ -87,7 +87,7 @@ fn a_value_is_forgotten_with_its_key() {
 fn attempt(account: u128, source: u8, wallet: &Reference) -> Try<'_> {
     Try {
         bank: bank(),
-        account: AccountId(Id::from_number(account)),
+        account: Some(AccountId(Id::from_number(account))),
         branch: "100",
         number: "7654321",
         source: Some(IpAddr::from([192, 0, 2, source])),

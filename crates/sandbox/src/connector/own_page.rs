@@ -3,6 +3,7 @@
 
 use super::BankDesk;
 use super::authentications::{WireCustomer, customer};
+use super::reports::account_token;
 use super::wire::WireAccount;
 use crate::grants::{Pushed, REQUEST_SECONDS, Stage};
 use crate::state::State;
@@ -85,6 +86,9 @@ pub(super) struct Exchange {
 pub(super) struct Proven {
     outcome: &'static str,
     account: WireAccount,
+    /// The same account as reports of attempts name it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account_token: Option<String>,
     customer: Option<WireCustomer>,
     factors_used: Vec<&'static str>,
 }
@@ -105,7 +109,10 @@ pub(super) async fn exchange(
     };
     let customer = customer(&state, account).await?;
     let factors_used = factors.names();
-    Ok(Json(Proven { outcome: "succeeded", account: WireAccount::of(account), customer, factors_used }))
+    let secret = state.options.secrets.banks.get(&bank.to_string());
+    let account_token = secret.and_then(|secret| account_token(secret, account));
+    let account = WireAccount::of(account);
+    Ok(Json(Proven { outcome: "succeeded", account, account_token, customer, factors_used }))
 }
 
 fn refused(detail: &'static str) -> Problem {

@@ -4,6 +4,7 @@
 
 use super::BankDesk;
 use crate::callbacks;
+use crate::domain::account::AccountNumber;
 use crate::domain::authentication::{Attempt, Standing};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -39,7 +40,7 @@ pub(crate) async fn gateway_attempt(desk: &BankDesk, name: &str, tried: &Attempt
     let mut body = json!({
         "attempt": name,
         "outcome": outcome,
-        "account_token": token(secret.expose(), &tried.account.key().id.0),
+        "account_token": account_token(secret, tried.account),
     });
     if let (Some(members), Some(token)) = (body.as_object_mut(), value_token) {
         members.insert("value_token".into(), token.into());
@@ -57,6 +58,11 @@ async fn window_key(desk: &BankDesk, path: &str, secret: &Secret<String>) -> Opt
     let answer = desk.state.outside.transport.call(request, BOUNDS).await.ok()?;
     let key: WindowKey = serde_json::from_slice(answer.body()).ok()?;
     Some(key.key.expose().clone())
+}
+
+/// What the bank calls `account` towards the gateway, always alike.
+pub(super) fn account_token(secret: &Secret<String>, account: AccountNumber) -> Option<String> {
+    token(secret.expose(), &account.key().id.0)
 }
 
 /// The token of `value` under `key`: HMAC-SHA-256, base64url.

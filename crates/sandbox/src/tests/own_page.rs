@@ -109,7 +109,8 @@ async fn a_person_proves_an_account_and_the_gateway_gets_it_for_the_code_alone()
         async move { world.bank(bank, "token", body).await }
     };
     assert_eq!(exchange("0001", &code, VERIFIER, RETURN).await.status, 400, "another bank's code");
-    let answer = exchange("9900", &code, VERIFIER, RETURN).await;
+    let mut answer = exchange("9900", &code, VERIFIER, RETURN).await;
+    let account_token = answer.body.as_object_mut().and_then(|body| body.remove("account_token"));
     let expected = json!({
         "outcome": "succeeded",
         "account": { "branch": "018", "kind": "ordinary", "number": "4567890" },
@@ -121,6 +122,8 @@ async fn a_person_proves_an_account_and_the_gateway_gets_it_for_the_code_alone()
     let told: Vec<Value> = world.told().into_iter().map(|(_, body)| body).collect();
     let outcomes: Vec<&Value> = told.iter().map(|body| &body["outcome"]).collect();
     assert_eq!(outcomes, ["challenge_required", "succeeded"]);
+    assert_eq!(account_token.as_ref(), told[0].get("account_token"), "the account is called the same in both");
+    assert!(account_token.is_some());
     assert!(told[0]["value_token"].is_string() && !told[0].to_string().contains("7777"), "{told:?}");
 }
 

@@ -202,6 +202,7 @@ async fn token(State(bank): State<Bank>, Json(asked): Json<Value>) -> Answer {
     }
     let mut body = succeeded(&inside.customers[&number]);
     body["account"] = json!({"branch": "001", "kind": "ordinary", "number": number});
+    body["account_token"] = json!(format!("token-{number}"));
     body["factors_used"] = json!(["account", "pin", "one_time_password"]);
     (StatusCode::OK, Json(body))
 }

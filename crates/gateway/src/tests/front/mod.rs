@@ -7,4 +7,5 @@ mod client;
 mod desk;
 mod fapi;
 mod link;
+mod own_page;
 mod world;

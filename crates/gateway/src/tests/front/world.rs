@@ -98,8 +98,13 @@ impl World {
 
     /// Where a browser begins for one more wallet of the first operator.
     pub async fn wallet_of(&self, number: u8) -> String {
+        self.wallet_at("0125", number).await
+    }
+
+    /// The same for an account at `bank`.
+    pub async fn wallet_at(&self, bank: &str, number: u8) -> String {
         let wallet = self.wallet();
-        let mut asked = wallet.asking("0125");
+        let mut asked = wallet.asking(bank);
         let details = asked["authorization_details"].replace("wlt-1", &format!("wlt-{number}"));
         asked.insert("authorization_details".to_owned(), details);
         let pushed = wallet.post("/gateway/v1/par", &asked, None).await;

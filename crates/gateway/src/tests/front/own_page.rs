@@ -1,0 +1,106 @@
+//! Banks with a page of their own: what was tried there counts like what is tried on ours.
+
+use super::browser::{Browser, Shown};
+use super::world::World;
+use crate::windows::Report;
+use engine::Clock;
+use http::StatusCode;
+
+/// Agrees in `browser` to a link at `bank` for the wallet of this number: what comes of it.
+async fn agree(world: &World, browser: &mut Browser<'_>, bank: &str, wallet: u8) -> Shown {
+    browser.get(&world.wallet_at(bank, wallet).await).await;
+    let consent = browser.get("/link").await;
+    browser.send(&consent, "/link/consent", &[]).await
+}
+
+/// The source and the wallet of the attempt with this number.
+type Of = fn(u8) -> (u8, u8);
+
+/// How an attempt at the bank's page ends without a proof.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    No,
+    MadeUpCode,
+    NeverBack,
+}
+
+/// One attempt at the page of 三井住友銀行 that fails.
+async fn fail(world: &World, source: u8, wallet: u8, end: End) {
+    let mut browser = world.browser().at(source);
+    let out = agree(world, &mut browser, "0009", wallet).await.location.expect("it is sent out");
+    let back = world.own.authenticate_on_page(&out, "1234567");
+    let back = match end {
+        End::No => back.replace("code=code-", "error=no-"),
+        End::MadeUpCode => back.replace("code=code-", "code=made-up-"),
+        End::NeverBack => return,
+    };
+    assert_eq!(browser.get(&back).await.status, StatusCode::UNPROCESSABLE_ENTITY, "{end:?}");
+}
+
+#[tokio::test]
+async fn a_wallet_or_source_that_failed_too_often_is_not_sent_out_again() {
+    let ends = [End::No, End::MadeUpCode, End::NeverBack];
+    // How many failures are too many, and the source and the wallet of each; then whose next attempt is stopped.
+    let cases: [(u8, Of); 2] = [(8, |attempt| (attempt, 200)), (20, |attempt| (200, attempt))];
+    for (many, of) in cases {
+        let world = World::new().await;
+        for attempt in 1..=many {
+            let (source, wallet) = of(attempt);
+            fail(&world, source, wallet, ends[usize::from(attempt) % ends.len()]).await;
+        }
+        let (source, wallet) = of(many + 1);
+        let mut browser = world.browser().at(source);
+        let stopped = agree(&world, &mut browser, "0009", wallet).await;
+        assert_eq!((stopped.status, stopped.location), (StatusCode::TOO_MANY_REQUESTS, None), "after {many}");
+        assert!(stopped.body.contains("/link/consent"), "the person may try later");
+        let mut other = world.browser().at(201);
+        assert!(agree(&world, &mut other, "0009", 201).await.location.is_some(), "others go on after {many}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_right_has_not_failed() {
+    let world = World::new().await;
+    for _ in 0..10 {
+        let mut browser = world.browser().at(1);
+        let out = agree(&world, &mut browser, "0009", 1).await.location.expect("it is sent out");
+        let granted = browser.get(&world.own.authenticate_on_page(&out, "1234567")).await;
+        assert_eq!(granted.status, StatusCode::SEE_OTHER, "{}", granted.body);
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_its_bank_reports_too_often_is_left_alone() {
+    for (reports, status) in [(4, StatusCode::SEE_OTHER), (5, StatusCode::TOO_MANY_REQUESTS)] {
+        let world = World::new().await;
+        for _ in 0..reports {
+            let bank = world.own.code.parse().expect("a bank code");
+            let report = Report { bank, account_token: "token-1234567", value_token: None, failed: true };
+            assert_eq!(world.gateway.windows().report(&report, world.clock.now()), None);
+        }
+        let mut browser = world.browser().at(1);
+        let out = agree(&world, &mut browser, "0009", 1).await.location.expect("it is sent out");
+        let shown = browser.get(&world.own.authenticate_on_page(&out, "1234567")).await;
+        assert_eq!(shown.status, status, "after {reports} reports");
+        world.settle().await;
+        assert_eq!(world.own.inside().notices.len(), 1, "the true holder hears of it in either case");
+        let mut other = world.browser().at(2);
+        let out = agree(&world, &mut other, "0001", 2).await.location.expect("it is sent out");
+        let granted = other.get(&world.other_own.authenticate_on_page(&out, "1234567")).await;
+        assert_eq!(granted.status, StatusCode::SEE_OTHER, "the same token at another bank is another account");
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_refusals_stops_a_bank_that_asks_for_no_more_than_static_factors() {
+    let world = World::new().await;
+    for attempt in 1..=100 {
+        fail(&world, attempt, attempt, End::No).await;
+    }
+    let mut browser = world.browser().at(201);
+    let stopped = agree(&world, &mut browser, "0009", 201).await;
+    assert!(stopped.location.is_none() && stopped.body.contains("cannot be linked on line"), "{}", stopped.body);
+    world.own.inside().factors = serde_json::json!([["account", "name_kana", "pin", "one_time_password"]]);
+    let mut browser = world.browser().at(202);
+    assert!(agree(&world, &mut browser, "0009", 202).await.location.is_some(), "a stronger path stays open");
+}
