@@ -8,10 +8,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::Id;
 use http::request::Parts;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use web::Problem;
 
 /// Lines of a page where the caller names no limit.
@@ -45,6 +45,29 @@ pub struct Page<T> {
     pub data: Vec<T>,
     /// Where the list goes on: to be given as `cursor`. Null at the end.
     pub next_cursor: Option<String>,
+}
+
+/// Which page of a list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct Which {
+    /// How many, 1 to 100; 20 without it.
+    pub limit: Option<usize>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl Which {
+    /// Where the page before ended, in a list whose cursors are ids; `None` for the first page.
+    pub fn place(&self, keys: &Keys, list: &str) -> Result<Option<Id>, Problem> {
+        place(keys, list, self.cursor.as_deref())
+    }
+}
+
+/// The id that a cursor of the list `list` names, if there is one.
+pub fn place(keys: &Keys, list: &str, cursor: Option<&str>) -> Result<Option<Id>, Problem> {
+    cursor.map(|cursor| read_cursor(keys, list, cursor).map(Id)).transpose()
 }
 
 /// How many lines a page is to have.

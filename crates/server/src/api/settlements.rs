@@ -1,14 +1,13 @@
 //! Settlements: what moved between a shop and us, a business date a line, newest first.
 
 use crate::entrance::Shop;
-use crate::query::{self, Page, Query};
+use crate::query::{self, Page, Query, Which};
 use crate::service::Service;
 use crate::webhooks::feed::Settlement;
 use axum::extract::State;
-use domain::Id;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::{Json, Problem};
@@ -16,17 +15,6 @@ use web::{Json, Problem};
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new().routes(routes!(list))
-}
-
-/// Which page.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Which {
-    /// How many, 1 to 100; 20 without it.
-    limit: Option<usize>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// What moved on one business date (Asia/Tokyo).
@@ -60,7 +48,7 @@ async fn list(
 ) -> Result<Json<Page<ShownSettlement>>, Problem> {
     let limit = query::limit(which.limit)?;
     let list = format!("settlements of {}", shop.0);
-    let before = which.cursor.map(|cursor| query::read_cursor(&service.keys, &list, &cursor).map(Id)).transpose()?;
+    let before = which.place(&service.keys, &list)?;
     let (rows, next) = service.work.newest::<Settlement>(shop.0.0, before, limit)?;
     let today = service.now().day();
     let shown = |row: &Settlement| ShownSettlement {

@@ -6,7 +6,7 @@ use crate::api::ids;
 use crate::asked::Asked;
 use crate::entrance::Shop;
 use crate::lists::{self, Cursor};
-use crate::query::{self, Page, Query};
+use crate::query::{self, Page, Query, Which};
 use crate::service::Service;
 use axum::extract::{Path, State};
 use engine::Place;
@@ -14,7 +14,7 @@ use http::StatusCode;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::payment::{self, Authorise, Payer, Reference, Status};
@@ -122,17 +122,6 @@ pub struct Refund {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<i64>)]
     payment_refunded: Option<Yen>,
-}
-
-/// Which page of a list.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Which {
-    /// How many, 1 to 100; 20 without it.
-    limit: Option<usize>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// Take a payment by the code that the holder shows.

@@ -5,7 +5,7 @@ use crate::asked::{Asked, Reply};
 use crate::desk::{Desk, Role};
 use crate::doors::Door as _;
 use crate::entrance::Shop;
-use crate::query::{self, Page, Query};
+use crate::query::{self, Page, Query, Which};
 use crate::refusals;
 use crate::service::Service;
 use crate::webhooks::delivery::{Attempt, Delivery};
@@ -18,7 +18,7 @@ use http::request::Parts;
 use http::{HeaderName, Method, StatusCode, header};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::OPERATOR;
@@ -168,17 +168,6 @@ pub struct ShownAttempt {
     answered: Option<u16>,
     /// What went wrong, where nothing was answered.
     failure: Option<String>,
-}
-
-/// Which page.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Which {
-    /// How many, 1 to 100; 20 without it.
-    limit: Option<usize>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// Want to be told. The answer shows the signing key, once.
@@ -377,7 +366,7 @@ async fn list_deliveries(
 ) -> Result<Json<Page<ShownDelivery>>, Problem> {
     let endpoint = service.endpoint_of(owner, &endpoint)?;
     let (limit, list) = (query::limit(which.limit)?, format!("deliveries of {}", endpoint.key));
-    let before = which.cursor.map(|cursor| query::read_cursor(&service.keys, &list, &cursor).map(Id)).transpose()?;
+    let before = which.place(&service.keys, &list)?;
     let (rows, next) = service.work.newest::<Delivery>(endpoint.key, before, limit)?;
     let next_cursor = next.map(|id| query::cursor(&service.keys, &list, &id.0));
     Ok(Json(Page { data: rows.into_iter().map(|row| present_delivery(row, false)).collect(), next_cursor }))

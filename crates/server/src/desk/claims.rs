@@ -132,8 +132,7 @@ async fn list(
         return Err(Problem::malformed("received, accepted or rejected.").with("member", "status"));
     }
     let list = format!("claims {}", status.unwrap_or("all"));
-    let read = |cursor| query::read_cursor(&service.keys, &list, cursor).map(Id);
-    let mut after = which.cursor.as_deref().map_or(Ok(Id::default()), read)?;
+    let mut after = query::place(&service.keys, &list, which.cursor.as_deref())?.unwrap_or_default();
     let mut data = Vec::new();
     for _ in 0..PARTS_MAX {
         let wanted = limit - data.len();

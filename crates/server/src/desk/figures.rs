@@ -2,15 +2,15 @@
 //! the gateway told.
 
 use super::people::Desk;
-use crate::query::{self, Page, Query};
+use crate::query::{self, Page, Query, Which};
 use crate::service::Service;
 use crate::work::closing::{Closed, Difference};
 use crate::work::{BankDay, DayFigures, OURS};
 use axum::extract::State;
 use domain::{Id, Key};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::{PayoutId, TopUpId, table};
@@ -19,17 +19,6 @@ use web::{Json, Problem};
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new().routes(routes!(safeguarding)).routes(routes!(reconciliation)).routes(routes!(differences))
-}
-
-/// Which page.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Which {
-    /// How many, 1 to 100; 20 without it.
-    limit: Option<usize>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// What had to be set aside at a day's end.
@@ -174,8 +163,7 @@ async fn differences(
 ) -> Result<Json<Page<ShownDifference>>, Problem> {
     desk.check_any()?;
     let limit = query::limit(which.limit)?;
-    let read = |cursor| query::read_cursor(&service.keys, "differences", cursor).map(Id);
-    let after = which.cursor.as_deref().map_or(Ok(Id::default()), read)?;
+    let after = which.place(&service.keys, "differences")?.unwrap_or_default();
     let rows: Vec<Difference> = service.doors.all(after, limit)?;
     let last = rows.last().filter(|_| rows.len() == limit).map(|row| row.about);
     let mut data = Vec::with_capacity(rows.len());
@@ -209,7 +197,6 @@ fn page<T: crate::doors::Door>(
     which: &Which,
 ) -> Result<(Vec<T>, Option<String>), Problem> {
     let limit = query::limit(which.limit)?;
-    let before = which.cursor.as_deref().map(|cursor| query::read_cursor(&service.keys, list, cursor).map(Id));
-    let (rows, next) = service.work.newest::<T>(OURS, before.transpose()?, limit)?;
+    let (rows, next) = service.work.newest::<T>(OURS, which.place(&service.keys, list)?, limit)?;
     Ok((rows, next.map(|id| query::cursor(&service.keys, list, &id.0))))
 }

@@ -3,14 +3,14 @@
 
 use super::people::{Desk, Person};
 use crate::doors::DOORS_LISTED_MAX;
-use crate::query::{self, Page, Query};
+use crate::query::{self, Page, Query, Which};
 use crate::service::Service;
 use crate::work::{Due, Noun, Waiting};
 use axum::extract::{Path, State};
 use domain::{Id, Key, Time};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::sync::Arc;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::bank_answer::{Claim, Claims, Proposal, Resolution};
@@ -24,17 +24,6 @@ const PARTS_MAX: usize = 4;
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new().routes(routes!(held)).routes(routes!(in_doubt)).routes(routes!(show))
-}
-
-/// Which page.
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub struct Which {
-    /// How many, 1 to 100; 20 without it.
-    limit: Option<usize>,
-    /// The `next_cursor` of the page before.
-    cursor: Option<String>,
 }
 
 /// Something that the desk sees.
@@ -117,7 +106,7 @@ async fn held(
     desk.check_any()?;
     service.make_work().await?;
     let limit = query::limit(which.limit)?;
-    let mut after = after(&service, "held", which.cursor.as_deref())?;
+    let mut after = which.place(&service.keys, "held")?.unwrap_or_default();
     let mut data = Vec::new();
     for _ in 0..PARTS_MAX {
         let wanted = limit - data.len();
@@ -149,7 +138,7 @@ async fn in_doubt(
 ) -> Result<Json<Page<Held>>, Problem> {
     desk.check_any()?;
     let limit = query::limit(which.limit)?;
-    let mut after = after(&service, "in doubt", which.cursor.as_deref())?;
+    let mut after = which.place(&service.keys, "in doubt")?.unwrap_or_default();
     let mut data = Vec::new();
     for _ in 0..PARTS_MAX {
         let rows: Vec<Due> = service.work.all(after, DOORS_LISTED_MAX)?;
@@ -186,12 +175,6 @@ async fn show(
     let mandate = movement.parse::<MandateId>().map(|id| (id.0, Noun::Mandate)).ok();
     let (about, noun) = top_up.or(payout).or(send).or(mandate).ok_or_else(Problem::not_found)?;
     service.shown(about, noun).await?.map(Json).ok_or_else(Problem::not_found)
-}
-
-/// Where a page begins.
-fn after(service: &Service, list: &str, cursor: Option<&str>) -> Result<Id, Problem> {
-    let read = |cursor| query::read_cursor(&service.keys, list, cursor).map(Id);
-    cursor.map_or(Ok(Id::default()), read)
 }
 
 impl Service {
