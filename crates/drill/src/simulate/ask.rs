@@ -1,7 +1,7 @@
 //! Asks: commands on their way to the service, with who asks, and the key under which they are asked again.
 
 use domain::{Id, Time};
-use engine::{Actor, ActorKind, Request, Submission};
+use engine::{Actor, ActorKind, Place, Request, Submission};
 use wallet::{Command, Wallets};
 
 /// A command on its way.
@@ -15,8 +15,17 @@ pub struct Ask {
     pub request: Request,
     /// When it was last sent, by the sender's clock.
     pub at: Time,
-    /// When the attempts were sent whose answers were lost.
-    pub lost: Vec<Time>,
+    /// The attempts whose answers were lost.
+    pub lost: Vec<Lost>,
+}
+
+/// An attempt that got no answer, because the process died.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost {
+    /// When it was sent, by the sender's clock.
+    pub at: Time,
+    /// The lane's last record when the next process began: what this attempt did stands there or before.
+    pub head: Place,
 }
 
 impl Ask {

@@ -3,7 +3,7 @@
 //! One discrete-event loop: take the next due event, let whoever it concerns put asks into the queue, take the queue
 //! through the service in batches, judge every answer, let the workers read the journal. Start reading at [`World::run`].
 
-use super::ask::Ask;
+use super::ask::{Ask, Lost};
 use super::bank::{self, Bank, Kind};
 use super::chance::Chance;
 use super::coverage::Coverage;
@@ -283,8 +283,9 @@ impl World {
             }
             self.restart()?;
             batch = unanswered;
+            let head = self.service.head().place;
             for ask in &mut batch {
-                ask.lost.push(ask.at);
+                ask.lost.push(Lost { at: ask.at, head });
                 ask.at = self.now.plus_milliseconds(self.clock_skew_ms);
             }
             if batch.is_empty() {

@@ -21,7 +21,7 @@ pub use books::{Books, Coin};
 pub use tally::{Tally, What, date};
 pub use why::{Reasons, Why};
 
-use super::ask::Ask;
+use super::ask::{Ask, Lost};
 use domain::{Id, Moment, Time};
 use engine::{Answer, Answered, EngineError};
 use jiff::civil::Date;
@@ -213,12 +213,14 @@ impl Oracle {
             let (earliest, latest) = ((*sent).max(self.lane_at), (*sent).max(self.sent_at));
             answer.at == earliest || (!self.journals_all && earliest <= answer.at && answer.at <= latest)
         };
-        // The answer of an attempt that was lost comes with the repetition, and tells of that attempt.
-        let attempts = if answer.repeated { ask.lost.as_slice() } else { std::slice::from_ref(&ask.at) };
-        let Some(sent) = attempts.iter().copied().find(is_expected) else {
+        // The answer of an attempt that was lost comes with the repetition, and tells of that attempt: the first one
+        // before whose end its record stood in the journal.
+        let stood = |lost: &&Lost| answer.place.is_some_and(|place| place <= lost.head);
+        let sent = if answer.repeated { ask.lost.iter().find(stood).map(|lost| lost.at) } else { Some(ask.at) };
+        let Some(sent) = sent.filter(is_expected) else {
             return Err(format!(
-                "a command sent at {attempts:?} was decided at {}, the lane at {}",
-                answer.at, self.lane_at
+                "a command sent at {}, before that at {:?}, was decided at {}, the lane at {}",
+                ask.at, ask.lost, answer.at, self.lane_at
             ));
         };
         let clock_drifted = answer.at.milliseconds_since(sent) > DRIFT_MS_MAX;
