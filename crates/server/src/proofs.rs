@@ -193,10 +193,7 @@ impl Service {
         needs_proof: bool,
         command: impl FnOnce(Option<Proof>) -> Command,
     ) -> Answered {
-        let proof = challenge_id.map(|challenge| self.use_challenge(caller, repeat, challenge)).transpose()?;
-        if needs_proof && proof.is_none() {
-            return Err(self.challenge(caller, repeat, Proof::SecondFactor)?);
-        }
+        let proof = self.proof_of(caller, repeat, challenge_id, needs_proof)?;
         let request = match proof {
             None => repeat.by(self, caller.actor()),
             Some(_) => repeat.proven().by(self, caller.actor()),
@@ -209,6 +206,22 @@ impl Service {
             self.know_device(caller)?;
         }
         Ok(answer)
+    }
+
+    /// The proof that a challenge gives to this very request, if it names one. Without one where `needs_proof`, the problem
+    /// names a challenge.
+    pub fn proof_of(
+        &self,
+        caller: &Holder,
+        repeat: &Repeat,
+        challenge_id: Option<&str>,
+        needs_proof: bool,
+    ) -> Result<Option<Proof>, Problem> {
+        match challenge_id {
+            Some(challenge) => self.use_challenge(caller, repeat, challenge).map(Some),
+            None if needs_proof => Err(self.challenge(caller, repeat, Proof::SecondFactor)?),
+            None => Ok(None),
+        }
     }
 
     /// The proof that a challenge gives to this very request.

@@ -75,7 +75,7 @@ impl Service {
     async fn tell_one(&self, told: &Told) -> Result<(), Problem> {
         let notice = &told.notice;
         let Some(text) = words::notice(notice.kind, notice.amount, notice.at) else { return Ok(()) };
-        let Some((holder, addresses)) = self.reach(notice.to, notice.about).await? else { return Ok(()) };
+        let Some((holder, addresses)) = self.reach(notice.to, notice.about, notice.kind).await? else { return Ok(()) };
         for (n, address) in addresses.into_iter().enumerate() {
             let id = self.keys.secret("letter", &format!("{} {n}", told.id));
             let text = Text { subject: text.subject.clone(), text: text.text.clone() };
@@ -84,8 +84,9 @@ impl Service {
         Ok(())
     }
 
-    /// Whom a notice is for, and every address at which they can be reached. The desk looks at its own pages.
-    async fn reach(&self, to: To, about: Id) -> Result<Option<(HolderId, Vec<Address>)>, Problem> {
+    /// Whom a notice is for, and the addresses at which they are told: of a change of where they are reached every one, of
+    /// anything else the mail. The desk looks at its own pages.
+    async fn reach(&self, to: To, about: Id, kind: Kind) -> Result<Option<(HolderId, Vec<Address>)>, Problem> {
         let holder = match to {
             To::Desk => return Ok(None),
             To::Contact(contact) => {
@@ -105,7 +106,9 @@ impl Service {
         };
         let Some(id) = holder else { return Ok(None) };
         let row = self.holder(id).await?;
-        let proven: [Option<ContactId>; 1] = [row.mail_verified.map(|_| row.mail)];
+        let is_of_contacts = matches!(kind, Kind::ContactChangeRequested | Kind::ContactVerified);
+        let proven: [Option<ContactId>; 2] =
+            [row.mail_verified.map(|_| row.mail), row.phone.filter(|_| is_of_contacts)];
         let mut addresses = Vec::new();
         for contact in proven.into_iter().flatten() {
             addresses.extend(self.address(id, contact)?);

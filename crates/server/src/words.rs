@@ -19,6 +19,19 @@ pub fn code(code: &str) -> Text {
     }
 }
 
+/// A code for a lost password.
+pub fn recovery_code(code: &str) -> Text {
+    Text {
+        subject: "パスワード再設定の確認コード / A code for your password".into(),
+        text: format!(
+            "パスワード再設定の確認コードは {code} です。60分間有効です。その間は、何度申し込まれても同じコードです。\n\
+             誰にも教えないでください。心当たりがない場合は、何もする必要はありません。\n\n\
+             Your code for a new password is {code}. It is good for 60 minutes, and the same however often it is asked for.\n\
+             Tell it to nobody. If you did not ask for it, you need not do anything.\n"
+        ),
+    }
+}
+
 /// Somebody asked to open a wallet with an address that logs in already.
 pub fn joined_already() -> Text {
     Text {
@@ -27,6 +40,18 @@ pub fn joined_already() -> Text {
                ご本人の場合は、いつものようにログインしてください。パスワードを忘れた場合は再設定できます。\n\n\
                Somebody asked to open a wallet with this address. It has one already, so none was opened.\n\
                If that was you, log in as usual; a lost password can be set anew.\n"
+            .into(),
+    }
+}
+
+/// Somebody who has a wallet asked to be reached at an address or number that is another's.
+pub fn address_taken() -> Text {
+    Text {
+        subject: "連絡先の登録について / About your address".into(),
+        text: "この連絡先を別のウォレットに登録する申込みがありましたが、すでに登録済みのため受け付けていません。\n\
+               お手続きは必要ありません。\n\n\
+               Somebody asked to use this address or number for another wallet. It belongs to one already, so nothing was \
+               changed.\nYou need not do anything.\n"
             .into(),
     }
 }

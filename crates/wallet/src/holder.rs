@@ -2,7 +2,8 @@
 //!
 //! The tier only rises: a mail address answers, a telephone answers, a person is identified. An address belongs to the
 //! holder who proves it, not to the one who first claims it, so that nobody keeps a stranger's address busy; from then
-//! on the old one is free. Names, addresses and birth dates are [`Sealed`]; the rules see keyed hashes.
+//! on the old one is free. The first mail address aside, none is added or replaced without a proof by what is there already:
+//! proofs go to it later. Names, addresses and birth dates are [`Sealed`]; the rules see keyed hashes.
 //! Start reading at [`decide`].
 
 mod event;
@@ -120,7 +121,7 @@ pub enum Command {
     VerifyPhone {
         /// Whose.
         holder: HolderId,
-        /// Which: the first one, or the one that is wanted instead.
+        /// Which: the one that is wanted.
         phone: ContactId,
     },
     /// A vendor or an authority says who the holder is.
@@ -134,7 +135,8 @@ pub enum Command {
         /// What was verified, where it replaces what the holder said.
         profile: Option<Sealed>,
     },
-    /// Be reached elsewhere, as soon as that answers. Takes a proof: whoever moves the address takes over the wallet.
+    /// Be reached elsewhere, or by telephone as well, as soon as that answers. Takes a proof: whoever moves the address takes
+    /// over the wallet.
     ChangeContact {
         /// Whose.
         holder: HolderId,
@@ -262,11 +264,11 @@ fn verify_mail(rows: Rows<'_>, id: HolderId, mail: ContactId, moment: Moment, co
     Ok(verified(id, holder, contact, freed, verified_before, moment))
 }
 
-/// Refusals in order: unknown, taken by another, another number is the holder's and no change was asked for.
+/// Refusals in order: unknown, not the number that is wanted, taken by another, mail address not verified.
 fn verify_phone(rows: Rows<'_>, id: HolderId, phone: ContactId, moment: Moment, context: &Context) -> Decided {
     let holder = rows.holder(id).ok_or(Refusal::Unknown { noun: Noun::Holder })?;
     let contact = Contact::Phone(phone);
-    if holder.wanted != Some(contact) && holder.phone.is_some_and(|former| former != phone) {
+    if holder.wanted != Some(contact) && holder.phone != Some(phone) {
         return Err(Refusal::Unknown { noun: Noun::Contact });
     }
     check_free(rows, id, contact, moment, context)?;

@@ -15,7 +15,7 @@ use domain::Id;
 use engine::{ActorKind, Request};
 use ledger::Yen;
 use wallet::bonus::Command as Bonus;
-use wallet::holder::{Command as Holder, Sealed};
+use wallet::holder::{Command as Holder, Contact, Sealed};
 use wallet::mandate::{Command as Mandate, Grant, NameGrade, RevokedBy, Why};
 use wallet::payment::{Authorise, Command as Payment, Payer};
 use wallet::payout::Command as Payout;
@@ -99,6 +99,8 @@ impl World {
         self.ask(ActorKind::Anyone, hold(Holder::VerifyMail { holder, mail }));
         if self.chance.percent(85) {
             let phone = ContactId(Id::from_number(0x0900_0000 + number));
+            let (to, proof) = (Contact::Phone(phone), Some(Proof::SecondFactor));
+            self.ask(ActorKind::Holder, hold(Holder::ChangeContact { holder, to, proof }));
             self.ask(ActorKind::Anyone, hold(Holder::VerifyPhone { holder, phone }));
         }
         if self.chance.percent(92) {

@@ -118,8 +118,7 @@ async fn join(state: &State, person: &Person) -> Result<Value, Problem> {
     let session = json!({ "email": person.email, "password": person.password });
     let session = wallet(state, Method::POST, "/v1/sessions", None, session).await?;
     let token = text(&session, "token")?;
-    let phone = json!({ "phone": person.phone });
-    wallet(state, Method::POST, &format!("{path}/phone-verification"), Some(&token), phone).await?;
+    add_phone(state, &path, &token, person).await?;
     let code = code_to(state, &person.phone).await?;
     let confirm = format!("{path}/phone-verification/confirm");
     wallet(state, Method::POST, &confirm, Some(&token), json!({ "code": code })).await?;
@@ -132,6 +131,21 @@ async fn join(state: &State, person: &Person) -> Result<Value, Problem> {
         "birth_date": birth_date.to_string(), "tier": opened["tier"],
         "document_number": people::document_number(&people::identity(&person.customer)),
     }))
+}
+
+/// Asks for a telephone, and proves by mail that it is the holder who does.
+async fn add_phone(state: &State, path: &str, token: &str, person: &Person) -> Result<(), Problem> {
+    let path = format!("{path}/phone-verification");
+    let mut phone = json!({ "phone": person.phone });
+    let url = format!("{}{path}", state.options.origins.wallet);
+    let (_, refused) = request_json(state, Method::POST, &url, Some(token), phone.clone()).await;
+    let challenge = text(&refused, "challenge_id")?;
+    let proof = format!("/v1/challenges/{challenge}");
+    wallet(state, Method::POST, &proof, Some(token), json!({})).await?;
+    let code = code_to(state, &person.email).await?;
+    wallet(state, Method::POST, &proof, Some(token), json!({ "code": code })).await?;
+    phone["challenge_id"] = challenge.into();
+    wallet(state, Method::POST, &path, Some(token), phone).await.map(drop)
 }
 
 /// Is identified: at once by the script, or by presenting the person's document.

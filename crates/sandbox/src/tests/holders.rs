@@ -4,6 +4,7 @@ use super::world::{TOKEN, World};
 use crate::Policies;
 use axum::Router;
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -49,12 +50,24 @@ async fn open(State(wallet): State<Wallet>, headers: HeaderMap, Json(body): Json
     Json(json!({ "id": "hld_1" }))
 }
 
-async fn verify(State(wallet): State<Wallet>, Path(what): Path<String>, Json(body): Json<Value>) -> StatusCode {
+async fn verify(State(wallet): State<Wallet>, Path(what): Path<String>, Json(body): Json<Value>) -> Response {
     wallet.note(&what, &body);
     if let Some(phone) = body["phone"].as_str() {
+        if body["challenge_id"].is_null() {
+            return (StatusCode::FORBIDDEN, Json(json!({ "challenge_id": "chl_1" }))).into_response();
+        }
         wallet.send_code("sms", phone, "33334444").await;
     }
-    StatusCode::NO_CONTENT
+    StatusCode::NO_CONTENT.into_response()
+}
+
+async fn prove(State(wallet): State<Wallet>, Json(body): Json<Value>) -> StatusCode {
+    wallet.note("challenges", &body);
+    let mail = wallet.asked.lock().expect("no panic")[0].1["email"].as_str().expect("a mail").to_owned();
+    if body["code"].is_null() {
+        wallet.send_code("mail", &mail, "22223333").await;
+    }
+    StatusCode::OK
 }
 
 async fn identify(State(wallet): State<Wallet>, headers: HeaderMap, Json(body): Json<Value>) -> Json<Value> {
@@ -89,6 +102,7 @@ fn stand_in(world: &World) -> Asked {
         .route("/v1/holders/hld_1/identifications/idn_7", get(identified))
         .route("/v1/holders/hld_1/{what}", post(verify))
         .route("/v1/holders/hld_1/{what}/confirm", post(verify))
+        .route("/v1/challenges/chl_1", post(prove))
         .route("/v1/sessions", post(session))
         .route("/v1/wallets", post(opened))
         .with_state(wallet);
@@ -112,7 +126,7 @@ async fn a_holder_is_made_through_the_wallets_own_doors() {
         assert_eq!((&made.body["family_kana"], &made.body["account"]["pin"]), (&json!("ナナミ"), &json!("0412")));
         let asked = asked.lock().expect("no panic");
         let codes: Vec<&Value> = asked.iter().filter_map(|(_, body)| body.get("code")).collect();
-        assert_eq!(codes, ["11112222", "33334444"]);
+        assert_eq!(codes, ["11112222", "22223333", "33334444"]);
     }
 }
 

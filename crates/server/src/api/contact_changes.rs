@@ -1,13 +1,17 @@
-//! Being reached elsewhere: asked for with a proof, because whoever moves the address takes over the wallet; in force once the
-//! new address answers. The old one is told at both steps.
+//! Being reached elsewhere, or by telephone as well: asked for with a proof by what is there already, because whoever moves an
+//! address takes over the wallet; in force once the new address answers. Every address that was there is told at both steps.
+//!
+//! The first telephone takes the proof too: later proofs are sent to it. Nobody learns here whether an address is another
+//! holder's: the answer is the same, after the same work, and the address is told.
 
 use crate::api::holders::{Code, parse_id};
-use crate::asked::{Asked, Reply};
-use crate::codes::Purpose;
+use crate::asked::{Asked, Repeat, Reply};
+use crate::codes::{CODE_MS, Purpose};
 use crate::contacts::{Address, Channel};
 use crate::entrance::Holder;
 use crate::refusals;
 use crate::service::Service;
+use crate::words;
 use axum::extract::{Path, State};
 use domain::Id;
 use http::StatusCode;
@@ -18,12 +22,16 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::holder::Contact;
-use wallet::{Command, holder};
+use wallet::{Command, Noun, Refusal, holder};
 use web::Problem;
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
-    OpenApiRouter::new().routes(routes!(ask)).routes(routes!(confirm))
+    OpenApiRouter::new()
+        .routes(routes!(ask))
+        .routes(routes!(confirm))
+        .routes(routes!(ask_phone))
+        .routes(routes!(verify_phone))
 }
 
 /// Where the holder wants to be reached: one of both.
@@ -33,6 +41,14 @@ pub fn router() -> OpenApiRouter<Arc<Service>> {
 pub struct Ask {
     email: Option<String>,
     phone: Option<String>,
+    challenge_id: Option<String>,
+}
+
+/// A telephone number that is to answer.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Phone {
+    phone: String,
     challenge_id: Option<String>,
 }
 
@@ -52,21 +68,7 @@ async fn ask(
         (None, Some(phone)) => Address::phone(phone)?,
         (Some(_), Some(_)) | (None, None) => return Err(Problem::malformed("Give either an email or a phone.")),
     };
-    let contact = service.contact_id(&address);
-    let to = match address.channel {
-        Channel::Mail => Contact::Mail(contact, service.mail_domain(&address)),
-        Channel::Sms => Contact::Phone(contact),
-    };
-    let command = |proof| Command::Holder(holder::Command::ChangeContact { holder: caller.id, to, proof });
-    service
-        .once(repeat.by(&service, caller.actor()), async {
-            let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
-            answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
-            service.keep_contact(caller.id, &address)?;
-            service.send_code(Purpose::ChangeContact, caller.id, contact, &address).await?;
-            Ok(Reply::last(StatusCode::ACCEPTED, Value::Null))
-        })
-        .await
+    service.want_contact(&caller, &repeat, body.challenge_id.as_deref(), &address).await
 }
 
 /// Show the code that came to the new address.
@@ -80,15 +82,82 @@ async fn confirm(
     Asked { body, repeat }: Asked<Code>,
 ) -> Result<StatusCode, Problem> {
     caller.check(parse_id(&id)?)?;
-    let request = repeat.by(&service, caller.actor());
-    let contact = service.use_code(Purpose::ChangeContact, caller.id.0, caller.id.0, body.code(), Id(request.key))?;
-    let address = service.address(caller.id, contact)?.ok_or_else(Problem::internal)?;
-    match address.channel {
-        Channel::Mail => service.verified_mail(caller.id, contact, request).await?,
-        Channel::Sms => {
-            let command = holder::Command::VerifyPhone { holder: caller.id, phone: contact };
-            service.submit(caller.actor(), Some(request), Command::Holder(command)).await?;
-        }
+    service.reached_at_contact(&caller, &repeat, body.code()).await
+}
+
+/// Have a code sent to a telephone.
+#[utoipa::path(post, path = "/v1/holders/{holder}/phone-verification", tag = "holders", request_body = Phone,
+    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 202, description = "As asked.")))]
+async fn ask_phone(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(id): Path<String>,
+    Asked { body, repeat }: Asked<Phone>,
+) -> Result<Reply, Problem> {
+    caller.check(parse_id(&id)?)?;
+    let address = Address::phone(&body.phone)?;
+    service.want_contact(&caller, &repeat, body.challenge_id.as_deref(), &address).await
+}
+
+/// Show the code that came by telephone.
+#[utoipa::path(post, path = "/v1/holders/{holder}/phone-verification/confirm", tag = "holders", request_body = Code,
+    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
+    responses((status = 204, description = "As asked.")))]
+async fn verify_phone(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Path(id): Path<String>,
+    Asked { body, repeat }: Asked<Code>,
+) -> Result<StatusCode, Problem> {
+    caller.check(parse_id(&id)?)?;
+    service.reached_at_contact(&caller, &repeat, body.code()).await
+}
+
+impl Service {
+    /// Asks for `caller` to be reached at `address`, and writes there.
+    async fn want_contact(
+        &self,
+        caller: &Holder,
+        repeat: &Repeat,
+        challenge_id: Option<&str>,
+        address: &Address,
+    ) -> Result<Reply, Problem> {
+        let contact = self.contact_id(address);
+        let to = match address.channel {
+            Channel::Mail => Contact::Mail(contact, self.mail_domain(address)),
+            Channel::Sms => Contact::Phone(contact),
+        };
+        let command = |proof| Command::Holder(holder::Command::ChangeContact { holder: caller.id, to, proof });
+        self.once(repeat.by(self, caller.actor()), async {
+            let answer = self.submit_provable(caller, repeat, challenge_id, true, command).await?;
+            let is_taken = match answer.reply {
+                Ok(_) => false,
+                Err(Refusal::IdTaken { noun: Noun::Contact }) => true,
+                Err(refusal) => return Err(refusals::problem(&refusal)),
+            };
+            // As much is done for an address that is another's: neither the answer nor how long it takes must tell.
+            self.keep_contact(caller.id, address)?;
+            let code = self.make_code(Purpose::ChangeContact, caller.id.0, caller.id, contact)?;
+            let text = if is_taken { words::address_taken() } else { words::code(code.expose()) };
+            self.keep_letter(self.id(), caller.id, address, text, CODE_MS)?;
+            Ok(Reply::last(StatusCode::ACCEPTED, Value::Null))
+        })
+        .await
     }
-    Ok(StatusCode::NO_CONTENT)
+
+    /// Whoever reads at the new address has shown the code.
+    async fn reached_at_contact(&self, caller: &Holder, repeat: &Repeat, code: &str) -> Result<StatusCode, Problem> {
+        let request = repeat.by(self, caller.actor());
+        let contact = self.use_code(Purpose::ChangeContact, caller.id.0, caller.id.0, code, Id(request.key))?;
+        let address = self.address(caller.id, contact)?.ok_or_else(Problem::internal)?;
+        match address.channel {
+            Channel::Mail => self.verified_mail(caller.id, contact, request).await?,
+            Channel::Sms => {
+                let command = holder::Command::VerifyPhone { holder: caller.id, phone: contact };
+                self.submit(caller.actor(), Some(request), Command::Holder(command)).await?;
+            }
+        }
+        Ok(StatusCode::NO_CONTENT)
+    }
 }

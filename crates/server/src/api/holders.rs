@@ -4,7 +4,7 @@
 
 use crate::accounts::{Credential, Login};
 use crate::asked::{Asked, Reply};
-use crate::codes::{CODE_MS, Purpose};
+use crate::codes::Purpose;
 use crate::contacts::{Address, Channel, Contact};
 use crate::entrance::{ANYONE, From, Holder};
 use crate::errands::{Errand, What};
@@ -12,7 +12,6 @@ use crate::password::{PASSWORD_BYTES_MAX, PASSWORD_CHARACTERS_MIN};
 use crate::profile::Profile;
 use crate::refusals;
 use crate::service::Service;
-use crate::words;
 use axum::extract::{Path, State};
 use domain::{Id, Time};
 use http::StatusCode;
@@ -32,8 +31,6 @@ pub fn router() -> OpenApiRouter<Arc<Service>> {
         .routes(routes!(show))
         .routes(routes!(verify_mail))
         .routes(routes!(ask_mail))
-        .routes(routes!(ask_phone))
-        .routes(routes!(verify_phone))
 }
 
 /// Somebody who wants to be a holder.
@@ -76,13 +73,6 @@ impl Code {
     pub fn code(&self) -> &str {
         self.code.trim()
     }
-}
-
-/// A telephone number that is to answer.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Phone {
-    phone: String,
 }
 
 /// Join.
@@ -269,47 +259,6 @@ async fn ask_mail(
         .await
 }
 
-/// Have a code sent to a telephone.
-#[utoipa::path(post, path = "/v1/holders/{holder}/phone-verification", tag = "holders", request_body = Phone,
-    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
-    responses((status = 202, description = "As asked.")))]
-async fn ask_phone(
-    State(service): State<Arc<Service>>,
-    caller: Holder,
-    Path(holder): Path<String>,
-    Asked { body, repeat }: Asked<Phone>,
-) -> Result<Reply, Problem> {
-    let id = parse_id(&holder)?;
-    caller.check(id)?;
-    let address = Address::phone(&body.phone)?;
-    service
-        .once(repeat.by(&service, caller.actor()), async {
-            let phone = service.keep_contact(id, &address)?;
-            service.send_code(Purpose::VerifyPhone, id, phone, &address).await?;
-            Ok(Reply::last(StatusCode::ACCEPTED, Value::Null))
-        })
-        .await
-}
-
-/// Show the code that came by telephone.
-#[utoipa::path(post, path = "/v1/holders/{holder}/phone-verification/confirm", tag = "holders", request_body = Code,
-    params(("holder" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
-    responses((status = 204, description = "As asked.")))]
-async fn verify_phone(
-    State(service): State<Arc<Service>>,
-    caller: Holder,
-    Path(holder): Path<String>,
-    Asked { body, repeat }: Asked<Code>,
-) -> Result<StatusCode, Problem> {
-    let id = parse_id(&holder)?;
-    caller.check(id)?;
-    let request = repeat.by(&service, caller.actor());
-    let phone = service.use_code(Purpose::VerifyPhone, id.0, id.0, body.code(), Id(request.key))?;
-    let command = Command::Holder(holder::Command::VerifyPhone { holder: id, phone });
-    service.submit(caller.actor(), Some(request), command).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
 /// The holder's id in a path; one that is none is nobody's.
 pub fn parse_id(text: &str) -> Result<HolderId, Problem> {
     text.parse().map_err(|_| Problem::not_found().with("noun", "holder"))
@@ -322,18 +271,6 @@ impl Service {
         self.outside.chance.fill(&mut salt);
         let password = self.passwords.hash(password, salt).await.map_err(|_| Problem::busy())?;
         Ok(Credential { holder, password })
-    }
-
-    /// Sends a code to an address of `holder`.
-    pub async fn send_code(
-        &self,
-        purpose: Purpose,
-        holder: HolderId,
-        contact: ContactId,
-        address: &Address,
-    ) -> Result<(), Problem> {
-        let code = self.make_code(purpose, holder.0, holder, contact)?;
-        self.send_letter(self.id(), holder, address, words::code(code.expose()), CODE_MS).await
     }
 
     /// A mail address answered: it logs its holder in from now on, and the one before does no more.

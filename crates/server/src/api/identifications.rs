@@ -29,6 +29,7 @@ pub fn router() -> OpenApiRouter<Arc<Service>> {
 #[serde(deny_unknown_fields)]
 pub struct Begin {
     method: String,
+    challenge_id: Option<String>,
 }
 
 /// An identification.
@@ -60,7 +61,11 @@ async fn begin(
     caller.check(parse_id(&holder)?)?;
     let unknown = || Problem::malformed("signing_certificate, chip_and_face, picture_and_face or registered_letter.");
     let method = method_of(&body.method).ok_or_else(|| unknown().with("member", "method"))?;
-    let request = repeat.by(&service, caller.actor());
+    // Whoever is found here gives the proofs from now on: on a device that is not the holder's, what is there already says so
+    // first. Without a wallet there is nothing to take over.
+    let needs_proof = service.is_new_device(&caller)? && service.holder(caller.id).await?.wallet.is_some();
+    let proof = service.proof_of(&caller, &repeat, body.challenge_id.as_deref(), needs_proof)?;
+    let request = if proof.is_some() { repeat.proven() } else { repeat }.by(&service, caller.actor());
     let fresh = Identification {
         key: Id(request.key),
         body: Id(request.body),

@@ -20,6 +20,7 @@ mod races;
 mod scene;
 mod sends;
 mod takeover;
+mod thieves;
 mod till;
 mod tokens;
 mod top_ups;

@@ -139,6 +139,11 @@ fn joining(number: u64) -> Vec<Command> {
     vec![
         Command::Holder(holder::Command::Open { holder, mail, mail_domain: None, profile: Sealed::default() }),
         Command::Holder(holder::Command::VerifyMail { holder, mail }),
+        Command::Holder(holder::Command::ChangeContact {
+            holder,
+            to: holder::Contact::Phone(phone),
+            proof: Some(::wallet::Proof::SecondFactor),
+        }),
         Command::Holder(holder::Command::VerifyPhone { holder, phone }),
         Command::Wallet(::wallet::wallet::Command::Open { wallet, holder, origin: None }),
         Command::Bonus(bonus::Command::Give {

@@ -92,6 +92,8 @@ fn open_everything(story: &mut Story) {
         run(Command::Holder(holders::Command::Open { holder, mail, mail_domain, profile }));
         run(Command::Holder(holders::Command::VerifyMail { holder, mail }));
         run(Command::Wallet(crate::wallet::Command::Open { wallet, holder, origin: Some(origin) }));
+        let (to, proof) = (Contact::Phone(phone), Some(crate::Proof::SecondFactor));
+        run(Command::Holder(holders::Command::ChangeContact { holder, to, proof }));
         run(Command::Holder(holders::Command::VerifyPhone { holder, phone }));
         if number < 5 {
             let (person, method) = (PersonId(Id::from_number(0x0c00 + number)), IdentificationMethod::ChipAndFace);

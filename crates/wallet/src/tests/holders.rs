@@ -27,6 +27,11 @@ fn verify_phone(number: u128, phone: u128) -> Command {
     Command::VerifyPhone { holder: holder(number), phone: contact(phone) }
 }
 
+fn want_phone(number: u128, phone: u128) -> Command {
+    let (to, proof) = (Contact::Phone(contact(phone)), Some(Proof::SecondFactor));
+    Command::ChangeContact { holder: holder(number), to, proof }
+}
+
 fn identify(number: u128, person: u128) -> Command {
     let person = PersonId(Id::from_number(person));
     Command::Identify { holder: holder(number), person, method: METHOD, profile: None }
@@ -76,7 +81,7 @@ fn a_tier_rises_with_what_is_proven_and_the_wallet_follows() {
     assert_eq!(ask(&mut world, open(1, 11)), Ok(Tier::Email));
     assert_eq!(ask(&mut world, open(1, 12)), taken(Noun::Holder));
     let not_verified = "mail address not verified";
-    assert_eq!(ask(&mut world, verify_phone(1, 21)), status(Noun::Holder, not_verified));
+    assert_eq!(ask(&mut world, want_phone(1, 21)), status(Noun::Holder, not_verified));
     assert_eq!(ask(&mut world, identify(1, 31)), status(Noun::Holder, not_verified));
     assert_eq!(world.run(&open_wallet(1)).map(|_| Tier::Email), status(Noun::Holder, not_verified));
     assert_eq!(ask(&mut world, verify_mail(1, 99)), unknown(Noun::Contact));
@@ -84,6 +89,10 @@ fn a_tier_rises_with_what_is_proven_and_the_wallet_follows() {
     world.done(&open_wallet(1));
     assert_eq!(world.run(&open_wallet(1)).map(|_| Tier::Email), taken(Noun::Wallet));
     assert_eq!(ask(&mut world, identify(1, 31)), Ok(Tier::Identified));
+    let without = Command::ChangeContact { holder: holder(1), to: Contact::Phone(contact(21)), proof: None };
+    assert_eq!(ask(&mut world, without), Err(Refusal::StepUpRequired { proof: Proof::SecondFactor }));
+    assert_eq!(ask(&mut world, verify_phone(1, 21)), unknown(Noun::Contact), "the first one takes a proof, too");
+    assert_eq!(ask(&mut world, want_phone(1, 21)), Ok(Tier::Identified));
     assert_eq!(ask(&mut world, verify_phone(1, 21)), Ok(Tier::Identified));
     let wallet = world.wallet(wallet(1));
     assert_eq!((wallet.tier, wallet.person), (Tier::Identified, Some(PersonId(Id::from_number(31)))));
@@ -103,17 +112,24 @@ fn an_address_belongs_to_whoever_proves_it_first() {
     assert_eq!(ask(&mut world, verify_mail(2, 11)), Ok(Tier::Email));
     assert_eq!(ask(&mut world, verify_mail(1, 11)), taken(Noun::Contact));
     assert_eq!(ask(&mut world, open(3, 11)), taken(Noun::Contact));
-    assert_eq!(ask(&mut world, verify_phone(2, 21)), Ok(Tier::Phone));
     assert_eq!(ask(&mut world, open(3, 13)), Ok(Tier::Email));
     assert_eq!(ask(&mut world, verify_mail(3, 13)), Ok(Tier::Email));
+    for number in [2, 3] {
+        assert_eq!(ask(&mut world, want_phone(number, 21)), Ok(Tier::Email));
+    }
+    assert_eq!(ask(&mut world, verify_phone(2, 21)), Ok(Tier::Phone));
     assert_eq!(ask(&mut world, verify_phone(3, 21)), taken(Noun::Contact));
+    assert_eq!(ask(&mut world, want_phone(3, 21)), taken(Noun::Contact));
     assert_eq!(ask(&mut world, verify_phone(9, 21)), unknown(Noun::Holder));
 }
 
 #[test]
 fn a_new_address_takes_a_proof_and_frees_the_old_one() {
     let mut world = World::new();
-    for command in [open(1, 11), verify_mail(1, 11), verify_phone(1, 21), open(2, 12), verify_mail(2, 12)] {
+    for command in [open(1, 11), verify_mail(1, 11), want_phone(1, 21), verify_phone(1, 21)] {
+        assert!(ask(&mut world, command).is_ok());
+    }
+    for command in [open(2, 12), verify_mail(2, 12)] {
         assert!(ask(&mut world, command).is_ok());
     }
     let change = |to, proof| Command::ChangeContact { holder: holder(1), to, proof };
@@ -132,6 +148,7 @@ fn a_new_address_takes_a_proof_and_frees_the_old_one() {
     assert_eq!(ask(&mut world, change(phone, proof)), Ok(Tier::Phone));
     assert_eq!(ask(&mut world, verify_phone(1, 22)), Ok(Tier::Phone));
     // Both old ones are free for others.
+    assert_eq!(ask(&mut world, want_phone(2, 21)), Ok(Tier::Email));
     assert_eq!(ask(&mut world, verify_phone(2, 21)), Ok(Tier::Phone));
     assert_eq!(ask(&mut world, open(3, 11)), Ok(Tier::Email));
     assert_eq!(ask(&mut world, verify_mail(3, 11)), Ok(Tier::Email));

@@ -45,8 +45,7 @@ impl Oracle {
             }
             holder::Command::VerifyPhone { phone, .. } => {
                 let wanted = known.wanted.is_some_and(|wanted| wanted.id() == *phone);
-                let other = known.phone.is_some_and(|former| former != *phone);
-                reasons.add(!wanted && other, Why::Unknown(Noun::Contact));
+                reasons.add(!wanted && known.phone != Some(*phone), Why::Unknown(Noun::Contact));
                 reasons.add(self.is_taken(*phone, id), Why::IdTaken(Noun::Contact));
                 reasons.add(!known.mail_verified, Why::Status(Noun::Holder));
             }

@@ -187,8 +187,12 @@ impl Things {
             ("post", "/v1/holders/{holder}/contact-changes") => {
                 json!({ "email": "new@example.jp", "challenge_id": id("challenge") })
             }
-            ("post", "/v1/holders/{holder}/identifications") => json!({ "method": "registered_letter" }),
-            ("post", "/v1/holders/{holder}/phone-verification") => json!({ "phone": "09012345678" }),
+            ("post", "/v1/holders/{holder}/identifications") => {
+                json!({ "method": "registered_letter", "challenge_id": id("challenge") })
+            }
+            ("post", "/v1/holders/{holder}/phone-verification") => {
+                json!({ "phone": "09012345678", "challenge_id": id("challenge") })
+            }
             ("post", path) if path.ends_with("/confirm") || path.ends_with("/email-verification") => {
                 json!({ "code": "12345678" })
             }

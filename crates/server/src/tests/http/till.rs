@@ -137,18 +137,25 @@ impl World {
 
     /// Asks for something that takes a proof: gives it, and asks again.
     pub async fn post_proven(&self, person: &Person, path: &str, body: &Value) -> Answer {
+        self.prove(&person.name, &person.token, path, body).await
+    }
+
+    /// The same by somebody who reads their mail.
+    pub async fn prove(&self, name: &str, token: &str, path: &str, body: &Value) -> Answer {
         let key = self.key();
-        let refused = self.post_with(path, Some(&person.token), &key, body).await;
+        let refused = self.post_with(path, Some(token), &key, body).await;
         assert_eq!(refused.problem(), (403, "step-up-required"), "{}", refused.text);
         let challenge = refused.text("challenge_id");
         let answers = format!("/v1/challenges/{challenge}");
-        self.post(&answers, Some(&person.token), json!({})).await;
-        let code = self.inbox.code(&super::world::mail(&person.name));
-        let answered = self.post(&answers, Some(&person.token), json!({ "code": code })).await;
-        assert_eq!(answered.body["status"], "approved", "{}", answered.text);
+        let begun = self.post(&answers, Some(token), json!({})).await;
+        if begun.body["status"] == "pending" {
+            let code = self.inbox.code(&super::world::mail(name));
+            let answered = self.post(&answers, Some(token), json!({ "code": code })).await;
+            assert_eq!(answered.body["status"], "approved", "{}", answered.text);
+        }
         let mut body = body.clone();
         body["challenge_id"] = challenge.into();
-        self.post_with(path, Some(&person.token), &key, &body).await
+        self.post_with(path, Some(token), &key, &body).await
     }
 
     /// What is in the wallet, by the list's newest line.

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use domain::Id;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
@@ -155,10 +156,15 @@ impl World {
 
     /// The same from somewhere: 192.0.2.`place`.
     pub async fn post_from(&self, place: u8, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        self.post_at([192, 0, 2, place].into(), path, token, body).await
+    }
+
+    /// The same from a source address.
+    pub async fn post_at(&self, source: IpAddr, path: &str, token: Option<&str>, body: &Value) -> Answer {
         let mut request = Request::post(format!("{ORIGIN}{path}"))
             .header("content-type", "application/json")
             .header("idempotency-key", self.key())
-            .extension(web::Source([192, 0, 2, place].into()));
+            .extension(web::Source(source));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
