@@ -4,6 +4,12 @@
 //! wrong, used, too late or never was answers the same. A code says that an address is read, never who somebody is.
 //! Codes that are sent and codes that are wrong are counted for holder and address, whatever they were asked for: whoever
 //! opens one challenge after another has no more tries than whoever opens one.
+//!
+//! A lost password is another matter: whoever asks is a stranger, and must not use up what its holder needs. So there is one
+//! code an hour for an address, whoever asked, and it opens every recovery of that address; wrong ones are counted for the
+//! recovery alone, and recoveries for the address and the network they are asked from. That many more tries take a longer
+//! code: twelve digits. A network has a hundred tries a day at an address; ten thousand of them, on one address and never
+//! tired, find one code in about two thousand seven hundred years.
 
 use crate::doors::Door;
 use crate::refusals;
@@ -16,8 +22,13 @@ use web::{Problem, Secret, chance};
 
 /// Digits of a code.
 pub const CODE_DIGITS: u32 = 8;
+/// Digits of a code for a lost password.
+pub const RECOVERY_CODE_DIGITS: u32 = 12;
 /// How long a code is good, in milliseconds.
 pub const CODE_MS: i64 = 10 * 60 * 1_000;
+/// How long a code for a lost password is good, in milliseconds: until then there is no other (NIST SP 800-63B-4, section
+/// 4.2.1.2, allows a day by mail).
+pub const RECOVERY_CODE_MS: i64 = HOUR_MS;
 /// Wrong tries after which a code is worth nothing.
 pub const CODE_TRIES_MAX: u32 = 5;
 /// Codes for one purpose that are sent to one holder, or to one address whoever gave it.
@@ -32,15 +43,17 @@ pub const WRONG: [Bound; 2] = [
     Bound { name: "wrong codes a day", count_max: 30, window_ms: DAY_MS },
 ];
 
+/// Wrong codes of one recovery.
+const WRONG_OF_RECOVERY: [Bound; 1] =
+    [Bound { name: "wrong codes of a recovery", count_max: CODE_TRIES_MAX, window_ms: DAY_MS }];
+
 /// What a code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
     /// A mail address is the holder's.
     VerifyMail,
-    /// A telephone number is the holder's.
-    VerifyPhone,
-    /// The address that is wanted instead is the holder's.
+    /// The address or number that is wanted is the holder's.
     ChangeContact,
     /// A lost password.
     Recover,
@@ -48,6 +61,32 @@ pub enum Purpose {
     Prove,
     /// Logging in while somebody tries passwords.
     LogIn,
+}
+
+impl Purpose {
+    /// How many digits, and how long it is good, in milliseconds.
+    const fn form(self) -> (u32, i64) {
+        match self {
+            Self::VerifyMail | Self::ChangeContact | Self::Prove | Self::LogIn => (CODE_DIGITS, CODE_MS),
+            Self::Recover => (RECOVERY_CODE_DIGITS, RECOVERY_CODE_MS),
+        }
+    }
+
+    /// How many may be wrong.
+    const fn wrong(self) -> &'static [Bound] {
+        match self {
+            Self::VerifyMail | Self::ChangeContact | Self::Prove | Self::LogIn => &WRONG,
+            Self::Recover => &WRONG_OF_RECOVERY,
+        }
+    }
+
+    /// Whether the code is everybody's who asks about its address: no wrong try wears it out for the others.
+    const fn is_shared(self) -> bool {
+        match self {
+            Self::VerifyMail | Self::ChangeContact | Self::Prove | Self::LogIn => false,
+            Self::Recover => true,
+        }
+    }
 }
 
 /// A code that was sent.
@@ -78,6 +117,13 @@ impl Door for Code {
     }
 }
 
+impl Code {
+    /// Whether it may still be used at `now`.
+    fn is_open(&self, now: Time) -> bool {
+        self.used_by.is_none() && now < self.expires && self.tries_left > 0
+    }
+}
+
 impl Service {
     fn code_id(&self, purpose: Purpose, subject: Id) -> Id {
         self.keys.secret(&format!("code: {purpose:?}"), &subject.to_string())
@@ -87,7 +133,8 @@ impl Service {
         self.keys.secret(&format!("code {id}"), code)
     }
 
-    /// Makes a code about `subject` that is to be sent to `contact` of `holder`. It takes the place of the one before.
+    /// Makes a code about `subject` that is to be sent to `contact` of `holder`. It takes the place of the one before; but of
+    /// a shared one that is good still there is no other, and the problem says so.
     pub fn make_code(
         &self,
         purpose: Purpose,
@@ -96,14 +143,18 @@ impl Service {
         contact: ContactId,
     ) -> Result<Secret<String>, Problem> {
         let (id, now) = (self.code_id(purpose, subject), self.now());
-        let code = chance::code(self.outside.chance.as_ref(), CODE_DIGITS);
+        let (digits, lasts_ms) = purpose.form();
+        let code = chance::code(self.outside.chance.as_ref(), digits);
         self.doors.change(|doors| {
+            if purpose.is_shared() && doors.get::<Code>(id)?.is_some_and(|kept| kept.is_open(now)) {
+                return Err(too_many_codes());
+            }
             let tallies = Tallies { doors, keys: &self.keys, now };
             let what = format!("{purpose:?}");
             let mut wait_ms = None;
             for about in [holder.0, contact.0] {
                 wait_ms = wait_ms.max(tallies.wait_ms(&SENT, &what, about)?);
-                wait_ms = wait_ms.max(tallies.wait_ms(&WRONG, &what, about)?);
+                wait_ms = wait_ms.max(tallies.wait_ms(purpose.wrong(), &what, about)?);
             }
             if let Some(wait_ms) = wait_ms {
                 return Err(too_many_codes().retry_after((wait_ms + 999) / 1_000));
@@ -114,7 +165,7 @@ impl Service {
                 id,
                 hash: self.code_hash(id, code.expose()),
                 contact,
-                expires: now.plus_milliseconds(CODE_MS),
+                expires: now.plus_milliseconds(lasts_ms),
                 tries_left: CODE_TRIES_MAX,
                 used_by: None,
             })?;
@@ -123,8 +174,8 @@ impl Service {
         Ok(code)
     }
 
-    /// The address that `code` was sent to, if it is the right one; `request` may use it again, nobody else. `whose` is the
-    /// holder, or where nobody may learn whether there is one, the address.
+    /// The address that `code` was sent to, if it is the right one; `request` may use it again, nobody else. `whose` is whose
+    /// tries are counted: the holder's, or a recovery's.
     pub fn use_code(
         &self,
         purpose: Purpose,
@@ -142,28 +193,29 @@ impl Service {
             if let Some(kept) = kept.as_ref().filter(|kept| kept.used_by == Some(request) && kept.hash == hash) {
                 return Ok::<_, Problem>(Some(kept.contact));
             }
-            let mut is_tried_out = tallies.wait_ms(&WRONG, &what, whose)?.is_some();
-            if let Some(kept) = &kept {
-                is_tried_out |= tallies.wait_ms(&WRONG, &what, kept.contact.0)?.is_some();
+            // Whose tries these are; of a code that is its holder's alone, the address's as well.
+            let address = kept.as_ref().map(|kept| kept.contact.0).filter(|_| !purpose.is_shared());
+            let counted = || std::iter::once(whose).chain(address.filter(|address| *address != whose));
+            let mut is_tried_out = false;
+            for about in counted() {
+                is_tried_out |= tallies.wait_ms(purpose.wrong(), &what, about)?.is_some();
             }
-            let is_open = |kept: &Code| kept.used_by.is_none() && now < kept.expires && kept.tries_left > 0;
-            let open = kept.filter(is_open).filter(|_| !is_tried_out);
-            if let Some(mut kept) = open {
+            let open = kept.filter(|kept| kept.is_open(now) && !is_tried_out);
+            if let Some(mut kept) = open.filter(|kept| kept.hash == hash || !purpose.is_shared()) {
                 let is_right = kept.hash == hash;
                 if is_right {
                     kept.used_by = Some(request);
                 } else {
                     kept.tries_left -= 1;
-                    tallies.count(&WRONG, &what, whose)?;
-                    if kept.contact.0 != whose {
-                        tallies.count(&WRONG, &what, kept.contact.0)?;
+                    for about in counted() {
+                        tallies.count(purpose.wrong(), &what, about)?;
                     }
                 }
                 doors.put(&kept)?;
                 return Ok(Some(kept.contact).filter(|_| is_right));
             }
             // As much is written where there is no code: how long it takes must not tell.
-            tallies.count(&WRONG, &what, whose)?;
+            tallies.count(purpose.wrong(), &what, whose)?;
             Ok(None)
         })?;
         used.ok_or_else(code_refused)
@@ -178,7 +230,7 @@ pub fn code_refused() -> Problem {
         "The code is not the right one, or no longer.",
         "コードが正しくないか、期限切れです。",
     )
-    .detail("Ask for a new one after five wrong tries or ten minutes; after ten wrong ones wait an hour.")
+    .detail("After five wrong tries or when its time is over, ask again; after ten wrong ones wait an hour.")
 }
 
 fn too_many_codes() -> Problem {

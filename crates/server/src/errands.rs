@@ -6,7 +6,8 @@
 
 use crate::accounts::Login;
 use crate::api::Recovery;
-use crate::codes::{CODE_MS, Purpose};
+use crate::codes::{CODE_MS, Purpose, RECOVERY_CODE_MS};
+use crate::contacts::Contact;
 use crate::doors::Door;
 use crate::letters::{LETTER_MS, Text};
 use crate::service::Service;
@@ -102,7 +103,7 @@ impl Service {
             };
             let is_over = match written {
                 Ok(()) => true,
-                // Whoever asked too often was answered like everyone, and is not written to.
+                // Whoever asked too often, or has a code, was answered like everyone, and is not written to.
                 Err(problem) if problem.name() == "too-many-codes" => true,
                 Err(problem) => {
                     // One that cannot be run holds up no other.
@@ -135,7 +136,13 @@ impl Service {
     fn write_code(&self, errand: &Errand) -> Result<(), Problem> {
         let Some(Wanted { purpose, subject, holder, mail }) = self.code_wanted(errand.what)? else { return Ok(()) };
         let code = self.make_code(purpose, subject, holder, mail)?;
-        self.write_to(errand.key, holder, mail, words::code(code.expose()), CODE_MS)
+        let (text, lasts_ms) = match errand.what {
+            What::Recover { .. } => (words::recovery_code(code.expose()), RECOVERY_CODE_MS),
+            What::VerifyMail { .. } | What::LogIn { .. } | What::JoinedAlready { .. } => {
+                (words::code(code.expose()), CODE_MS)
+            }
+        };
+        self.write_to(errand.key, holder, mail, text, lasts_ms)
     }
 
     /// Whom a code is for, if there is anybody.
@@ -152,7 +159,7 @@ impl Service {
                 let kept = self.doors.get::<Recovery>(recovery)?;
                 kept.and_then(|kept| kept.addressee()).map(|(holder, mail)| Wanted {
                     purpose: Purpose::Recover,
-                    subject: recovery,
+                    subject: Contact::key(holder, mail),
                     holder,
                     mail,
                 })

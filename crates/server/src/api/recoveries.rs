@@ -1,5 +1,6 @@
 //! Recovering a lost password: with a code to the address that logs in and to no other, and, for whoever was identified, the
-//! vendor's second look as well. Nobody learns here whether an address logs anybody in.
+//! vendor's second look as well. Nobody learns here whether an address logs anybody in, and no stranger's noise keeps its
+//! holder out: see `codes.rs`.
 //!
 //! Every session ends with it, and the address is told.
 
@@ -7,7 +8,7 @@ use crate::accounts::{Credential, Login};
 use crate::api::holders::check_password;
 use crate::asked::{Asked, Reply};
 use crate::codes::{Purpose, code_refused};
-use crate::contacts::Address;
+use crate::contacts::{Address, Contact};
 use crate::doors::Door;
 use crate::entrance::{ANYONE, From};
 use crate::errands::What;
@@ -16,12 +17,14 @@ use crate::letters::LETTER_MS;
 use crate::proofs::{CHALLENGE_MS, Challenge, Way};
 use crate::refusals;
 use crate::service::Service;
+use crate::tallies::{Bound, DAY_MS, Tallies};
 use crate::words;
 use axum::extract::{Path, State};
 use domain::{Id, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -31,6 +34,8 @@ use web::{Problem, Secret};
 
 /// How long a recovery may take, in milliseconds.
 const RECOVERY_MS: i64 = 60 * 60 * 1_000;
+/// Recoveries of one address that are asked for from one network (/24 or /64); from elsewhere they may be still.
+const ASKED: [Bound; 1] = [Bound { name: "recoveries asked a day", count_max: 20, window_ms: DAY_MS }];
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
@@ -101,6 +106,7 @@ async fn ask(
     let request = repeat.by(&service, ANYONE);
     service
         .once(request, async {
+            service.count_recovery(mail, source)?;
             let holder = service.doors.get::<Login>(mail.0)?.map(|login| login.holder);
             let ends = service.now().plus_milliseconds(RECOVERY_MS);
             let recovery = Recovery { key: service.id(), holder, mail, ends, done: false };
@@ -129,23 +135,46 @@ async fn confirm(
     service.count_entrance(source)?;
     check_password(&body.password)?;
     // The password stays out of what is kept of the request.
-    let request = repeat.over(body.code.trim().as_bytes().to_vec()).by(&service, ANYONE);
-    service.once(request, service.confirm_recovery(&id, body)).await
+    let code: String = body.code.split_whitespace().collect();
+    let request = repeat.over(code.clone().into_bytes()).by(&service, ANYONE);
+    service.once(request, service.confirm_recovery(&id, &code, body.password)).await
 }
 
 impl Service {
-    async fn confirm_recovery(&self, id: &str, body: Confirm) -> Result<Reply, Problem> {
+    /// Counts a recovery of `mail` that is asked for from `source`, whether or not it logs anybody in.
+    fn count_recovery(&self, mail: ContactId, source: IpAddr) -> Result<(), Problem> {
+        let network = format!("{:016x}", self.keys.networks(source).0.0);
+        let wait_ms = self.doors.change(|doors| {
+            let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
+            let wait_ms = tallies.wait_ms(&ASKED, &network, mail.0)?;
+            if wait_ms.is_none() {
+                tallies.count(&ASKED, &network, mail.0)?;
+            }
+            Ok::<_, Problem>(wait_ms)
+        })?;
+        let Some(wait_ms) = wait_ms else { return Ok(()) };
+        let too_many = refusals::new(
+            429,
+            "too-many-recoveries",
+            "Too many recoveries of this address were asked for from here.",
+            "この回線からのパスワード再設定の申込みが上限に達しました。",
+        );
+        Err(too_many.detail("The last code that came is good for an hour.").retry_after((wait_ms + 999) / 1_000))
+    }
+
+    async fn confirm_recovery(&self, id: &str, code: &str, password: Secret<String>) -> Result<Reply, Problem> {
         let digits = id.strip_prefix("rcv_").and_then(|digits| u128::from_str_radix(digits, 16).ok());
         let recovery = digits.map(|digits| self.doors.get::<Recovery>(Id::from_number(digits))).transpose()?.flatten();
         let recovery = recovery.filter(|recovery| self.now() < recovery.ends && !recovery.done);
         let recovery = recovery.ok_or_else(code_refused)?;
         // Asked for everyone, after the same work: nobody's recovery has no code.
-        self.use_code(Purpose::Recover, recovery.key, recovery.mail.0, body.code.trim(), recovery.key)?;
+        let subject = recovery.holder.map_or(recovery.mail.0, |holder| Contact::key(holder, recovery.mail));
+        self.use_code(Purpose::Recover, subject, recovery.key, code, recovery.key)?;
         let holder = recovery.holder.ok_or_else(code_refused)?;
         if let Some(answer) = self.second_look(&recovery, holder).await? {
             return Ok(answer);
         }
-        let credential = self.new_credential(holder, body.password).await?;
+        let credential = self.new_credential(holder, password).await?;
         let set: Result<(), Problem> = self.doors.change(|doors| {
             let still = doors.get::<Login>(recovery.mail.0)?.filter(|login| login.holder == holder);
             still.ok_or_else(code_refused)?;

@@ -110,10 +110,11 @@ impl Inbox {
         to_them.map(|message| message["text"].as_str().expect("a text").to_owned()).collect()
     }
 
-    /// The last code of eight digits that was delivered to `to`.
+    /// The last code, of eight digits or of twelve, that was delivered to `to`.
     pub fn code(&self, to: &str) -> String {
         let texts = self.texts(to).join(" ");
-        let mut codes = texts.split(|character: char| !character.is_ascii_digit()).filter(|digits| digits.len() == 8);
+        let mut codes =
+            texts.split(|character: char| !character.is_ascii_digit()).filter(|digits| matches!(digits.len(), 8 | 12));
         codes.next_back().unwrap_or_else(|| panic!("no code came to {to}: {texts}")).to_owned()
     }
 }
