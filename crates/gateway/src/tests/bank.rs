@@ -49,6 +49,8 @@ pub struct Books {
     pub forgets: bool,
     /// The day file that it hands out.
     pub day_file: Option<Vec<u8>>,
+    /// It takes no request files.
+    pub refuses_files: bool,
     /// The request files that it was given.
     pub collections: Vec<Vec<u8>>,
 }
@@ -72,6 +74,7 @@ impl Bank {
             cut_off_passed: false,
             forgets: false,
             day_file: None,
+            refuses_files: false,
             collections: Vec::new(),
         };
         Self { books: Arc::new(Mutex::new(books)), gate: Arc::default() }
@@ -164,6 +167,10 @@ async fn day_file(State(bank): State<Bank>, Path(_): Path<String>) -> Response {
 }
 
 async fn collection(State(bank): State<Bank>, body: bytes::Bytes) -> StatusCode {
-    bank.books().collections.push(body.to_vec());
+    let mut books = bank.books();
+    if books.refuses_files {
+        return StatusCode::SERVICE_UNAVAILABLE;
+    }
+    books.collections.push(body.to_vec());
     StatusCode::ACCEPTED
 }

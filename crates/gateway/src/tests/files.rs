@@ -254,3 +254,33 @@ async fn a_result_that_comes_after_the_weekend_is_waited_for() {
     world.work().await;
     assert_eq!(status(&world, "a").await, "settled");
 }
+
+#[tokio::test]
+async fn a_file_that_was_refused_is_made_again_after_a_restart() {
+    let mut world = World::with_files(true).await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    let over = world.link("kinchaku", "w2", "7654321", STRONG).await;
+    world.bank.books().refuses_files = true;
+    debit(&world, &mandate, "a", 7_000).await;
+    debit(&world, &over.to_string(), "b", 500).await;
+    world.pass(11 * HOUR_MS);
+    world.work().await;
+    assert_eq!((status(&world, "a").await, status(&world, "b").await), (json!("in_doubt"), json!("in_doubt")));
+    world.restart().await;
+    world.revoke(over, Why::NotMine).await;
+    debit(&world, &mandate, "late", 300).await;
+    world.bank.books().refuses_files = false;
+    world.work().await;
+    let file = world.bank.books().collections.first().cloned().expect("the day's file, made again");
+    let request = zengin_fmt::parse_account_transfer(&file).expect("a request file");
+    let amounts: Vec<u64> = request.details.iter().map(|detail| detail.amount).collect();
+    assert_eq!(amounts, [7_000], "neither what was revoked meanwhile nor what belongs to the next day");
+    world.restart().await;
+    world.work().await;
+    assert_eq!(world.bank.books().collections, [file.clone(), file.clone()], "the same references once more");
+    world.bank.books().day_file = Some(result_of(&file, &[0]));
+    world.pass(5 * HOUR_MS);
+    world.work().await;
+    assert_eq!((status(&world, "a").await, status(&world, "b").await), (json!("settled"), json!("declined")));
+    assert_eq!(status(&world, "late").await, "pending");
+}

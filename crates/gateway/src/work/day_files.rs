@@ -5,7 +5,9 @@
 //! Start reading at [`Desk::run_due`].
 
 use crate::connector::zengin::{self, Line, ResultLine};
+use crate::domain::bank::Function;
 use crate::domain::holidays::is_business_day;
+use crate::domain::mandate;
 use crate::domain::movement::{Command, Event, Kind, Movement, Next, Outcome, Source, Status};
 use crate::domain::open;
 use crate::domain::{self as rules, BankCode, Command as Asked, MovementId, Receipt};
@@ -120,11 +122,12 @@ impl Desk {
     }
 
     /// The debits that are not with the bank yet become the day's file. Each is taken first, so that it is durable that the
-    /// bank may know it; whose mandate is over by now is not asked for.
+    /// bank may know it; whose mandate is over by now is not asked for. After a restart nobody knows whether the bank has the
+    /// file already: it is made again, and what it has of it the bank knows by our references.
     async fn request(&self, gateway: &Gateway, bank: BankCode, files: &FileOptions, day: Day, cut_off: Time) -> usize {
         let mut lines = Vec::new();
         for movement in gateway.work().open(bank) {
-            match line(gateway, movement, cut_off).await {
+            match line(gateway, movement, day, cut_off).await {
                 Ok(line) => lines.extend(line),
                 Err(error) => {
                     tracing::warn!(?error, %bank, "a debit waits for the next file");
@@ -204,16 +207,31 @@ const fn minutes(minutes: u16) -> i64 {
     minutes as i64 * 60_000
 }
 
-/// The line of a debit that is to be in the file which is made at `cut_off`.
-async fn line(gateway: &Gateway, movement: MovementId, cut_off: Time) -> Result<Option<Line>, NotDone> {
-    let is_due = |row: &Movement| row.order.kind == Kind::Debit && row.asked == 0 && row.order.accepted < cut_off;
+/// The line of a debit that is to be in the file of `day`, which is made at `cut_off`.
+async fn line(gateway: &Gateway, movement: MovementId, day: Day, cut_off: Time) -> Result<Option<Line>, NotDone> {
+    let is_due = |row: &Movement| row.order.kind == Kind::Debit && row.order.accepted < cut_off;
     let Some(row) = gateway.movement(movement).await?.filter(is_due) else { return Ok(None) };
+    let was_in_it = row.sent.is_some_and(|sent| sent.day() == day) && row.status.is_open();
+    if row.asked > 0 && !(was_in_it && is_permitted(gateway, &row).await?) {
+        return Ok(None);
+    }
     let Some(account) = gateway.account(row.order.account).await? else { return Ok(None) };
     let Ok((number, name)) = gateway.unseal(row.order.account, &account.details) else { return Ok(None) };
+    let line = Line { movement, account: number, name, amount: row.order.amount };
+    if was_in_it {
+        return Ok(Some(line));
+    }
     let take = Asked::Movement(Command::Take { movement, by_file: true });
     let receipt = gateway.submit(take, gateway.system(), None).await?;
     let is_sent = matches!(receipt, Receipt::Movement { next: Some(Next::Send), .. });
-    Ok(is_sent.then_some(Line { movement, account: number, name, amount: row.order.amount }))
+    Ok(is_sent.then_some(line))
+}
+
+/// Whether a debit that the bank may not have yet may still be sent to it.
+async fn is_permitted(gateway: &Gateway, row: &Movement) -> Result<bool, EngineError> {
+    let Some(mandate) = row.order.mandate else { return Ok(false) };
+    let is_active = gateway.mandate(mandate).await?.is_some_and(|mandate| mandate.status == mandate::Status::Active);
+    Ok(is_active && gateway.bank_row(row.order.bank).await?.stop(Function::Debit).is_none())
 }
 
 /// Tells the rules what the file says, and what it lacks.
