@@ -14,6 +14,7 @@ use crate::domain::movement::{self, Next, Outcome, Source};
 use crate::domain::open::{self, Thing};
 use crate::domain::{BankCode, Command, MovementId, Receipt, Row, mandate};
 use crate::gateway::{Gateway, NotDone};
+use crate::pages::restore;
 use day_files::Desk;
 pub use day_files::Reconciliation;
 use domain::Time;
@@ -81,6 +82,10 @@ impl Work {
                     let due = match thing {
                         Thing::Movement(id) => gateway.movement(*id).await?.map(|row| row.due),
                         Thing::Mandate(id) => gateway.mandate(*id).await?.map(|row| row.deadline),
+                        Thing::Notice(id) => {
+                            restore(gateway, *id, gateway.outside().now()).await?;
+                            None
+                        }
                     };
                     if let Some(due) = due {
                         locked(lane).set(*thing, due);
@@ -127,6 +132,8 @@ impl Work {
                     let command = Command::Mandate(mandate::Command::Expire { mandate });
                     gateway.submit(command, gateway.system(), None).await.map(drop)
                 }
+                // Notices have a queue of their own.
+                Thing::Notice(_) => Ok(()),
                 Thing::Movement(_) if locked(lane).rests_until(gateway.outside().now()).is_some() => continue,
                 Thing::Movement(movement) => match self.file_due(gateway, bank, movement).await {
                     Ok(None) => self.ask(gateway, bank, movement).await.map(drop),
@@ -179,7 +186,7 @@ impl Work {
         let things = self.lane(bank).map(|lane| locked(lane).things()).unwrap_or_default();
         let movement = |thing| match thing {
             Thing::Movement(movement) => Some(movement),
-            Thing::Mandate(_) => None,
+            Thing::Mandate(_) | Thing::Notice(_) => None,
         };
         things.into_iter().filter_map(movement).collect()
     }

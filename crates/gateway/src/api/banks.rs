@@ -1,5 +1,6 @@
 //! Banks: `/gateway/v1/banks`, with their switches, visible to every operator; set by the gateway's own desk.
 
+use super::lists::{Listed, Page};
 use super::problem;
 use crate::bank_desk::CalendarBody;
 use crate::domain::bank::{Bank, Command, Function, Side, Stop};
@@ -16,6 +17,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use web::{Json, Problem};
 
+/// Banks on one page, at most: wallets want them all, and there are not more in the country.
+const PAGE_BANKS_MAX: usize = 2_000;
 /// Who changes a switch at the gateway's desk, as long as the desk is one token.
 const DESK: StaffId = StaffId(Id([0; 16]));
 
@@ -27,14 +30,22 @@ pub struct SwitchRequest {
     reason: String,
 }
 
-/// `GET /gateway/v1/banks`.
-pub async fn list(State(gateway): State<Gateway>, caller: Caller) -> Result<Response, Problem> {
+/// `GET /gateway/v1/banks?limit=&cursor=`, in the order of their codes.
+pub async fn list(State(gateway): State<Gateway>, caller: Caller, page: Page) -> Result<Response, Problem> {
     caller.check(Scope::Events)?;
+    let after: Option<BankCode> = page.parsed()?;
+    let mut banks: Vec<&BankOptions> = gateway.options().banks.iter().collect();
+    banks.sort_unstable_by_key(|bank| bank.code);
+    banks.retain(|bank| after.is_none_or(|after| bank.code > after));
+    let limit = page.limit(PAGE_BANKS_MAX);
+    let has_more = banks.len() > limit;
+    banks.truncate(limit);
     let mut data = Vec::new();
-    for bank in &gateway.options().banks {
+    for bank in &banks {
         data.push(body(&gateway, bank).await?);
     }
-    Ok(Json(json!({ "data": data })).into_response())
+    let next_cursor = banks.last().filter(|_| has_more).map(|bank| bank.code.to_string());
+    Ok(Json(Listed { data, next_cursor }).into_response())
 }
 
 /// `PUT /gateway/v1/banks/{code}/switches/{function}`, for the gateway's desk. In force with its commit, told to everybody.

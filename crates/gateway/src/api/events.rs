@@ -1,5 +1,6 @@
 //! Events: `/gateway/v1/events`, what an operator is told, in its own gapless sequence. The same ones are pushed, signed.
 
+use super::lists::Since;
 use super::problem;
 use crate::domain::mandate::{Change as MandateChange, RevokedBy};
 use crate::domain::movement::{Change, Claim};
@@ -7,40 +8,20 @@ use crate::domain::operator::{Told, What, told_key};
 use crate::domain::{Factor, OperatorId, Row};
 use crate::gateway::Gateway;
 use crate::oauth::{Caller, Scope};
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use engine::EngineError;
 use ledger::Yen;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use web::{Json, Problem};
-
-/// Events in one page, at most.
-pub const PAGE_EVENTS_MAX: u64 = 100;
-
-/// Where to begin, and how many.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PageQuery {
-    #[serde(default)]
-    after: u64,
-    limit: Option<u64>,
-}
+use web::Problem;
 
 /// `GET /gateway/v1/events?after=&limit=`.
-pub async fn list(
-    State(gateway): State<Gateway>,
-    caller: Caller,
-    query: Result<Query<PageQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, Problem> {
+pub async fn list(State(gateway): State<Gateway>, caller: Caller, since: Since) -> Result<Response, Problem> {
     caller.check(Scope::Events)?;
-    let Query(query) = query.map_err(|_| Problem::malformed("`after` and `limit` are whole numbers."))?;
-    let limit = query.limit.unwrap_or(PAGE_EVENTS_MAX).clamp(1, PAGE_EVENTS_MAX);
-    let told = told_after(&gateway, caller.operator, query.after, limit).await;
+    let told = told_after(&gateway, caller.operator, since.after, since.limit).await;
     let told = told.map_err(|error| problem::engine_error(&error))?;
-    let next = told.last().map_or(query.after, |told| told.n);
     let data: Vec<Value> = told.iter().map(event).collect();
-    Ok(Json(json!({ "data": data, "next": next })).into_response())
+    Ok(since.answer(told.last().map(|told| told.n), &data).into_response())
 }
 
 /// What `operator` was told after number `after`, at most `limit` things.
@@ -51,8 +32,6 @@ pub async fn told_after(
     limit: u64,
 ) -> Result<Vec<Told>, EngineError> {
     let mut told = Vec::new();
-    // Nobody is told 2^47 things: a larger number is a caller's invention.
-    let after = after.min(1 << 47);
     for n in after.saturating_add(1)..=after.saturating_add(limit) {
         match gateway.row(told_key(operator, n)).await?.as_deref() {
             Some(Row::Told(row)) => told.push(row.clone()),
@@ -82,7 +61,8 @@ pub fn event(told: &Told) -> Value {
         What::Disowned { bank, account_ref } => {
             json!({ "bank_code": bank.to_string(), "account_ref": account_ref.to_string() })
         }
-        What::Calendar { bank } => json!({ "bank_code": bank.to_string() }),
+        // No operator is told of the latter: its own event is `account.disowned`.
+        What::Calendar { bank } | What::NotMe { bank, .. } => json!({ "bank_code": bank.to_string() }),
         What::Incident(incident) => json!({
             "bank_code": incident.bank.to_string(),
             "incident": incident.id.to_string(),

@@ -1,28 +1,21 @@
 //! Mandates: `/gateway/v1/mandates`, what the operator's holders permitted. Made in a browser; read and ended here.
 
 use super::events::{by_name, told_after};
+use super::lists::{Listed, NUMBER_MAX, PAGE_MAX, Page};
 use super::problem;
 use crate::domain::mandate::{Change, Command, Mandate, RevokedBy, Why};
 use crate::domain::operator::What;
 use crate::domain::{Command as Asked, Factor, MandateId, Noun};
 use crate::gateway::Gateway;
 use crate::oauth::{Caller, Scope, actor};
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use web::{Json, Problem};
 
-/// Things that the operator was told which one page of the list looks through.
+/// Things that the operator was told which one page of the list looks through, at most.
 const PAGE_TOLD_MAX: u64 = 200;
-
-/// Where to go on.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct PageQuery {
-    #[serde(default)]
-    cursor: u64,
-}
 
 /// Why a mandate is ended.
 #[derive(Deserialize)]
@@ -45,26 +38,26 @@ pub enum Reason {
     AccountClosed,
 }
 
-/// `GET /gateway/v1/mandates?cursor=`: every mandate that ever became active, in that order. A page may be empty and not the
-/// last one: the last has no `next`.
-pub async fn list(
-    State(gateway): State<Gateway>,
-    caller: Caller,
-    query: Result<Query<PageQuery>, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, Problem> {
+/// `GET /gateway/v1/mandates?limit=&cursor=`: every mandate that ever became active, in that order. A page may be empty and not
+/// the last one: the last has no `next_cursor`.
+pub async fn list(State(gateway): State<Gateway>, caller: Caller, page: Page) -> Result<Response, Problem> {
     caller.check(Scope::Mandates)?;
-    let Query(query) = query.map_err(|_| Problem::malformed("`cursor` is what the page before had as `next`."))?;
-    let told = told_after(&gateway, caller.operator, query.cursor, PAGE_TOLD_MAX).await;
+    let after = page.parsed()?.unwrap_or(0_u64).min(NUMBER_MAX);
+    let told = told_after(&gateway, caller.operator, after, PAGE_TOLD_MAX).await;
     let told = told.map_err(|error| problem::engine_error(&error))?;
     let mut data = Vec::new();
+    let (mut looked_at, mut last) = (0, after);
     for told in &told {
+        if data.len() == page.limit(PAGE_MAX) {
+            break;
+        }
         if let What::Mandate { mandate, change: Change::Activated, .. } = &told.what {
             data.push(body(&gateway, *mandate, &own(&gateway, &caller, *mandate).await?).await?);
         }
+        (looked_at, last) = (looked_at + 1, told.n);
     }
-    let is_last = u64::try_from(told.len()).is_ok_and(|len| len < PAGE_TOLD_MAX);
-    let next = told.last().filter(|_| !is_last).map(|told| told.n);
-    Ok(Json(json!({ "data": data, "next": next })).into_response())
+    let is_last = looked_at == told.len() && u64::try_from(told.len()).is_ok_and(|len| len < PAGE_TOLD_MAX);
+    Ok(Json(Listed { data, next_cursor: (!is_last).then(|| last.to_string()) }).into_response())
 }
 
 /// `GET /gateway/v1/mandates/{id}`.

@@ -10,6 +10,7 @@ mod callbacks;
 mod credits;
 mod debits;
 mod events;
+pub mod lists;
 mod mandates;
 pub mod problem;
 

@@ -77,12 +77,26 @@ pub fn refused(refusal: &Refusal) -> Problem {
         Refusal::Full { .. } => {
             problem(503, "full", "Too much is open already.", "処理待ちが多すぎます。").retry_after(30)
         }
+        Refusal::TooManyOpen { noun, open, max } => problem(
+            429,
+            "too-many-open",
+            "You have as much open as you may at a time.",
+            "同時に処理できる件数を超えています。",
+        )
+        .with("noun", noun_name(*noun))
+        .with("open", *open)
+        .with("max", *max)
+        .retry_after(30),
     }
 }
 
 /// There is no such thing, or it is another operator's: nobody learns which.
 pub fn unknown(noun: Noun) -> Problem {
-    let name = match noun {
+    problem(404, "unknown", "There is no such thing here.", "見つかりません。").with("noun", noun_name(noun))
+}
+
+const fn noun_name(noun: Noun) -> &'static str {
+    match noun {
         Noun::Operator => "operator",
         Noun::Bank => "bank",
         Noun::Account => "account",
@@ -91,8 +105,7 @@ pub fn unknown(noun: Noun) -> Problem {
         Noun::Credit => "credit",
         Noun::Return => "return",
         Noun::Code => "code",
-    };
-    problem(404, "unknown", "There is no such thing here.", "見つかりません。").with("noun", name)
+    }
 }
 
 fn problem(status: u16, name: &'static str, title: &'static str, title_ja: &'static str) -> Problem {

@@ -2,13 +2,16 @@
 //!
 //! A case at one bank that the others did not hear of is how a method that was known for a year could work again.
 
+use super::links::Operator;
 use super::{Desk, listener};
+use crate::api::lists::Since;
 use crate::api::problem::{engine_error, refused};
+use crate::api::told_after;
 use crate::domain::bank::{self, Incident};
-use crate::domain::operator::{Told, What, told_key};
-use crate::domain::{Command, Factor, Reference, Row};
+use crate::domain::operator::{Told, What};
+use crate::domain::{Command, Factor, Reference};
 use crate::gateway::Gateway;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use domain::Time;
 use engine::{Request, Submission};
@@ -18,9 +21,6 @@ use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use web::{Json, Problem};
-
-/// Events in one answer, at most.
-const PAGE_MAX: u64 = 100;
 
 /// A confirmed fraud, as the bank reports it. No personal data belongs in it.
 #[derive(Debug, Serialize, Deserialize)]
@@ -84,41 +84,20 @@ fn time(text: &str) -> Result<Time, Problem> {
     Ok(timestamp.into())
 }
 
-/// From where on, and how many.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Page {
-    #[serde(default)]
-    after: u64,
-    limit: Option<u64>,
-}
-
-/// `GET /bank/v1/events?after=N&limit=M`: incidents and switches of all banks, numbered without gaps.
-pub(super) async fn list(
-    State(gateway): State<Gateway>,
-    desk: Desk,
-    Query(page): Query<Page>,
-) -> Result<Json<Value>, Problem> {
-    let listener = listener(&gateway, desk.bank);
-    let limit = page.limit.unwrap_or(PAGE_MAX).clamp(1, PAGE_MAX);
+/// `GET /bank/v1/events?after=N&limit=M`: incidents, switches and calendars of all banks, and which of its customers said "it
+/// was not me", numbered without gaps.
+pub(super) async fn list(State(gateway): State<Gateway>, desk: Desk, since: Since) -> Result<Json<Value>, Problem> {
+    let told = told_after(&gateway, listener(&gateway, desk.bank), since.after, since.limit).await;
+    let told = told.map_err(|error| engine_error(&error))?;
     let mut data = Vec::new();
-    // Nobody is told 2^47 things: a larger number is a caller's invention.
-    let after = page.after.min(1 << 47);
-    let mut next = after;
-    for n in after.saturating_add(1)..=after.saturating_add(limit) {
-        let row = gateway.row(told_key(listener, n)).await.map_err(|error| engine_error(&error))?;
-        let Some(told) = row.and_then(|row| if let Row::Told(told) = row.as_ref() { Some(told.clone()) } else { None })
-        else {
-            break;
-        };
-        next = n;
-        data.extend(body(&told));
+    for told in &told {
+        data.extend(body(&gateway, told).await?);
     }
-    Ok(Json(json!({ "data": data, "next": next })))
+    Ok(since.answer(told.last().map(|told| told.n), &data))
 }
 
 /// An event as banks see it; what concerns one operator's mandates is told to that operator alone.
-fn body(told: &Told) -> Option<Value> {
+async fn body(gateway: &Gateway, told: &Told) -> Result<Option<Value>, Problem> {
     let mut value = match &told.what {
         What::Switch { bank, function, is_stopped, reason } => json!({
             "bank_code": bank.to_string(),
@@ -137,10 +116,24 @@ fn body(told: &Told) -> Option<Value> {
             "amount": incident.amount.amount(),
             "note": incident.note,
         }),
-        What::Mandate { .. } | What::Movement { .. } | What::Disowned { .. } => return None,
+        What::NotMe { bank, account, mandate, operator } => {
+            let known = gateway.account(*account).await.map_err(|error| engine_error(&error))?;
+            let details = known.ok_or_else(Problem::internal)?.details;
+            json!({
+                "bank_code": bank.to_string(),
+                "account": {
+                    "branch": details.branch,
+                    "kind": details.kind.name(),
+                    "masked_number": details.masked,
+                },
+                "mandate_id": mandate.to_string(),
+                "operator": Operator::of(gateway, *operator),
+            })
+        }
+        What::Mandate { .. } | What::Movement { .. } | What::Disowned { .. } => return Ok(None),
     };
     value["n"] = told.n.into();
     value["type"] = told.what.name().into();
     value["at"] = told.at.to_string().into();
-    Some(value)
+    Ok(Some(value))
 }

@@ -1,6 +1,7 @@
 //! What a bank's customers are asked for, and what is stopped at the bank.
 
 use super::Desk;
+use crate::api::lists::Listed;
 use crate::api::problem::engine_error;
 use crate::domain::bank::{self, Bank, FACTOR_SETS_MAX, Function, REASON_BYTES_MAX, Side};
 use crate::domain::{Command, Factor, Factors};
@@ -47,7 +48,7 @@ pub(super) async fn set(
 
 /// A switch, as everybody whom it concerns sees it.
 #[derive(Serialize)]
-struct SwitchBody {
+pub(super) struct SwitchBody {
     function: &'static str,
     stopped: bool,
     stops: Vec<StopBody>,
@@ -69,10 +70,8 @@ struct ChangeBody {
     at: String,
 }
 
-#[derive(Serialize)]
-pub(super) struct Switches {
-    data: Vec<SwitchBody>,
-}
+/// All switches: as many as there are functions.
+type Switches = Listed<SwitchBody>;
 
 fn body(bank: &Bank, function: Function) -> SwitchBody {
     let stops = bank.stops.iter().filter(|stop| stop.function == function);
@@ -97,7 +96,8 @@ fn body(bank: &Bank, function: Function) -> SwitchBody {
 /// `GET /bank/v1/switches`.
 pub(super) async fn switches(State(gateway): State<Gateway>, desk: Desk) -> Result<Json<Switches>, Problem> {
     let bank = row(&gateway, desk).await?;
-    Ok(Json(Switches { data: Function::ALL.into_iter().map(|function| body(&bank, function)).collect() }))
+    let data = Function::ALL.into_iter().map(|function| body(&bank, function)).collect();
+    Ok(Json(Listed { data, next_cursor: None }))
 }
 
 /// What a switch is set to, and why.

@@ -1,11 +1,12 @@
 //! Links of an account: seen, ended and confirmed by its bank.
 
 use super::Desk;
+use crate::api::lists::Listed;
 use crate::api::problem::{engine_error, unknown};
 use crate::connector::AccountNumber;
 use crate::domain::account::AccountKind;
 use crate::domain::mandate::{self, Mandate, RevokedBy, Why};
-use crate::domain::{Command, Factor, MandateId, Noun};
+use crate::domain::{Command, Factor, MandateId, Noun, OperatorId};
 use crate::gateway::Gateway;
 use crate::pages::letter_code;
 use axum::extract::{Path, State};
@@ -35,9 +36,17 @@ pub(super) struct LinkBody {
 }
 
 #[derive(Serialize)]
-struct Operator {
+pub(super) struct Operator {
     name: String,
     name_en: String,
+}
+
+impl Operator {
+    /// What `operator` is called; none if it is no client any more.
+    pub(super) fn of(gateway: &Gateway, operator: OperatorId) -> Option<Self> {
+        let name = gateway.oauth().clients.of(operator)?.settings.name.clone();
+        Some(Self { name: name.ja, name_en: name.en })
+    }
 }
 
 #[derive(Serialize)]
@@ -54,20 +63,10 @@ struct GradeBody {
     contact_notified: bool,
 }
 
-#[derive(Serialize)]
-pub(super) struct Links {
-    data: Vec<LinkBody>,
-}
-
 fn body(gateway: &Gateway, id: MandateId, row: &Mandate) -> LinkBody {
-    let client = gateway.oauth().clients.all().into_iter().find(|client| client.operator == row.operator);
-    let operator = client.map(|client| {
-        let name = client.settings.name.clone();
-        Operator { name: name.ja, name_en: name.en }
-    });
     LinkBody {
         mandate_id: id.to_string(),
-        operator,
+        operator: Operator::of(gateway, row.operator),
         status: row.status.name(),
         requested_at: row.requested.to_string(),
         limits: LimitsBody { per_time: row.limits.per_time.amount(), per_month: row.limits.per_month.amount() },
@@ -86,7 +85,7 @@ pub(super) async fn search(
     State(gateway): State<Gateway>,
     desk: Desk,
     Json(asked): Json<Search>,
-) -> Result<Json<Links>, Problem> {
+) -> Result<Json<Listed<LinkBody>>, Problem> {
     let number = AccountNumber { branch: asked.branch, kind: asked.kind, number: asked.number };
     let account =
         gateway.account(gateway.account_id(desk.bank, &number)).await.map_err(|error| engine_error(&error))?;
@@ -96,7 +95,8 @@ pub(super) async fn search(
             data.push(body(&gateway, id, &row));
         }
     }
-    Ok(Json(Links { data }))
+    // All of them stand in one answer: an account has one live mandate an operator.
+    Ok(Json(Listed { data, next_cursor: None }))
 }
 
 /// The mandate called `id`, if it is of this bank.

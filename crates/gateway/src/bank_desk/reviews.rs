@@ -4,6 +4,7 @@
 
 use super::Desk;
 use super::links::{LinkBody, own, shown};
+use crate::api::lists::{Listed, PAGE_MAX, Page};
 use crate::api::problem::{engine_error, unknown};
 use crate::domain::mandate::{self, Status};
 use crate::domain::open::{self, Thing};
@@ -15,7 +16,7 @@ use web::{Json, Problem};
 
 /// A mandate that waits, with the two names.
 #[derive(Serialize)]
-struct ReviewBody {
+pub(super) struct ReviewBody {
     mandate_id: String,
     grade: &'static str,
     name_at_bank: String,
@@ -24,25 +25,33 @@ struct ReviewBody {
     until: String,
 }
 
-#[derive(Serialize)]
-pub(super) struct Reviews {
-    data: Vec<ReviewBody>,
-}
-
-/// `GET /bank/v1/reviews`.
-pub(super) async fn list(State(gateway): State<Gateway>, desk: Desk) -> Result<Json<Reviews>, Problem> {
-    let mut data = Vec::new();
+/// `GET /bank/v1/reviews?limit=&cursor=`, in the order of the mandates' ids.
+pub(super) async fn list(
+    State(gateway): State<Gateway>,
+    desk: Desk,
+    page: Page,
+) -> Result<Json<Listed<ReviewBody>>, Problem> {
+    let after: Option<MandateId> = page.parsed()?;
+    let mut waiting = Vec::new();
     for page in 0..open::PAGES {
         let row = gateway.row(open::key(desk.bank, page)).await.map_err(|error| engine_error(&error))?;
         let page = row.and_then(|row| if let Row::Open(page) = row.as_ref() { Some(page.clone()) } else { None });
-        for thing in page.into_iter().flat_map(|page| page.things) {
-            match thing {
-                Thing::Mandate(id) => data.extend(review(&gateway, id).await?),
-                Thing::Movement(_) => {}
-            }
-        }
+        waiting.extend(page.into_iter().flat_map(|page| page.things).filter_map(|thing| match thing {
+            Thing::Mandate(id) => Some(id).filter(|id| after.is_none_or(|after| *id > after)),
+            Thing::Movement(_) | Thing::Notice(_) => None,
+        }));
     }
-    Ok(Json(Reviews { data }))
+    waiting.sort_unstable();
+    let (mut data, mut next_cursor) = (Vec::new(), None);
+    for id in waiting {
+        let Some(review) = review(&gateway, id).await? else { continue };
+        if data.len() == page.limit(PAGE_MAX) {
+            next_cursor = data.last().map(|last: &ReviewBody| last.mandate_id.clone());
+            break;
+        }
+        data.push(review);
+    }
+    Ok(Json(Listed { data, next_cursor }))
 }
 
 async fn review(gateway: &Gateway, id: MandateId) -> Result<Option<ReviewBody>, Problem> {

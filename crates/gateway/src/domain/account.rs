@@ -2,10 +2,11 @@
 //!
 //! The account's number is here only sealed; its id is a keyed hash of it. Several operators may have a live mandate each.
 
-use super::ids::{AccountId, AccountRefId, BankCode, MandateId, NotMeId, OperatorId};
+use super::ids::{AccountId, AccountRefId, BankCode, MandateId, NotMeId, OperatorId, Reference};
 use super::mandate::{self, RevokedBy, Why};
 use super::operator::What;
 use super::refusal::{Noun, Refusal};
+use super::share::Whose;
 use super::state::{Decided, Rows, account_key, account_ref_key, mandate_key, not_me_key, wrong_row};
 use super::sums::DailySums;
 use super::{Context, Receipt, Row, open, operator, table};
@@ -149,6 +150,10 @@ pub enum Command {
         code: NotMeId,
         /// What each operator calls the account, or would: whoever ever had a mandate there may hold money from it.
         refs: Vec<(OperatorId, AccountRefId)>,
+        /// The account's bank, in its place among those who are told.
+        listener: Option<OperatorId>,
+        /// The wallet of the mandate that the notice was about.
+        wallet: Option<Reference>,
     },
 }
 
@@ -224,7 +229,7 @@ impl Account {
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     match command {
         Command::Notice { account, code, .. } => keys.extend([account_key(*account), not_me_key(*code)]),
-        Command::NotMe { code, refs } => {
+        Command::NotMe { code, refs, .. } => {
             keys.extend([not_me_key(*code), operator::OPERATORS_KEY]);
             keys.extend(refs.iter().map(|(_, account_ref)| account_ref_key(*account_ref)));
         }
@@ -234,7 +239,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
 pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
     match command {
         Command::Notice { .. } => {}
-        Command::NotMe { code, .. } => {
+        Command::NotMe { code, wallet, .. } => {
             let Some(row) = rows.not_me(*code) else { return };
             operator::keys_of_all(rows, keys);
             operator::keys_of(rows, row.operator, keys);
@@ -244,6 +249,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
                 mandate_key(row.mandate),
                 open::Thing::Mandate(row.mandate).page_key(row.bank),
             ]);
+            keys.extend(Whose { operator: row.operator, bank: row.bank, wallet: wallet.clone() }.keys());
         }
     }
 }
@@ -273,13 +279,19 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
             events.push(super::Event::Account(event));
             Ok((events, Receipt::Done))
         }
-        Command::NotMe { code, refs } => not_me(rows, *code, refs, moment),
+        Command::NotMe { code, refs, listener, .. } => not_me(rows, *code, refs, *listener, moment),
     }
 }
 
 /// Refusals in order: unknown code, its time ran out. A second time changes nothing. Every operator that ever had a mandate of
-/// the account is told: it may hold money from it.
-fn not_me(rows: Rows<'_>, code: NotMeId, refs: &[(OperatorId, AccountRefId)], moment: Moment) -> Decided {
+/// the account is told: it may hold money from it. And so is the account's bank.
+fn not_me(
+    rows: Rows<'_>,
+    code: NotMeId,
+    refs: &[(OperatorId, AccountRefId)],
+    listener: Option<OperatorId>,
+    moment: Moment,
+) -> Decided {
     let row = rows.not_me(code).ok_or(Refusal::Unknown { noun: Noun::Code })?;
     if row.used.is_some() {
         return Ok((Vec::new(), Receipt::Done));
@@ -295,6 +307,11 @@ fn not_me(rows: Rows<'_>, code: NotMeId, refs: &[(OperatorId, AccountRefId)], mo
             let what = What::Disowned { bank: row.bank, account_ref: *account_ref };
             operator::tell(rows, &mut events, *operator, what, moment.now);
         }
+    }
+    let NotMe { bank, account, mandate, operator, .. } = *row;
+    if let Some(listener) = listener {
+        let what = What::NotMe { bank, account, mandate, operator };
+        operator::tell(rows, &mut events, listener, what, moment.now);
     }
     if let Some(mandate) = rows.mandate(row.mandate) {
         mandate::end_by(rows, &mut events, row.mandate, mandate, (RevokedBy::AccountHolder, Why::NotMine), moment.now);

@@ -1,7 +1,9 @@
 //! The gateway as a [`Domain`]: routes commands, events and rows to the rooms of their nouns. No rule lives here.
 
 use super::state::{Rows, wrong_row};
-use super::{Command, Context, Event, Receipt, Refusal, Row, account, bank, mandate, movement, operator, table};
+use super::{
+    Command, Context, Event, Receipt, Refusal, Row, account, bank, mandate, movement, notice, operator, table,
+};
 use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
 
 /// The domain of the gateway.
@@ -26,6 +28,7 @@ impl Domain for Gateway {
             Command::Account(command) => account::keys(command, keys),
             Command::Mandate(command) => mandate::keys(command, keys),
             Command::Movement(command) => movement::keys(command, keys),
+            Command::Notice(command) => notice::keys(command, keys),
         }
     }
 
@@ -37,6 +40,7 @@ impl Domain for Gateway {
             Command::Account(command) => account::keys_further(command, rows, keys),
             Command::Mandate(command) => mandate::keys_further(command, rows, keys),
             Command::Movement(command) => movement::keys_further(command, rows, keys),
+            Command::Notice(command) => notice::keys_further(command, rows, keys),
         }
     }
 
@@ -48,6 +52,7 @@ impl Domain for Gateway {
             Command::Account(command) => account::decide(rows, command, moment, context),
             Command::Mandate(command) => mandate::decide(rows, command, moment, context),
             Command::Movement(command) => movement::decide(rows, command, moment, context),
+            Command::Notice(command) => notice::decide(rows, command, moment),
         };
         match decided {
             Ok((events, receipt)) => Decision { events, reply: Ok(receipt) },
@@ -69,6 +74,8 @@ impl Domain for Gateway {
             Event::Mandate(event) => event.touches(&mut each),
             Event::Movement(event) => event.touches(&mut each),
             Event::Told(told) => told.touches(&mut each),
+            Event::Share(event) => event.touches(&mut each),
+            Event::Notice(event) => event.touches(&mut each),
         }
     }
 
@@ -81,6 +88,8 @@ impl Domain for Gateway {
             Event::Mandate(event) => event.evolve(key, row),
             Event::Movement(event) => event.evolve(key, row),
             Event::Told(told) => told.evolve(key, row),
+            Event::Share(event) => event.evolve(key, row),
+            Event::Notice(event) => event.evolve(key, row),
         }
     }
 
@@ -91,6 +100,7 @@ impl Domain for Gateway {
                 Event::Mandate(event) => event.assert_decided(rows),
                 Event::Movement(event) => event.assert_decided(rows),
                 Event::Refused { .. } | Event::Operator(_) | Event::Bank(_) | Event::Account(_) | Event::Told(_) => {}
+                Event::Share(_) | Event::Notice(_) => {}
             }
         }
     }
@@ -116,6 +126,8 @@ impl Domain for Gateway {
             Row::Movement(row) => values.extend(row.columns()),
             Row::Open(row) => values.push(count(row.things.len())),
             Row::Calendar(row) => values.push(count(row.maintenance.len())),
+            Row::Share(row) => values.push(Value::Integer(i64::from(row.open))),
+            Row::Notice(row) => values.extend(row.columns()),
         }
     }
 
@@ -131,6 +143,8 @@ impl Domain for Gateway {
             Command::Account(account::Command::NotMe { .. }) => "account.not_me",
             Command::Mandate(command) => command.name(),
             Command::Movement(command) => command.name(),
+            Command::Notice(notice::Command::Owe { .. }) => "notice.owe",
+            Command::Notice(notice::Command::Tell { .. }) => "notice.tell",
         }
     }
 }

@@ -16,6 +16,8 @@ use std::str::FromStr;
     MovementId, "gmv";
     /// A code that says "not me": a keyed hash of it.
     NotMeId, "gnm";
+    /// A notice that an account's true holder is owed.
+    NoticeId, "ntc";
     /// A person who works at one of the desks.
     StaffId, "stf";
 }
@@ -40,7 +42,7 @@ impl OperatorId {
         self.0
     }
 
-    /// The id of the `n`th thing that it is told.
+    /// The id of the `n`th thing that it is told; also of what it has at the bank of that number.
     pub fn told_id(self, n: u64) -> Id {
         assert!(n.checked_shr(SEQUENCE_BITS) == Some(0), "nobody is told 2^48 things");
         Id::from_number(self.0.number() | u128::from(n))

@@ -23,10 +23,12 @@ mod ids;
 pub mod mandate;
 pub mod movement;
 pub mod name;
+pub mod notice;
 pub mod open;
 pub mod operator;
 mod policy;
 mod refusal;
+pub mod share;
 mod state;
 mod sums;
 pub mod table;
@@ -41,7 +43,9 @@ mod tests;
 
 pub use factor::{Factor, Factors, Strength};
 pub use gateways::Gateway;
-pub use ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, NotMeId, OperatorId, Reference, StaffId};
+pub use ids::{
+    AccountId, AccountRefId, BankCode, MandateId, MovementId, NotMeId, NoticeId, OperatorId, Reference, StaffId,
+};
 pub use policy::{Policy, UnconfirmedPolicy};
 pub use refusal::{Limit, MissingFact, Noun, Refusal};
 
@@ -69,6 +73,8 @@ pub enum Command {
     Mandate(mandate::Command),
     /// Of debits, credits and returns.
     Movement(movement::Command),
+    /// Of notices that are owed.
+    Notice(notice::Command),
 }
 
 /// What happened, by noun. Stored for ever: variants are added at the end, never changed.
@@ -91,6 +97,10 @@ pub enum Event {
     Movement(movement::Event),
     /// An operator is told of something.
     Told(operator::Told),
+    /// To what an operator has open.
+    Share(share::Event),
+    /// To notices that are owed.
+    Notice(notice::Event),
 }
 
 /// A row of any table.
@@ -116,6 +126,10 @@ pub enum Row {
     Open(open::Page),
     /// When a bank is open.
     Calendar(Box<calendar::Calendar>),
+    /// How much an operator, or one of its wallets, has open.
+    Share(share::Share),
+    /// A notice that is owed.
+    Notice(notice::Notice),
 }
 
 /// What a command that was carried out answers.

@@ -1,9 +1,10 @@
-//! What is still to be done: movements without a final answer and mandates with a deadline, in pages by bank.
+//! What is still to be done: movements without a final answer, mandates with a deadline and notices that are owed, in
+//! pages by bank.
 //!
 //! A page is a row, so it changes in the same commit as what it lists, and a restart finds all open work by reading the
 //! pages alone. Which page a thing is on follows from its id.
 
-use super::ids::{BankCode, MandateId, MovementId};
+use super::ids::{BankCode, MandateId, MovementId, NoticeId};
 use super::state::wrong_row;
 use super::{Row, table};
 use domain::{Id, Key};
@@ -21,6 +22,8 @@ pub enum Thing {
     Movement(MovementId),
     /// A mandate: its time may run out.
     Mandate(MandateId),
+    /// A notice: the bank is to send it.
+    Notice(NoticeId),
 }
 
 /// A page: what is open, in order.
@@ -36,6 +39,7 @@ impl Thing {
         let id = match self {
             Self::Movement(id) => id.0,
             Self::Mandate(id) => id.0,
+            Self::Notice(id) => id.0,
         };
         let [.., last] = id.0;
         key(bank, u16::from(last).checked_rem(PAGES).unwrap_or(0))

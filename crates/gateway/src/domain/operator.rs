@@ -1,6 +1,6 @@
 //! Operators: who may use the gateway, and what each of them is told, in a gapless sequence of its own.
 
-use super::ids::{AccountRefId, BankCode, MandateId, MovementId, OperatorId, Reference};
+use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, OperatorId, Reference};
 use super::refusal::{Noun, Refusal};
 use super::state::{Decided, Rows, wrong_row};
 use super::{Receipt, Row, bank, mandate, movement, table};
@@ -99,6 +99,17 @@ pub enum What {
         bank: BankCode,
         /// What the operator calls the account.
         account_ref: AccountRefId,
+    },
+    /// The same, for the account's bank.
+    NotMe {
+        /// Which bank.
+        bank: BankCode,
+        /// Which account.
+        account: AccountId,
+        /// The mandate that the notice was about.
+        mandate: MandateId,
+        /// Of which operator.
+        operator: OperatorId,
     },
 }
 
@@ -260,6 +271,7 @@ impl What {
             Self::Incident(_) => "bank.incident".into(),
             Self::Calendar { .. } => "bank.calendar".into(),
             Self::Disowned { .. } => "account.disowned".into(),
+            Self::NotMe { .. } => "account.not_me".into(),
         }
     }
 }

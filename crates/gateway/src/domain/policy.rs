@@ -19,6 +19,11 @@ pub struct Policy {
     pub retry_ms_max: i64,
     /// How long a code that says "not me" is good, in milliseconds.
     pub not_me_ms: i64,
+    /// What one operator may have open at one bank: movements without a final answer and mandates that wait. A part of what
+    /// there is room for, so that others find room too.
+    pub open_of_operator_max: u32,
+    /// For how many mandates one wallet of an operator may wait at a time, at all banks.
+    pub mandates_of_wallet_max: u32,
 }
 
 /// What an account may be debited for mandates that its true holder has not confirmed by a channel that did not grant them.
@@ -43,6 +48,8 @@ impl Default for Policy {
             retry_ms_min: 5_000,
             retry_ms_max: 30 * MINUTE_MS,
             not_me_ms: 180 * DAY_MS,
+            open_of_operator_max: 2_048,
+            mandates_of_wallet_max: 10,
         }
     }
 }

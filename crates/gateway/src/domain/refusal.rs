@@ -126,4 +126,13 @@ pub enum Refusal {
         /// Of what.
         noun: Noun,
     },
+    /// One operator has as much open at this bank as it may, or one wallet waits for as many mandates as it may.
+    TooManyOpen {
+        /// Whose: an operator's things, or a wallet's mandates.
+        noun: Noun,
+        /// How many are open.
+        open: u32,
+        /// How many may be.
+        max: u32,
+    },
 }

@@ -1,8 +1,8 @@
 //! The rows that a command named, as nouns.
 
-use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, NotMeId, OperatorId};
+use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, NotMeId, NoticeId, OperatorId};
 use super::refusal::{Noun, Refusal};
-use super::{Event, Receipt, Row, account, bank, calendar, mandate, movement, open, operator, table};
+use super::{Event, Receipt, Row, account, bank, calendar, mandate, movement, notice, open, operator, share, table};
 use domain::{Key, State};
 
 /// What a room decides: the facts and the receipt, or why not.
@@ -51,6 +51,8 @@ noun! {
     mandate, mandate_key, MandateId, |id| id.0, MANDATE, Mandate, mandate::Mandate;
     /// The movement with `id`.
     movement, movement_key, MovementId, |id| id.0, MOVEMENT, Movement, movement::Movement;
+    /// The notice with `id`.
+    notice, notice_key, NoticeId, |id| id.0, NOTICE, Notice, notice::Notice;
 }
 
 impl<'a> Rows<'a> {
@@ -66,6 +68,15 @@ impl<'a> Rows<'a> {
     /// The operator with `id`.
     pub(crate) fn operator(self, id: OperatorId) -> Option<&'a operator::Operator> {
         self.operators()?.operators.iter().find(|operator| operator.id == id)
+    }
+
+    /// What somebody has open, by one of the keys of [`share::Whose`].
+    pub(crate) fn share(self, key: Key) -> Option<&'a share::Share> {
+        match self.0.row(key) {
+            None => None,
+            Some(Row::Share(row)) => Some(row),
+            Some(_) => wrong_row(key),
+        }
     }
 
     /// Refuses if `bank` has no room for one more open thing.

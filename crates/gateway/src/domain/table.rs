@@ -22,6 +22,12 @@ pub const MOVEMENT: Table = Table(7);
 pub const OPEN: Table = Table(8);
 /// When banks are open.
 pub const CALENDAR: Table = Table(9);
+/// How much each operator has open at each bank.
+pub const SHARE: Table = Table(10);
+/// For how many mandates each wallet waits, by hash.
+pub const WALLET: Table = Table(11);
+/// Notices that are owed.
+pub const NOTICE: Table = Table(12);
 
 /// What somebody sees of each table in SQL, in the order of the constants above.
 pub const SPECS: &[TableSpec] = &[
@@ -38,4 +44,7 @@ pub const SPECS: &[TableSpec] = &[
     },
     TableSpec { name: "open", columns: &["count"] },
     TableSpec { name: "calendar", columns: &["maintenance"] },
+    TableSpec { name: "share", columns: &["open"] },
+    TableSpec { name: "wallet", columns: &["open"] },
+    TableSpec { name: "notice", columns: &["bank", "owed_at", "told_at"] },
 ];

@@ -178,6 +178,11 @@ impl Clients {
         self.known.read().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
     }
 
+    /// The client that is `operator`.
+    pub fn of(&self, operator: OperatorId) -> Option<Arc<Client>> {
+        self.all().into_iter().find(|client| client.operator == operator)
+    }
+
     /// All of them, in the order of their ids.
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()

@@ -22,6 +22,8 @@ pub enum Fault {
     InvalidDpopProof(&'static str),
     /// What is asked of the account's holder is not what can be asked (RFC 9396).
     InvalidAuthorizationDetails(String),
+    /// The client, or one of its wallets, has as much open as it may (RFC 9126, section 2.3).
+    TooManyOpen,
     /// Too much is going on: try again.
     Unavailable,
     /// Our own fault.
@@ -39,6 +41,7 @@ impl Fault {
             Self::InvalidScope => "invalid_scope",
             Self::InvalidDpopProof(_) => "invalid_dpop_proof",
             Self::InvalidAuthorizationDetails(_) => "invalid_authorization_details",
+            Self::TooManyOpen => "too_many_open",
             Self::Unavailable => "temporarily_unavailable",
             Self::Internal => "server_error",
         }
@@ -53,6 +56,7 @@ impl Fault {
             Self::InvalidAuthorizationDetails(text) => text,
             Self::UnsupportedGrantType => "grant_type is authorization_code or client_credentials",
             Self::InvalidScope => "a scope is not known, or not this client's",
+            Self::TooManyOpen => "this wallet, or this client at this bank, has as much open as it may: end it or wait",
             Self::Unavailable => "too much is going on: try again in a moment",
             Self::Internal => "something is wrong on our side",
         }
@@ -67,6 +71,7 @@ impl Fault {
             | Self::InvalidScope
             | Self::InvalidDpopProof(_)
             | Self::InvalidAuthorizationDetails(_) => StatusCode::BAD_REQUEST,
+            Self::TooManyOpen => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

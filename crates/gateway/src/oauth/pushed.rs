@@ -64,7 +64,7 @@ pub(crate) fn request_token(request_uri: &str) -> Option<&str> {
 }
 
 /// The handler. Refusals in order: the form, the client, the parameters one by one, the details, the proof, the bank's
-/// switch, no room.
+/// switch, too many open, no room.
 pub async fn push(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Result<Response, Fault> {
     let now = gateway.outside().now();
     let form = Form::parse(&headers, &body)?;
@@ -228,6 +228,7 @@ fn not_done(error: &NotDone) -> Fault {
     };
     match refusal {
         Refusal::Stopped { .. } => Fault::InvalidAuthorizationDetails("new mandates are stopped at this bank".into()),
+        Refusal::TooManyOpen { .. } => Fault::TooManyOpen,
         Refusal::Full { .. } | Refusal::ClockDrifted => Fault::Unavailable,
         Refusal::AmountZero
         | Refusal::Unknown { .. }

@@ -168,7 +168,7 @@ fn not_done(error: &NotDone) -> Fault {
         Refusal::Unknown { .. } | Refusal::WrongStatus { .. } | Refusal::Expired { .. } | Refusal::Stopped { .. } => {
             Fault::InvalidGrant("the grant is over")
         }
-        Refusal::Full { .. } | Refusal::ClockDrifted => Fault::Unavailable,
+        Refusal::Full { .. } | Refusal::TooManyOpen { .. } | Refusal::ClockDrifted => Fault::Unavailable,
         Refusal::AmountZero
         | Refusal::ReferenceTaken { .. }
         | Refusal::SameChannel

@@ -37,6 +37,7 @@ mod outcome;
 pub(crate) use confirm::letter_code;
 #[cfg(test)]
 pub(crate) use not_me::disown;
+pub(crate) use notice::restore;
 pub use notice_queue::Notices;
 
 use crate::gateway::{Gateway, carry_through};

@@ -4,6 +4,7 @@
 //! code has it from the bank, which sent it to the account's true holder; nobody has to log in anywhere.
 
 use super::{Stop, digits, fields, form_token, page, refused, secure};
+use crate::bank_desk;
 use crate::domain::{Command, NotMeId, Refusal, Row, account, table};
 use crate::gateway::{Gateway, NotDone};
 use axum::Extension;
@@ -108,15 +109,19 @@ pub(super) async fn submit(
     })
 }
 
-/// The command that the typed code comes to: it names what each operator calls the account.
+/// The command that the typed code comes to: it names what each operator calls the account, and the account's bank.
 pub(crate) async fn disown(gateway: &Gateway, code: NotMeId) -> Result<Command, EngineError> {
     let row = gateway.row(Key::new(table::NOT_ME, code.0)).await?;
-    let account = row.and_then(|row| if let Row::NotMe(row) = row.as_ref() { Some(row.account) } else { None });
+    let row = row.and_then(|row| if let Row::NotMe(row) = row.as_ref() { Some(*row) } else { None });
     let clients = gateway.oauth().clients.all();
-    let refs = account.into_iter().flat_map(|account| {
-        clients.iter().map(move |client| (client.operator, gateway.account_ref(client.operator, account)))
-    });
-    Ok(Command::Account(account::Command::NotMe { code, refs: refs.collect() }))
+    let (mut refs, mut listener, mut wallet) = (Vec::new(), None, None);
+    if let Some(row) = row {
+        let of = |operator| (operator, gateway.account_ref(operator, row.account));
+        refs.extend(clients.iter().map(|client| of(client.operator)));
+        listener = Some(bank_desk::listener(gateway, row.bank));
+        wallet = gateway.mandate(row.mandate).await?.map(|mandate| mandate.wallet);
+    }
+    Ok(Command::Account(account::Command::NotMe { code, refs, listener, wallet }))
 }
 
 const TITLE: Words = Words { ja: "口座振替受付・心当たりがない", en: "Account transfers: it was not me" };

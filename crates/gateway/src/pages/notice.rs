@@ -7,13 +7,17 @@
 //! | somebody tried and knew nothing | one a day an account, so many a bank and hour: a spray must not become a bomb |
 //!
 //! Each notice carries a code. Typed on the page "not me" it revokes; it is no link, because people are told not to follow
-//! links. What waits for its time is in `notice_queue`.
+//! links. What waits for its time is in `notice_queue`; what is owed for a first factor that somebody knew is durable before
+//! the browser hears anything, and [restored](restore) by a restart. Plain failures are remembered by this process alone.
 
 use crate::connector::{self, AccountNumber};
 use crate::domain::account::{self, NoticeKind};
-use crate::domain::{BankCode, Command, MandateId, OperatorId, Refusal};
+use crate::domain::notice as rules;
+use crate::domain::{BankCode, Command, MandateId, NoticeId, OperatorId, Refusal, Row, table};
 use crate::gateway::{Gateway, NotDone};
 use crate::oauth::{Link, actor};
+use domain::{Key, Time};
+use engine::EngineError;
 use std::fmt;
 use web::{Secret, chance};
 
@@ -24,18 +28,19 @@ pub const CODE_DIGITS: u32 = 16;
 pub(super) struct About {
     pub mandate: MandateId,
     operator: OperatorId,
-    client: String,
     pub bank: BankCode,
-    account: AccountNumber,
+    pub account: AccountNumber,
     kind: NoticeKind,
     /// Both factors were known, and nobody was told of the first one by itself.
     pub by_second_step: bool,
+    /// What stands in the books until it is told.
+    pub owed: Option<NoticeId>,
 }
 
 impl About {
     pub(super) fn of(link: &Link, account: AccountNumber, kind: NoticeKind) -> Self {
-        let (mandate, operator, client) = (link.mandate, link.operator, link.client.clone());
-        Self { mandate, operator, client, bank: link.asked.bank, account, kind, by_second_step: false }
+        let (mandate, operator, bank) = (link.mandate, link.operator, link.asked.bank);
+        Self { mandate, operator, bank, account, kind, by_second_step: false, owed: None }
     }
 }
 
@@ -58,6 +63,51 @@ impl fmt::Display for NotTold {
             Self::Ours(what) => f.write_str(what),
         }
     }
+}
+
+/// What an account's true holder is owed for a first factor that somebody knew on `link`. It is durable when this returns; where
+/// it cannot be, it is told all the same.
+pub(super) async fn owe(gateway: &Gateway, link: &Link, account: AccountNumber) -> About {
+    let mut about = About::of(link, account, NoticeKind::FirstFactor);
+    let notice = NoticeId(gateway.new_id());
+    let Ok(details) = gateway.details(about.bank, &about.account, "") else { return about };
+    let owe = rules::Command::Owe {
+        notice,
+        account: gateway.account_id(about.bank, &about.account),
+        details,
+        kind: about.kind,
+        mandate: about.mandate,
+        operator: about.operator,
+    };
+    match gateway.submit(Command::Notice(owe), actor(link.operator), None).await {
+        Ok(_) => about.owed = Some(notice),
+        Err(error) => tracing::error!(?error, bank = %about.bank, "a notice is remembered by this process alone"),
+    }
+    about
+}
+
+/// The bank has sent `about`, or another notice that says it too: nothing is owed any more.
+pub(super) async fn told(gateway: &Gateway, about: &About) {
+    let Some(notice) = about.owed else { return };
+    let command = Command::Notice(rules::Command::Tell { notice });
+    if let Err(error) = gateway.submit(command, gateway.system(), None).await {
+        tracing::warn!(?error, bank = %about.bank, "a notice may be told again after a restart");
+    }
+}
+
+/// Puts back into the queue what was owed when the process before this one ended.
+pub(crate) async fn restore(gateway: &Gateway, id: NoticeId, now: Time) -> Result<(), EngineError> {
+    let row = gateway.row(Key::new(table::NOTICE, id.0)).await?;
+    let Some(Row::Notice(row)) = row.as_deref() else { return Ok(()) };
+    let Some(known) = gateway.account(row.account).await? else { return Ok(()) };
+    let Ok((account, _)) = gateway.unseal(row.account, &known.details) else {
+        tracing::error!(bank = %row.bank, "an account's number cannot be read: its holder is not told");
+        return Ok(());
+    };
+    let rules::Notice { bank, kind, mandate, operator, .. } = *row;
+    let about = About { mandate, operator, bank, account, kind, by_second_step: false, owed: Some(id) };
+    gateway.pages().notices.push(about, now);
+    Ok(())
 }
 
 /// Makes a code, keeps its hash, and has the bank send both: how many contacts it reached.
@@ -84,7 +134,8 @@ pub(super) async fn tell(gateway: &Gateway, about: &About, name_kana: &str) -> R
     }
     let (text_ja, text_en) = texts(gateway, about, &masked);
     let notice = connector::Notice {
-        id: gateway.new_id().to_string(),
+        // A bank that is asked again for what it may have sent already knows it by this.
+        id: about.owed.map_or_else(|| gateway.new_id(), |owed| owed.0).to_string(),
         account: about.account.clone(),
         text_ja,
         text_en,
@@ -102,7 +153,7 @@ fn grouped(code: &Secret<String>) -> Secret<String> {
 
 /// The words, in Japanese and English. No link: the page is reached through the bank's own site.
 fn texts(gateway: &Gateway, about: &About, masked: &str) -> (String, String) {
-    let client = gateway.oauth().clients.get(&about.client);
+    let client = gateway.oauth().clients.of(about.operator);
     let name = client.map(|client| client.settings.name.clone());
     let (ja, en) = name.map_or_else(Default::default, |name| (name.ja, name.en));
     let (what_ja, what_en) = match about.kind {

@@ -1,9 +1,10 @@
-//! The notices that wait for their time, or for a bank that does not take them: with the account's number, in memory alone.
+//! The notices that wait for their time, or for a bank that does not take them, with the account's number: in memory. What is
+//! owed for a first factor stands in the books as well, and comes back from there.
 //!
 //! A bank has a queue of its own: what one bank does not take, and whoever floods it, keeps no notice of another bank.
 //! Start reading at [`Notices::run_due`].
 
-use super::notice::{About, NotTold, tell};
+use super::notice::{About, NotTold, tell, told as paid};
 use crate::domain::{AccountId, BankCode, MandateId};
 use crate::gateway::Gateway;
 use domain::Time;
@@ -13,10 +14,14 @@ use web::Due;
 
 /// Notices of one bank that wait at once; further ones are counted and dropped: the bank is down, or under attack.
 pub const WAITING_MAX: usize = 10_000;
-/// How often a bank is asked to send one notice.
+/// How often a bank is asked to send one notice of plain failures.
 const TRIES_MAX: u32 = 8;
-/// How long the second try waits after the first, in milliseconds; twice as long after each further one.
+/// How often it is asked for one that is owed: for about two days.
+const OWED_TRIES_MAX: u32 = 100;
+/// How long the second try waits after the first, in milliseconds; twice as long after each further one, but not longer
+/// than after the eleventh.
 const RETRY_MS: i64 = 2_000;
+const DOUBLED_MAX: u32 = 10;
 /// How long the notice of a first factor waits for the second step to end, in milliseconds.
 const SECOND_STEP_MS: i64 = 60_000;
 /// How long plain failures are gathered before their account's holder is told, in milliseconds.
@@ -122,13 +127,15 @@ impl Notices {
             if let Some(answered) = answered {
                 gateway.work().heard(bank, answered, now);
             }
+            let tries_max = if notice.about.owed.is_some() { OWED_TRIES_MAX } else { TRIES_MAX };
             match told {
-                Ok(_) | Err(NotTold::Already) => {}
-                Err(error) if notice.tries + 1 >= TRIES_MAX => {
+                Ok(_) | Err(NotTold::Already) => paid(gateway, &notice.about).await,
+                Err(error) if notice.tries + 1 >= tries_max => {
                     tracing::error!(%bank, %error, "a true holder was not told");
+                    paid(gateway, &notice.about).await;
                 }
                 Err(NotTold::Bank(_) | NotTold::Ours(_)) => {
-                    let again = now.plus_milliseconds(RETRY_MS << notice.tries);
+                    let again = now.plus_milliseconds(RETRY_MS << notice.tries.min(DOUBLED_MAX));
                     let notice = Notice { tries: notice.tries + 1, gathered: None, ..notice };
                     self.of(bank, |waiting| waiting.put(again, notice));
                 }

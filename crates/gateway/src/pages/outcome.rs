@@ -6,7 +6,7 @@
 
 use super::attempt::{self, Proven, Tried};
 use super::consent::{leave_form, origins};
-use super::notice::{self, About};
+use super::notice::{self, About, owe};
 use super::{Visit, back, consent, factors, go_to, page, unavailable};
 use crate::connector::AccountNumber;
 use crate::domain::account::NoticeKind;
@@ -82,7 +82,7 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
         Tried::Challenge(challenge) => {
             let again = matches!(before, Stage::Challenge(_));
             if challenge.first_factor_right && !again {
-                let about = About::of(&visit.link, challenge.account.clone(), NoticeKind::FirstFactor);
+                let about = owe(gateway, &visit.link, challenge.account.clone()).await;
                 gateway.pages().notices.hold(about, gateway.outside().now());
             }
             set(gateway, &visit.link, Stage::Challenge(challenge.clone()));
@@ -92,7 +92,7 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
             go_to("/link")
         }
         Tried::Failed { account: Some(account), first_factor_right: true } => {
-            first_factor(gateway, &visit.link, &account);
+            first_factor(gateway, &visit.link, account).await;
             failed(gateway, visit).await
         }
         Tried::Failed { account: Some(account), first_factor_right: false } => {
@@ -137,11 +137,15 @@ async fn stay(gateway: &Gateway, visit: &Visit, before: Stage, failure: Failure)
     }
 }
 
-/// Somebody knew a first factor: the account's true holder is told at once, in the background.
-pub(super) fn first_factor(gateway: &Gateway, link: &Link, account: &AccountNumber) {
+/// Somebody knew a first factor: the account's true holder is told at once, in the background. What was held says the same.
+pub(super) async fn first_factor(gateway: &Gateway, link: &Link, account: AccountNumber) {
     let notices = &gateway.pages().notices;
-    drop(notices.take_held(link.asked.bank, link.mandate));
-    notices.push(About::of(link, account.clone(), NoticeKind::FirstFactor), gateway.outside().now());
+    let held = notices.take_held(link.asked.bank, link.mandate);
+    let is_told = held.as_ref().is_some_and(|held| held.account == account);
+    let new = if is_told { None } else { Some(owe(gateway, link, account).await) };
+    for about in held.into_iter().chain(new) {
+        notices.push(about, gateway.outside().now());
+    }
 }
 
 /// Somebody knew nothing, or at least not the second factor: then what waited for it is told now.
@@ -228,7 +232,7 @@ async fn proven_by_bank(gateway: &Gateway, visit: Visit, proven: &Proven) -> Res
     if grade == Grade::No || !birth_date_matches || !proven.customer.has_contact {
         tracing::info!(mandate = %visit.link.mandate, grade = grade.name(), birth_date_matches, "not this account");
         attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Wrong).await;
-        first_factor(gateway, &visit.link, &proven.account);
+        first_factor(gateway, &visit.link, proven.account.clone()).await;
         return failed(gateway, visit).await;
     }
     attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Right).await;
@@ -259,7 +263,12 @@ async fn grant(gateway: &Gateway, link: &Link, proven: &Proven, grade: Grade) ->
     let mut about = About::of(link, proven.account.clone(), NoticeKind::Linked);
     about.by_second_step = held.is_some();
     let notified = match notice::tell(gateway, &about, proven.customer.name_kana.expose()).await {
-        Ok(notified) => notified,
+        Ok(notified) => {
+            if let Some(first_factor) = held {
+                notice::told(gateway, &first_factor).await;
+            }
+            notified
+        }
         Err(error) => {
             tracing::warn!(mandate = %link.mandate, %error, "the true holder could not be told: no grant");
             if let Some(first_factor) = held {

@@ -6,4 +6,6 @@ mod calendar;
 mod debits;
 mod files;
 mod front;
+mod lists;
+mod shares;
 mod world;

@@ -110,6 +110,11 @@ impl World {
 
     /// The bank takes debits by files, if `files`.
     pub async fn with_files(files: bool) -> Self {
+        Self::with(files, |_| {}).await
+    }
+
+    /// The same, with other options.
+    pub async fn with(files: bool, change: impl FnOnce(&mut Options)) -> Self {
         let directory = TempDir::new().expect("a directory");
         let clock = Arc::new(TestClock(AtomicI64::new(T0.milliseconds())));
         let (bank, other_bank, routers) = (Bank::new(), Bank::new(), Arc::new(Routers::new()));
@@ -118,7 +123,8 @@ impl World {
         let transport: Arc<dyn Transport> = Arc::<Routers>::clone(&routers);
         let clock_as: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let outside = Outside { clock: clock_as, transport, chance: Arc::new(Counting::default()) };
-        let options = options(&directory, files);
+        let mut options = options(&directory, files);
+        change(&mut options);
         let gateway = open(&options, &outside, &routers).await;
         Self { gateway, bank, other_bank, clock, routers, outside, options, directory }
     }

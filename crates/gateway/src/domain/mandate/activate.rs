@@ -85,7 +85,7 @@ fn activate(rows: Rows<'_>, id: MandateId, row: &Mandate, mut events: Vec<Fact>,
         if !may_displace(row, other) {
             let missing = MissingFact::FreeAccount;
             let event = Event::Refused { mandate: id, bank: row.bank, grant, missing, at: moment.now };
-            events.push(Fact::Mandate(event));
+            events.extend([Fact::Mandate(event), row.whose().closed()]);
             operator::tell(rows, &mut events, row.operator, row.told(id, Change::Refused), moment.now);
             return Ok((events, row.lacking(id, missing)));
         }
@@ -100,6 +100,7 @@ fn activate(rows: Rows<'_>, id: MandateId, row: &Mandate, mut events: Vec<Fact>,
         account_ref: grant.account_ref,
         at: moment.now,
     }));
+    events.push(row.whose().closed());
     operator::tell(rows, &mut events, row.operator, row.told(id, Change::Activated), moment.now);
     Ok((events, row.receipt(id, Status::Active)))
 }

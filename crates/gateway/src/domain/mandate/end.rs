@@ -58,7 +58,7 @@ pub(super) fn end(
     (status, change): (Status, Change),
     at: Time,
 ) {
-    events.push(Fact::Mandate(Event::Ended { mandate: id, bank: row.bank, status, at }));
+    events.extend([Fact::Mandate(Event::Ended { mandate: id, bank: row.bank, status, at }), row.whose().closed()]);
     operator::tell(rows, events, row.operator, row.told(id, change), at);
 }
 
@@ -142,6 +142,7 @@ pub(crate) fn end_by(
         why,
         at,
     }));
+    events.extend(row.status.is_open().then(|| row.whose().closed()));
     let change = match by {
         RevokedBy::Mandate(_) => Change::Displaced,
         RevokedBy::Operator | RevokedBy::Bank(_) | RevokedBy::AccountHolder | RevokedBy::Gateway(_) => {

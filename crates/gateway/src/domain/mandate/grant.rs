@@ -38,7 +38,7 @@ pub(super) fn grant(
     }));
     if let Some(missing) = missing_of(rows, row, grant) {
         let event = Event::Refused { mandate: id, bank: row.bank, grant: *grant, missing, at: moment.now };
-        events.push(Fact::Mandate(event));
+        events.extend([Fact::Mandate(event), row.whose().closed()]);
         operator::tell(rows, &mut events, row.operator, row.told(id, Change::Refused), moment.now);
         return Ok((events, row.lacking(id, missing)));
     }

@@ -32,6 +32,7 @@ use super::name::Grade;
 use super::open::Thing;
 use super::operator::{self, OPERATORS_KEY, What};
 use super::refusal::{MissingFact, Noun, Refusal};
+use super::share::Whose;
 use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, mandate_key};
 use super::sums::DailySums;
 use super::{Context, Receipt};
@@ -391,6 +392,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
         Command::Request(request) => {
             let page = Thing::Mandate(mandate).page_key(request.bank);
             keys.extend([bank_key(request.bank), page]);
+            keys.extend(request.whose().keys());
         }
         Command::Grant { grant, .. } => keys.push(account_key(grant.account)),
         Command::Collect { account, .. } | Command::Decide { account, .. } => keys.push(account_key(*account)),
@@ -407,6 +409,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
     let Some(row) = rows.mandate(id) else { return };
     operator::keys_of(rows, row.operator, keys);
     keys.extend([bank_key(row.bank), Thing::Mandate(id).page_key(row.bank)]);
+    keys.extend(row.whose().keys());
     match command {
         Command::Collect { account, .. } | Command::Decide { account, .. } => {
             keys.extend(row.grant.map(|grant| account_ref_key(grant.account_ref)));
@@ -444,7 +447,18 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
     }
 }
 
+impl Request {
+    fn whose(&self) -> Whose {
+        Whose { operator: self.operator, bank: self.bank, wallet: Some(self.wallet.clone()) }
+    }
+}
+
 impl Mandate {
+    /// What it counts on while it is open.
+    fn whose(&self) -> Whose {
+        Whose { operator: self.operator, bank: self.bank, wallet: Some(self.wallet.clone()) }
+    }
+
     /// Whether its holder confirmed it by a channel that did not grant it.
     pub const fn is_confirmed(&self) -> bool {
         self.confirmed.is_some()
@@ -491,7 +505,7 @@ fn silent(id: MandateId, row: &Mandate) -> Decided {
     Ok((Vec::new(), row.receipt(id, row.status)))
 }
 
-/// Refusals in order: unknown operator, id taken, the bank's switch, no room.
+/// Refusals in order: unknown operator, id taken, the bank's switch, too many open of the operator or the wallet, no room.
 fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     if rows.operator(command.operator).is_none() {
         return Err(Refusal::Unknown { noun: Noun::Operator });
@@ -500,6 +514,7 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
         return Err(Refusal::ReferenceTaken { noun: Noun::Mandate });
     }
     bank::check(rows, command.bank, Function::Register)?;
+    command.whose().check(rows, context)?;
     rows.check_room(Thing::Mandate(command.mandate), command.bank)?;
     let deadline = moment.now.plus_milliseconds(context.policy.mandate_ms);
     let event = Event::Requested {
@@ -514,7 +529,7 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
     };
     let (id, bank, status) = (command.mandate, command.bank, Status::Requested);
     let receipt = Receipt::Mandate { id, bank, status, deadline, missing: None };
-    Ok((vec![super::Event::Mandate(event)], receipt))
+    Ok((vec![super::Event::Mandate(event), command.whose().opened()], receipt))
 }
 
 fn authenticate(id: MandateId, row: &Mandate, moment: Moment) -> Decided {

@@ -110,6 +110,7 @@ fn ended(
     let mut after = row.clone();
     event.apply(&mut after);
     let mut events = vec![Fact::Movement(event)];
+    events.extend(row.status.is_open().then(|| order.whose().closed()));
     operator::tell(rows, &mut events, order.operator, row.told(id, change), answer.at);
     Ok((events, after.receipt(id)))
 }

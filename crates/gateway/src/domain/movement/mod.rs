@@ -34,6 +34,7 @@ use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, Opera
 use super::open::Thing;
 use super::operator::{self, OPERATORS_KEY, What};
 use super::refusal::{Noun, Refusal};
+use super::share::Whose;
 use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, calendar_key, mandate_key, movement_key};
 use super::{Context, Receipt};
 use domain::{Key, Moment, Time, Value};
@@ -445,6 +446,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
             keys.extend([bank_key(order.bank), calendar_key(order.bank), account_key(order.account), page]);
             keys.extend(order.mandate.map(mandate_key));
             keys.extend(order.of.map(movement_key));
+            keys.extend(order.whose().keys());
         }
     }
 }
@@ -468,6 +470,13 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
 
 fn movement_of(rows: Rows<'_>, id: MovementId) -> Result<&Movement, Refusal> {
     rows.movement(id).ok_or(Refusal::Unknown { noun: Noun::Debit })
+}
+
+impl Order {
+    /// What it counts on while it is open.
+    const fn whose(&self) -> Whose {
+        Whose { operator: self.operator, bank: self.bank, wallet: None }
+    }
 }
 
 impl Movement {

@@ -9,6 +9,7 @@ use crate::domain::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementI
 use crate::domain::mandate::{self, Mandate};
 use crate::domain::open::Thing;
 use crate::domain::refusal::{Limit, Noun, Refusal};
+use crate::domain::share::Whose;
 use crate::domain::state::{Decided, Rows, account_key, account_ref_key, bank_key, calendar_key};
 use domain::{Key, Moment, Time};
 use ledger::Yen;
@@ -31,6 +32,7 @@ pub(super) fn keys_further(request: &Request, rows: Rows<'_>, keys: &mut Vec<Key
         account_key(account),
         Thing::Movement(request.movement).page_key(bank),
     ]);
+    keys.extend(Whose { operator: request.operator, bank, wallet: None }.keys());
 }
 
 /// Where the money is to come from or go to, once it is known that the operator may name it.
@@ -44,7 +46,7 @@ struct Place {
 }
 
 /// Refusals in order: nothing asked for, unknown or another operator's, the reference taken, the clock, the bank's switch,
-/// the status of what it hangs on, the limits, no room. The same again is answered by what became of it.
+/// the status of what it hangs on, the limits, too much open of the operator, no room. The same again is answered by what became of it.
 pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     if command.amount.is_zero() {
         return Err(Refusal::AmountZero);
@@ -53,6 +55,8 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
         return again(command, row);
     }
     let place = place_of(rows, command, moment, context)?;
+    let whose = Whose { operator: command.operator, bank: place.bank, wallet: None };
+    whose.check(rows, context)?;
     rows.check_room(Thing::Movement(command.movement), place.bank)?;
     let order = Order {
         kind: command.target.kind(),
@@ -83,7 +87,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
         since: moment.now,
     };
     let event = Event::Requested { movement: command.movement, order, at_once, due };
-    Ok((vec![crate::domain::Event::Movement(event)], receipt))
+    Ok((vec![crate::domain::Event::Movement(event), whose.opened()], receipt))
 }
 
 fn again(command: &Request, row: &Movement) -> Decided {

@@ -12,7 +12,8 @@ use crate::domain::calendar::{Calendar, Hours, Maintenance, Span};
 use crate::domain::mandate::{self, Limits, RevokedBy, Why};
 use crate::domain::movement::{self, Code, Outcome, Source, Target};
 use crate::domain::{
-    AccountId, AccountRefId, Command, Event, Factor, Factors, MandateId, MovementId, NotMeId, Row, StaffId, operator,
+    AccountId, AccountRefId, Command, Event, Factor, Factors, MandateId, MovementId, NotMeId, NoticeId, OperatorId,
+    Row, StaffId, notice as owed, operator,
 };
 use domain::{Id, Key};
 use ledger::Yen;
@@ -64,7 +65,7 @@ fn deeds() -> Vec<Event> {
     };
     world.done(&Command::Bank(bank::Command::Report(incident)));
     world.done(&Command::Operator(operator::Command::Take { operator, n: 2 }));
-    world.done(&Command::Account(account::Command::NotMe { code: NotMeId(Id::from_number(10)), refs: Vec::new() }));
+    not_me(&mut world, 10, Vec::new(), None);
     let (why, by) = (Why::Unneeded, RevokedBy::Operator);
     world.done(&Command::Mandate(mandate::Command::Revoke { mandate: strong, operator: Some(operator), by, why }));
     assert!(world.request(4, Target::DebitOf(strong), 1).is_err());
@@ -74,10 +75,31 @@ fn deeds() -> Vec<Event> {
     let calendar = Calendar { hours: Some(hours), maintenance: vec![maintenance] };
     world.done(&Command::Bank(bank::Command::SetCalendar { bank, calendar, by: StaffId(Id::from_number(9)) }));
     world.done(&notice(NoticeKind::FirstFactor, weak, 14));
-    let code = NotMeId(Id::from_number(14));
     let refs = vec![(operator, AccountRefId(Id::from_number(8)))];
-    world.done(&Command::Account(account::Command::NotMe { code, refs }));
+    not_me(&mut world, 14, refs.clone(), None);
+    // The bank stands in the list of those who are told, too.
+    let listener = OperatorId::new(Id::from_number(2 << 64));
+    world.done(&Command::Operator(operator::Command::Register { operator: listener }));
+    world.done(&notice(NoticeKind::FirstFactor, weak, 15));
+    not_me(&mut world, 15, refs, Some(listener));
+    owed(&mut world, weak);
     world.journal
+}
+
+/// The true holder types the code of that number.
+fn not_me(world: &mut World, code: u128, refs: Vec<(OperatorId, AccountRefId)>, listener: Option<OperatorId>) {
+    let (code, wallet) = (NotMeId(Id::from_number(code)), Some(reference("thief")));
+    world.done(&Command::Account(account::Command::NotMe { code, refs, listener, wallet }));
+}
+
+/// A notice is owed, and sent.
+fn owed(world: &mut World, mandate: MandateId) {
+    let notice = NoticeId(Id::from_number(16));
+    let (account, kind) = (AccountId(Id::from_number(7)), NoticeKind::FirstFactor);
+    let (details, operator) = (details(), operator_id());
+    let owe = owed::Command::Owe { notice, account, details, kind, mandate, operator };
+    world.done(&Command::Notice(owe));
+    world.done(&Command::Notice(owed::Command::Tell { notice }));
 }
 
 /// Its account's true holder is told of `mandate`, with the code of that number.
@@ -204,6 +226,11 @@ fn every_kind_of_event_is_there() {
         "Movement(Contradicted",
         "Told(",
         "Disowned { bank",
+        "NotMe { bank",
+        "Share(Opened",
+        "Share(Closed",
+        "Notice(Owed",
+        "Notice(Told",
     ] {
         assert!(text.contains(name), "no golden bytes of {name}");
     }

@@ -6,8 +6,8 @@ use crate::domain::movement::{self, Movement, Outcome, Source, Target};
 use crate::domain::name::Grade;
 use crate::domain::open::Thing;
 use crate::domain::{
-    AccountId, AccountRefId, BankCode, Command, Context, Event, Factor, Gateway, MandateId, MovementId, OperatorId,
-    Receipt, Reference, Refusal, Row, open, operator, table,
+    AccountId, AccountRefId, BankCode, Command, Context, Event, Factor, Gateway, MandateId, MovementId, NoticeId,
+    OperatorId, Receipt, Reference, Refusal, Row, open, operator, table,
 };
 use domain::{Decision, Domain, Id, Key, Moment, State, Time};
 use ledger::Yen;
@@ -153,6 +153,7 @@ impl World {
                     Some((Thing::Movement(MovementId(key.id)), row.status.is_open()))
                 }
                 Row::Mandate(row) => Some((Thing::Mandate(MandateId(key.id)), row.status.is_open())),
+                Row::Notice(row) => Some((Thing::Notice(NoticeId(key.id)), row.told.is_none())),
                 _ => None,
             };
             let Some((thing, is_open)) = thing else { continue };
@@ -162,6 +163,7 @@ impl World {
             };
             assert_eq!(page.things.contains(&thing), is_open, "{thing:?}");
         }
+        self.assert_shares();
         for (key, row) in &self.rows {
             if let Row::Account(account) = row
                 && account.confirmations == 0
@@ -170,6 +172,31 @@ impl World {
                 assert_eq!(account.unconfirmed_total.amount(), sum, "the sums of unconfirmed debits");
             }
         }
+    }
+
+    /// What the shares count is open, and nothing else is.
+    fn assert_shares(&self) {
+        let (mut at_bank, mut of_wallets) = (0, BTreeMap::new());
+        for row in self.rows.values() {
+            match row {
+                Row::Movement(row) if row.status.is_open() => at_bank += 1,
+                Row::Mandate(row) if row.status.is_open() => {
+                    at_bank += 1;
+                    *of_wallets.entry(row.wallet.clone()).or_insert(0) += 1;
+                }
+                _ => {}
+            }
+        }
+        let shares = |table| {
+            let of_table = self.rows.iter().filter(move |(key, _)| key.table == table);
+            of_table.filter_map(|(_, row)| if let Row::Share(share) = row { Some(share.open) } else { None })
+        };
+        assert_eq!(shares(table::SHARE).sum::<u32>(), at_bank, "what the operator has open at the bank");
+        let mut counted: Vec<u32> = shares(table::WALLET).filter(|open| *open > 0).collect();
+        let mut waiting: Vec<u32> = of_wallets.into_values().collect();
+        counted.sort_unstable();
+        waiting.sort_unstable();
+        assert_eq!(counted, waiting, "for what each wallet waits");
     }
 }
 

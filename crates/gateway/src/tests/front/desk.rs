@@ -168,3 +168,26 @@ async fn a_person_at_the_bank_decides_on_names_that_are_only_nearly_the_same() {
         assert_eq!(again.1["type"], "/problems/wrong-status", "it is decided");
     }
 }
+
+#[tokio::test]
+async fn a_bank_is_told_at_once_that_its_customer_says_it_was_not_me() {
+    let world = World::new().await;
+    let mandate = mandate(&world).await;
+    let notice = world.hosted.last_code();
+    let mut holder = world.browser();
+    let page = holder.get("/not-me").await;
+    for _ in 0..2 {
+        assert_eq!(holder.send(&page, "/not-me", &[("code", notice.as_str())]).await.status, StatusCode::OK);
+    }
+    let world = world.killed().await;
+    for (token, told) in [("desk-0125", 1), ("desk-0009", 0)] {
+        let (_, events) = call(&world, "GET", "events", token, None).await;
+        assert_eq!(events["data"].as_array().map(Vec::len), Some(told), "{token}: {events}");
+    }
+    let (_, events) = call(&world, "GET", "events", "desk-0125", None).await;
+    let event = &events["data"][0];
+    assert_eq!((&event["type"], &event["n"]), (&json!("account.not_me"), &json!(1)));
+    assert_eq!((&event["mandate_id"], &event["operator"]["name"]), (&json!(mandate), &json!("キンチャク")));
+    assert_eq!(event["account"], json!({"branch": "001", "kind": "ordinary", "masked_number": "****567"}));
+    assert!(event["at"].as_str().is_some_and(|at| at.starts_with("2026-11-2")), "{event}");
+}

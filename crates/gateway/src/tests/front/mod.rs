@@ -7,5 +7,6 @@ mod client;
 mod desk;
 mod fapi;
 mod link;
+mod notices;
 mod own_page;
 mod world;

@@ -91,6 +91,21 @@ impl World {
         Self { gateway, clock, routers, hosted, own, other_own, next, directory }
     }
 
+    /// The process is killed, and another one begins on what was on the disk at that moment.
+    pub async fn killed(self) -> Self {
+        let Self { gateway, clock, routers, hosted, own, other_own, next, directory } = self;
+        let after = tempfile::tempdir().expect("a directory for the test");
+        for entry in std::fs::read_dir(directory.path()).expect("it is there") {
+            let entry = entry.expect("it can be read");
+            std::fs::copy(entry.path(), after.path().join(entry.file_name())).expect("a file");
+        }
+        gateway.stop().expect("it stops");
+        // What is made after a restart is not what was made before.
+        clock.advance(1_000);
+        let gateway = open(&after, &clock, &routers).await;
+        Self { gateway, clock, routers, hosted, own, other_own, next, directory: after }
+    }
+
     /// The first operator's wallet server.
     pub fn wallet(&self) -> Client<'_> {
         Client::new(self, "op_wallet", "http://localhost:8080/link/callback")
