@@ -15,15 +15,18 @@ use http::Method;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::mandate::{self, RevokedBy, Why};
 use wallet::wallet::{Asker, Command as OfWallet};
 use wallet::{BankAccountId, Command, GiveBackId, MandateId, PayoutId, StaffId, TopUpId, payout, top_up};
 use web::{Due, Problem};
 
-/// How often the list is looked at, in milliseconds.
-pub const POLL_MS: i64 = 2_000;
+/// How often the list is looked at where pushes cannot be relied on, and after something was found, in milliseconds.
+const POLL_MS_MIN: i64 = 2_000;
+/// How often it is looked at, at least: so late is what no push announced, the first time. No more than a day's last news may
+/// take, which its closing waits for.
+const POLL_MS_MAX: i64 = 10 * 60_000;
 /// How long one waits after the gateway did not answer.
 const WAIT_MS: i64 = 10_000;
 /// News in one page.
@@ -43,7 +46,64 @@ impl Door for NewsCursor {
     }
 }
 
-/// When the list is looked at next.
+/// When the list is looked at next. A push says when there is something to read; looks without one are there for pushes that
+/// got lost, and each that finds nothing makes the pause longer. Where one finds what no push had announced, pushes are not
+/// relied on until the next one comes.
+pub struct Looks(Mutex<Pace>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pace {
+    next: Time,
+    pause_ms: i64,
+    announced: bool,
+    relies_on_pushes: bool,
+}
+
+impl Default for Looks {
+    fn default() -> Self {
+        let next = Time::from_milliseconds(0);
+        Self(Mutex::new(Pace { next, pause_ms: POLL_MS_MIN, announced: false, relies_on_pushes: true }))
+    }
+}
+
+impl Looks {
+    fn pace(&self) -> MutexGuard<'_, Pace> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A push has come: there is something to read.
+    pub fn announce(&self, now: Time) {
+        let mut pace = self.pace();
+        (pace.next, pace.announced, pace.relies_on_pushes) = (now, true, true);
+    }
+
+    /// Somebody looks at `now`, if it is time: whether a push said so. What is announced from here on is for the next look.
+    fn begin(&self, now: Time) -> Result<bool, Time> {
+        let mut pace = self.pace();
+        if now < pace.next { Err(pace.next) } else { Ok(std::mem::take(&mut pace.announced)) }
+    }
+
+    /// The list was read to its end at `now`, and had `found` pieces of news; `announced` as the look began.
+    fn note(&self, now: Time, found: usize, announced: bool) {
+        let mut pace = self.pace();
+        if found > 0 && !pace.announced {
+            pace.relies_on_pushes = announced;
+        }
+        let longer_ms = pace.pause_ms.saturating_mul(2).min(POLL_MS_MAX);
+        pace.pause_ms = if found == 0 && pace.relies_on_pushes { longer_ms } else { POLL_MS_MIN };
+        // What was announced meanwhile may be more than what was read.
+        if !pace.announced {
+            pace.next = now.plus_milliseconds(pace.pause_ms);
+        }
+    }
+
+    /// The list goes on: the look of which a push may have said so, too.
+    fn go_on(&self, announced: bool) {
+        self.pace().announced |= announced;
+    }
+}
+
+/// When something is done next.
 pub struct NextLook(Mutex<Time>);
 
 impl Default for NextLook {
@@ -55,12 +115,12 @@ impl Default for NextLook {
 impl NextLook {
     /// When that is.
     pub fn get(&self) -> Time {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Looks again at `time`.
     pub fn set(&self, time: Time) {
-        *self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = time;
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = time;
     }
 }
 
@@ -68,17 +128,18 @@ impl Service {
     /// Reads what is new, and acts on it. A piece of news that was acted on is not read again; one that comes twice changes
     /// nothing the second time.
     pub async fn read_news(&self, now: Time, budget: usize) -> Result<Due, Problem> {
-        let next = self.next_look.get();
-        if now < next {
-            return Ok(Due { done: 0, next: Some(next) });
-        }
+        let announced = match self.looks.begin(now) {
+            Ok(announced) => announced,
+            Err(next) => return Ok(Due { done: 0, next: Some(next) }),
+        };
         let after = self.doors.get::<NewsCursor>(Id::default())?.map_or(0, |cursor| cursor.n);
         let path = format!("/gateway/v1/events?after={after}&limit={}", budget.min(PAGE_MAX));
         let answer = self.gateway_call(Method::GET, &path, None).await;
         let page = answer.ok().filter(|answer| answer.status.is_success());
         let news = page.as_ref().and_then(|page| page.body["data"].as_array());
         let Some(news) = news else {
-            self.next_look.set(now.plus_milliseconds(WAIT_MS));
+            self.looks.go_on(announced);
+            self.looks.pace().next = now.plus_milliseconds(WAIT_MS);
             return Ok(Due { done: 0, next: Some(now.plus_milliseconds(WAIT_MS)) });
         };
         for piece in news {
@@ -97,9 +158,12 @@ impl Service {
         if let Some(read) = read {
             self.news_read.set(read);
         }
-        let next = if is_more { now } else { now.plus_milliseconds(POLL_MS) };
-        self.next_look.set(next);
-        Ok(Due { done: news.len(), next: Some(next) })
+        if is_more {
+            self.looks.go_on(announced);
+        } else {
+            self.looks.note(now, news.len(), announced);
+        }
+        Ok(Due { done: news.len(), next: Some(self.looks.pace().next) })
     }
 
     /// One piece of news. What is of nobody here, or of a kind that we do not know, is passed over.
@@ -315,4 +379,48 @@ fn told(what: &str, piece: &Value) -> Option<Answer> {
     let outcome = outcome_of(piece, what)?;
     let is_final = matches!(outcome, Outcome::Settled { .. } | Outcome::Declined { .. });
     is_final.then_some(Answer { outcome, source: AnswerSource::Callback })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Looks, POLL_MS_MAX, POLL_MS_MIN};
+    use domain::Time;
+
+    /// What befalls whoever looks, one letter each: `p` a push comes, `e` an empty list is read, `n` news are read, `d` news
+    /// are read while a push comes. Answers the pauses between looks, in milliseconds.
+    fn pauses(story: &str) -> Vec<i64> {
+        let (looks, mut now, mut pauses) = (Looks::default(), Time::from_milliseconds(1), Vec::new());
+        for letter in story.chars() {
+            if letter == 'p' {
+                looks.announce(now);
+                continue;
+            }
+            let announced = looks.begin(now).expect("it is time");
+            if letter == 'd' {
+                looks.announce(now);
+            }
+            looks.note(now, usize::from(letter != 'e'), announced);
+            let next = looks.pace().next;
+            pauses.push(next.milliseconds_since(now));
+            now = next;
+        }
+        pauses
+    }
+
+    #[test]
+    fn looks_grow_rare_where_pushes_announce_what_there_is_and_stay_frequent_where_they_do_not() {
+        const MIN: i64 = POLL_MS_MIN;
+        for (story, expected) in [
+            ("eee", vec![2 * MIN, 4 * MIN, 8 * MIN]),
+            ("eepne", vec![2 * MIN, 4 * MIN, MIN, 2 * MIN]),
+            // Nobody said so: it is looked often, until a push comes.
+            ("eenee", vec![2 * MIN, 4 * MIN, MIN, MIN, MIN]),
+            ("neepee", vec![MIN, MIN, MIN, 2 * MIN, 4 * MIN]),
+            // What is announced while the list is read may stand behind what was read.
+            ("eede", vec![2 * MIN, 4 * MIN, 0, 2 * MIN]),
+        ] {
+            assert_eq!(pauses(story), expected, "{story}");
+        }
+        assert_eq!(pauses(&"e".repeat(50)).last(), Some(&POLL_MS_MAX));
+    }
 }

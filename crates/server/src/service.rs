@@ -10,7 +10,7 @@ use crate::entrance::Entrance;
 use crate::gateway::GatewayToken;
 use crate::journals::Journals;
 use crate::keys::Keys;
-use crate::news::{self, NextLook};
+use crate::news::{self, Looks, NextLook};
 use crate::options::Options;
 use crate::password::Passwords;
 use crate::refusals;
@@ -49,7 +49,7 @@ pub struct Service {
     /// Who tells people.
     pub teller: Teller,
     /// When the gateway's news are looked at.
-    pub next_look: NextLook,
+    pub looks: Looks,
     /// When the use of sessions is noted.
     pub next_note: NextLook,
     /// When the gateway's news were last read to their end.
@@ -157,7 +157,7 @@ impl Service {
             work,
             maker,
             teller,
-            next_look: NextLook::default(),
+            looks: Looks::default(),
             news_read: NextLook::default(),
             next_note: NextLook::default(),
             next_sweep: NextSweep::default(),

@@ -38,7 +38,7 @@ async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Byt
     if claims.is_none_or(|claims| claims.iss != service.options.gateway.issuer) {
         return Err(Problem::unauthenticated());
     }
-    service.next_look.set(service.now());
+    service.looks.announce(service.now());
     service.read_news(service.now(), 100).await?;
     Ok(StatusCode::ACCEPTED)
 }

@@ -24,7 +24,7 @@ async fn tell(world: &World, pieces: &[Value]) {
             stand.events.push(piece);
         }
     });
-    world.advance(3_000);
+    world.announce();
     world.run_due().await;
 }
 

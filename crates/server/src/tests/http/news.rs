@@ -21,6 +21,7 @@ async fn tell(world: &World, pieces: &[Value]) {
         }
     });
     world.advance(30_000);
+    world.announce();
     world.run_due().await;
 }
 

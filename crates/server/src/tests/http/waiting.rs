@@ -52,6 +52,7 @@ impl Linked {
             stand.events.push(piece);
         });
         self.world.advance(3_000);
+        self.world.announce();
         self.world.run_due().await;
     }
 

@@ -123,10 +123,15 @@ impl World {
         self.clock.0.fetch_add(milliseconds, Ordering::SeqCst);
     }
 
+    /// The gateway says that there is news, as its pushes do.
+    pub fn announce(&self) {
+        self.server.service().looks.announce(self.now());
+    }
+
     /// Does everything that is due.
     pub async fn run_due(&self) {
         let now = self.now();
-        while self.server.run_due(now, 100).await.done > 0 {}
+        while self.server.run_due(now, 100).await.due.done > 0 {}
     }
 
     /// Writes and delivers the letters that are due, and does nothing else.
