@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use web::{Due, Outside};
+use web::{Outside, Ran};
 
 /// A gateway. Clones share it.
 #[derive(Clone)]
@@ -208,7 +208,7 @@ impl Gateway {
             .merge(pages::routes())
             .merge(bank_desk::routes())
             .with_state(self.clone());
-        let router = router.merge(web::page::assets());
+        let router = router.merge(web::page::assets()).merge(web::health(&self.0.engine));
         vec![(self.0.options.host().to_owned(), web::armour(router, armour))]
     }
 
@@ -219,26 +219,27 @@ impl Gateway {
     }
 
     /// Does what is due at `now` in one turn, at most about `budget` things. The same turn never runs twice at once.
-    pub async fn run_turn(&self, turn: Turn, now: Time, budget: usize) -> Due {
+    pub async fn run_turn(&self, turn: Turn, now: Time, budget: usize) -> Ran {
         match turn {
             Turn::Bank(bank) => {
                 let _turn = self.0.work.turn(bank).await;
                 let notices = self.0.pages.notices.run_due(self, bank, now, budget);
                 let (notices, work) = join(notices, self.0.work.run_due(self, bank, now, budget)).await;
-                notices.and(work)
+                work.and(notices.named("gateway.notice"))
             }
             Turn::Rest => {
                 self.0.windows.forget(now);
                 let rotation = self.0.oauth.rotate_due(&self.0.outside, now);
-                rotation.and(self.0.pushes.run_due(self, now).await)
+                let pushes = self.0.pushes.run_due(self, now).await;
+                rotation.named("gateway.key_rotation").and(pushes.named("gateway.push"))
             }
         }
     }
 
     /// Does what is due at `now` in all turns, at most about `budget` things in each; it takes as long as the slowest bank.
-    pub async fn run_due(&self, now: Time, budget: usize) -> Due {
+    pub async fn run_due(&self, now: Time, budget: usize) -> Ran {
         let turns = self.turns().into_iter().map(|turn| self.run_turn(turn, now, budget));
-        join_all(turns).await.into_iter().fold(Due::default(), Due::and)
+        join_all(turns).await.into_iter().fold(Ran::default(), Ran::and)
     }
 
     /// Stops: what was accepted is answered, every row is written.

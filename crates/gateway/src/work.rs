@@ -22,7 +22,7 @@ use engine::EngineError;
 use lane::Lane;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use web::Due;
+use web::{Due, Ran};
 
 /// Questions to one bank in one step, at most.
 pub const LANE_QUESTIONS_MAX: usize = 32;
@@ -115,12 +115,12 @@ impl Work {
     }
 
     /// Does what is due at `bank` at `now`, at most `budget` things, for whoever has its turn.
-    pub async fn run_due(&self, gateway: &Gateway, bank: BankCode, now: Time, budget: usize) -> Due {
-        let Some(Bank { lane, desk, .. }) = self.0.get(&bank) else { return Due::default() };
+    pub async fn run_due(&self, gateway: &Gateway, bank: BankCode, now: Time, budget: usize) -> Ran {
+        let Some(Bank { lane, desk, .. }) = self.0.get(&bank) else { return Ran::default() };
         let taken = locked(lane).take_due(now, budget.min(LANE_QUESTIONS_MAX));
         let done = self.step(gateway, bank, lane, taken).await;
         let files = desk.run_due(gateway, bank, now).await;
-        files.and(Due { done, next: locked(lane).next() })
+        files.named("gateway.day_file").and(Due { done, next: locked(lane).next() }.named("gateway.bank_asked"))
     }
 
     /// Asks what was taken from the lane. It ends early when the bank does not answer: what is left stays due.

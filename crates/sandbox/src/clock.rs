@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::{fs, io};
 use tokio::sync::watch;
-use web::Due;
+use web::{Due, Ran};
 
 /// The furthest that one call may advance the clock: ten years, in seconds.
 pub const ADVANCE_SECONDS_MAX: i64 = 10 * 366 * 86_400;
@@ -30,7 +30,7 @@ pub const ROUNDS_MAX: usize = 10_000;
 const FILE: &str = "clock.json";
 
 /// What does the due work of every service once: whoever runs them gives it. It answers what was done, and what is next.
-pub type DueHook = Arc<dyn Fn(Time) -> Pin<Box<dyn Future<Output = Due> + Send>> + Send + Sync>;
+pub type DueHook = Arc<dyn Fn(Time) -> Pin<Box<dyn Future<Output = Ran> + Send>> + Send + Sync>;
 
 /// The clock.
 pub struct SandboxClock {
@@ -57,14 +57,12 @@ struct Setting {
 }
 
 /// What advancing came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Advanced {
     /// The time now.
     pub now: Time,
-    /// How many things were done on the way.
-    pub done: usize,
-    /// When the next thing falls due, if that is known.
-    pub next: Option<Time>,
+    /// What was done on the way, and when the next thing falls due, if that is known.
+    pub ran: Ran,
 }
 
 impl SandboxClock {
@@ -138,20 +136,21 @@ impl SandboxClock {
         let target = self.now().plus_milliseconds(seconds.clamp(0, ADVANCE_SECONDS_MAX).saturating_mul(1_000));
         let span_ms = target.milliseconds_since(self.now());
         let stride_ms_max = IDLE_STRIDE_MS_MAX.max(span_ms / IDLE_STEPS_MAX);
-        let (mut done, mut stride_ms) = (0_usize, 0);
+        let (mut all, mut stride_ms) = (Ran::default(), 0);
         for _ in 0..ADVANCE_STEPS_MAX {
-            let due = self.settle().await;
-            done = done.saturating_add(due.done);
+            let ran = self.settle().await;
+            let due = ran.due;
+            all = Ran { due: Due { next: None, ..all.due }, ..all }.and(ran);
             let now = self.now();
             if now >= target {
-                return Ok(Advanced { now, done, next: due.next });
+                return Ok(Advanced { now, ran: all });
             }
             // Who only looks every second, or waits for somebody else, must not keep the time from going on.
             stride_ms = if due.done > 0 { 0 } else { (stride_ms * 2).clamp(1, stride_ms_max) };
             let next = due.next.unwrap_or(target).max(now.plus_milliseconds(stride_ms));
             self.move_to(next.min(target))?;
         }
-        Ok(Advanced { now: self.now(), done, next: None })
+        Ok(Advanced { now: self.now(), ran: Ran { due: Due { next: None, ..all.due }, ..all } })
     }
 
     /// Whether somebody is advancing it at this moment.
@@ -160,13 +159,15 @@ impl SandboxClock {
     }
 
     /// Does everything that is due now, until nothing is.
-    pub(crate) async fn settle(&self) -> Due {
-        let mut total = Due::default();
+    pub(crate) async fn settle(&self) -> Ran {
+        let mut total = Ran::default();
         let Some(hook) = self.due.get() else { return total };
         for _ in 0..ROUNDS_MAX {
             let now = self.now();
-            let due = hook(now).await;
-            total = Due { done: total.done.saturating_add(due.done), next: due.next };
+            let ran = hook(now).await;
+            let due = ran.due;
+            // What the last round says comes next is what does: the others have seen to theirs.
+            total = Ran { due: Due { next: None, ..total.due }, ..total }.and(ran);
             // What fell due while the round waited for others is due as well; who is late for ever is not waited for.
             let fell_due = due.next.is_some_and(|next| now < next && next <= self.now());
             if due.done == 0 && !fell_due {
@@ -275,14 +276,15 @@ mod tests {
                 if count > 0 && now >= due_in(count) {
                     seen.lock().expect("no panic").push(now.milliseconds_since(START));
                     left.fetch_sub(1, Ordering::Relaxed);
-                    return Due { done: 1, next: None };
+                    return Due { done: 1, next: None }.named("test.thing");
                 }
-                Due { done: 0, next: (count > 0).then(|| due_in(count)) }
+                Due { done: 0, next: (count > 0).then(|| due_in(count)) }.into()
             })
         }));
         let advanced = clock.advance(150).await.expect("there is no file to write");
         assert_eq!(advanced.now, START.plus_milliseconds(150_000));
-        assert_eq!((advanced.done, advanced.next), (2, Some(START.plus_milliseconds(180_000))));
+        assert_eq!(advanced.ran.due, Due { done: 2, next: Some(START.plus_milliseconds(180_000)) });
+        assert_eq!(advanced.ran.kinds, [("test.thing".into(), 2)].into());
         assert_eq!(*seen.lock().expect("no panic"), [60_000, 120_000]);
     }
 
@@ -294,7 +296,7 @@ mod tests {
             let counted = Arc::clone(&looks);
             clock.on_advance(Arc::new(move |now| {
                 counted.fetch_add(1, Ordering::Relaxed);
-                Box::pin(async move { Due { done: 0, next: Some(now.plus_milliseconds(-lateness_ms)) } })
+                Box::pin(async move { Due { done: 0, next: Some(now.plus_milliseconds(-lateness_ms)) }.into() })
             }));
             let advanced = clock.advance(31 * 86_400).await.expect("there is no file to write");
             assert_eq!(advanced.now, START.plus_milliseconds(31 * 86_400_000));

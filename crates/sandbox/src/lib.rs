@@ -41,7 +41,7 @@ use ::domain::Time;
 use axum::Router;
 use engine::StoreError;
 use std::sync::Arc;
-use web::{Armour, Due, Outside};
+use web::{Armour, Outside, Ran};
 
 /// The longest that a request to the sandbox may take, in milliseconds of the machine's clock: a bank that keeps silent
 /// must be able to outlast its caller.
@@ -77,20 +77,22 @@ impl Sandbox {
             .merge(identity::router(state))
             .merge(hooks::router(state))
             .merge(api::router(state))
-            .merge(pages::router(state));
+            .merge(pages::router(state))
+            .merge(state.world.health());
         let host = format!("sandbox.{}", state.options.origins.domain);
         std::iter::once((host, self.armoured(outside))).chain(banks).collect()
     }
 
     /// `/sandbox/v1` alone, to be mounted under another host as well.
     pub fn api(&self) -> Router {
-        state::marked(api::router(&self.0))
+        web::armour_routes(state::marked(api::router(&self.0)), self.plates())
     }
 
     /// Does what is due at `now`, at most `budget` things: callbacks of the banks, decisions of the vendor.
-    pub async fn run_due(&self, now: Time, budget: usize) -> Due {
+    pub async fn run_due(&self, now: Time, budget: usize) -> Ran {
         let told = callbacks::run_due(&self.0, now, budget).await;
-        told.and(identity::run_due(&self.0, now, budget.saturating_sub(told.done)).await)
+        let decided = identity::run_due(&self.0, now, budget.saturating_sub(told.done)).await;
+        told.named("sandbox.callback").and(decided.named("sandbox.identification"))
     }
 
     /// What the gateway's configuration needs to know of the second operator.
@@ -104,9 +106,12 @@ impl Sandbox {
     }
 
     fn armoured(&self, router: Router) -> Router {
+        web::armour(state::marked(router), self.plates())
+    }
+
+    fn plates(&self) -> Armour {
         let Outside { clock, chance, .. } = self.0.outside.clone();
-        let armour = Armour { clock, chance, time_ms_max: REQUEST_MS_MAX, longer: ADVANCING, service: "sandbox" };
-        web::armour(state::marked(router), armour)
+        Armour { clock, chance, time_ms_max: REQUEST_MS_MAX, longer: ADVANCING, service: "sandbox" }
     }
 }
 

@@ -125,6 +125,11 @@ pub(crate) enum Undone {
 }
 
 impl WorldEngine {
+    /// Whether it lives, and whether it can be written to.
+    pub(crate) fn health(&self) -> axum::Router {
+        web::health(&self.engine)
+    }
+
     /// Opens the world in `directory`; in memory without one.
     pub(crate) fn open(directory: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
         let options = engine::Options::default();

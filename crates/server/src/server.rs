@@ -8,7 +8,7 @@ use axum::middleware::from_fn_with_state;
 use domain::Time;
 use engine::StoreError;
 use std::sync::Arc;
-use web::{Armour, Due, Outside, Problem, armour, page};
+use web::{Armour, Outside, Problem, Ran, armour, page};
 
 /// The longest that a request may take, in milliseconds.
 const REQUEST_MS_MAX: u64 = 30_000;
@@ -44,22 +44,22 @@ impl Server {
 
     /// Does what is due at `now`, at most about `budget` things, and waits until nobody is at work any more: for whoever
     /// wants to know that all is quiet.
-    pub async fn run_due(&self, now: Time, budget: usize) -> Due {
+    pub async fn run_due(&self, now: Time, budget: usize) -> Ran {
         let _stepping = self.0.stepping.lock().await;
         let work = settled(self.0.work_due(now, budget).await);
-        let rest = self.run_rest(now, budget, work).await;
-        rest.and(settled(self.0.deliver_webhooks(now).await))
+        let rest = self.run_rest(now, budget).await;
+        work.and(rest).and(settled(self.0.deliver_webhooks(now).await).named("wallet.webhook"))
     }
 
     /// The same without waiting for banks and shops: for timers. What is under way goes on by itself.
-    pub async fn step(&self, now: Time, budget: usize) -> Due {
+    pub async fn step(&self, now: Time, budget: usize) -> Ran {
         let _stepping = self.0.stepping.lock().await;
         let work = settled(self.0.work_begun(now, budget).await);
-        let rest = self.run_rest(now, budget, work).await;
-        rest.and(self.0.begin_webhooks(now).await)
+        let rest = self.run_rest(now, budget).await;
+        work.and(rest).and(self.0.begin_webhooks(now).await.named("wallet.webhook"))
     }
 
-    async fn run_rest(&self, now: Time, budget: usize, work: Due) -> Due {
+    async fn run_rest(&self, now: Time, budget: usize) -> Ran {
         let service = &self.0;
         let errands = settled(service.run_errands(now, budget));
         let letters = settled(service.deliver_due(now, budget).await);
@@ -71,8 +71,20 @@ impl Server {
         let told = settled(service.tell(now, budget).await);
         let seen = settled(service.note_sessions(now));
         let swept = settled(service.sweep(now));
-        let done = work.and(errands).and(letters).and(people).and(fed);
-        done.and(news).and(closed).and(unclaimed).and(told).and(seen).and(swept)
+        [
+            (errands, "wallet.errand"),
+            (letters, "wallet.letter"),
+            (people, "wallet.identification"),
+            (fed, "wallet.webhook_written"),
+            (news, "wallet.news"),
+            (closed, "wallet.day_closed"),
+            (unclaimed, "wallet.unclaimed_ended"),
+            (told, "wallet.notice"),
+            (seen, "wallet.session_noted"),
+            (swept, "wallet.swept"),
+        ]
+        .into_iter()
+        .fold(Ran::default(), |ran, (due, kind)| ran.and(due.named(kind)))
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.
@@ -92,9 +104,9 @@ impl Server {
 }
 
 /// A step that failed has done nothing; it comes again.
-fn settled(step: Result<Due, Problem>) -> Due {
+fn settled<T: Default>(step: Result<T, Problem>) -> T {
     step.unwrap_or_else(|problem| {
         tracing::error!(%problem, "due work");
-        Due::default()
+        T::default()
     })
 }

@@ -57,6 +57,21 @@ pub enum Task {
     Mandate,
 }
 
+impl Task {
+    /// What it is called where somebody asks what was done.
+    fn kind(self) -> &'static str {
+        match self {
+            Self::TopUp => "wallet.top_up_asked",
+            Self::Payout => "wallet.payout_asked",
+            Self::GiveBack => "wallet.give_back_asked",
+            Self::EndMandate => "wallet.mandate_end_told",
+            Self::ReviewTopUp | Self::ReviewPayout | Self::ReviewSend => "wallet.review_ended",
+            Self::Authorisation => "wallet.authorisation_ended",
+            Self::Mandate => "wallet.mandate_ended",
+        }
+    }
+}
+
 /// A row of due work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Due {

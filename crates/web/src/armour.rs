@@ -44,8 +44,12 @@ pub struct Armour {
 
 /// `router` with everything around it that each service has.
 pub fn armour(router: Router, armour: Armour) -> Router {
+    armour_routes(router.fallback(fallback), armour)
+}
+
+/// The same for routes that another service's router takes in, and that answer for no path but their own.
+pub fn armour_routes(router: Router, armour: Armour) -> Router {
     router
-        .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .layer(CatchPanicLayer::custom(|_| Problem::internal().into_response()))

@@ -146,7 +146,7 @@ async fn found(server: &Server, options: &HttpOptions) -> Result<(Vec<Caller>, V
 /// Due work, as `serve` does it.
 async fn step(server: Server) {
     loop {
-        let due = server.run_due(domain_now(), STEP_BUDGET).await;
+        let due = server.run_due(domain_now(), STEP_BUDGET).await.due;
         if due.done == 0 {
             tokio::time::sleep(STEP_PAUSE).await;
         }

@@ -143,7 +143,7 @@ impl World {
     /// Lets the worker do all that is due now.
     pub async fn work(&self) {
         for _ in 0..100 {
-            if self.gateway.run_due(self.clock.now(), 100).await.done == 0 {
+            if self.gateway.run_due(self.clock.now(), 100).await.due.done == 0 {
                 return;
             }
         }

@@ -2,7 +2,7 @@
 //! process with the outside world writes and the others follow. Whoever advances that clock asks the other processes to do
 //! what is due with them, and waits for it as for its own.
 
-use super::timers::{STEP_BUDGET, Step};
+use super::timers::{self, Step};
 use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
@@ -10,8 +10,10 @@ use domain::Time;
 use engine::Clock;
 use http::{Request, header};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use web::{Bounds, Due, Transport};
+use web::{Bounds, Due, Ran, Transport};
 
 /// Where a part does what is due.
 const PATH: &str = "/sandbox/v1/due";
@@ -20,9 +22,10 @@ const BOUNDS: Bounds = Bounds { time_ms: 60_000, body_bytes: 4_096 };
 
 /// What a part's step came to.
 #[derive(Serialize, Deserialize)]
-struct Done {
+struct StepRan {
     done: usize,
     next_ms: Option<i64>,
+    kinds: BTreeMap<Cow<'static, str>, usize>,
 }
 
 /// The path on which this process does what is due with it when another one advances the clock.
@@ -30,11 +33,8 @@ pub fn router(steps: Vec<Step>, clock: Arc<dyn Clock>) -> Router {
     let step = move || {
         let (steps, now) = (steps.clone(), clock.now());
         async move {
-            let mut all = Due::default();
-            for step in &steps {
-                all = all.and(step(now, STEP_BUDGET).await);
-            }
-            Json(Done { done: all.done, next_ms: all.next.map(Time::milliseconds) })
+            let Ran { due, kinds } = timers::round(steps)(now).await;
+            Json(StepRan { done: due.done, next_ms: due.next.map(Time::milliseconds), kinds })
         }
     };
     sandbox::local(Router::new().route(PATH, post(step)))
@@ -47,15 +47,18 @@ pub fn step(origin: &str, transport: Arc<dyn Transport>) -> Step {
         let (url, transport) = (url.clone(), Arc::clone(&transport));
         Box::pin(async move {
             let request = Request::post(&url).header(header::CONTENT_LENGTH, 0).body(Bytes::new());
-            let Ok(request) = request else { return Due::default() };
+            let Ok(request) = request else { return Ran::default() };
             match transport.call(request, BOUNDS).await {
-                Ok(answer) => serde_json::from_slice::<Done>(answer.body()).map_or_else(
-                    |_| Due::default(),
-                    |Done { done, next_ms }| Due { done, next: next_ms.map(Time::from_milliseconds) },
+                Ok(answer) => serde_json::from_slice::<StepRan>(answer.body()).map_or_else(
+                    |_| Ran::default(),
+                    |StepRan { done, next_ms, kinds }| {
+                        let due = Due { done, next: next_ms.map(Time::from_milliseconds) };
+                        Ran { due, kinds }
+                    },
                 ),
                 Err(error) => {
                     tracing::debug!(%url, %error, "a part of the sandbox is not there");
-                    Due::default()
+                    Ran::default()
                 }
             }
         })

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
-use web::Due;
+use web::Ran;
 
 /// How much one step may do before others get their turn.
 pub const STEP_BUDGET: usize = 256;
@@ -17,7 +17,7 @@ pub const STEP_BUDGET: usize = 256;
 const PAUSE_MS_MAX: u64 = 100;
 
 /// One step of a service's due work, at a time.
-pub type Step = Arc<dyn Fn(Time, usize) -> Pin<Box<dyn Future<Output = Due> + Send>> + Send + Sync>;
+pub type Step = Arc<dyn Fn(Time, usize) -> Pin<Box<dyn Future<Output = Ran> + Send>> + Send + Sync>;
 
 /// `step` as one that never runs twice at once: whoever comes second waits, and then finds done what the first has done.
 pub fn one_at_a_time(step: Step) -> Step {
@@ -35,7 +35,7 @@ pub fn one_at_a_time(step: Step) -> Step {
 pub async fn run(step: Step, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
     loop {
         let now = clock.now();
-        let due = step(now, STEP_BUDGET).await;
+        let due = step(now, STEP_BUDGET).await.due;
         let pause_ms = if due.done > 0 { 0 } else { pause_ms(now, due.next) };
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(pause_ms)) => {}
@@ -56,7 +56,7 @@ pub fn round(steps: Vec<Step>) -> DueHook {
     Arc::new(move |now| {
         let steps = Arc::clone(&steps);
         Box::pin(async move {
-            let mut all = Due::default();
+            let mut all = Ran::default();
             for step in steps.iter() {
                 all = all.and(step(now, STEP_BUDGET).await);
             }

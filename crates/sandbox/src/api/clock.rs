@@ -5,6 +5,8 @@ use crate::state::State;
 use axum::extract::State as Shared;
 use engine::Clock;
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use web::{Json, Problem};
@@ -25,6 +27,9 @@ pub(super) struct Shown {
     /// How many things were done on the way.
     #[serde(skip_serializing_if = "Option::is_none")]
     ran: Option<usize>,
+    /// Of which kinds: `{"wallet.letter": 3, …}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kinds: Option<BTreeMap<Cow<'static, str>, usize>>,
     /// When the next thing falls due, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     next_due: Option<String>,
@@ -62,11 +67,13 @@ pub(super) async fn change(
 
 fn shown(state: &State, advanced: Option<Advanced>) -> Shown {
     let clock = &state.options.clock;
+    let due = advanced.as_ref().map(|advanced| advanced.ran.due);
     Shown {
         now: clock.now().to_string(),
         frozen: clock.is_frozen(),
-        ran: advanced.map(|advanced| advanced.done),
-        next_due: advanced.and_then(|advanced| advanced.next).map(|next| next.to_string()),
+        ran: due.map(|due| due.done),
+        next_due: due.and_then(|due| due.next).map(|next| next.to_string()),
+        kinds: advanced.map(|advanced| advanced.ran.kinds),
     }
 }
 

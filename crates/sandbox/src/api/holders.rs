@@ -2,6 +2,7 @@
 //! API, with the codes from the inbox and a verdict of the identity vendor.
 
 use crate::api::accounts::found;
+use crate::api::relay::Refused;
 use crate::callbacks::request_json;
 use crate::domain::Command;
 use crate::domain::account::{AccountKind, AccountNumber, Command as OfAccount, Customer};
@@ -10,6 +11,7 @@ use crate::messages;
 use crate::people;
 use crate::state::State;
 use axum::extract::State as Shared;
+use domain::Id;
 use http::{Method, StatusCode};
 use ledger::Yen;
 use serde::Deserialize;
@@ -50,7 +52,7 @@ struct Place {
 pub(super) async fn make_holder(
     Shared(state): Shared<Arc<State>>,
     Json(asked): Json<Asked>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Value>), Refused> {
     let mut seed = [0; 8];
     state.outside.chance.fill(&mut seed);
     let mut customer = people::somebody(u64::from_be_bytes(seed));
@@ -104,22 +106,24 @@ async fn open_account(
 }
 
 /// Joins, verifies mail and phone, is identified and opens a wallet.
-async fn join(state: &State, person: &Person) -> Result<Value, Problem> {
+async fn join(state: &State, person: &Person) -> Result<Value, Refused> {
     let Customer { family_name, given_name, family_kana, given_kana, birth_date, .. } = &person.customer;
     let holder = json!({
         "email": person.email, "password": person.password, "family_name": family_name, "given_name": given_name,
         "family_kana": family_kana, "given_kana": given_kana, "birth_date": birth_date.to_string(),
     });
+    let before = newest(state, &person.email).await?;
     let opened = wallet(state, Method::POST, "/v1/holders", None, holder).await?;
     let id = text(&opened, "id")?;
     let path = format!("/v1/holders/{id}");
-    let code = code_to(state, &person.email).await?;
+    let code = code_to(state, &person.email, before).await?;
     wallet(state, Method::POST, &format!("{path}/email-verification"), None, json!({ "code": code })).await?;
     let session = json!({ "email": person.email, "password": person.password });
     let session = wallet(state, Method::POST, "/v1/sessions", None, session).await?;
     let token = text(&session, "token")?;
+    let before = newest(state, &person.phone).await?;
     add_phone(state, &path, &token, person).await?;
-    let code = code_to(state, &person.phone).await?;
+    let code = code_to(state, &person.phone, before).await?;
     let confirm = format!("{path}/phone-verification/confirm");
     wallet(state, Method::POST, &confirm, Some(&token), json!({ "code": code })).await?;
     identify(state, &path, &token, &person.customer).await?;
@@ -134,22 +138,25 @@ async fn join(state: &State, person: &Person) -> Result<Value, Problem> {
 }
 
 /// Asks for a telephone, and proves by mail that it is the holder who does.
-async fn add_phone(state: &State, path: &str, token: &str, person: &Person) -> Result<(), Problem> {
+async fn add_phone(state: &State, path: &str, token: &str, person: &Person) -> Result<(), Refused> {
     let path = format!("{path}/phone-verification");
     let mut phone = json!({ "phone": person.phone });
     let url = format!("{}{path}", state.options.origins.wallet);
-    let (_, refused) = request_json(state, Method::POST, &url, Some(token), phone.clone()).await;
-    let challenge = text(&refused, "challenge_id")?;
+    let (status, refused) = request_json(state, Method::POST, &url, Some(token), phone.clone()).await;
+    let Some(challenge) = refused["challenge_id"].as_str() else {
+        return Err(Refused::by("the wallet", status, refused));
+    };
     let proof = format!("/v1/challenges/{challenge}");
+    let before = newest(state, &person.email).await?;
     wallet(state, Method::POST, &proof, Some(token), json!({})).await?;
-    let code = code_to(state, &person.email).await?;
+    let code = code_to(state, &person.email, before).await?;
     wallet(state, Method::POST, &proof, Some(token), json!({ "code": code })).await?;
     phone["challenge_id"] = challenge.into();
     wallet(state, Method::POST, &path, Some(token), phone).await.map(drop)
 }
 
 /// Is identified: at once by the script, or by presenting the person's document.
-async fn identify(state: &State, path: &str, token: &str, customer: &Customer) -> Result<(), Problem> {
+async fn identify(state: &State, path: &str, token: &str, customer: &Customer) -> Result<(), Refused> {
     let method = json!({ "method": "chip_and_face" });
     let path = format!("{path}/identifications");
     let begun = wallet(state, Method::POST, &path, Some(token), method).await?;
@@ -164,19 +171,35 @@ async fn identify(state: &State, path: &str, token: &str, customer: &Customer) -
         state.world.submit(Command::Identification(command)).await?;
     }
     let found = wallet(state, Method::GET, &format!("{path}/{reference}"), Some(token), Value::Null).await?;
-    if found["status"] == "approved" { Ok(()) } else { Err(failed("identification", &found)) }
+    if found["status"] == "approved" { Ok(()) } else { Err(failed("the identification", found)) }
 }
 
-/// The newest code that was sent to `to`. What sends it may be work that is due now.
-async fn code_to(state: &State, to: &str) -> Result<String, Problem> {
+/// The newest message to `to`.
+async fn newest(state: &State, to: &str) -> Result<Option<Id>, Refused> {
+    Ok(messages::inbox(state, Some(to), 1).await?.first().map(|message| message.id))
+}
+
+/// The newest code that was sent to `to` behind the message `before`. What sends it may be work that is due now.
+async fn code_to(state: &State, to: &str, before: Option<Id>) -> Result<String, Refused> {
     state.options.clock.settle().await;
-    let messages = messages::inbox(state, Some(to), MESSAGES_MAX).await?;
+    let mut messages = messages::inbox(state, Some(to), MESSAGES_MAX).await?;
+    let known = messages.iter().position(|message| Some(message.id) == before);
+    messages.truncate(known.unwrap_or(messages.len()));
     // Other news may have come behind the code.
     let digits = messages.iter().find_map(|message| {
         let mut runs = message.text.split(|letter: char| !letter.is_ascii_digit());
         runs.find(|digits| digits.len() >= CODE_DIGITS).map(str::to_owned)
     });
-    digits.ok_or_else(|| failed("a code that was to come to the inbox", &Value::Null))
+    digits.ok_or_else(|| {
+        // The wallet tells nobody whether an address is known to it: all that shows is that no code came.
+        let problem = Problem::new(
+            StatusCode::CONFLICT,
+            "no-code-came",
+            "No code came to the inbox of this address.",
+            "このアドレスの受信箱に確認コードが届きませんでした。",
+        );
+        problem.detail("It may be another holder's already: take another one.").into()
+    })
 }
 
 #[derive(Deserialize)]
@@ -188,32 +211,29 @@ pub(super) struct Shop {
 pub(super) async fn make_shop(
     Shared(state): Shared<Arc<State>>,
     Json(shop): Json<Shop>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Value>), Refused> {
     let desk = state.options.secrets.desk.as_ref().ok_or_else(Problem::unauthenticated)?;
     let url = format!("{}/desk/v1/shops", state.options.origins.desk);
     let body = json!({ "name": shop.name });
     let (status, answer) = request_json(&state, Method::POST, &url, Some(desk.expose()), body).await;
-    if status.is_success() { Ok((StatusCode::CREATED, Json(answer))) } else { Err(failed("the desk", &answer)) }
+    if status.is_success() {
+        Ok((StatusCode::CREATED, Json(answer)))
+    } else {
+        Err(Refused::by("the desk", status, answer))
+    }
 }
 
-async fn wallet(state: &State, method: Method, path: &str, token: Option<&str>, body: Value) -> Result<Value, Problem> {
+async fn wallet(state: &State, method: Method, path: &str, token: Option<&str>, body: Value) -> Result<Value, Refused> {
     let url = format!("{}{path}", state.options.origins.wallet);
     let (status, answer) = request_json(state, method, &url, token, body).await;
-    if status.is_success() { Ok(answer) } else { Err(failed("the wallet", &answer)) }
+    if status.is_success() { Ok(answer) } else { Err(Refused::by("the wallet", status, answer)) }
 }
 
-fn text(answer: &Value, member: &'static str) -> Result<String, Problem> {
-    answer[member].as_str().map(str::to_owned).ok_or_else(|| failed(member, answer))
+fn text(answer: &Value, member: &'static str) -> Result<String, Refused> {
+    answer[member].as_str().map(str::to_owned).ok_or_else(|| failed(member, answer.clone()))
 }
 
-/// The wallet did not do its part; what it answered is shown: it is a test's only clue.
-fn failed(what: &str, answer: &Value) -> Problem {
-    Problem::new(
-        StatusCode::BAD_GATEWAY,
-        "wallet-refused",
-        "The wallet did not do its part.",
-        "ウォレット側の処理が完了しませんでした。",
-    )
-    .detail(format!("It failed at {what}."))
-    .with("answer", answer)
+/// The wallet took everything, and yet did not do its part; what it answered is shown: it is a test's only clue.
+fn failed(what: &'static str, answer: Value) -> Refused {
+    Refused::by(what, StatusCode::BAD_GATEWAY, answer)
 }

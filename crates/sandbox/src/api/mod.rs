@@ -7,6 +7,7 @@ mod holders;
 mod identity;
 mod inbox;
 mod operator;
+mod relay;
 
 use crate::state::{State, local_only};
 use axum::Router;

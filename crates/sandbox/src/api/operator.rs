@@ -1,5 +1,6 @@
 //! The second operator, over the sandbox's API: what it asks of the gateway, and what it was answered.
 
+use crate::api::relay::Refused;
 use crate::operator::{Link, LinkAsked};
 use crate::state::State;
 use axum::extract::{Path, Query, State as Shared};
@@ -26,7 +27,8 @@ pub(super) struct Asked {
 
 pub(super) async fn ask(Shared(state): Shared<Arc<State>>, Json(asked): Json<Asked>) -> Result<Json<Value>, Problem> {
     let method: Method = asked.method.parse().map_err(|_| Problem::malformed("This is no method."))?;
-    if !asked.path.starts_with(PATHS) || asked.path.contains("..") {
+    let is_path = asked.path.parse::<http::uri::PathAndQuery>().is_ok();
+    if !is_path || !asked.path.starts_with(PATHS) || asked.path.contains("..") {
         return Err(Problem::malformed("The second operator asks the gateway's API alone.").with("paths", PATHS));
     }
     let answer = state.operator.ask(&state, method, &asked.path, &asked.body).await;
@@ -48,7 +50,7 @@ pub(super) struct NewLink {
 pub(super) async fn link(
     Shared(state): Shared<Arc<State>>,
     Json(asked): Json<NewLink>,
-) -> Result<(StatusCode, Json<Value>), Problem> {
+) -> Result<(StatusCode, Json<Value>), Refused> {
     let asked = LinkAsked {
         bank_code: asked.bank_code,
         holder_name_kana: asked.holder_name_kana,
@@ -58,14 +60,7 @@ pub(super) async fn link(
     };
     match state.operator.link(&state, asked).await {
         Ok(link) => Ok((StatusCode::CREATED, Json(shown(&link)))),
-        Err(answer) => Err(Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "gateway-refused",
-            "The gateway does not take the request.",
-            "ゲートウェイが要求を受け付けません。",
-        )
-        .with("status_of_gateway", answer.status.as_u16())
-        .with("answer", answer.body)),
+        Err(answer) => Err(Refused::by("the gateway", answer.status, answer.body)),
     }
 }
 

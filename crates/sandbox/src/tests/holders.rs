@@ -33,8 +33,7 @@ impl Wallet {
     }
 
     async fn send_code(&self, channel: &str, to: &str, code: &str) {
-        let message =
-            json!({ "id": code, "channel": channel, "to": to, "text": format!("確認コードは {code} です。") });
+        let message = json!({ "id": format!("{code} {to}"), "channel": channel, "to": to, "text": format!("確認コードは {code} です。") });
         self.send("/messages/v1/messages", message).await;
     }
 
@@ -144,9 +143,11 @@ async fn a_holder_may_get_a_bank_account_and_a_wallet_that_refuses_is_quoted() {
             made.body["given_kana"].as_str().expect("a name"),
         ))
     );
+    let world = World::new(Policies::Raised).await;
+    stand_in(&world);
     world.sandbox(Method::PUT, "identity", json!({ "script": "refuse" })).await;
     let refused = world.sandbox(Method::POST, "holders", json!({})).await;
-    assert_eq!((refused.status, &refused.body["type"]), (502, &json!("/problems/wallet-refused")));
+    assert_eq!((refused.status, &refused.body["type"]), (502, &json!("/problems/service-refused")));
     assert_eq!(
         world.sandbox(Method::POST, "shops", json!({ "name": "店" })).await.status,
         401,

@@ -91,7 +91,7 @@ async fn it_links_an_account_as_any_operator_does() {
     let world = world().await;
     let link =
         |bank: &str| json!({ "bank_code": bank, "holder_name_kana": "ナナミ ハナコ", "birth_date": "1985-04-12" });
-    assert_eq!(world.sandbox(Method::POST, "second-operator/links", link("9999")).await.status, 502);
+    assert_eq!(world.sandbox(Method::POST, "second-operator/links", link("9999")).await.status, 400);
     let come_back = async |query: String| {
         let request = Request::get(format!("http://sandbox.localhost:8080/second-operator/callback?{query}"));
         let request = request.body(Bytes::new()).expect("a request");

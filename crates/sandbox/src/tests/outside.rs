@@ -210,3 +210,17 @@ async fn a_number_has_one_inbox_however_it_is_written() {
         assert_eq!(inbox["data"].as_array().map(Vec::len), Some(messages), "{to}");
     }
 }
+
+#[tokio::test]
+async fn a_world_whose_books_have_ended_lives_and_is_not_ready() {
+    let world = World::new(Policies::Raised).await;
+    let ask = async |path: &str| {
+        let url = format!("http://sandbox.localhost:8080{path}");
+        world.ask(Method::GET, &url, "", &Value::Null).await.expect("an answer")
+    };
+    assert_eq!((ask("/healthz").await.status, ask("/readyz").await.status), (200, 200));
+    world.sandbox.stop().expect("it stops");
+    let ready = ask("/readyz").await;
+    assert_eq!((ready.status, &ready.body["type"]), (503, &json!("/problems/not-ready")));
+    assert_eq!(ask("/healthz").await.status, 200);
+}

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use wallet::{
     BankCode, Command, MandateId, PaymentId, PayoutId, SendId, TopUpId, mandate, payment, payout, send, top_up,
 };
-use web::Problem;
+use web::{Problem, Ran};
 
 /// How long one question to a bank may take, in milliseconds.
 const ASK_MS_MAX: u64 = 5_000;
@@ -103,21 +103,21 @@ impl Service {
     }
 
     /// Does what is due at `now`, about `budget` things, and waits until every lane is quiet.
-    pub async fn work_due(self: &Arc<Self>, now: Time, budget: usize) -> Result<web::Due, Problem> {
-        let done = self.begin_work(now, budget).await?;
+    pub async fn work_due(self: &Arc<Self>, now: Time, budget: usize) -> Result<Ran, Problem> {
+        let ran = self.begin_work(now, budget).await?;
         self.lanes.rest().await;
-        Ok(web::Due { done, next: self.next_work(now)? })
+        Ok(ran.and(web::Due { done: 0, next: self.next_work(now)? }))
     }
 
     /// Begins what is due at `now`, and waits for nobody: a bank that does not answer holds up its own lane alone.
-    pub async fn work_begun(self: &Arc<Self>, now: Time, budget: usize) -> Result<web::Due, Problem> {
-        let done = self.begin_work(now, budget).await?;
-        Ok(web::Due { done, next: self.next_work(now)? })
+    pub async fn work_begun(self: &Arc<Self>, now: Time, budget: usize) -> Result<Ran, Problem> {
+        let ran = self.begin_work(now, budget).await?;
+        Ok(ran.and(web::Due { done: 0, next: self.next_work(now)? }))
     }
 
-    async fn begin_work(self: &Arc<Self>, now: Time, budget: usize) -> Result<usize, Problem> {
-        let mut done = self.make_work().await?;
-        done += self.look_at_waiting(now, budget).await?;
+    async fn begin_work(self: &Arc<Self>, now: Time, budget: usize) -> Result<Ran, Problem> {
+        let mut ran = done(self.make_work().await?, "wallet.record_read");
+        ran = ran.and(done(self.look_at_waiting(now, budget).await?, "wallet.waiting_looked_at"));
         let mut left = budget;
         for (owner, first) in self.work.owners::<Due>()? {
             if left == 0 || first > now {
@@ -131,11 +131,11 @@ impl Service {
             let most = bank.map_or(LANE_TASKS_MAX, |bank| self.breakers.questions(bank));
             let tasks: Vec<Due> = self.work.due_of(owner, now, most.min(left))?;
             left -= tasks.len();
-            done += tasks.len();
+            ran = tasks.iter().fold(ran, |ran, due| ran.and(done(1, due.task.kind())));
             let service = Arc::clone(self);
             tokio::spawn(async move { service.take_turn(turn, tasks).await });
         }
-        Ok(done)
+        Ok(ran)
     }
 
     /// When the next lane has something to do that is not at work.
@@ -253,6 +253,10 @@ impl Service {
             doors.put(&due)
         }));
     }
+}
+
+fn done(done: usize, kind: &'static str) -> Ran {
+    web::Due { done, next: None }.named(kind)
 }
 
 /// The bank whose lane is kept under `owner`.

@@ -139,7 +139,7 @@ impl World {
     /// Runs what is due until nothing is.
     pub async fn settle(&self) {
         for _ in 0..100 {
-            if self.gateway.run_due(self.clock.now(), 100).await.done == 0 {
+            if self.gateway.run_due(self.clock.now(), 100).await.due.done == 0 {
                 return;
             }
         }

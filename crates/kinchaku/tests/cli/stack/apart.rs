@@ -16,8 +16,8 @@ fn ports() -> [u16; 3] {
 
 struct Apart {
     world: World,
-    _gateway: Served,
-    _wallet: Served,
+    gateway: Served,
+    wallet: Served,
 }
 
 fn start(place: &Arc<TempDir>) -> Apart {
@@ -37,7 +37,7 @@ fn start(place: &Arc<TempDir>) -> Apart {
     world.elsewhere("localhost", wallet);
     world.elsewhere("desk.localhost", wallet);
     world.elsewhere("gateway.localhost", gateway);
-    Apart { world, _gateway: gateway_part, _wallet: wallet_part }
+    Apart { world, gateway: gateway_part, wallet: wallet_part }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,4 +58,21 @@ async fn three_processes_share_one_clock_and_do_what_is_due_when_it_is_advanced(
     assert_eq!(known.status, 200, "{}", known.text);
     let other = world.second_operator("GET", "/gateway/v1/mandates", serde_json::Value::Null).await;
     assert_eq!(other.0, 200, "the second operator is known to a gateway of its own process: {other:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_part_says_by_itself_whether_it_lives_and_can_work() {
+    let Apart { world, gateway, wallet } = start(&place());
+    for (part, host) in [(&world.served, "sandbox.localhost"), (&gateway, "gateway.localhost"), (&wallet, "localhost")]
+    {
+        for (path, says) in [("/healthz", "ok\n"), ("/readyz", "ready\n")] {
+            let answer = part.get(host, path);
+            assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with(says), "{host}{path}: {answer}");
+        }
+    }
+    // One that has ended is not there, and the others say nothing else of themselves than before.
+    assert_eq!(gateway.stop(), Some(0));
+    for (part, host) in [(&world.served, "sandbox.localhost"), (&wallet, "localhost")] {
+        assert!(part.get(host, "/readyz").ends_with("ready\n"), "{host}");
+    }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::panic, reason = "a test that cannot go on says what it was shown")]
 
 mod apart;
+mod bad_input;
 mod bank_faults;
 mod browser;
 mod chromium;
