@@ -13,7 +13,8 @@
 //! | `POST /bank/v1/incidents` | a fraud is confirmed: every operator and every other bank is told in the same commit |
 //! | `GET /bank/v1/events` | what this bank was told of, numbered without gaps |
 //!
-//! Which bank asks, its bearer token says. Another bank's mandate is not found.
+//! Which person of which bank asks, their bearer token says; whoever has the role `act` changes things, whoever has any sees
+//! them. Another bank's mandate is not found.
 //! Start reading at [`Desk`].
 
 mod calendar;
@@ -24,6 +25,7 @@ mod reviews;
 
 pub(crate) use calendar::CalendarBody;
 
+use crate::desk::Person;
 use crate::domain::{BankCode, OperatorId, StaffId};
 use crate::gateway::Gateway;
 use crate::oauth::bearer;
@@ -51,17 +53,23 @@ pub fn routes() -> Router<Gateway> {
         .route("/bank/v1/events", get(events::list))
 }
 
-/// A bank's desk, as its token shows.
+/// Somebody of a bank's desk, as their token shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Desk {
     /// Whose desk.
     pub bank: BankCode,
-    /// The desk, as a person who acts.
+    /// Who.
     pub staff: StaffId,
+    person: Person,
 }
 
 impl Desk {
-    /// The desk, as who asks.
+    /// Refuses whoever may only look.
+    pub(crate) fn check_act(self) -> Result<(), Problem> {
+        self.person.check_act()
+    }
+
+    /// As who asks.
     pub(crate) const fn actor(self) -> Actor {
         Actor { kind: ActorKind::Bank, id: self.staff.0 }
     }
@@ -73,14 +81,12 @@ impl FromRequestParts<Gateway> for Desk {
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
         let token = bearer(&parts.headers).unwrap_or_default();
         let mut found = None;
-        // Every desk's token is compared, so that the time says nothing.
+        // Every bank's people are looked at, so that the time says nothing.
         for bank in &gateway.options().banks {
-            if bank.desk_token.as_ref().is_some_and(|desk| desk.is(token)) {
-                found = Some(bank.code);
-            }
+            let person = Person::of(&bank.desk, Some(bank.code), token);
+            found = person.map(|person| Self { bank: bank.code, staff: person.id, person }).or(found);
         }
-        let bank = found.ok_or_else(Problem::unauthenticated)?;
-        Ok(Self { bank, staff: gateway.bank_staff(bank) })
+        found.ok_or_else(Problem::unauthenticated)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::domain::account::{AccountKind, Details, Sealed};
 use crate::domain::calendar::Calendar;
 use crate::domain::{
     self as rules, AccountId, AccountRefId, BankCode, Command, Context, MandateId, MovementId, NotMeId, OperatorId,
-    Receipt, Reference, Refusal, Row, StaffId, movement, operator,
+    Receipt, Reference, Refusal, Row, movement, operator,
 };
 use crate::oauth::{self, ClientId, Oauth, OauthError};
 use crate::options::{BankOptions, Options};
@@ -13,7 +13,7 @@ use crate::pages;
 use crate::pushes::Pushes;
 use crate::windows::{StaticStop, Windows};
 use crate::work::Work;
-use crate::{api, bank_desk};
+use crate::{api, bank_desk, desk};
 use axum::Router;
 use domain::{Id, Key, Time};
 use engine::sqlite::{SqliteOptions, SqliteStore};
@@ -100,6 +100,18 @@ impl From<OauthError> for OpenError {
     }
 }
 
+impl From<NotDone> for OpenError {
+    fn from(not_done: NotDone) -> Self {
+        match not_done {
+            NotDone::Engine(error) => Self::Engine(error),
+            NotDone::Refused(_) => Self::Options(format!(
+                "operators and banks together are more than {}, whom one commit can tell of an incident",
+                operator::OPERATORS_MAX
+            )),
+        }
+    }
+}
+
 impl From<EngineError> for OpenError {
     fn from(error: EngineError) -> Self {
         Self::Engine(error)
@@ -136,6 +148,7 @@ struct SealedAccount {
 impl Gateway {
     /// Opens the gateway with its data, and registers the operators that it knows from the start.
     pub async fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
+        desk::check(&options).map_err(OpenError::Options)?;
         let store = SqliteStore::open(&options.directory, &SqliteOptions::default())?;
         let chance = Arc::clone(&outside.chance);
         let fill: engine::vault::Chance = Box::new(move |bytes: &mut [u8]| chance.fill(bytes));
@@ -175,23 +188,16 @@ impl Gateway {
     }
 
     /// The operator whose client id is `client_id` may use the gateway from now on.
-    pub async fn register(&self, client_id: &str) -> Result<OperatorId, EngineError> {
+    pub async fn register(&self, client_id: &str) -> Result<OperatorId, NotDone> {
         let operator = self.operator_id(client_id);
         self.listen(operator).await?;
         Ok(operator)
     }
 
     /// `operator` is told of things from now on.
-    async fn listen(&self, operator: OperatorId) -> Result<(), EngineError> {
+    async fn listen(&self, operator: OperatorId) -> Result<(), NotDone> {
         let command = Command::Operator(operator::Command::Register { operator });
-        match self.submit(command, self.system(), None).await {
-            Ok(_) => Ok(()),
-            Err(NotDone::Engine(error)) => Err(error),
-            Err(NotDone::Refused(refusal)) => {
-                tracing::error!(?refusal, "an operator could not be registered");
-                Err(EngineError::Busy)
-            }
-        }
+        self.submit(command, self.system(), None).await.map(drop)
     }
 
     /// The routers by host.
@@ -452,11 +458,6 @@ impl Gateway {
         let plain = self.vault().unseal(id.0, &details.sealed.0)?;
         let sealed: SealedAccount = serde_json::from_slice(&plain).map_err(|_| VaultError::Sealed)?;
         Ok((sealed.name_kana, sealed.compared))
-    }
-
-    /// The desk of a bank, as a person who acts.
-    pub fn bank_staff(&self, bank: BankCode) -> StaffId {
-        StaffId(self.vault().look_up("staff", format!("bank {bank}").as_bytes()))
     }
 
     /// The id of the incident that a bank calls `reference`.

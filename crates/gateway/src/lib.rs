@@ -8,6 +8,7 @@
 pub mod api;
 pub mod bank_desk;
 pub mod connector;
+pub mod desk;
 pub mod domain;
 mod gateway;
 pub mod oauth;

@@ -1,5 +1,6 @@
 //! What a gateway is opened with: its place, its banks, its operators, and the figures that it goes by.
 
+use crate::desk::Staff;
 use crate::domain::{BankCode, Factors, Policy};
 use crate::windows::WindowPolicy;
 use std::path::PathBuf;
@@ -21,8 +22,10 @@ pub struct Options {
     pub banks: Vec<BankOptions>,
     /// The operators that are known from the start.
     pub operators: Vec<OperatorOptions>,
-    /// Bearer tokens of the gateway's own desk.
-    pub desk_tokens: Vec<Secret<String>>,
+    /// The people of the gateway's own desk.
+    pub desk: Vec<Staff>,
+    /// Hosts beside the public internet to which events of clients may go that the desk registers. None in earnest.
+    pub events_hosts: Vec<String>,
     /// The figures of the rules.
     pub policy: Policy,
     /// The figures of the windows.
@@ -47,7 +50,8 @@ impl Options {
             origin,
             banks: Vec::new(),
             operators: Vec::new(),
-            desk_tokens: Vec::new(),
+            desk: Vec::new(),
+            events_hosts: Vec::new(),
             policy: Policy::default(),
             windows: WindowPolicy::default(),
             is_sandbox: false,
@@ -83,8 +87,8 @@ pub struct BankOptions {
     pub origin: String,
     /// The secret that both sides have: the bearer token of calls to the bank, and (`whsec_…`) the key of its callbacks.
     pub secret: Secret<String>,
-    /// The bearer token of the bank's desk, if it has one.
-    pub desk_token: Option<Secret<String>>,
+    /// The people of the bank's desk, if it uses ours.
+    pub desk: Vec<Staff>,
     /// The issuer of the bank's own authentication page; none where the gateway hosts it.
     pub own_page: Option<String>,
     /// The sets of factors that suffice, until the bank's desk or the bank itself says otherwise.

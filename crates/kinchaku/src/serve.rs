@@ -312,6 +312,11 @@ fn greet(config: &Config, address: SocketAddr, data: &std::path::Path) {
     println!("ready");
 }
 
+/// The roles of somebody at the gateway's desk or a bank's.
+fn role_names(roles: &[gateway::desk::Role]) -> String {
+    roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(", ")
+}
+
 /// Says what a sandbox is, where its parts are, and who may be played.
 #[expect(clippy::print_stdout, reason = "whoever typed the command reads it")]
 fn greet_newcomer(config: &Config, port: u16, data: &std::path::Path) {
@@ -334,6 +339,16 @@ fn greet_newcomer(config: &Config, port: u16, data: &std::path::Path) {
             let roles: Vec<&str> = roles.iter().map(|role| role.name()).collect();
             println!("  {id}  {name}  {}  {}", roles.join(", "), plan::desk_token_file(data, id).display());
         }
+    }
+    if has(Role::Gateway) {
+        println!("口座振替受付と銀行の担当者 / people of the gateway's desk, and of each bank's:");
+        for (id, name, roles) in plan::GATEWAY_DESK_SANDBOX {
+            let file = plan::secret_file(data, &format!("gateway-desk-{id}"));
+            println!("  {id}  {name}  {}  {}", role_names(roles), file.display());
+        }
+        let (id, name, roles) = plan::BANK_DESK_SANDBOX;
+        let file = plan::secret_file(data, &format!("bank-<code>-desk-{id}"));
+        println!("  {id}  {name}  {}  {}", role_names(roles), file.display());
     }
     if demo::wallet(data).is_some() {
         let (bank, branch, number, pin) = demo::ACCOUNT;

@@ -3,25 +3,20 @@
 use super::lists::{Listed, Page};
 use super::problem;
 use crate::bank_desk::CalendarBody;
+use crate::desk::{GatewayDesk, check_text};
 use crate::domain::bank::{Bank, Command, Function, Side, Stop};
-use crate::domain::{BankCode, Command as Asked, Factor, Factors, Noun, StaffId};
+use crate::domain::{BankCode, Command as Asked, Factor, Factors, Noun};
 use crate::gateway::Gateway;
-use crate::oauth::{Caller, Scope, check_desk};
+use crate::oauth::{Caller, Scope};
 use crate::options::BankOptions;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use domain::Id;
-use engine::{Actor, ActorKind};
-use http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use web::{Json, Problem};
 
 /// Banks on one page, at most: wallets want them all, and there are not more in the country.
 const PAGE_BANKS_MAX: usize = 2_000;
-/// Who changes a switch at the gateway's desk, as long as the desk is one token.
-const DESK: StaffId = StaffId(Id([0; 16]));
-
 /// A switch as it is to be.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -51,37 +46,33 @@ pub async fn list(State(gateway): State<Gateway>, caller: Caller, page: Page) ->
 /// `PUT /gateway/v1/banks/{code}/switches/{function}`, for the gateway's desk. In force with its commit, told to everybody.
 pub async fn switch(
     State(gateway): State<Gateway>,
+    desk: GatewayDesk,
     Path((code, function)): Path<(String, String)>,
-    headers: HeaderMap,
     Json(request): Json<SwitchRequest>,
 ) -> Result<Response, Problem> {
-    check_desk(&gateway, &headers)?;
+    desk.0.check_act()?;
     let code: BankCode = code.parse().map_err(|_| problem::unknown(Noun::Bank))?;
     let bank = gateway.bank(code).ok_or_else(|| problem::unknown(Noun::Bank))?;
     let function: Function = function.parse().map_err(|_| Problem::not_found())?;
-    if request.reason.trim().is_empty() {
-        return Err(Problem::malformed("Say why: everybody whom it concerns reads it.").with("member", "reason"));
-    }
+    check_text(&request.reason, "reason")?;
     let command = Command::Switch {
         bank: code,
         function,
         stop: request.stopped,
         side: Side::Gateway,
-        by: Some(DESK),
+        by: Some(desk.0.id),
         reason: request.reason,
     };
-    let actor = Actor { kind: ActorKind::Operator, id: DESK.0 };
-    gateway.submit(Asked::Bank(command), actor, None).await?;
+    gateway.submit(Asked::Bank(command), desk.actor(), None).await?;
     Ok(Json(body(&gateway, bank).await?).into_response())
 }
 
 /// `GET /gateway/v1/banks/{code}/reconciliation`, for the gateway's desk: how the bank's last day file compared.
 pub async fn reconciliation(
     State(gateway): State<Gateway>,
+    _: GatewayDesk,
     Path(code): Path<String>,
-    headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    check_desk(&gateway, &headers)?;
     let code: BankCode = code.parse().map_err(|_| problem::unknown(Noun::Bank))?;
     let compared = gateway.work().reconciliation(code).ok_or_else(|| problem::unknown(Noun::Bank))?;
     let body = json!({

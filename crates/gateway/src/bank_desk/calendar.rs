@@ -2,7 +2,7 @@
 
 use super::Desk;
 use crate::api::problem::engine_error;
-use crate::domain::bank::REASON_BYTES_MAX;
+use crate::desk::check_text;
 use crate::domain::calendar::{Calendar, Hours, MAINTENANCE_MAX, Maintenance, Span};
 use crate::domain::{Command, bank};
 use crate::gateway::Gateway;
@@ -101,14 +101,12 @@ impl TryFrom<MaintenanceBody> for Maintenance {
     fn try_from(body: MaintenanceBody) -> Result<Self, Problem> {
         let time = |text: &str| text.parse::<Timestamp>().map(Time::from);
         let malformed = || {
-            Problem::malformed(
-                "Maintenance is {from, until, reason}: times are RFC 3339, until is later, a reason has 1 to 500 bytes.",
-            )
-            .with("member", "maintenance")
+            Problem::malformed("Maintenance is {from, until, reason}: times are RFC 3339, until is later.")
+                .with("member", "maintenance")
         };
         let (Ok(from), Ok(until)) = (time(&body.from), time(&body.until)) else { return Err(malformed()) };
-        let is_reason = !body.reason.trim().is_empty() && body.reason.len() <= REASON_BYTES_MAX;
-        if until <= from || !is_reason { Err(malformed()) } else { Ok(Self { from, until, reason: body.reason }) }
+        check_text(&body.reason, "maintenance")?;
+        if until <= from { Err(malformed()) } else { Ok(Self { from, until, reason: body.reason }) }
     }
 }
 
@@ -137,6 +135,7 @@ pub(super) async fn set(
     desk: Desk,
     Json(asked): Json<CalendarBody>,
 ) -> Result<Json<CalendarBody>, Problem> {
+    desk.check_act()?;
     let calendar = Calendar::try_from(asked)?;
     let command = bank::Command::SetCalendar { bank: desk.bank, calendar, by: desk.staff };
     gateway.submit(Command::Bank(command), desk.actor(), None).await?;

@@ -7,6 +7,7 @@ use super::{Desk, listener};
 use crate::api::lists::Since;
 use crate::api::problem::{engine_error, refused};
 use crate::api::told_after;
+use crate::desk::check_text;
 use crate::domain::bank::{self, Incident};
 use crate::domain::operator::{Told, What};
 use crate::domain::{Command, Factor, Reference};
@@ -48,6 +49,8 @@ pub(super) async fn report(
     desk: Desk,
     Json(report): Json<Report>,
 ) -> Result<Response, Problem> {
+    desk.check_act()?;
+    check_text(&report.note, "note")?;
     let body = serde_json::to_vec(&report).map_err(|_| Problem::internal())?;
     let id = gateway.incident_id(desk.bank, &report.reference);
     let (from, until) = (time(&report.from)?, time(&report.until)?);

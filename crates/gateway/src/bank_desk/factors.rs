@@ -3,8 +3,9 @@
 use super::Desk;
 use crate::api::lists::Listed;
 use crate::api::problem::engine_error;
-use crate::domain::bank::{self, Bank, FACTOR_SETS_MAX, Function, REASON_BYTES_MAX, Side};
-use crate::domain::{Command, Factor, Factors};
+use crate::desk::check_text;
+use crate::domain::bank::{self, Bank, FACTOR_SETS_MAX, Function, Side};
+use crate::domain::{Command, Factor, Factors, StaffId};
 use crate::gateway::Gateway;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,7 @@ pub(super) async fn set(
     desk: Desk,
     Json(asked): Json<FactorSets>,
 ) -> Result<Json<FactorSets>, Problem> {
+    desk.check_act()?;
     let sets: Vec<Factors> = asked.sets.iter().map(|set| set.iter().copied().collect()).collect();
     if sets.len() > FACTOR_SETS_MAX
         || sets.iter().any(|set: &Factors| !set.has(Factor::Account) || set.iter().count() < 2)
@@ -65,6 +67,8 @@ struct StopBody {
 #[derive(Serialize)]
 struct ChangeBody {
     by: &'static str,
+    /// What the bank's own person who did it is called; nobody of another side is named here.
+    person: Option<String>,
     stopped: bool,
     reason: String,
     at: String,
@@ -73,7 +77,7 @@ struct ChangeBody {
 /// All switches: as many as there are functions.
 type Switches = Listed<SwitchBody>;
 
-fn body(bank: &Bank, function: Function) -> SwitchBody {
+fn body(staff: &[(StaffId, String)], bank: &Bank, function: Function) -> SwitchBody {
     let stops = bank.stops.iter().filter(|stop| stop.function == function);
     let changes = bank.history.iter().filter(|change| change.function == function);
     SwitchBody {
@@ -85,6 +89,7 @@ fn body(bank: &Bank, function: Function) -> SwitchBody {
         history: changes
             .map(|change| ChangeBody {
                 by: change.side.name(),
+                person: staff.iter().find(|(id, _)| Some(*id) == change.by).map(|(_, name)| name.clone()),
                 stopped: change.stopped,
                 reason: change.reason.clone(),
                 at: change.at.to_string(),
@@ -96,7 +101,9 @@ fn body(bank: &Bank, function: Function) -> SwitchBody {
 /// `GET /bank/v1/switches`.
 pub(super) async fn switches(State(gateway): State<Gateway>, desk: Desk) -> Result<Json<Switches>, Problem> {
     let bank = row(&gateway, desk).await?;
-    let data = Function::ALL.into_iter().map(|function| body(&bank, function)).collect();
+    let staff = gateway.bank(desk.bank).map(|bank| bank.desk.as_slice()).unwrap_or_default();
+    let staff: Vec<_> = staff.iter().map(|one| (one.in_journal(Some(desk.bank)), one.name.clone())).collect();
+    let data = Function::ALL.into_iter().map(|function| body(&staff, &bank, function)).collect();
     Ok(Json(Listed { data, next_cursor: None }))
 }
 
@@ -116,12 +123,9 @@ pub(super) async fn switch(
     Path(function): Path<String>,
     Json(asked): Json<Setting>,
 ) -> Result<Json<Switches>, Problem> {
+    desk.check_act()?;
     let function: Function = function.parse().map_err(|_| Problem::not_found())?;
-    if asked.reason.trim().is_empty() || asked.reason.len() > REASON_BYTES_MAX {
-        return Err(Problem::malformed(
-            "A reason has 1 to 500 bytes: it is shown to everybody whom the switch concerns.",
-        ));
-    }
+    check_text(&asked.reason, "reason")?;
     let command = bank::Command::Switch {
         bank: desk.bank,
         function,

@@ -4,6 +4,7 @@ use super::Desk;
 use crate::api::lists::Listed;
 use crate::api::problem::{engine_error, unknown};
 use crate::connector::AccountNumber;
+use crate::desk::check_text;
 use crate::domain::account::AccountKind;
 use crate::domain::mandate::{self, Mandate, RevokedBy, Why};
 use crate::domain::{Command, Factor, MandateId, Noun, OperatorId};
@@ -12,6 +13,9 @@ use crate::pages::letter_code;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use web::{Json, Problem};
+
+const BRANCH_DIGITS: usize = 3;
+const NUMBER_DIGITS: usize = 7;
 
 /// An account, as the bank knows it.
 #[derive(Deserialize)]
@@ -86,6 +90,10 @@ pub(super) async fn search(
     desk: Desk,
     Json(asked): Json<Search>,
 ) -> Result<Json<Listed<LinkBody>>, Problem> {
+    let is_digits = |text: &str, length| text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_digits(&asked.branch, BRANCH_DIGITS) || !is_digits(&asked.number, NUMBER_DIGITS) {
+        return Err(Problem::malformed("A branch has three digits, an account's number seven."));
+    }
     let number = AccountNumber { branch: asked.branch, kind: asked.kind, number: asked.number };
     let account =
         gateway.account(gateway.account_id(desk.bank, &number)).await.map_err(|error| engine_error(&error))?;
@@ -127,6 +135,8 @@ pub(super) async fn revoke(
     Path(id): Path<String>,
     Json(asked): Json<Revocation>,
 ) -> Result<Json<LinkBody>, Problem> {
+    desk.check_act()?;
+    asked.note.as_ref().map_or(Ok(()), |note| check_text(note, "note"))?;
     let (mandate, _) = own(&gateway, desk, &id).await?;
     let command =
         mandate::Command::Revoke { mandate, operator: None, by: RevokedBy::Bank(desk.staff), why: asked.reason };
@@ -148,6 +158,7 @@ pub(super) async fn confirm(
     Path(id): Path<String>,
     Json(asked): Json<Confirmation>,
 ) -> Result<Json<LinkBody>, Problem> {
+    desk.check_act()?;
     let (mandate, _) = own(&gateway, desk, &id).await?;
     let command = mandate::Command::Confirm { mandate, channel: asked.channel };
     gateway.submit(Command::Mandate(command), desk.actor(), None).await?;
@@ -166,6 +177,7 @@ pub(super) async fn letter(
     desk: Desk,
     Path(id): Path<String>,
 ) -> Result<Json<Letter>, Problem> {
+    desk.check_act()?;
     let (mandate, row) = own(&gateway, desk, &id).await?;
     let grant = row.grant.ok_or_else(|| unknown(Noun::Mandate))?;
     Ok(Json(Letter { code: letter_code(&gateway, mandate, grant.account).expose().clone() }))

@@ -88,6 +88,7 @@ pub(super) async fn decide(
     Path(id): Path<String>,
     Json(word): Json<Word>,
 ) -> Result<Json<LinkBody>, Problem> {
+    desk.check_act()?;
     let (mandate, row) = own(&gateway, desk, &id).await?;
     let account = row.grant.map(|grant| grant.account).ok_or_else(|| unknown(Noun::Mandate))?;
     let command = mandate::Command::Decide { mandate, account, accept: word.accept, by: desk.staff };

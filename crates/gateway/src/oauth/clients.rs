@@ -1,21 +1,24 @@
 //! Clients: the operators that may call, each with its names, its keys, and the one address to which browsers go back.
 //!
-//! Some stand in the configuration, others are registered by the gateway's desk and kept in a file. None registers itself.
+//! Some stand in the configuration, others are registered by the gateway's desk and kept in a file. None registers itself. What
+//! the configuration says of its operators' addresses is believed; where registered ones are called, only the public internet
+//! is, so that nobody makes the gateway call into its own network.
 
-use super::check_desk;
 use crate::api::problem::engine_error;
+use crate::desk::GatewayDesk;
 use crate::domain::OperatorId;
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, NotDone};
 use crate::options::OperatorOptions;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, StatusCode};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use web::jose::{JwkSet, KeyError};
+use web::strangers::may_be_public;
 use web::{Json, Problem};
 
 /// Clients at one gateway, at most: as many as it can tell of an incident in one commit.
@@ -111,6 +114,8 @@ pub struct Client {
     pub operator: OperatorId,
     /// Its keys.
     pub keys: JwkSet,
+    /// It stands in the configuration.
+    pub is_configured: bool,
 }
 
 /// Why a client is not taken, or the file of clients is not.
@@ -160,8 +165,10 @@ impl Clients {
     ) -> Result<Self, ClientsError> {
         let registered = file.as_deref().map(read).transpose()?.unwrap_or_default();
         let mut clients = BTreeMap::new();
-        for settings in configured.into_iter().chain(registered.values().cloned()) {
-            let client = Client::check(settings, &operator)?;
+        let configured = configured.into_iter().map(|settings| (settings, true));
+        let kept = registered.values().cloned().map(|settings| (settings, false));
+        for (settings, is_configured) in configured.chain(kept) {
+            let client = Client { is_configured, ..Client::check(settings, &operator)? };
             let id = client.settings.client_id.as_str().to_owned();
             if clients.len() >= CLIENTS_MAX {
                 return Err(ClientsError::Full);
@@ -194,7 +201,7 @@ impl Clients {
         let id = client.settings.client_id.as_str().to_owned();
         let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = self.get(&id) {
-            if *known == client {
+            if known.settings == client.settings {
                 return Ok(());
             }
             if !renew || !registered.contains_key(&id) {
@@ -233,7 +240,7 @@ impl Client {
             return Err(ClientsError::Settings("a client has one to four addresses to which browsers go back"));
         }
         let operator = operator(&settings.client_id);
-        Ok(Self { settings, operator, keys })
+        Ok(Self { settings, operator, keys, is_configured: false })
     }
 }
 
@@ -241,6 +248,18 @@ impl Client {
 pub(crate) fn origin(url: &str) -> Option<String> {
     let uri: http::Uri = url.parse().ok()?;
     Some(format!("{}://{}", uri.scheme_str()?, uri.authority()?))
+}
+
+/// Whether `hosts` name the host of `url`.
+pub(crate) fn is_named(url: &str, hosts: &[String]) -> bool {
+    let uri = url.parse::<http::Uri>().ok();
+    uri.as_ref().and_then(http::Uri::host).is_some_and(|host| hosts.iter().any(|named| named == host))
+}
+
+/// Whether `url` may be called for a stranger, as far as it tells by itself.
+fn is_strangers(url: &str) -> bool {
+    let Ok(uri) = url.parse::<http::Uri>() else { return false };
+    uri.scheme_str() == Some("https") && uri.host().is_some_and(may_be_public)
 }
 
 /// HTTPS anywhere; plain HTTP only where it does not leave the machine.
@@ -275,14 +294,23 @@ fn write(file: &Path, clients: &BTreeMap<String, ClientSettings>) -> Result<(), 
 /// `POST /gateway/v1/clients`, by the gateway's desk: a new client, or the same with renewed keys and addresses.
 pub async fn register(
     State(gateway): State<Gateway>,
-    headers: HeaderMap,
+    desk: GatewayDesk,
     Json(settings): Json<ClientSettings>,
 ) -> Result<Response, Problem> {
-    check_desk(&gateway, &headers)?;
+    desk.0.check_act()?;
     let client = Client::check(settings, &|id| gateway.operator_id(id.as_str())).map_err(problem)?;
+    let hosts = &gateway.options().events_hosts;
+    if client.settings.events_url.as_ref().is_some_and(|url| !is_named(url, hosts) && !is_strangers(url)) {
+        let what = "events of a registered client go to HTTPS addresses on the public internet";
+        return Err(problem(ClientsError::Settings(what)));
+    }
     let answer = client.settings.clone();
+    // First the place among those who are told, of which there are so many: a client without one would let nobody start again.
+    gateway.register(answer.client_id.as_str()).await.map_err(|not_done| match not_done {
+        NotDone::Refused(_) => problem(ClientsError::Full),
+        NotDone::Engine(error) => engine_error(&error),
+    })?;
     gateway.oauth().clients.keep(client, true).map_err(problem)?;
-    gateway.register(answer.client_id.as_str()).await.map_err(|error| engine_error(&error))?;
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 

@@ -27,8 +27,8 @@ mod replay;
 mod token;
 
 pub use caller::{Caller, Scope};
-pub(crate) use clients::origin as origin_of;
 pub use clients::{Client, ClientId, ClientSettings, Clients, ClientsError, Name};
+pub(crate) use clients::{is_named, origin as origin_of};
 pub use fault::Fault;
 pub use issuer::{ACCESS_TOKEN_SECONDS, Issuer, IssuerError};
 pub use links::{Asked, AtBank, BrowserToken, Challenge, Holder, LINK_MS, Link, Links, Opened, Stage};
@@ -44,7 +44,7 @@ use engine::{Actor, ActorKind};
 use http::{HeaderMap, header};
 use std::fmt;
 use std::path::Path;
-use web::{Due, Outside, Problem};
+use web::{Due, Outside};
 
 /// The authorization server's own state.
 #[derive(Debug)]
@@ -140,13 +140,6 @@ pub fn routes() -> Router<Gateway> {
 /// The operator itself, as who asks.
 pub(crate) fn actor(operator: OperatorId) -> Actor {
     Actor { kind: ActorKind::Operator, id: operator.id() }
-}
-
-/// Refuses unless `headers` carry a bearer token of the gateway's own desk.
-pub(crate) fn check_desk(gateway: &Gateway, headers: &HeaderMap) -> Result<(), Problem> {
-    let token = bearer(headers).unwrap_or_default();
-    let is_known = gateway.options().desk_tokens.iter().fold(false, |known, desk| known | desk.is(token));
-    if is_known { Ok(()) } else { Err(Problem::unauthenticated()) }
 }
 
 /// The token of an `Authorization: Bearer …` header, if there is exactly one.

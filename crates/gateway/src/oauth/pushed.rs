@@ -6,6 +6,7 @@ use super::authentication::{Form, authenticate, believe_proof, proof_header};
 use super::clients::Client;
 use super::fault::Fault;
 use super::links::{Asked, Holder, LINK_MS, Link, REQUEST_URI_SECONDS, Stage};
+use crate::desk::is_plain;
 use crate::domain::mandate::{self, Limits};
 use crate::domain::{BankCode, Command, MandateId, Reference, Refusal};
 use crate::gateway::{Gateway, NotDone};
@@ -178,13 +179,6 @@ fn details(form: &Form) -> Result<Details, Fault> {
         }
     }
     Ok(details)
-}
-
-/// No control characters, and none that turn or hide what stands around them on a page.
-fn is_plain(character: char) -> bool {
-    let hides =
-        matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
-    !character.is_control() && !hides
 }
 
 fn known_bank(gateway: &Gateway, details: &Details) -> Result<BankCode, Fault> {

@@ -183,7 +183,7 @@ async fn came_back(
         Some(Some(known)) => {
             // Now it counts with its account instead.
             attempt::settle(gateway, bank.code, &at_bank.reserved, Ended::Unanswered).await;
-            known.judged(gateway, &visit.link, source).await
+            known.judged(gateway, &visit.link, source)
         }
         Some(None) => {
             attempt::settle(gateway, bank.code, &at_bank.reserved, Ended::Wrong).await;
@@ -274,7 +274,7 @@ struct Known {
 impl Known {
     /// What the windows say of the account: one that others have tried too often is left alone, whoever is right at last,
     /// and its true holder hears of it.
-    async fn judged(self, gateway: &Gateway, link: &Link, source: Option<IpAddr>) -> Tried {
+    fn judged(self, gateway: &Gateway, link: &Link, source: Option<IpAddr>) -> Tried {
         let Self { account, account_token, factors, customer } = self;
         let (windows, now) = (gateway.windows(), gateway.outside().now());
         let reported = account_token.and_then(|token| windows.reported_too_often(link.asked.bank, &token, now));
@@ -285,7 +285,7 @@ impl Known {
         match verdict {
             Verdict::Allow(reserved) => Tried::Proven(Box::new(Proven { account, factors, customer, reserved })),
             Verdict::Throttle { seconds } | Verdict::Strengthen { seconds } => {
-                outcome::first_factor(gateway, link, account).await;
+                outcome::first_factor(gateway, link, account);
                 Tried::Throttled(seconds)
             }
         }

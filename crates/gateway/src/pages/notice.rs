@@ -7,8 +7,8 @@
 //! | somebody tried and knew nothing | one a day an account, so many a bank and hour: a spray must not become a bomb |
 //!
 //! Each notice carries a code. Typed on the page "not me" it revokes; it is no link, because people are told not to follow
-//! links. What waits for its time is in `notice_queue`; what is owed for a first factor that somebody knew is durable before
-//! the browser hears anything, and [restored](restore) by a restart. Plain failures are remembered by this process alone.
+//! links. What waits for its time is in `notice_queue`; what is owed for a first factor that somebody knew stands in the books
+//! as well, and is [restored](restore) by a restart. Plain failures are remembered by this process alone.
 
 use crate::connector::{self, AccountNumber};
 use crate::domain::account::{self, NoticeKind};
@@ -65,12 +65,19 @@ impl fmt::Display for NotTold {
     }
 }
 
-/// What an account's true holder is owed for a first factor that somebody knew on `link`. It is durable when this returns; where
-/// it cannot be, it is told all the same.
-pub(super) async fn owe(gateway: &Gateway, link: &Link, account: AccountNumber) -> About {
+/// What an account's true holder is owed for a first factor that somebody knew on `link`. It goes into the books beside the
+/// answer: one that waited for it would take longer than the answer to a wrong first factor, and so tell which it was.
+pub(super) fn owe(gateway: &Gateway, link: &Link, account: AccountNumber) -> About {
     let mut about = About::of(link, account, NoticeKind::FirstFactor);
-    let notice = NoticeId(gateway.new_id());
-    let Ok(details) = gateway.details(about.bank, &about.account, "") else { return about };
+    about.owed = Some(NoticeId(gateway.new_id()));
+    let (gateway, owed) = (gateway.clone(), about.clone());
+    drop(tokio::spawn(async move { note(&gateway, &owed).await }));
+    about
+}
+
+/// Has `about` in the books, once, if it is to be there at all.
+async fn note(gateway: &Gateway, about: &About) {
+    let (Some(notice), Ok(details)) = (about.owed, gateway.details(about.bank, &about.account, "")) else { return };
     let owe = rules::Command::Owe {
         notice,
         account: gateway.account_id(about.bank, &about.account),
@@ -79,16 +86,16 @@ pub(super) async fn owe(gateway: &Gateway, link: &Link, account: AccountNumber) 
         mandate: about.mandate,
         operator: about.operator,
     };
-    match gateway.submit(Command::Notice(owe), actor(link.operator), None).await {
-        Ok(_) => about.owed = Some(notice),
-        Err(error) => tracing::error!(?error, bank = %about.bank, "a notice is remembered by this process alone"),
+    if let Err(error) = gateway.submit(Command::Notice(owe), actor(about.operator), None).await {
+        tracing::error!(?error, bank = %about.bank, "a notice is remembered by this process alone");
     }
-    about
 }
 
-/// The bank has sent `about`, or another notice that says it too: nothing is owed any more.
+/// The bank has sent `about`, or another notice that says it too: nothing is owed any more. It may have been faster than the
+/// books, so what is paid is put there first.
 pub(super) async fn told(gateway: &Gateway, about: &About) {
     let Some(notice) = about.owed else { return };
+    note(gateway, about).await;
     let command = Command::Notice(rules::Command::Tell { notice });
     if let Err(error) = gateway.submit(command, gateway.system(), None).await {
         tracing::warn!(?error, bank = %about.bank, "a notice may be told again after a restart");

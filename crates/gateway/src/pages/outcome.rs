@@ -82,7 +82,7 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
         Tried::Challenge(challenge) => {
             let again = matches!(before, Stage::Challenge(_));
             if challenge.first_factor_right && !again {
-                let about = owe(gateway, &visit.link, challenge.account.clone()).await;
+                let about = owe(gateway, &visit.link, challenge.account.clone());
                 gateway.pages().notices.hold(about, gateway.outside().now());
             }
             set(gateway, &visit.link, Stage::Challenge(challenge.clone()));
@@ -92,7 +92,7 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
             go_to("/link")
         }
         Tried::Failed { account: Some(account), first_factor_right: true } => {
-            first_factor(gateway, &visit.link, account).await;
+            first_factor(gateway, &visit.link, account);
             failed(gateway, visit).await
         }
         Tried::Failed { account: Some(account), first_factor_right: false } => {
@@ -138,11 +138,11 @@ async fn stay(gateway: &Gateway, visit: &Visit, before: Stage, failure: Failure)
 }
 
 /// Somebody knew a first factor: the account's true holder is told at once, in the background. What was held says the same.
-pub(super) async fn first_factor(gateway: &Gateway, link: &Link, account: AccountNumber) {
+pub(super) fn first_factor(gateway: &Gateway, link: &Link, account: AccountNumber) {
     let notices = &gateway.pages().notices;
     let held = notices.take_held(link.asked.bank, link.mandate);
     let is_told = held.as_ref().is_some_and(|held| held.account == account);
-    let new = if is_told { None } else { Some(owe(gateway, link, account).await) };
+    let new = if is_told { None } else { Some(owe(gateway, link, account)) };
     for about in held.into_iter().chain(new) {
         notices.push(about, gateway.outside().now());
     }
@@ -232,7 +232,7 @@ async fn proven_by_bank(gateway: &Gateway, visit: Visit, proven: &Proven) -> Res
     if grade == Grade::No || !birth_date_matches || !proven.customer.has_contact {
         tracing::info!(mandate = %visit.link.mandate, grade = grade.name(), birth_date_matches, "not this account");
         attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Wrong).await;
-        first_factor(gateway, &visit.link, proven.account.clone()).await;
+        first_factor(gateway, &visit.link, proven.account.clone());
         return failed(gateway, visit).await;
     }
     attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Right).await;

@@ -324,3 +324,54 @@ async fn operators_are_called_with_what_they_are_told_in_order_and_signed() {
     assert_eq!(claims[2]["events"][kind]["settled_amount"], 9_000);
     assert_eq!((&claims[2]["aud"], &claims[2]["iss"]), (&json!("kinchaku"), &json!("http://gateway.localhost:8080")));
 }
+
+#[tokio::test]
+async fn one_value_tried_on_many_accounts_at_a_banks_own_page_stops_its_static_path() {
+    let world = World::new().await;
+    let key_path = format!("/gateway/v1/bank-attempts/{BANK}/key");
+    let bearer = format!("Bearer {SECRET}");
+    for (token, status) in [("Bearer guess", 401), ("", 401), (bearer.as_str(), 200)] {
+        assert_eq!(world.call_with(&[("authorization", token)], "GET", &key_path, None).await.0, status);
+    }
+    let key = async || {
+        let (_, body) = world.call_with(&[("authorization", bearer.as_str())], "GET", &key_path, None).await;
+        body["key"].as_str().expect("a key").to_owned()
+    };
+    let report = async |account: u32, key: &str| {
+        use hmac::{Hmac, KeyInit, Mac};
+        let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).expect("any length does");
+        mac.update(b"4821");
+        let value = web::jose::encode(&mac.finalize().into_bytes());
+        let body = json!({
+            "attempt": format!("a{account}"), "outcome": "failed",
+            "account_token": format!("account-{account}"), "value_token": value,
+        });
+        let body = Bytes::from(body.to_string());
+        let mut request = Request::post(format!("http://gateway.localhost:8080/gateway/v1/bank-attempts/{BANK}"));
+        for (name, value) in
+            webhook::headers(&[Key::parse(SECRET).expect("a key")], &format!("m{account}"), world.clock.now(), &body)
+        {
+            request = request.header(name, value);
+        }
+        let request = request.body(body).expect("a request");
+        world.routers.call(request, Bounds::default()).await.expect("an answer").status().as_u16()
+    };
+    let is_stopped = async || {
+        let (_, banks) = get(&world, "kinchaku", "banks").await;
+        banks["data"][0]["switches"]["static_factors"]["stopped"].clone()
+    };
+    let stop = world.gateway.options().windows.value_accounts_stop;
+    let first = key().await;
+    for account in 1..stop {
+        assert_eq!(report(account, &first).await, 204);
+    }
+    world.pass(world.gateway.options().windows.window_ms);
+    let second = key().await;
+    assert_ne!(first, second, "the key dies with its window");
+    for account in 1..stop {
+        assert_eq!(report(account, &second).await, 204);
+        assert_eq!(is_stopped().await, false, "what was counted under the old key is not known any more");
+    }
+    assert_eq!(report(stop, &second).await, 204);
+    assert_eq!(is_stopped().await, true);
+}

@@ -2,6 +2,7 @@
 
 use super::bank::Bank;
 use crate::connector::AccountNumber;
+use crate::desk::{Role, Staff};
 use crate::domain::account::AccountKind;
 use crate::domain::mandate::{self, Grant, Limits, RevokedBy, Why};
 use crate::domain::name::Grade;
@@ -75,7 +76,7 @@ pub struct World {
 fn options(directory: &TempDir, files: bool) -> Options {
     let mut options = Options::new(directory.path().join("gateway"), "http://gateway.localhost:8080".into());
     options.master_key = directory.path().join("master.key");
-    options.desk_tokens = vec![Secret::new("desk".into())];
+    options.desk = vec![staff("abe", Role::Act, "desk"), staff("ono", Role::Read, "desk-reader")];
     let operator = |client_id: &str| OperatorOptions {
         client_id: client_id.into(),
         name: "巾着".into(),
@@ -93,7 +94,10 @@ fn options(directory: &TempDir, files: bool) -> Options {
         name_en: "A Bank".into(),
         origin: format!("http://bank-{code}.localhost:8080"),
         secret: Secret::new(SECRET.into()),
-        desk_token: (code == BANK).then(|| Secret::new("bank-desk".into())),
+        desk: match code {
+            BANK => vec![staff("hara", Role::Act, "bank-desk"), staff("kato", Role::Read, "bank-reader")],
+            _ => vec![staff("hara", Role::Act, "other-bank-desk")],
+        },
         own_page: None,
         factors: vec![[Factor::Account, Factor::NameKana, Factor::Pin].into_iter().collect()],
         descriptor: "キンチャク".into(),
@@ -101,6 +105,11 @@ fn options(directory: &TempDir, files: bool) -> Options {
     };
     options.banks = vec![bank(BANK, "七十七銀行", files), bank(OTHER_BANK, "東邦銀行", false)];
     options
+}
+
+/// Somebody of a desk.
+fn staff(id: &str, role: Role, token: &str) -> Staff {
+    Staff { id: id.into(), name: format!("{id} of the desk"), roles: vec![role], token: Secret::new(token.into()) }
 }
 
 impl World {

@@ -30,7 +30,7 @@ pub struct Config {
     pub wallet: Option<Wallet>,
     /// The operator's desk.
     #[serde(default)]
-    pub desk: Desk,
+    pub desk: Desk<server::Role>,
     /// The gateway in earnest.
     pub gateway: Option<Gateway>,
     /// The outside world, simulated.
@@ -109,13 +109,19 @@ pub struct Wallet {
     pub identity: Identity,
 }
 
-/// The operator's desk.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Desk {
+/// A desk, whose people have roles of the kind `R`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, bound = "R: Deserialize<'de>")]
+pub struct Desk<R> {
     /// Who works there, by the id that the journal keeps.
-    #[serde(default)]
-    pub people: BTreeMap<String, Person>,
+    #[serde(default = "BTreeMap::new")]
+    pub people: BTreeMap<String, Person<R>>,
+}
+
+impl<R> Default for Desk<R> {
+    fn default() -> Self {
+        Self { people: BTreeMap::new() }
+    }
 }
 
 /// The gateway, as its client knows it.
@@ -154,14 +160,14 @@ pub struct Identity {
     pub callback_secret_file: PathBuf,
 }
 
-/// Somebody of the desk. Their token is in a file or in a variable of the environment.
+/// Somebody of a desk. Their token is in a file or in a variable of the environment.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Person {
+pub struct Person<R> {
     /// What they are called.
     pub name: String,
     /// What they may do.
-    pub roles: Vec<server::Role>,
+    pub roles: Vec<R>,
     /// The file with their token.
     pub token_file: Option<PathBuf>,
     /// The variable with their token.
@@ -176,8 +182,9 @@ pub struct Gateway {
     pub origin: String,
     /// The file with the master key of personal data.
     pub master_key_file: PathBuf,
-    /// The files with the tokens of its own desk.
-    pub desk_token_files: Vec<PathBuf>,
+    /// Its own desk.
+    #[serde(default)]
+    pub desk: Desk<gateway::desk::Role>,
     /// The banks.
     #[serde(default)]
     pub banks: Vec<Bank>,
@@ -200,8 +207,9 @@ pub struct Bank {
     pub origin: String,
     /// The file with the secret that both sides have.
     pub secret_file: PathBuf,
-    /// The file with the token of the bank's desk.
-    pub desk_token_file: Option<PathBuf>,
+    /// The bank's desk, if it uses ours.
+    #[serde(default)]
+    pub desk: Desk<gateway::desk::Role>,
     /// The issuer of the bank's own page; none where the gateway hosts it.
     pub own_page: Option<String>,
     /// The sets of factors that suffice.
@@ -475,6 +483,13 @@ mod tests {
             (Some("[serve]\nroles = [\"bank\"]\n[sandbox]\nenabled = true"), vec![], "bank"),
             (Some("[serve]\nlog = \"json\""), vec![], "enabled = true"),
             (Some("[desk.people.aoki]\nname = \"A\"\nroles = [\"king\"]\n[sandbox]\nenabled = true"), vec![], "king"),
+            (
+                Some(
+                    "[gateway]\norigin = \"x\"\nmaster_key_file = \"k\"\n[gateway.desk.people.abe]\nname = \"A\"\nroles = [\"king\"]",
+                ),
+                vec![],
+                "king",
+            ),
             (Some("[sandbox]\nenabled = false"), vec![], "roles"),
         ] {
             let error = read(text, &environment).expect_err(named);

@@ -2,6 +2,7 @@
 
 use super::config::{self, BankPolicies, Config, Role};
 use super::secrets::{self, Made};
+use gateway::desk::Role as GatewayRole;
 use gateway::options::{BankOptions, FileOptions, OperatorOptions};
 use sandbox::registry::Registry;
 use sandbox::{Origins, Policies, SandboxClock, Secrets};
@@ -11,8 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use wallet::StaffId;
-use web::Chance;
 use web::jose::{JwkSet, SigningKey};
+use web::{Chance, Secret};
 
 /// The file that says that a data directory is a sandbox's.
 const MARK: &str = "SANDBOX";
@@ -36,6 +37,12 @@ pub const DESK_SANDBOX: [(&str, &str, &[DeskRole]); 4] = [
     ("mori", "森 / Mori", &[DeskRole::Viewer]),
     ("sandbox", "試験環境 / the sandbox", &[DeskRole::Sales]),
 ];
+/// Who works at the desk of a sandbox's gateway: id, name, roles.
+pub const GATEWAY_DESK_SANDBOX: [(&str, &str, &[GatewayRole]); 2] =
+    [("abe", "阿部 / Abe", &[GatewayRole::Read, GatewayRole::Act]), ("ono", "小野 / Ono", &[GatewayRole::Read])];
+/// Who works at the desk of each of a sandbox's banks.
+pub const BANK_DESK_SANDBOX: (&str, &str, &[GatewayRole]) =
+    ("hara", "原 / Hara", &[GatewayRole::Read, GatewayRole::Act]);
 /// Letters of a bank's name in a file, at most.
 const FILE_BANK_NAME_MAX: usize = 15;
 /// The longest name of somebody of the desk, in bytes: it is the id that the journal keeps.
@@ -194,7 +201,11 @@ fn sandbox_wallet(
     wallet_options(data, parts)
 }
 
-fn operator_wallet(data: &Path, config: &config::Wallet, desk: &config::Desk) -> Result<server::Options, String> {
+fn operator_wallet(
+    data: &Path,
+    config: &config::Wallet,
+    desk: &config::Desk<DeskRole>,
+) -> Result<server::Options, String> {
     let provider = |origin: &str, file: &Path| {
         Ok::<_, String>(Provider { origin: origin.to_owned(), token: secrets::read(file)? })
     };
@@ -229,7 +240,10 @@ fn sandbox_gateway(
     let mut options = gateway::Options::new(data.join("gateway"), origins.gateway.clone());
     options.master_key = data.join("secrets/gateway.key");
     options.is_sandbox = true;
-    options.desk_tokens = vec![made.token("gateway-desk")?];
+    options.events_hosts = WEBHOOK_HOSTS_SANDBOX.map(str::to_owned).into();
+    for (id, name, roles) in GATEWAY_DESK_SANDBOX {
+        options.desk.push(gateway_staff(id, name, roles, made.token(&format!("gateway-desk-{id}"))?));
+    }
     for facts in Registry::read().banks() {
         let host = format!("bank-{}", facts.code);
         let origin = origins.own(&host);
@@ -240,7 +254,7 @@ fn sandbox_gateway(
             own_page: facts.own_page.then(|| origin.clone()),
             origin,
             secret: made.webhook(&host)?,
-            desk_token: Some(made.token(&format!("{host}-desk"))?),
+            desk: sandbox_bank_desk(&host, made)?,
             factors: Vec::new(),
             descriptor: facts.wording.unwrap_or(sandbox::registry::WORDING).to_owned(),
             files: config.sandbox.file_banks.contains(&facts.code.to_string()).then(|| sandbox_files(facts)),
@@ -261,6 +275,19 @@ fn sandbox_gateway(
     });
     options.operators.push(second_operator(origins, &made.key(SECOND_OPERATOR)?));
     Ok(options)
+}
+
+/// The desk of a sandbox's bank: somebody to be, and the bank's own systems, by which its customers confirm.
+fn sandbox_bank_desk(host: &str, made: &Made<'_>) -> Result<Vec<gateway::desk::Staff>, String> {
+    let (id, name, roles) = BANK_DESK_SANDBOX;
+    Ok(vec![
+        gateway_staff(id, name, roles, made.token(&format!("{host}-desk-{id}"))?),
+        gateway_staff("systems", "銀行のシステム / the bank's systems", roles, made.token(&format!("{host}-desk"))?),
+    ])
+}
+
+fn gateway_staff(id: &str, name: &str, roles: &[GatewayRole], token: Secret<String>) -> gateway::desk::Staff {
+    gateway::desk::Staff { id: id.to_owned(), name: name.to_owned(), roles: roles.to_vec(), token }
 }
 
 /// How debits go to a bank of the sandbox by files.
@@ -291,7 +318,7 @@ fn second_operator(origins: &Origins, key: &SigningKey) -> OperatorOptions {
 fn operator_gateway(data: &Path, config: &config::Gateway) -> Result<gateway::Options, String> {
     let mut options = gateway::Options::new(data.join("gateway"), config.origin.clone());
     options.master_key.clone_from(&config.master_key_file);
-    options.desk_tokens = config.desk_token_files.iter().map(|file| secrets::read(file)).collect::<Result<_, _>>()?;
+    options.desk = gateway_desk("gateway", &config.desk)?;
     for bank in &config.banks {
         let sets = bank.factors.iter().map(|set| set.iter().map(|name| parse(name)).collect());
         options.banks.push(BankOptions {
@@ -300,7 +327,7 @@ fn operator_gateway(data: &Path, config: &config::Gateway) -> Result<gateway::Op
             name_en: bank.name_en.clone(),
             origin: bank.origin.clone(),
             secret: secrets::read(&bank.secret_file)?,
-            desk_token: bank.desk_token_file.as_deref().map(secrets::read).transpose()?,
+            desk: gateway_desk("gateway.banks", &bank.desk)?,
             own_page: bank.own_page.clone(),
             factors: sets.collect::<Result<_, String>>()?,
             descriptor: bank.descriptor.clone(),
@@ -320,6 +347,14 @@ fn operator_gateway(data: &Path, config: &config::Gateway) -> Result<gateway::Op
         });
     }
     Ok(options)
+}
+
+/// The people of the gateway's desk or of a bank's, as `section` of the configuration has them.
+fn gateway_desk(section: &str, desk: &config::Desk<GatewayRole>) -> Result<Vec<gateway::desk::Staff>, String> {
+    let staff = desk.people.iter().map(|(id, person)| {
+        Ok(gateway_staff(id, &person.name, &person.roles, token_of(&format!("{section}.desk"), id, person)?))
+    });
+    staff.collect()
 }
 
 fn file_options(files: &config::Files) -> Result<FileOptions, String> {
@@ -380,20 +415,28 @@ fn wallet_options(data: &Path, parts: WalletParts) -> Result<server::Options, St
     })
 }
 
-/// The file with the token of somebody at a sandbox's desk.
-pub fn desk_token_file(data: &Path, id: &str) -> PathBuf {
-    data.join("secrets").join(format!("desk-{id}"))
+/// The file with the secret called `name` of a sandbox.
+pub fn secret_file(data: &Path, name: &str) -> PathBuf {
+    data.join("secrets").join(name)
 }
 
-/// Somebody of the desk with their token, which comes from one place.
-fn staff_of(id: &str, person: &config::Person) -> Result<Staff, String> {
-    let token = match (&person.token_file, &person.token_env) {
-        (Some(file), None) => secrets::read(file)?,
-        (None, Some(name)) => secrets::read_variable(name)?,
-        (Some(_), Some(_)) | (None, None) => {
-            return Err(format!("[desk.people.{id}] has one of token_file and token_env"));
-        }
-    };
+/// The file with the token of somebody at a sandbox's desk.
+pub fn desk_token_file(data: &Path, id: &str) -> PathBuf {
+    secret_file(data, &format!("desk-{id}"))
+}
+
+/// The token of somebody of a desk, which comes from one place.
+fn token_of<R>(desk: &str, id: &str, person: &config::Person<R>) -> Result<Secret<String>, String> {
+    match (&person.token_file, &person.token_env) {
+        (Some(file), None) => secrets::read(file),
+        (None, Some(name)) => secrets::read_variable(name),
+        (Some(_), Some(_)) | (None, None) => Err(format!("[{desk}.people.{id}] has one of token_file and token_env")),
+    }
+}
+
+/// Somebody of the operator's desk.
+fn staff_of(id: &str, person: &config::Person<DeskRole>) -> Result<Staff, String> {
+    let token = token_of("desk", id, person)?;
     Ok(Staff { id: staff_id(id)?, name: person.name.clone(), roles: person.roles.clone(), token })
 }
 

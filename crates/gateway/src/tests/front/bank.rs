@@ -24,6 +24,8 @@ pub struct Inside {
     pub attempts: Vec<Value>,
     /// It answers nothing.
     pub down: bool,
+    /// What its own page asked for, as it says.
+    pub factors_used: Value,
     /// It sends no notices.
     pub mute: bool,
     /// Requests that were pushed to its own page, by name.
@@ -69,6 +71,7 @@ impl Bank {
             factors: json!([["account", "name_kana", "pin"]]),
             customers,
             notices: Vec::new(),
+            factors_used: json!(["account", "pin", "one_time_password"]),
             attempts: Vec::new(),
             down: false,
             mute: false,
@@ -203,6 +206,6 @@ async fn token(State(bank): State<Bank>, Json(asked): Json<Value>) -> Answer {
     let mut body = succeeded(&inside.customers[&number]);
     body["account"] = json!({"branch": "001", "kind": "ordinary", "number": number});
     body["account_token"] = json!(format!("token-{number}"));
-    body["factors_used"] = json!(["account", "pin", "one_time_password"]);
+    body["factors_used"] = inside.factors_used.clone();
     (StatusCode::OK, Json(body))
 }

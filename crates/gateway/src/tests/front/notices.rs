@@ -2,6 +2,8 @@
 
 use super::link::{to_form, type_in};
 use super::world::World;
+use crate::domain::Row;
+use crate::domain::open::{self, Thing};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -19,15 +21,37 @@ async fn stolen_pin(world: &World) {
     assert_eq!(type_in(&mut browser, &form, &typed).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 }
 
+/// Waits until the books have so many notices that are owed.
+async fn owed(world: &World, many: usize) {
+    let bank = "0125".parse().expect("a code");
+    let count = async || {
+        let mut owed = 0;
+        for page in 0..open::PAGES {
+            let row = world.gateway.row(open::key(bank, page)).await.expect("it is read");
+            let Some(Row::Open(page)) = row.as_deref() else { continue };
+            owed += page.things.iter().filter(|thing| matches!(thing, Thing::Notice(_))).count();
+        }
+        owed
+    };
+    let wait = async {
+        while count().await != many {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), wait).await.expect("it comes to be so");
+}
+
 #[tokio::test]
 async fn whose_pin_is_known_is_told_also_when_the_process_is_killed_before_that() {
     let world = World::new().await;
     stolen_pin(&world).await;
+    owed(&world, 1).await;
     assert!(told(&world).is_empty());
     let world = world.killed().await;
     world.settle().await;
     let notices = told(&world);
     assert!(notices.len() == 1 && notices[0].contains("knew your PIN"), "{notices:?}");
+    owed(&world, 0).await;
     let world = world.killed().await;
     world.settle().await;
     assert_eq!(told(&world).len(), 1, "who was told is owed nothing");
@@ -64,6 +88,7 @@ async fn a_first_factor_whose_second_step_nobody_ended_is_told_after_a_restart()
             let linked = browser.send(&challenge, "/link/challenge", &[("sms_code", "246810")]).await;
             assert_eq!(linked.status, StatusCode::SEE_OTHER, "{}", linked.body);
         }
+        owed(&world, usize::from(!ends)).await;
         drop(browser);
         let world = world.killed().await;
         world.settle().await;

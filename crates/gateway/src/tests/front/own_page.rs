@@ -1,10 +1,15 @@
 //! Banks with a page of their own: what was tried there counts like what is tried on ours.
 
 use super::browser::{Browser, Shown};
+use super::link::status_of;
 use super::world::World;
+use crate::api::told_after;
+use crate::domain::mandate::Status;
+use crate::domain::operator::What;
 use crate::windows::Report;
 use engine::Clock;
 use http::StatusCode;
+use serde_json::json;
 
 /// Agrees in `browser` to a link at `bank` for the wallet of this number: what comes of it.
 async fn agree(world: &World, browser: &mut Browser<'_>, bank: &str, wallet: u8) -> Shown {
@@ -100,7 +105,41 @@ async fn a_flood_of_refusals_stops_a_bank_that_asks_for_no_more_than_static_fact
     let mut browser = world.browser().at(201);
     let stopped = agree(&world, &mut browser, "0009", 201).await;
     assert!(stopped.location.is_none() && stopped.body.contains("cannot be linked on line"), "{}", stopped.body);
-    world.own.inside().factors = serde_json::json!([["account", "name_kana", "pin", "one_time_password"]]);
+    world.own.inside().factors = json!([["account", "name_kana", "pin", "one_time_password"]]);
     let mut browser = world.browser().at(202);
     assert!(agree(&world, &mut browser, "0009", 202).await.location.is_some(), "a stronger path stays open");
+}
+
+#[tokio::test]
+async fn a_stop_of_static_factors_refuses_what_an_own_page_grants_on_them_alone() {
+    let cases =
+        [(json!(["account", "pin"]), Status::Refused), (json!(["account", "pin", "sms_code"]), Status::Pending)];
+    for (factors_used, status) in cases {
+        let world = World::new().await;
+        world.own.inside().factors_used = factors_used;
+        let mut browser = world.browser().at(1);
+        let out = agree(&world, &mut browser, "0009", 1).await.location.expect("it is sent out");
+        let stopped = json!({ "stopped": true, "reason": "a spray is going on" });
+        assert_eq!(
+            super::desk::call(&world, "PUT", "switches/static_factors", "desk-0009", Some(stopped)).await.0,
+            200
+        );
+        let back = browser.get(&world.own.authenticate_on_page(&out, "1234567")).await;
+        let (_, events) = super::desk::call(&world, "GET", "events", "desk-0009", None).await;
+        assert_eq!(events["data"][0]["function"], "static_factors");
+        let granted = back.location.as_ref().is_some_and(|location| location.contains("code="));
+        assert_eq!(granted, status == Status::Pending, "{:?} {}", back.location, back.body);
+        assert_eq!(asked_last(&world).await, status);
+    }
+}
+
+/// How far the mandate is that the operator was told of last.
+async fn asked_last(world: &World) -> Status {
+    let operator = world.gateway.operator_id("op_wallet");
+    let told = told_after(&world.gateway, operator, 0, 100).await.expect("it is read");
+    let mandate = told.iter().rev().find_map(|told| match &told.what {
+        What::Mandate { mandate, .. } => Some(mandate.to_string()),
+        _ => None,
+    });
+    status_of(world, &mandate.expect("it was told of a mandate")).await
 }

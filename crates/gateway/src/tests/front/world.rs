@@ -4,6 +4,7 @@ use super::bank::Bank;
 use super::browser::Browser;
 use super::client::Client;
 use crate::Gateway;
+use crate::desk::{Role, Staff};
 use crate::domain::BankCode;
 use crate::options::{BankOptions, OperatorOptions, Options};
 use domain::Time;
@@ -148,7 +149,7 @@ impl World {
 
 async fn open(directory: &TempDir, clock: &Arc<TestClock>, routers: &Arc<Routers>) -> Gateway {
     let mut options = Options::new(directory.path().to_owned(), GATEWAY.to_owned());
-    options.desk_tokens = vec![Secret::new("desk-secret".to_owned())];
+    options.desk = vec![staff("desk-secret")];
     options.banks = [("0125", "七十七銀行", false), ("0009", "三井住友銀行", true), ("0001", "みずほ銀行", true)]
         .map(|(code, name, own_page)| bank(code, name, own_page))
         .to_vec();
@@ -168,6 +169,12 @@ async fn open(directory: &TempDir, clock: &Arc<TestClock>, routers: &Arc<Routers
     gateway
 }
 
+/// Somebody of a desk who shows `token` and may do everything.
+fn staff(token: &str) -> Staff {
+    let (id, name) = ("abe".to_owned(), "阿部".to_owned());
+    Staff { id, name, roles: vec![Role::Read, Role::Act], token: Secret::new(token.to_owned()) }
+}
+
 fn bank(code: &str, name: &str, own_page: bool) -> BankOptions {
     let origin = format!("http://bank-{code}.localhost:8080");
     BankOptions {
@@ -177,7 +184,7 @@ fn bank(code: &str, name: &str, own_page: bool) -> BankOptions {
         own_page: own_page.then(|| origin.clone()),
         origin,
         secret: Secret::new(format!("secret-{code}")),
-        desk_token: Some(Secret::new(format!("desk-{code}"))),
+        desk: vec![staff(&format!("desk-{code}"))],
         factors: Vec::new(),
         descriptor: "キンチャク".to_owned(),
         files: None,
