@@ -1,7 +1,8 @@
-//! The operator's desk under `/desk/v1`, at a host of its own: what waits for a decision, claims, switches, freezes, shops, the
+//! The operator's desk under `/desk/v1`, at a host of its own: what waits for a decision, cases, claims, switches, freezes, shops, the
 //! day's figures. Everything is asked under the name of whoever asks, who has the role that it takes; what moves other
 //! people's money takes two of them.
 
+mod cases;
 mod claims;
 mod figures;
 mod held;
@@ -33,6 +34,7 @@ pub fn document() -> String {
 
 fn rooms() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
+        .merge(cases::router())
         .merge(claims::router())
         .merge(figures::router())
         .merge(held::router())

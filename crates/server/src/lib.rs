@@ -9,6 +9,7 @@ mod api;
 mod asked;
 mod banking;
 mod banks;
+mod cases;
 mod codes;
 mod contacts;
 mod desk;

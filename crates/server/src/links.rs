@@ -4,7 +4,7 @@
 //! The state that travels with the browser is kept by its hash, is good once, for ten minutes, and only in the session in
 //! which it was made.
 
-use crate::doors::{DOORS_LISTED_MAX, Door};
+use crate::doors::Door;
 use crate::gateway::Account;
 use crate::sealed::Ciphertext;
 use crate::service::Service;
@@ -195,18 +195,6 @@ impl Service {
     /// The account in the books that the gateway names.
     pub fn bank_account_named(&self, account_ref: &str) -> BankAccountId {
         BankAccountId(self.look_up("bank account", account_ref.as_bytes()))
-    }
-
-    /// The wallets that ever linked the account. It looks through all that were linked, a page at a time: this is asked so
-    /// seldom that nothing is kept for it.
-    pub fn wallets_that_linked(&self, bank_account: BankAccountId) -> Result<Vec<WalletId>, Problem> {
-        let (mut wallets, mut after) = (Vec::new(), Id::default());
-        loop {
-            let page = self.doors.all::<LinkedAccount>(after, DOORS_LISTED_MAX)?;
-            let Some(last) = page.last() else { return Ok(wallets) };
-            after = last.key;
-            wallets.extend(page.iter().filter(|row| row.bank_account == bank_account).map(|row| row.wallet));
-        }
     }
 
     /// The hash of what the gateway calls a mandate.

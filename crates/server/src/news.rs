@@ -18,8 +18,7 @@ use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::mandate::{self, RevokedBy, Why};
-use wallet::wallet::{Asker, Command as OfWallet};
-use wallet::{BankAccountId, Command, GiveBackId, MandateId, PayoutId, StaffId, TopUpId, payout, top_up};
+use wallet::{BankAccountId, Command, GiveBackId, MandateId, PayoutId, TopUpId, payout, top_up};
 use web::{Due, Problem};
 
 /// How often the list is looked at where pushes cannot be relied on, and after something was found, in milliseconds.
@@ -146,10 +145,7 @@ impl Service {
             self.act_on(piece).await?;
             let word = self.word_in(piece).await?;
             if let Some(n) = piece["n"].as_u64() {
-                self.doors.change(|doors| {
-                    word.iter().try_for_each(|word| closing::keep(doors, word))?;
-                    doors.put(&NewsCursor { n })
-                })?;
+                self.read_until(n, word.as_ref())?;
             }
         }
         let is_more = news.len() >= budget.min(PAGE_MAX);
@@ -166,13 +162,26 @@ impl Service {
         Ok(Due { done: news.len(), next: Some(self.looks.pace().next) })
     }
 
+    /// The piece `n` was acted on. Whoever reads the list at the same time and is behind changes nothing: neither how far it was
+    /// read nor what was kept of a later piece.
+    pub fn read_until(&self, n: u64, word: Option<&Word>) -> Result<(), Problem> {
+        self.doors.change(|doors| {
+            if doors.get::<NewsCursor>(Id::default())?.is_some_and(|cursor| cursor.n >= n) {
+                return Ok(());
+            }
+            word.map_or(Ok(()), |word| closing::keep(doors, word))?;
+            doors.put(&NewsCursor { n })
+        })?;
+        Ok(())
+    }
+
     /// One piece of news. What is of nobody here, or of a kind that we do not know, is passed over.
     async fn act_on(&self, piece: &Value) -> Result<(), Problem> {
         let kind = piece["type"].as_str().unwrap_or_default();
         match kind.split_once('.') {
             Some(("mandate", what)) => self.act_on_mandate(what, piece).await,
             Some(("account", "disowned")) => match piece["account_ref"].as_str() {
-                Some(account_ref) => self.freeze_for(self.bank_account_named(account_ref)).await,
+                Some(account_ref) => self.disowned(piece, self.bank_account_named(account_ref)).await,
                 None => Ok(()),
             },
             Some(("debit", what)) => self.act_on_debit(what, piece).await,
@@ -231,22 +240,14 @@ impl Service {
         }
         let row = known(self.mandate(mandate).await)?;
         match row.and_then(|row| row.grant) {
-            Some(grant) => self.freeze_for(grant.bank_account).await,
+            Some(grant) => self.disowned(piece, grant.bank_account).await,
             None => Ok(()),
         }
     }
 
-    /// Freezes every wallet that ever linked the account, until the desk lifts it: its true holder says that they did not, and
-    /// money from it may lie there. The whole wallet is more than what came from the account, but none of that can leave. One
-    /// that is frozen by the desk already stays as it is, and a closed one has nothing left. The record of a freeze tells the
-    /// operator and the holder of it.
-    async fn freeze_for(&self, bank_account: BankAccountId) -> Result<(), Problem> {
-        for wallet in self.wallets_that_linked(bank_account)? {
-            // No person's freeze: the record names the system as who asked.
-            let by = Asker::Desk(StaffId(SYSTEM.id));
-            self.ask(SYSTEM, None, Command::Wallet(OfWallet::Freeze { wallet, by })).await?;
-        }
-        Ok(())
+    async fn disowned(&self, piece: &Value, bank_account: BankAccountId) -> Result<(), Problem> {
+        let (n, at) = (piece["n"].as_u64().unwrap_or(0), told_at(piece).unwrap_or_default());
+        self.open_case(n, at, bank_account).await
     }
 
     /// How much of one of our movements the piece says that a bank moved; whether the books took it is their affair.

@@ -172,6 +172,7 @@ pub const fn noun_name(noun: Noun) -> &'static str {
         Noun::Switch => "switch",
         Noun::Bank => "bank",
         Noun::Account => "account",
+        Noun::Case => "case",
     }
 }
 
@@ -197,6 +198,7 @@ const fn limit_name(limit: Limit) -> &'static str {
         Limit::GiveBacks => "give_backs",
         Limit::Links => "links",
         Limit::PersonPerDay => "person_per_day",
+        Limit::Blocks => "blocks",
     }
 }
 

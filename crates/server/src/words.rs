@@ -152,5 +152,14 @@ const fn sentence(kind: Kind) -> (&'static str, &'static str) {
             ("不足金の償却が提案されました。", "It was proposed to write off what a holder owes.")
         }
         Kind::DebtWrittenOff => ("不足金の請求を終了しました。", "What you owed was written off."),
+        Kind::CaseOpened => {
+            ("口座名義人から申告がありました。", "An account's holder says that a link was not theirs.")
+        }
+        Kind::MoneyKept => {
+            ("残高の一部の出金を停止しました。", "A part of your balance is kept until a report has been looked into.")
+        }
+        Kind::MoneyFreed => {
+            ("残高の一部の出金停止を解除しました。", "A part of your balance that was kept is free again.")
+        }
     }
 }

@@ -21,8 +21,10 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use waiting::GiveBackOf;
-use wallet::{BankCode, Context, Wallets};
+use wallet::{BankCode, CaseId, Context, OPERATOR, Wallets};
 
+#[cfg(test)]
+pub use days::BankMovement as KeptMovement;
 pub use days::{BankDay, DayFigures, OURS};
 pub use lanes::Lanes;
 pub use run::Breakers;
@@ -104,6 +106,25 @@ impl Door for Due {
     }
 }
 
+/// A case that was opened: what it is now stands in the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseOpened {
+    /// Which.
+    pub case: CaseId,
+}
+
+impl Door for CaseOpened {
+    const TABLE: &'static str = "case_opened";
+
+    fn id(&self) -> Id {
+        self.case.0
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(OPERATOR)
+    }
+}
+
 /// How far the consumer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
@@ -119,7 +140,7 @@ impl Door for Cursor {
 }
 
 /// The form of the rows in the file. A file of another form is made anew, from the journal's beginning.
-const FORM: u32 = 3;
+const FORM: u32 = 4;
 
 /// Of which form the file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -178,6 +199,7 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<BankTotal>()?;
     doors.prepare::<Waiting>()?;
     doors.prepare::<GiveBackOf>()?;
+    doors.prepare::<CaseOpened>()?;
     doors.change(|doors| {
         if doors.get::<Form>(Id::default())? == Some(Form { form: FORM }) {
             return Ok(());
@@ -191,6 +213,7 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
         doors.clear::<BankTotal>()?;
         doors.clear::<Waiting>()?;
         doors.clear::<GiveBackOf>()?;
+        doors.clear::<CaseOpened>()?;
         doors.put(&Form { form: FORM })
     })
 }
@@ -231,6 +254,8 @@ enum Change {
     Look(Id, Time),
     /// This give-back is of that top-up.
     GiveBack(GiveBackOf),
+    /// This case is listed.
+    Case(CaseOpened),
 }
 
 fn apply(doors: &Transaction<'_>, change: Change) -> Result<(), DoorsError> {
@@ -240,6 +265,7 @@ fn apply(doors: &Transaction<'_>, change: Change) -> Result<(), DoorsError> {
         Change::Wait(about, noun, since) => doors.put(&Waiting { about, noun, since, look: Some(since) }),
         Change::Look(about, at) => waiting::look(doors, about, at),
         Change::GiveBack(of) => doors.put(&of),
+        Change::Case(case) => doors.put(&case),
     }
 }
 

@@ -5,13 +5,17 @@
 //! it, top-ups count on it.
 
 use crate::effect::{Counters, Effect, Whose};
-use crate::ids::{BankAccountId, BankCode, MandateId, PersonId, WalletId};
+use crate::ids::{BankAccountId, BankCode, CaseId, MandateId, PersonId, WalletId};
+use crate::refusal::{Limit, Refusal};
 use crate::state::wrong_row;
 use crate::wallet::Wallet;
 use crate::{Event, Row};
 use domain::{Key, Value};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
+
+/// The most wallets that may ever link one account: each is looked at when its true holder says "not me".
+pub const WALLETS_MAX: usize = 256;
 
 /// An account at a bank.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,6 +34,10 @@ pub struct BankAccount {
     pub confirmations: u32,
     /// Sums for limits.
     pub counters: Counters,
+    /// The wallets that ever linked it, each once, in the order in which they first did: at most [`WALLETS_MAX`].
+    pub wallets: Vec<WalletId>,
+    /// Its open case.
+    pub case: Option<CaseId>,
 }
 
 /// Whose money may be paid out to an account: the wallet that last linked it, and its person's other ones.
@@ -48,7 +56,18 @@ impl BankAccount {
     pub(crate) fn new(bank: BankCode) -> Self {
         let counters = Counters::default();
         let (unconfirmed, confirmations) = (Yen::ZERO, 0);
-        Self { bank, person: None, live_mandate: None, route: None, unconfirmed, confirmations, counters }
+        let (wallets, case) = (Vec::new(), None);
+        Self {
+            bank,
+            person: None,
+            live_mandate: None,
+            route: None,
+            unconfirmed,
+            confirmations,
+            counters,
+            wallets,
+            case,
+        }
     }
 
     /// Whether `wallet`'s money may be paid out here.
@@ -62,6 +81,15 @@ impl BankAccount {
     /// Whether the bank says that this is the account of `person`.
     pub fn is_of(&self, person: Option<PersonId>) -> bool {
         person.is_some() && self.person == person
+    }
+
+    /// Refuses if one more wallet would be more than may link it.
+    pub(crate) fn check_wallets(&self, wallet: WalletId) -> Result<(), Refusal> {
+        if self.wallets.len() >= WALLETS_MAX && !self.wallets.contains(&wallet) {
+            let at_most = i64::try_from(WALLETS_MAX).unwrap_or(i64::MAX);
+            return Err(Refusal::LimitExceeded { limit: Limit::Links, at_most, left: 0, requested: 1, from: None });
+        }
+        Ok(())
     }
 
     pub(crate) fn columns(&self) -> [Value; 3] {
@@ -93,6 +121,9 @@ pub(crate) fn evolve(key: Key, row: &mut Option<Row>, event: &Event) {
     let Some(Row::BankAccount(account)) = row else { wrong_row(key) };
     event.effects(&mut |effect| account.apply(BankAccountId(key.id), &effect));
     if let Event::TopUp(event) = event {
+        event.evolve_bank_account(account);
+    }
+    if let Event::Case(event) = event {
         event.evolve_bank_account(account);
     }
 }

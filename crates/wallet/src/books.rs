@@ -138,12 +138,13 @@ impl Books {
             Row::Shop(_) if key.table == table::SHOP => {}
             Row::PaymentCode(_) if key.table == table::PAYMENT_CODE => {}
             Row::Switches(_) if key.table == table::SWITCHES => {}
+            Row::Case(_) if key.table == table::CASE => {}
             Row::Wallet(_) | Row::Account(..) | Row::TopUp(_) | Row::Payout(_) | Row::Payment(_) => self.misplaced(key),
             Row::Send(_) | Row::Voucher(_) | Row::Bonus(_) | Row::BankAccount(_) | Row::Mandate(_) => {
                 self.misplaced(key);
             }
             Row::Holder(_) | Row::Person(_) | Row::Contact(_) | Row::Shop(_) => self.misplaced(key),
-            Row::PaymentCode(_) | Row::Switches(_) => self.misplaced(key),
+            Row::PaymentCode(_) | Row::Switches(_) | Row::Case(_) => self.misplaced(key),
         }
     }
 

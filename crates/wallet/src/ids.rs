@@ -43,6 +43,8 @@ domain::ids! {
     GiveBackId, "gvb";
     /// A person who works at one of the operator's desks.
     StaffId, "stf";
+    /// A case: a keyed hash of the news that opened it, behind the time of that news.
+    CaseId, "cas";
 }
 
 /// A bank's code of four digits, as 全銀協 gives it: 0125 is 七十七銀行.

@@ -19,6 +19,7 @@ pub mod bank_answer;
 pub mod bonus;
 pub mod books;
 pub mod canary;
+pub mod case;
 pub mod chart;
 mod effect;
 pub mod guard;
@@ -57,13 +58,13 @@ mod tests;
 
 pub use effect::Counters;
 pub use ids::{
-    BankAccountId, BankCode, BonusId, CampaignId, ContactId, GiveBackId, HolderId, MandateId, PaymentCodeId, PaymentId,
-    PayoutId, PersonId, RefundId, SendId, ShopId, StaffId, SwitchId, TopUpId, VoucherId, WalletId,
+    BankAccountId, BankCode, BonusId, CampaignId, CaseId, ContactId, GiveBackId, HolderId, MandateId, PaymentCodeId,
+    PaymentId, PayoutId, PersonId, RefundId, SendId, ShopId, StaffId, SwitchId, TopUpId, VoucherId, WalletId,
 };
 pub use limits::{DailySums, ROLLING_DAYS};
 pub use policy::{
-    AgeingPolicy, BalancePolicy, HolderPolicy, MandatePolicy, PaymentPolicy, PayoutPolicy, Policies, Policy,
-    SafeguardingPolicy, SendPolicy, TopUpPolicy, VoucherPolicy,
+    AgeingPolicy, BalancePolicy, CasePolicy, HolderPolicy, MandatePolicy, PaymentPolicy, PayoutPolicy, Policies,
+    Policy, SafeguardingPolicy, SendPolicy, TopUpPolicy, VoucherPolicy,
 };
 pub use purse::{Balance, Lot, PURSE_LOTS_MAX, Piece, Purse, Source};
 pub use refusal::{FrozenBy, Limit, MissingFact, Noun, Proof, Refusal, Unable};
@@ -114,6 +115,8 @@ pub enum Command {
     Bonus(bonus::Command),
     /// Of the switches.
     Switches(switches::Command),
+    /// Of cases.
+    Case(case::Command),
 }
 
 /// What happened, by noun. Stored for ever: variants are added at the end, never changed.
@@ -143,6 +146,8 @@ pub enum Event {
     Bonus(bonus::Event),
     /// To the switches.
     Switches(switches::Event),
+    /// To a case.
+    Case(case::Event),
 }
 
 /// A refused attempt, as it counts.
@@ -191,6 +196,8 @@ pub enum Row {
     Account(AccountId, Account),
     /// The switches.
     Switches(switches::Switches),
+    /// A case.
+    Case(Box<case::Case>),
 }
 
 /// What a command that was carried out answers.
@@ -307,6 +314,13 @@ pub enum Receipt {
         /// Its id.
         id: SwitchId,
     },
+    /// A case.
+    Case {
+        /// Its id.
+        id: CaseId,
+        /// How far it is.
+        status: case::Status,
+    },
 }
 
 impl Command {
@@ -324,6 +338,7 @@ impl Command {
             Self::Voucher(command) => command.subject(),
             Self::Bonus(command) => command.subject(),
             Self::Switches(command) => (command.name(), None, Yen::ZERO),
+            Self::Case(command) => command.subject(),
         }
     }
 }

@@ -132,7 +132,12 @@ pub fn at_bank(event: &Event) -> Option<AtBank> {
         Event::TopUp(event) => event.debit().map(|debit| (debit.top_up.0, debit.bank)),
         Event::Payout(event) => event.credit().map(|credit| (credit.payout.0, credit.bank)),
         Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) | Event::Mandate(_) => None,
-        Event::Payment(_) | Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) => None,
+        Event::Payment(_)
+        | Event::Send(_)
+        | Event::Voucher(_)
+        | Event::Bonus(_)
+        | Event::Switches(_)
+        | Event::Case(_) => None,
     }?;
     let posted = posted(event, chart::clearing(bank)).saturating_neg();
     (posted != 0).then_some(AtBank { about, bank, posted })
@@ -149,7 +154,7 @@ pub fn of_wallet(event: &Event, wallet: WalletId) -> Option<Movement> {
         Event::Payout(event) => line_of_payout(event, wallet),
         Event::Wallet(event) => line_of_collection(event, wallet),
         Event::Refused(_) | Event::Holder(_) | Event::Shop(_) => None,
-        Event::Mandate(_) | Event::Switches(_) => None,
+        Event::Mandate(_) | Event::Switches(_) | Event::Case(_) => None,
     }?;
     Some(line.with(purses(event, wallet)))
 }

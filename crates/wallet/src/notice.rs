@@ -6,7 +6,7 @@
 //! where to reach them.
 
 use crate::ids::{ContactId, HolderId, MandateId, WalletId};
-use crate::{Event, bonus, holder, mandate, payment, payout, send, top_up, voucher, wallet};
+use crate::{Event, bonus, case, holder, mandate, payment, payout, send, top_up, voucher, wallet};
 use domain::{Id, Time};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -89,6 +89,9 @@ pub enum Kind {
     BonusLapsed,
     WriteOffProposed,
     DebtWrittenOff,
+    CaseOpened,
+    MoneyKept,
+    MoneyFreed,
 }
 
 /// Says each notice that `event` gives rise to.
@@ -104,6 +107,7 @@ pub fn notices(event: &Event, each: &mut impl FnMut(Notice)) {
         Event::Send(event) => of_send(event, each),
         Event::Voucher(event) => of_voucher(event, each),
         Event::Bonus(event) => of_bonus(event, each),
+        Event::Case(event) => of_case(event, each),
     }
 }
 
@@ -209,6 +213,26 @@ fn of_voucher(event: &voucher::Event, each: &mut impl FnMut(Notice)) {
         voucher::Event::Redeemed { voucher, wallet, amount, at, .. } => {
             each(told(To::Wallet(*wallet), Kind::VoucherRedeemed, voucher.0, *amount, *at));
         }
+    }
+}
+
+/// The desk hears of a case; a holder of what is kept of their money, or of the freeze where the whole wallet is frozen.
+fn of_case(event: &case::Event, each: &mut impl FnMut(Notice)) {
+    use case::Event;
+    match event {
+        Event::Opened { case, at, .. } => each(told(To::Desk, Kind::CaseOpened, case.0, Yen::ZERO, *at)),
+        Event::Kept { wallet, freezes: true, at, .. } => {
+            each(told(To::Wallet(*wallet), Kind::WalletFrozen, wallet.0, Yen::ZERO, *at));
+        }
+        Event::Kept { wallet, caught, at, .. } if !caught.is_zero() => {
+            each(told(To::Wallet(*wallet), Kind::MoneyKept, wallet.0, *caught, *at));
+        }
+        Event::Closed { freed, at, .. } => {
+            for wallet in freed {
+                each(told(To::Wallet(*wallet), Kind::MoneyFreed, wallet.0, Yen::ZERO, *at));
+            }
+        }
+        Event::Kept { .. } | Event::Joined { .. } | Event::ClosingProposed { .. } => {}
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn begun(events: &[Event]) -> Option<Key> {
         Event::Mandate(mandate::Event::Requested { mandate, .. }) => Some(Key::new(table::MANDATE, mandate.0)),
         Event::TopUp(_) | Event::Payout(_) | Event::Payment(_) | Event::Send(_) | Event::Mandate(_) => None,
         Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) => None,
-        Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) => None,
+        Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) | Event::Case(_) => None,
     })
 }
 
@@ -48,6 +48,6 @@ pub(crate) fn is_final(row: &Row) -> bool {
         },
         Row::Holder(_) | Row::Person(_) | Row::Contact(_) | Row::Wallet(_) | Row::BankAccount(_) => true,
         Row::Shop(_) | Row::PaymentCode(_) | Row::Voucher(_) | Row::Bonus(_) => true,
-        Row::Account(..) | Row::Switches(_) => true,
+        Row::Account(..) | Row::Switches(_) | Row::Case(_) => true,
     }
 }

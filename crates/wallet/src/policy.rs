@@ -19,6 +19,8 @@ pub struct Policy {
     pub top_up: TopUpPolicy,
     /// Mandates.
     pub mandate: MandatePolicy,
+    /// Cases.
+    pub case: CasePolicy,
     /// Vouchers.
     pub voucher: VoucherPolicy,
     /// Payments.
@@ -78,6 +80,14 @@ pub struct MandatePolicy {
     pub requires_match: bool,
     /// Whether a grant of which the bank could not tell the account's true holder is refused.
     pub requires_notice: bool,
+}
+
+/// Cases.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CasePolicy {
+    /// Whether nothing at all leaves a wallet that linked an account whose true holder says "not me", until the desk has
+    /// looked; otherwise only what came from that account stays.
+    pub disowned_freezes_wallet: bool,
 }
 
 /// Vouchers.
@@ -190,6 +200,7 @@ impl Default for Policy {
                 requires_match: true,
                 requires_notice: true,
             },
+            case: CasePolicy { disowned_freezes_wallet: true },
             voucher: VoucherPolicy { amount_max: Yen::new(50_000) },
             payment: PaymentPolicy {
                 per_time_max: Yen::new(300_000),

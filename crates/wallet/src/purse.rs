@@ -116,25 +116,22 @@ impl Default for Balance {
     }
 }
 
-impl Balance {
-    /// Chooses lots for `amount`, preferring those that `first` says, oldest first within each group.
-    /// `None` if there is not enough. Nothing is changed.
-    pub fn choose(&self, amount: Yen, first: impl Fn(&Lot) -> bool) -> Option<Vec<Lot>> {
-        let mut left = amount;
-        let mut chosen = Vec::new();
-        for preferred in [true, false] {
-            for lot in self.lots.iter().filter(|lot| first(lot) == preferred) {
-                if left.is_zero() {
-                    return Some(chosen);
-                }
-                let taken = lot.amount.min(left);
-                left = left.saturating_sub(taken);
-                chosen.push(Lot { amount: taken, ..*lot });
-            }
+/// Chooses of `lots` for `amount`, in their order. `None` if there is not enough.
+pub(crate) fn choose(lots: &[Lot], amount: Yen) -> Option<Vec<Lot>> {
+    let mut left = amount;
+    let mut chosen = Vec::new();
+    for lot in lots {
+        if left.is_zero() {
+            break;
         }
-        left.is_zero().then_some(chosen)
+        let taken = lot.amount.min(left);
+        left = left.saturating_sub(taken);
+        chosen.push(Lot { amount: taken, ..*lot });
     }
+    left.is_zero().then_some(chosen)
+}
 
+impl Balance {
     /// Takes `lot.amount` out of the lot with its id and source.
     pub fn take(&mut self, lot: &Lot) {
         let index = self.lots.iter().position(|held| held.is_of(lot));

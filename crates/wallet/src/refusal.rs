@@ -34,6 +34,7 @@ pub enum Noun {
     Switch,
     Bank,
     Account,
+    Case,
 }
 
 /// A figure of the policy that a command went over.
@@ -79,6 +80,8 @@ pub enum Limit {
     Links,
     /// Yen a business date, of the person, over all wallets.
     PersonPerDay,
+    /// In how many wallets a case keeps money, and how many blocks lie on a wallet.
+    Blocks,
 }
 
 /// Who froze a wallet.

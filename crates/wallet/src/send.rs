@@ -20,7 +20,7 @@ use crate::holder::Sealed;
 use crate::ids::{HolderId, PersonId, SendId, StaffId, WalletId};
 use crate::payment::few;
 use crate::policy::Policy;
-use crate::purse::{Lot, Piece, Purse};
+use crate::purse::{self, Lot, Piece, Purse};
 use crate::refusal::{Limit, Noun, Proof, Refusal, Unable};
 use crate::state::{Decided, Rows, check_clock};
 use crate::switches::{self, Function, Switches};
@@ -279,10 +279,8 @@ fn check_money(
         let sent_today = person.counters.send.on(moment.now.day());
         check_limit(Limit::PersonPerDay, policy.send.per_day_max, sent_today, command.amount)?;
     }
-    let available = wallet.funds.account.available();
-    let lots = wallet
-        .funds
-        .choose(command.amount, |_| true)
+    let available = wallet.free(Purse::Funds);
+    let lots = purse::choose(&wallet.free_lots(Purse::Funds), command.amount)
         .ok_or(Refusal::InsufficientFunds { available, requested: command.amount })?;
     let pieces: Vec<_> = lots.into_iter().map(|lot| Piece { purse: Purse::Funds, lot }).collect();
     let pieces = few(pieces, || wallet.pieces(&[Purse::Funds]))?;

@@ -1,8 +1,8 @@
 //! The rows that a command named, as nouns.
 
 use crate::ids::{
-    BankAccountId, BonusId, ContactId, HolderId, MandateId, PaymentCodeId, PaymentId, PayoutId, PersonId, SendId,
-    ShopId, TopUpId, VoucherId, WalletId,
+    BankAccountId, BonusId, CaseId, ContactId, HolderId, MandateId, PaymentCodeId, PaymentId, PayoutId, PersonId,
+    SendId, ShopId, TopUpId, VoucherId, WalletId,
 };
 use crate::refusal::{Noun, Refusal};
 use crate::switches::{self, Switches};
@@ -64,6 +64,8 @@ noun! {
     payout, PayoutId, PAYOUT, Payout, crate::payout::Payout;
     /// The shop with `id`.
     shop, ShopId, SHOP, Shop, crate::shop::Shop;
+    /// The case with `id`.
+    case, CaseId, CASE, Case, crate::case::Case;
 }
 
 impl<'a> Rows<'a> {

@@ -34,6 +34,8 @@ pub const ACCOUNT: Table = Table(13);
 pub const SWITCHES: Table = Table(14);
 /// Bonus given.
 pub const BONUS: Table = Table(15);
+/// Cases.
+pub const CASE: Table = Table(16);
 
 /// What an operator sees of each table in SQL, in the order of the constants above.
 pub const SPECS: &[TableSpec] = &[
@@ -62,4 +64,5 @@ pub const SPECS: &[TableSpec] = &[
     },
     TableSpec { name: "switches", columns: &["stops"] },
     TableSpec { name: "bonus", columns: &["wallet", "campaign", "amount"] },
+    TableSpec { name: "fraud_case", columns: &["bank_account", "status", "wallets", "opened_at"] },
 ];

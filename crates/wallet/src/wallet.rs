@@ -3,11 +3,13 @@
 //! Opening and freezing live here, closing, collecting and writing off in the rooms below; every movement lives in the room
 //! of its noun and reaches a wallet through [`Effect`]s alone.
 
+mod block;
 mod close;
 mod collect;
 mod event;
 mod write_off;
 
+pub use block::{BLOCKS_MAX, Block, Blocked};
 pub use event::Event;
 pub use write_off::WriteOff;
 
@@ -69,6 +71,8 @@ pub struct Ties {
     pub links: Vec<Link>,
     /// What one person of the desk proposed to write off.
     pub write_off: Option<WriteOff>,
+    /// What cases keep from leaving, at most [`BLOCKS_MAX`].
+    pub blocks: Vec<Block>,
 }
 
 /// A bank account that a wallet linked.
@@ -125,9 +129,9 @@ impl Wallet {
         }
     }
 
-    /// Every lot of `purses`, in their order and the oldest first within each.
+    /// Every lot of `purses` that may move, in their order and the oldest first within each.
     pub(crate) fn pieces(&self, purses: &[Purse]) -> Vec<Piece> {
-        let lots = |purse: &Purse| self.purse(*purse).lots.iter().map(|lot| (*purse, *lot)).collect::<Vec<_>>();
+        let lots = |purse: &Purse| self.free_lots(*purse).iter().map(|lot| (*purse, *lot)).collect::<Vec<_>>();
         purses.iter().flat_map(lots).map(|(purse, lot)| Piece { purse, lot }).collect()
     }
 

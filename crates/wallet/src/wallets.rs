@@ -8,7 +8,7 @@ use crate::state::{Rows, wrong_row};
 use crate::wallet::Wallet;
 use crate::{Command, Context, Event, Receipt, Refusal, Refused, Row};
 use crate::{
-    bank_account, bonus, chart, holder, mandate, operation, payment, payout, send, shop, switches, table, top_up,
+    bank_account, bonus, case, chart, holder, mandate, operation, payment, payout, send, shop, switches, table, top_up,
     voucher, wallet,
 };
 use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
@@ -28,7 +28,7 @@ impl Domain for Wallets {
 
     const NAME: &'static str = "wallet";
     const TABLES: &'static [TableSpec] = table::SPECS;
-    const ROWS_VERSION: u32 = 2;
+    const ROWS_VERSION: u32 = 3;
 
     fn keys(command: &Command, keys: &mut Vec<Key>) {
         match command {
@@ -43,6 +43,7 @@ impl Domain for Wallets {
             Command::Voucher(command) => voucher::keys(command, keys),
             Command::Bonus(command) => bonus::keys(command, keys),
             Command::Switches(_) => keys.push(switches::KEY),
+            Command::Case(command) => case::keys(command, keys),
         }
     }
 
@@ -55,6 +56,7 @@ impl Domain for Wallets {
             Command::Payout(command) => payout::keys_further(command, Rows(state), keys),
             Command::Payment(command) => payment::keys_further(command, Rows(state), keys),
             Command::Send(command) => send::keys_further(command, Rows(state), keys),
+            Command::Case(command) => case::keys_further(command, Rows(state), keys),
             Command::Voucher(_) | Command::Bonus(_) => {}
             Command::Shop(_) | Command::Switches(_) => {}
         }
@@ -74,6 +76,7 @@ impl Domain for Wallets {
             Command::Voucher(command) => voucher::decide(rows, command, moment, context),
             Command::Bonus(command) => bonus::decide(rows, command, moment, context),
             Command::Switches(command) => switches::decide(rows, command, moment),
+            Command::Case(command) => case::decide(rows, command, moment, context),
         };
         match decided {
             Ok((events, receipt)) => Decision { events, reply: Ok(receipt) },
@@ -101,6 +104,7 @@ impl Domain for Wallets {
             Event::Voucher(event) => event.touches(&mut each),
             Event::Bonus(event) => event.touches(&mut each),
             Event::Switches(_) => each(switches::KEY),
+            Event::Case(event) => event.touches(&mut each),
         }
     }
 
@@ -152,7 +156,7 @@ fn assert_noun(rows: Rows<'_>, event: &Event) {
         Event::TopUp(event) => event.assert_decided(rows),
         Event::Payout(event) => event.assert_decided(rows),
         Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) | Event::Payment(_) => {}
-        Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) => {}
+        Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) | Event::Case(_) => {}
     }
 }
 
@@ -190,7 +194,7 @@ impl Event {
             Self::Bonus(event) => event.effects(each),
             Self::Refused(Refused { wallet: None, .. }) => {}
             Self::Wallet(event) => event.effects(each),
-            Self::Holder(_) | Self::Shop(_) | Self::Switches(_) => {}
+            Self::Holder(_) | Self::Shop(_) | Self::Switches(_) | Self::Case(_) => {}
         }
     }
 }
@@ -209,6 +213,7 @@ fn evolve_wallet(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Mandate(_) => {}
         Event::Send(event) => event.evolve_wallet(WalletId(key.id), wallet),
         Event::Voucher(event) => event.evolve_wallet(wallet),
+        Event::Case(event) => event.evolve_wallet(wallet),
         Event::Bonus(_) => {}
         Event::Refused(_) | Event::Wallet(_) | Event::Shop(_) | Event::Switches(_) => {}
     }
@@ -221,7 +226,7 @@ fn evolve_person(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Wallet(event) => event.evolve_person(key, row),
         Event::Refused(_) | Event::Shop(_) | Event::Payment(_) | Event::Switches(_) => {}
         Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) => {}
-        Event::Mandate(_) | Event::TopUp(_) | Event::Payout(_) => {}
+        Event::Mandate(_) | Event::TopUp(_) | Event::Payout(_) | Event::Case(_) => {}
     }
     let Some(Row::Person(person)) = row else { wrong_row(key) };
     event.effects(&mut |effect| person.apply(PersonId(key.id), &effect));
@@ -256,6 +261,7 @@ fn evolve_noun(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Voucher(event) => event.evolve(row),
         Event::Bonus(event) => event.evolve(row),
         Event::Switches(event) => event.evolve(row),
+        Event::Case(event) => event.evolve(row),
     }
 }
 
@@ -313,6 +319,7 @@ fn columns(row: &Row, values: &mut Vec<Value>) {
             yen(row.credits_posted),
         ]),
         Row::Switches(row) => values.push(Value::Integer(i64::try_from(row.stops.len()).unwrap_or(i64::MAX))),
+        Row::Case(row) => values.extend(row.columns()),
     }
 }
 

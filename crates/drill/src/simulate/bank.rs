@@ -9,7 +9,7 @@ use domain::{Id, Time};
 use engine::ActorKind;
 use ledger::Yen;
 use std::collections::BTreeMap;
-use wallet::bank_answer::{Answer, AnswerSource, Outcome};
+use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::{BankCode, Command, GiveBackId, PayoutId, TopUpId, payout, top_up};
 
 const SECOND_MS: i64 = 1_000;
@@ -79,19 +79,19 @@ const SCRIPTS: [Script; 13] = [
 ];
 
 /// An order as the bank keeps it.
-struct Order {
-    kind: Kind,
+pub(super) struct Order {
+    pub(super) kind: Kind,
     script: Script,
-    asked: i64,
+    pub(super) asked: i64,
     /// What it moved: the truth.
-    moved: i64,
-    /// What of that it took back.
-    undone: i64,
+    pub(super) moved: i64,
+    /// What of that it took back, or did not stay.
+    pub(super) undone: i64,
     received: Time,
     /// From when on inquiries find it.
     visible: Time,
     /// It was in a day's file.
-    filed: bool,
+    pub(super) filed: bool,
     /// Answers on their way.
     on_the_way: u32,
 }
@@ -100,7 +100,7 @@ struct Order {
 pub struct Bank {
     /// The script that it likes best.
     habit: Script,
-    orders: BTreeMap<Id, Order>,
+    pub(super) orders: BTreeMap<Id, Order>,
 }
 
 /// What a bank is going to do.
@@ -116,6 +116,8 @@ pub enum Due {
     Inquiry(Kind, Time),
     /// It answers to a give-back.
     GiveBackDone(TopUpId, GiveBackId, bool),
+    /// What it gave back does not stay in the account.
+    GiveBackReturns(TopUpId, GiveBackId),
     /// It closes its day.
     Close,
 }
@@ -144,7 +146,7 @@ impl Bank {
         let each = |order: &Order| match order.kind {
             Kind::TopUp(id) if id.0 == movement => order.moved - order.undone,
             Kind::Payout(id) if id.0 == movement => order.undone - order.moved,
-            Kind::GiveBack(id, _) if id.0 == movement => -order.moved,
+            Kind::GiveBack(id, _) if id.0 == movement => order.undone - order.moved,
             Kind::TopUp(_) | Kind::Payout(_) | Kind::GiveBack(..) => 0,
         };
         self.orders.values().map(each).sum()
@@ -154,8 +156,7 @@ impl Bank {
     pub fn statement(&self) -> i64 {
         let each = |order: &Order| match order.kind {
             Kind::TopUp(_) => order.moved - order.undone,
-            Kind::Payout(_) => order.undone - order.moved,
-            Kind::GiveBack(..) => -order.moved,
+            Kind::Payout(_) | Kind::GiveBack(..) => order.undone - order.moved,
         };
         self.orders.values().map(each).sum()
     }
@@ -225,7 +226,7 @@ impl World {
         self.bank_due(bank, after_ms, Due::Inquiry(kind, accepted));
     }
 
-    fn bank_due(&mut self, bank: BankCode, after_ms: i64, due: Due) {
+    pub(super) fn bank_due(&mut self, bank: BankCode, after_ms: i64, due: Due) {
         self.schedule.at(self.now.plus_milliseconds(after_ms), world::Due::Bank(bank, due));
     }
 
@@ -242,6 +243,7 @@ impl World {
                 self.meet_kind("give_back", Kind::TopUp(top_up));
                 self.ask(ActorKind::Bank, Command::TopUp(command));
             }
+            Due::GiveBackReturns(top_up, give_back) => self.give_back_returns(bank, top_up, give_back),
             Due::Close => self.bank_closes(bank),
         }
     }
@@ -346,23 +348,6 @@ impl World {
         self.bank_due(bank, after_ms, Due::Answer { reference, outcome, source, fault });
     }
 
-    fn bank_gives_back(&mut self, code: BankCode, top_up: TopUpId, give_back: GiveBackId, mut order: Order) {
-        let bank = self.banks.get_mut(&code).expect("orders go to known banks");
-        let fails = self.chance.one_in(5);
-        // What it took back itself is there already.
-        let open = bank.moved_to_us(top_up.0);
-        order.moved = if fails { 0 } else { order.asked.min(open) };
-        order.filed = true;
-        if !fails {
-            bank.orders.insert(give_back.0, order);
-        }
-        let after_ms = self.chance.between(SECOND_MS, DAY_MS);
-        self.bank_due(code, after_ms, Due::GiveBackDone(top_up, give_back, !fails));
-        if self.chance.one_in(3) {
-            self.bank_due(code, after_ms + MINUTE_MS, Due::GiveBackDone(top_up, give_back, !fails));
-        }
-    }
-
     fn bank_answers(&mut self, code: BankCode, reference: Id, answer: Answer, fault: Option<&'static str>) {
         let bank = self.banks.get_mut(&code).expect("answers come from known banks");
         let Some(order) = bank.orders.get_mut(&reference) else { return };
@@ -372,7 +357,28 @@ impl World {
             self.coverage.fault(fault);
             self.meet_kind(fault, kind);
         }
+        if fault == Some("contradiction") && self.chance.one_in(2) {
+            return self.gateway_contradicts(kind, answer.outcome);
+        }
         self.tell(kind, answer);
+    }
+
+    /// The gateway heard both of the bank's words in their order, and says itself that the second contradicts the first.
+    fn gateway_contradicts(&mut self, kind: Kind, outcome: Outcome) {
+        let claim = match outcome {
+            Outcome::Settled { amount } => Claim::Moved(amount),
+            Outcome::Declined { .. } | Outcome::NotFound { .. } | Outcome::Unknown { .. } => Claim::NotMoved,
+        };
+        self.coverage.fault("gateway_contradicts");
+        self.meet_kind("gateway_contradicts", kind);
+        for _ in 0..self.chance.between(1, 2) {
+            let command = match kind {
+                Kind::TopUp(top_up) => Command::TopUp(top_up::Command::Contradict { top_up, claim }),
+                Kind::Payout(payout) => Command::Payout(payout::Command::Contradict { payout, claim }),
+                Kind::GiveBack(..) => return,
+            };
+            self.ask(ActorKind::Bank, command);
+        }
     }
 
     /// Hands a bank's answer to the service.
@@ -432,7 +438,9 @@ impl World {
         let outcome = order.outcome();
         match (order.script, order.kind) {
             (_, Kind::GiveBack(top_up, give_back)) => {
-                self.bank_due(code, soon, Due::GiveBackDone(top_up, give_back, true));
+                // What came back is not there.
+                let done = order.undone == 0;
+                self.bank_due(code, soon, Due::GiveBackDone(top_up, give_back, done));
             }
             (
                 Script::Silent

@@ -10,6 +10,7 @@ mod bank;
 mod canaries;
 pub(crate) mod chance;
 mod coverage;
+mod give_backs;
 mod oracle;
 mod people;
 mod phase;

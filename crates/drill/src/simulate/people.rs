@@ -3,6 +3,7 @@
 //! They remember the ids of what they made and little else, so that much of what they ask for is refused; the model knows
 //! when it should be. Bad input is part of every day. Start reading at [`World::people_act`].
 
+mod disowning;
 mod meddling;
 mod paying;
 
@@ -26,9 +27,9 @@ use wallet::top_up::Command as TopUp;
 use wallet::voucher::Command as Voucher;
 use wallet::wallet::{Asker, Command as Wallet};
 use wallet::{
-    BankAccountId, BankCode, BonusId, CampaignId, Command, ContactId, HolderId, IdentificationMethod, MandateId,
-    PaymentCodeId, PaymentId, PayoutId, PersonId, Proof, Purse, Receipt, SendId, ShopId, StaffId, SwitchId, Tier,
-    TopUpId, VoucherId, WalletId,
+    BankAccountId, BankCode, BonusId, CampaignId, CaseId, Command, ContactId, HolderId, IdentificationMethod,
+    MandateId, PaymentCodeId, PaymentId, PayoutId, PersonId, Proof, Purse, Receipt, SendId, ShopId, StaffId, SwitchId,
+    Tier, TopUpId, VoucherId, WalletId,
 };
 
 const SECOND_MS: i64 = 1_000;
@@ -65,6 +66,9 @@ pub struct People {
     top_ups: Vec<(TopUpId, HolderId)>,
     payouts: Vec<(PayoutId, HolderId)>,
     sends: Vec<SendId>,
+    /// Sends that were asked for, and to whom.
+    sent: Vec<(SendId, WalletId, Yen)>,
+    cases: Vec<CaseId>,
 }
 
 impl World {
@@ -179,6 +183,7 @@ impl World {
             83..=85 => self.freeze(),
             86 => self.close(),
             87 => self.switch(),
+            88 if self.chance.one_in(3) => self.not_me(),
             88 => self.revoke(),
             89..=95 => self.poke(),
             _ => self.nonsense(),
@@ -364,6 +369,7 @@ impl World {
         if held || self.chance.one_in(4) {
             self.people.sends.push(send);
         }
+        self.people.sent.push((send, to.wallet, amount));
         let request =
             wallet::send::Request { send, wallet, holder, to: to.wallet, amount, message: None, origin: None, proof };
         self.ask(ActorKind::Holder, Command::Send(Send::Request(request)));

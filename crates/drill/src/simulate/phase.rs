@@ -9,7 +9,9 @@ pub const NEW: &str = "new";
 /// The flow that `command` belongs to, and the row that says how far it is.
 pub fn subject(command: &Command) -> Option<(&'static str, Key)> {
     Some(match command {
-        Command::Holder(_) | Command::Shop(_) | Command::Bonus(_) | Command::Switches(_) => return None,
+        Command::Holder(_) | Command::Shop(_) | Command::Bonus(_) | Command::Switches(_) | Command::Case(_) => {
+            return None;
+        }
         Command::Wallet(command) => {
             let (room::Command::Open { wallet, .. }
             | room::Command::Freeze { wallet, .. }
@@ -120,6 +122,7 @@ pub fn of(row: Option<&Row>) -> &'static str {
             | Row::Shop(_)
             | Row::Account(..)
             | Row::Switches(_)
+            | Row::Case(_)
             | Row::Bonus(_),
         ) => NEW,
     }

@@ -296,7 +296,10 @@ impl World {
             let asked = !matches!(given.status, top_up::GiveBackStatus::Done | top_up::GiveBackStatus::TakenBack);
             gone && asked
         });
+        let with_us = self.banks.get(&row.debit.bank).map_or(0, |bank| bank.moved_to_us(id.0));
+        let came_back = row.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
         let resolution = match row.status {
+            top_up::Status::Returned if came_back && with_us > 0 => Resolution::Return,
             top_up::Status::Returned if waits && truth == 0 => Resolution::AlreadyReturned,
             _ if !row.status.is_open() && row.status != top_up::Status::Settled => match row.claims.moved() {
                 Some(amount)

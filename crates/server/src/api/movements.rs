@@ -204,7 +204,8 @@ fn status_of(row: &Row) -> Option<&'static str> {
         | Row::Voucher(_)
         | Row::Bonus(_)
         | Row::Account(..)
-        | Row::Switches(_) => None,
+        | Row::Switches(_)
+        | Row::Case(_) => None,
     }
 }
 

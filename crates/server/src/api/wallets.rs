@@ -55,6 +55,9 @@ pub struct Balances {
     held: Yen,
     #[schema(value_type = i64)]
     arriving: Yen,
+    /// What of these is kept from leaving while a report is looked into.
+    #[schema(value_type = i64)]
+    kept: Yen,
 }
 
 /// What it may, in yen; what is left is what the wallet's own sums leave: the person's and the account's may leave less.
@@ -227,6 +230,7 @@ async fn present(service: &Service, caller: &Holder, id: WalletId) -> Result<Sho
         bonus: wallet.bonus.account.available(),
         held: wallet.held(),
         arriving: wallet.arriving(),
+        kept: wallet.blocked(),
     };
     Ok(Shown {
         id: id.to_string(),

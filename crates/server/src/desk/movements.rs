@@ -222,7 +222,8 @@ fn done(id: &str, receipt: &Receipt) -> Result<Json<Done>, Problem> {
         | Receipt::Refund { .. }
         | Receipt::Voucher { .. }
         | Receipt::Bonus { .. }
-        | Receipt::Switch { .. } => return Err(Problem::internal()),
+        | Receipt::Switch { .. }
+        | Receipt::Case { .. } => return Err(Problem::internal()),
     };
     Ok(Json(Done { id: id.to_owned(), status: status.to_owned() }))
 }

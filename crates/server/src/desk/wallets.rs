@@ -55,6 +55,8 @@ pub struct Balances {
     bonus: i64,
     /// What holds take out of them.
     held: i64,
+    /// What cases keep from leaving, of what is in it.
+    kept: i64,
 }
 
 /// A wallet's status.
@@ -88,6 +90,7 @@ async fn show(State(service): State<Arc<Service>>, desk: Desk, Path(id): Path<St
             prepaid: wallet.prepaid.account.available().amount(),
             bonus: wallet.bonus.account.available().amount(),
             held: wallet.held().amount(),
+            kept: wallet.blocked().amount(),
         },
         owed: wallet.owed().amount(),
         opened_at: wallet.traits.opened.to_string(),

@@ -2,7 +2,9 @@
 
 mod bad_input;
 mod browser;
+mod cases;
 mod claims;
+mod clocks;
 mod closing;
 mod desk;
 mod desk_attack;

@@ -9,10 +9,10 @@ use ledger::Yen;
 use serde_json::{Value, json};
 use wallet::mandate::{RevokedBy, Status, Why};
 use wallet::wallet::Asker;
-use wallet::{Event, Wallets, mandate, payout, send, switches, top_up};
+use wallet::{Event, Wallets, case, mandate, payout, send, switches, top_up};
 
 /// The names of all events.
-pub const NAMES: [&str; 15] = [
+pub const NAMES: [&str; 17] = [
     MOVEMENT_HELD,
     "movement.in_doubt",
     "movement.mismatched",
@@ -25,6 +25,8 @@ pub const NAMES: [&str; 15] = [
     "switch.lifted",
     "wallet.frozen",
     "wallet.unfrozen",
+    "case.opened",
+    "case.closed",
     CLAIM_RECEIVED,
     BANK_INCIDENT,
     ALARM,
@@ -51,6 +53,7 @@ pub fn told(event: &Event, at: Time) -> Option<Told> {
         Event::Mandate(event) => of_mandate(event)?,
         Event::Switches(event) => of_switch(event),
         Event::Wallet(event) => of_wallet(event)?,
+        Event::Case(event) => of_case(event)?,
         Event::Send(_)
         | Event::Refused(_)
         | Event::Holder(_)
@@ -149,6 +152,20 @@ fn of_switch(event: &switches::Event) -> (&'static str, Value) {
             ("switch.set", data)
         }
         switches::Event::Lifted(switch) => ("switch.lifted", json!({ "id": switch.to_string() })),
+    }
+}
+
+fn of_case(event: &case::Event) -> Said {
+    match event {
+        case::Event::Opened { case, bank_account, .. } => {
+            let data = json!({ "id": case.to_string(), "bank_account_id": bank_account.to_string() });
+            Some(("case.opened", data))
+        }
+        case::Event::Kept { wallet, freezes: true, .. } => {
+            Some(("wallet.frozen", json!({ "id": wallet.to_string(), "by": "desk" })))
+        }
+        case::Event::Closed { case, .. } => Some(("case.closed", json!({ "id": case.to_string() }))),
+        case::Event::Kept { .. } | case::Event::Joined { .. } | case::Event::ClosingProposed { .. } => None,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::webhooks::operator::ALARM;
 use domain::{Day, Id, Time};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use wallet::BankCode;
 use web::{Due, Problem};
 
@@ -22,6 +22,8 @@ use web::{Due, Problem};
 const CLOSE_MS: i64 = 10 * 60_000;
 /// How long a difference may be one of time alone, in milliseconds.
 const DIFFERENCE_MS: i64 = 10 * 60_000;
+/// How long both sides of a movement are kept after the last word on it, in days: as long as its idempotency key.
+const KEPT_DAYS: i32 = 400;
 /// Days that one step closes, at most.
 const DAYS_MAX: usize = 31;
 /// Rows that are read at a time.
@@ -223,8 +225,31 @@ impl Service {
 
     fn close_day(&self, day: Day, now: Time) -> Result<(), Problem> {
         let mut closed: BTreeMap<BankCode, Closed> = BTreeMap::new();
-        let mut heard_of = BTreeSet::new();
-        let (mut before, mut all) = (None, Vec::new());
+        for (about, bank) in self.last_heard_of(day)? {
+            let (booked, told) = self.both(about)?;
+            let key = BankDay::key(day, bank);
+            let sums = closed.entry(bank).or_insert(Closed { key, booked: 0, told: 0, differences: 0, at: now });
+            sums.booked += booked;
+            sums.told += told;
+            if booked != told {
+                sums.differences += 1;
+                let look = Some(now.plus_milliseconds(DIFFERENCE_MS));
+                let found = Difference { about, bank, day, booked, told, stands: false, look };
+                self.doors.insert(&found)?;
+            }
+        }
+        self.forget(day.plus(-KEPT_DAYS))?;
+        self.doors.change(|doors| {
+            for sums in closed.values() {
+                doors.put(sums)?;
+            }
+            doors.put(&LastClosed { day }).map_err(Problem::from)
+        })
+    }
+
+    /// The movements of which books or gateway heard on `day` for the last time.
+    fn last_heard_of(&self, day: Day) -> Result<BTreeMap<Id, BankCode>, DoorsError> {
+        let (mut before, mut all) = (None, BTreeMap::new());
         loop {
             let (rows, next) = self.work.newest::<BankMovement>(day_owner(day), before, PAGE_ROWS)?;
             all.extend(rows.into_iter().map(|row| (row.about, row.bank)));
@@ -238,29 +263,28 @@ impl Service {
             all.extend(rows.into_iter().map(|row| (row.about, row.bank)));
             before = next;
             if before.is_none() {
-                break;
+                return Ok(all);
             }
         }
-        all.retain(|(about, _)| heard_of.insert(*about));
-        for (about, bank) in all {
-            let (booked, told) = self.both(about)?;
-            let key = BankDay::key(day, bank);
-            let sums = closed.entry(bank).or_insert(Closed { key, booked: 0, told: 0, differences: 0, at: now });
-            sums.booked += booked;
-            sums.told += told;
-            if booked != told {
-                sums.differences += 1;
-                let look = Some(now.plus_milliseconds(DIFFERENCE_MS));
-                let found = Difference { about, bank, day, booked, told, stands: false, look };
-                self.doors.insert(&found)?;
+    }
+
+    /// Drops both sides of the movements that neither has heard of since `day`. Where they differ they stay, for whoever must
+    /// look; whatever a bank should still say of the others would show as a difference then.
+    fn forget(&self, day: Day) -> Result<(), DoorsError> {
+        let mut over = Vec::new();
+        for about in self.last_heard_of(day)?.into_keys() {
+            let booked = self.work.get::<BankMovement>(about)?.map(|row| row.day);
+            let told = self.doors.get::<Told>(about)?.map(|row| row.day);
+            let is_later = booked.max(told).is_some_and(|last| last > day);
+            if !is_later && self.doors.get::<Difference>(about)?.is_none() {
+                over.push(about);
             }
         }
-        self.doors.change(|doors| {
-            for sums in closed.values() {
-                doors.put(sums)?;
-            }
-            doors.put(&LastClosed { day }).map_err(Problem::from)
-        })
+        for page in over.chunks(PAGE_ROWS) {
+            self.work.change(|work| page.iter().try_for_each(|about| work.remove::<BankMovement>(*about).map(drop)))?;
+            self.doors.change(|doors| page.iter().try_for_each(|about| doors.remove::<Told>(*about).map(drop)))?;
+        }
+        Ok(())
     }
 
     /// What the books and what the gateway say of a movement.

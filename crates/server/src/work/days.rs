@@ -253,6 +253,7 @@ fn moved_at_bank(doors: &Transaction<'_>, event: &Event, day: Day) -> Result<(),
         | Event::Refused(_)
         | Event::Holder(_)
         | Event::Wallet(_)
+        | Event::Case(_)
         | Event::Shop(_)
         | Event::Mandate(_) => return Ok(()),
     };

@@ -4,12 +4,12 @@
 #![expect(clippy::match_same_arms, reason = "arms that do the same for different reasons stay apart, line by line")]
 
 use super::waiting::{GiveBackOf, Noun};
-use super::{Change, Due, FIRST_TRY_MS, Task};
+use super::{CaseOpened, Change, Due, FIRST_TRY_MS, Task};
 use crate::doors::DoorsError;
 use domain::{Id, Time};
 use wallet::bank_answer::Review;
 use wallet::mandate::RevokedBy;
-use wallet::{BankCode, Event, GiveBackId, TopUpId, mandate, payment, payout, send, top_up, wallet as wallets};
+use wallet::{BankCode, Event, GiveBackId, TopUpId, case, mandate, payment, payout, send, top_up, wallet as wallets};
 
 type Each<'a> = &'a mut dyn FnMut(Change) -> Result<(), DoorsError>;
 
@@ -22,6 +22,7 @@ pub fn of(event: &Event, each: Each<'_>) -> Result<(), DoorsError> {
         Event::Send(event) => of_send(event, each),
         Event::Mandate(event) => of_mandate(event, each),
         Event::Wallet(event) => of_wallet(event, each),
+        Event::Case(event) => of_case(event, each),
         Event::Refused(_) | Event::Holder(_) | Event::Shop(_) => Ok(()),
         Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) => Ok(()),
     }
@@ -177,6 +178,15 @@ fn of_mandate(event: &mandate::Event, each: Each<'_>) -> Result<(), DoorsError> 
         },
         Event::Authenticating { .. } | Event::Collected { .. } => Ok(()),
         Event::ConfirmedByTrueHolder { .. } | Event::RouteEnded { .. } => Ok(()),
+    }
+}
+
+/// Cases are listed from their first day on.
+fn of_case(event: &case::Event, each: Each<'_>) -> Result<(), DoorsError> {
+    use case::Event;
+    match event {
+        Event::Opened { case, .. } => each(Change::Case(CaseOpened { case: *case })),
+        Event::Joined { .. } | Event::Kept { .. } | Event::ClosingProposed { .. } | Event::Closed { .. } => Ok(()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::{Context, Receipt};
 use domain::Moment;
 
 /// Refusals in order: unknown or another's, another account than granted, status, expired, switches, closed or frozen,
-/// too many links, an account of another bank, already linked.
+/// too many links of the wallet or of the account, an account of another bank, already linked.
 pub(super) fn confirm(
     rows: Rows<'_>,
     id: MandateId,
@@ -98,6 +98,7 @@ fn activate(
     owner.check_links(grant.bank_account)?;
     let mut events = Vec::new();
     let account = rows.bank_account(grant.bank_account);
+    account.map_or(Ok(()), |account| account.check_wallets(mandate.wallet))?;
     if account.is_some_and(|account| account.bank != mandate.bank) {
         return Err(Refusal::Contradiction { noun: Noun::Mandate });
     }

@@ -242,6 +242,9 @@ impl Event {
                 account.live_mandate = Some(*mandate);
                 account.person = person.filter(|_| *matched);
                 account.route = Some(Route { mandate: *mandate, wallet: *wallet, person: *person });
+                if !account.wallets.contains(wallet) {
+                    account.wallets.push(*wallet);
+                }
             }
             Self::ConfirmedByTrueHolder { .. } => {
                 let account = bank_account(key, row);

@@ -3,7 +3,7 @@
 use super::event::{self, Event};
 use super::{Authorise, PIECES_MAX, Payer, PaymentCode, Status};
 use crate::ids::{PaymentCodeId, WalletId};
-use crate::purse::{Piece, Purse, largest};
+use crate::purse::{self, Piece, Purse, largest};
 use crate::refusal::{Limit, Noun, Refusal};
 use crate::shop::Shop;
 use crate::state::{Decided, Rows};
@@ -121,16 +121,15 @@ fn ask_guard(
 /// The pieces of a payment: bonus, then prepaid, then funds, the oldest lot first. If those are too many, the largest of all
 /// purses: who was given a little by many can always pay if as many lots as a movement may have are enough.
 fn choose(wallet: &Wallet, amount: Yen) -> Result<Vec<Piece>, Refusal> {
-    let available = wallet.available();
+    let available = Yen::checked_sum(Purse::ALL.map(|purse| wallet.free(purse))).unwrap_or(Yen::MAX);
     if amount > available {
         return Err(Refusal::InsufficientFunds { available, requested: amount });
     }
     let mut pieces = Vec::new();
     let mut left = amount;
     for purse in Purse::ALL {
-        let balance = wallet.purse(purse);
-        let taken = left.min(balance.account.available());
-        let lots = balance.choose(taken, |_| true).unwrap_or_default();
+        let taken = left.min(wallet.free(purse));
+        let lots = purse::choose(&wallet.free_lots(purse), taken).unwrap_or_default();
         pieces.extend(lots.into_iter().map(|lot| Piece { purse, lot }));
         left = left.saturating_sub(taken);
     }

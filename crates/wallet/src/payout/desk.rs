@@ -5,7 +5,7 @@ use super::request::check_usable;
 use super::{Event, Payout, Status};
 use crate::bank_answer::{Claim, Proposal, Resolution};
 use crate::ids::StaffId;
-use crate::purse::{Piece, Purse};
+use crate::purse::{self, Piece, Purse};
 use crate::refusal::{Noun, Refusal};
 use crate::state::{Decided, Rows, check_clock};
 use crate::wallet::Wallet;
@@ -101,11 +101,11 @@ pub(super) fn approve(rows: Rows<'_>, row: &Payout, resolution: Resolution, by: 
     Ok((events.map(crate::Event::Payout).collect(), row.receipt(status, false)))
 }
 
-/// The bank paid what it had said it did not, and the purse has had its money back since: what is there goes, the rest is
-/// owed.
+/// The bank paid what it had said it did not, and the purse has had its money back since: what is there, and no case
+/// keeps, goes; the rest is owed.
 fn paid_after_all(row: &Payout, wallet: &Wallet, moment: Moment) -> Event {
-    let amount = row.credit.amount.min(wallet.funds.account.available());
-    let lots = wallet.funds.choose(amount, |_| true).unwrap_or_default();
+    let amount = row.credit.amount.min(wallet.free(Purse::Funds));
+    let lots = purse::choose(&wallet.free_lots(Purse::Funds), amount).unwrap_or_default();
     let pieces = lots.into_iter().map(|lot| Piece { purse: Purse::Funds, lot }).collect();
     let owed = row.credit.amount.saturating_sub(amount);
     Event::PaidAfterAll { credit: row.credit, pieces, owed, at: moment.now }

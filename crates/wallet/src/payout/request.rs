@@ -128,7 +128,7 @@ fn choose(
         Source::TopUp(from) => !is_young(lot) && is_theirs(account) && rows.bank_account(from).is_some_and(is_theirs),
         Source::Voucher | Source::Campaign(_) | Source::Send(_) => true,
     };
-    let mut lots: Vec<Lot> = wallet.funds.lots.iter().filter(may_go).copied().collect();
+    let mut lots: Vec<Lot> = wallet.free_lots(Purse::Funds).iter().filter(may_go).copied().collect();
     lots.sort_by_key(|lot| (lot.source != Source::TopUp(command.bank_account), is_young(lot)));
 
     let mut left = command.amount;

@@ -45,12 +45,13 @@ impl Bank {
     }
 }
 
-fn account_of(name: &str) -> Option<BankAccountId> {
+pub(super) fn account_of(name: &str) -> Option<BankAccountId> {
     let number = match name {
         "X" => 1,
         "Y" => 2,
         "Z" => 3,
         "W" => 4,
+        "V" => 5,
         _ => return None,
     };
     Some(BankAccountId(Id::from_number(number)))

@@ -75,6 +75,9 @@ const DEEDS: &[&str] = &[
     "A links W; A tops up 5000 from W -> pending; A cancels -> pending; bank moved 5000 -> returned
      bank gave back -> returned; give-back of 5000 comes back -> returned, flagged
      ann proposes return -> returned, flagged; bob approves return anew -> returned; bank gave back again -> returned",
+    "A links V; A tops up 6000 from V -> pending; bank moved 6000 -> settled; case 7 opens on V -> open
+     case 8 opens on V -> open; case 7 keeps V of A -> open; case 7 keeps 2000 of what was sent in B -> open; ann finds 7 upheld -> open
+     bob finds so of 7 upheld -> closed; ann finds 7 unfounded -> closed; bob finds so of 7 unfounded -> closed",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.
@@ -236,6 +239,7 @@ fn rooms() -> Vec<(String, Option<Vec<String>>)> {
             "Voucher" => Some(variants::<crate::voucher::Event>()),
             "Bonus" => Some(variants::<crate::bonus::Event>()),
             "Switches" => Some(variants::<crate::switches::Event>()),
+            "Case" => Some(variants::<crate::case::Event>()),
             other => panic!("the events of {other} are not listed here"),
         };
         (room, variants)

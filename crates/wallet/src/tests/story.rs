@@ -31,9 +31,9 @@ pub(crate) fn check(story: &str) {
 pub(crate) struct Story {
     pub(crate) world: World,
     pub(super) last_id: u128,
-    names: BTreeMap<String, Id>,
+    pub(super) names: BTreeMap<String, Id>,
     pub(crate) last_payment: PaymentId,
-    last_send: SendId,
+    pub(super) last_send: SendId,
     pub(crate) bank: super::bank::Bank,
 }
 
@@ -77,7 +77,7 @@ impl Story {
         if self.circumstance(&words) || self.bank_circumstance(&words) {
             return;
         }
-        let command = match self.bank_deed(&words) {
+        let command = match self.bank_deed(&words).or_else(|| self.case_deed(&words)) {
             Some(command) => command,
             None => self.command(&words, sentence),
         };
@@ -90,7 +90,8 @@ impl Story {
             Ok(_) | Err(_) => {}
         }
         if let Some(name) = name {
-            self.names.insert(name.to_owned(), self.last_payment.0);
+            let id = if deed.contains(" sends ") { self.last_send.0 } else { self.last_payment.0 };
+            self.names.insert(name.to_owned(), id);
             self.bank.remember(name);
         }
         let expected = expected.unwrap_or_else(|| panic!("{sentence}: what comes of it?"));
@@ -128,6 +129,7 @@ impl Story {
             let row = self.world.wallet(wallet);
             let there = match kind {
                 "held" => row.held(),
+                "kept" => row.blocked(),
                 "arriving" => row.arriving(),
                 purse => row.purse(purse_of(purse)).account.available(),
             };
@@ -370,6 +372,7 @@ pub(crate) fn in_words(reply: &Result<Receipt, Refusal>) -> String {
         }
         Ok(Receipt::Mandate { status, missing: None, .. }) => status.name().into(),
         Ok(Receipt::Wallet { status, .. }) => status.clone(),
+        Ok(Receipt::Case { status, .. }) => status.name().into(),
         Ok(_) => "done".into(),
         Err(refusal) => refusal_in_words(refusal),
     }

@@ -1,7 +1,7 @@
 //! Collecting a debt: what lies in `funds` pays what its holder owes.
 //!
 //! A debt stands until it is paid, and while it stands no money leaves. What comes in by top-up stays where the holder sees
-//! it, until the holder or the desk says that it pays the debt.
+//! it, until the holder or the desk says that it pays the debt. What a case keeps is another's, and pays nothing.
 
 use super::{Asker, Debt, Event, asked_of};
 use crate::Receipt;
@@ -23,7 +23,7 @@ pub(super) fn collect(rows: Rows<'_>, id: WalletId, by: Asker, moment: Moment) -
     let owed = Yen::checked_sum(wallet.debts.iter().map(|debt| debt.amount)).unwrap_or(Yen::MAX);
     let mut left = owed;
     let mut pieces = Vec::new();
-    for lot in wallet.funds.lots.iter().take(PIECES_MAX) {
+    for lot in wallet.free_lots(Purse::Funds).iter().take(PIECES_MAX) {
         let piece = Piece { purse: Purse::Funds, lot: *lot };
         let part = lot.amount.min(left);
         if part.is_zero() {

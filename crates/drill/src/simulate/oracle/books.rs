@@ -6,7 +6,8 @@
 use domain::{Id, Time};
 use ledger::AccountId;
 use std::collections::BTreeMap;
-use wallet::{BankAccountId, Purse, WalletId, chart};
+use wallet::wallet::Blocked;
+use wallet::{BankAccountId, CaseId, Purse, WalletId, chart};
 
 /// Of how many coins a movement may be made.
 pub const PIECES_MAX: usize = 64;
@@ -36,6 +37,8 @@ pub struct Books {
     /// What is held to come in.
     arriving: BTreeMap<AccountId, i64>,
     coins: BTreeMap<(WalletId, Purse), BTreeMap<(Time, Id), Coin>>,
+    /// What cases keep from leaving.
+    kept: BTreeMap<WalletId, Vec<(CaseId, Blocked)>>,
 }
 
 impl Books {
@@ -91,6 +94,64 @@ impl Books {
         Purse::ALL.into_iter().map(|purse| self.in_purse(wallet, purse)).sum()
     }
 
+    /// What of a purse no case keeps.
+    pub fn free_in_purse(&self, wallet: WalletId, purse: Purse) -> i64 {
+        self.lying(wallet, purse).iter().map(|coin| self.free_of(wallet, coin)).sum()
+    }
+
+    /// What of all purses of `wallet` no case keeps.
+    pub fn free_in_wallet(&self, wallet: WalletId) -> i64 {
+        Purse::ALL.into_iter().map(|purse| self.free_in_purse(wallet, purse)).sum()
+    }
+
+    /// A case keeps `what` in `wallet`. Whether that is more than before.
+    pub fn keep(&mut self, wallet: WalletId, case: CaseId, what: Blocked) -> bool {
+        let all = self.kept.entry(wallet).or_default();
+        let same = all.iter_mut().find(|(of, kept)| match (kept, &what) {
+            (Blocked::TopUps(account), Blocked::TopUps(other)) => *of == case && account == other,
+            (Blocked::Sent { send, .. }, Blocked::Sent { send: other, .. }) => *of == case && send == other,
+            (Blocked::TopUps(_) | Blocked::Sent { .. }, _) => false,
+        });
+        match (same, what) {
+            (Some((_, Blocked::Sent { amount: before, .. })), Blocked::Sent { amount, .. }) => {
+                let more = amount > *before;
+                *before = amount.max(*before);
+                more
+            }
+            (Some(_), _) => false,
+            (None, _) => {
+                all.push((case, what));
+                true
+            }
+        }
+    }
+
+    /// A case keeps nothing any more.
+    pub fn let_go(&mut self, case: CaseId) {
+        for kept in self.kept.values_mut() {
+            kept.retain(|(of, _)| *of != case);
+        }
+    }
+
+    /// What of a coin no case keeps. Of funds, what was not debited from a bank account was sent.
+    fn free_of(&self, wallet: WalletId, coin: &Coin) -> i64 {
+        let each = self.kept.get(&wallet).into_iter().flatten().map(|(_, what)| match what {
+            Blocked::TopUps(account) if coin.from == Some(*account) => coin.amount,
+            Blocked::Sent { send, amount }
+                if coin.purse == Purse::Funds && coin.from.is_none() && coin.lot == send.0 =>
+            {
+                amount.amount()
+            }
+            Blocked::TopUps(_) | Blocked::Sent { .. } => 0,
+        });
+        (coin.amount - each.sum::<i64>()).max(0)
+    }
+
+    /// The coins of a purse, oldest first.
+    pub fn lying(&self, wallet: WalletId, purse: Purse) -> Vec<Coin> {
+        self.coins.get(&(wallet, purse)).map(|coins| coins.values().copied().collect()).unwrap_or_default()
+    }
+
     /// What `wallet` holds, on its way out, and on its way in.
     pub fn occupied(&self, wallet: WalletId) -> i64 {
         let each = |purse| {
@@ -106,10 +167,12 @@ impl Books {
         Purse::ALL.into_iter().map(each).sum()
     }
 
-    /// The coins that `amount` of a purse would be made of: those that `first` says, then the others, the oldest first.
+    /// The coins that `amount` of a purse would be made of, of what no case keeps: those that `first` says, then the others, the oldest first.
     pub fn oldest(&self, wallet: WalletId, purse: Purse, amount: i64, first: impl Fn(&Coin) -> bool) -> Vec<Coin> {
-        let mut coins: Vec<Coin> =
-            self.coins.get(&(wallet, purse)).map(|coins| coins.values().copied().collect()).unwrap_or_default();
+        let mut coins = self.lying(wallet, purse);
+        for coin in &mut coins {
+            coin.amount = self.free_of(wallet, coin);
+        }
         coins.sort_by_key(|coin| !first(coin));
         let mut left = amount;
         for coin in &mut coins {

@@ -28,6 +28,11 @@ impl Oracle {
             if wallet.closed != holding.closed || !frozen || wallet.tier != holding.tier {
                 return Err(format!("wallet {id} is {wallet:?}, frozen by {:?} in the model", holding.frozen));
             }
+            let (kept, expected) =
+                (wallet.blocked().amount(), self.books.in_wallet(*id) - self.books.free_in_wallet(*id));
+            if kept != expected {
+                return Err(format!("cases keep {kept} yen in wallet {id}, in the model {expected}"));
+            }
             let owed: i64 = wallet.debts.iter().map(|debt| debt.amount.amount()).sum();
             let expected: i64 = holding.debts.iter().map(|(_, owed)| owed).sum();
             if owed != expected {

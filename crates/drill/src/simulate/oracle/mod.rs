@@ -6,6 +6,7 @@
 //! `compare.rs`. Start reading at [`Oracle::judge`].
 
 mod books;
+mod case;
 mod compare;
 mod mandate;
 mod moves;
@@ -28,8 +29,9 @@ use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use wallet::switches::{Function, Stop};
 use wallet::{
-    BankAccountId, BankCode, BonusId, Command, FrozenBy, HolderId, MandateId, PaymentCodeId, PaymentId, PayoutId,
-    PersonId, Policy, Receipt, Refusal, SendId, ShopId, StaffId, Tier, TopUpId, VoucherId, WalletId, Wallets, guard,
+    BankAccountId, BankCode, BonusId, CaseId, Command, FrozenBy, HolderId, MandateId, PaymentCodeId, PaymentId,
+    PayoutId, PersonId, Policy, Receipt, Refusal, SendId, ShopId, StaffId, Tier, TopUpId, VoucherId, WalletId, Wallets,
+    guard,
 };
 
 /// A clock that is further behind than this is not believed.
@@ -92,6 +94,8 @@ pub struct Oracle {
     /// What our books say that each reference has moved at its bank, to us.
     pub at_bank: BTreeMap<Id, i64>,
     stops: Vec<Stop>,
+    /// All cases.
+    pub cases: BTreeMap<CaseId, case::Case>,
     /// What one person of the desk proposed to write off, and who.
     write_offs: BTreeMap<WalletId, (i64, StaffId)>,
     /// Every answer that a request key ever got: the body, and what was said.
@@ -143,6 +147,7 @@ impl Oracle {
             payouts: BTreeMap::new(),
             at_bank: BTreeMap::new(),
             stops: Vec::new(),
+            cases: BTreeMap::new(),
             write_offs: BTreeMap::new(),
             answered: BTreeMap::new(),
             lane_at: Time::default(),
@@ -247,6 +252,7 @@ impl Oracle {
             Command::Bonus(command) => self.bonus_reasons(command, &mut reasons),
             Command::Payment(command) => self.payment_reasons(command, moment, &mut reasons),
             Command::Switches(command) => self.switches_reasons(command, &mut reasons),
+            Command::Case(command) => self.case_reasons(command, &mut reasons),
         }
         reasons
     }
@@ -264,6 +270,7 @@ impl Oracle {
             Command::Bonus(command) => self.bonus_apply(command, moment),
             Command::Payment(command) => return self.payment_apply(command, receipt, moment),
             Command::Switches(command) => self.switches_apply(command, moment),
+            Command::Case(command) => return self.case_apply(command, receipt),
         }
         Ok(())
     }

@@ -104,7 +104,7 @@ impl Oracle {
         reasons.add(stopped, Why::Stopped);
         let today = self.tally.today(wallet.0, What::Payment, moment.now);
         reasons.limit(Limit::PerDay, self.policy.payment.per_day_max, today, amount);
-        let available = self.books.in_wallet(wallet);
+        let available = self.books.free_in_wallet(wallet);
         reasons.add(amount > available, Why::Funds { available });
         let coins = self.coins_of_payment(wallet, amount);
         reasons.pieces(coins.len());
@@ -120,7 +120,7 @@ impl Oracle {
         let mut left = amount;
         let mut coins = Vec::new();
         for purse in [Purse::Bonus, Purse::Prepaid, Purse::Funds] {
-            let part = left.min(self.books.in_purse(wallet, purse));
+            let part = left.min(self.books.free_in_purse(wallet, purse));
             coins.extend(self.books.oldest(wallet, purse, part, |_| true));
             left -= part;
         }

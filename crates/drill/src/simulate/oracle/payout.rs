@@ -302,7 +302,7 @@ impl Oracle {
 
     /// Nothing stays in a closed wallet.
     fn empty_closed(&mut self, wallet: WalletId, bank: BankCode) {
-        for coin in self.books.oldest(wallet, Purse::Funds, i64::MAX, |_| true) {
+        for coin in self.books.lying(wallet, Purse::Funds) {
             self.books.take(wallet, &coin);
             self.books.pay(chart::purse(wallet, Purse::Funds), chart::suspense(Some(bank)), coin.amount);
         }

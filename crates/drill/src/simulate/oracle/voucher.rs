@@ -165,7 +165,7 @@ impl Oracle {
             let today = self.tally.today(person.0, What::Send, moment.now);
             reasons.limit(Limit::PersonPerDay, self.policy.send.per_day_max, today, amount);
         }
-        let available = self.books.in_purse(from, Purse::Funds);
+        let available = self.books.free_in_purse(from, Purse::Funds);
         reasons.add(amount > available, Why::Funds { available });
         let coins = self.coins_of_send(from, amount);
         reasons.pieces(coins.len());

@@ -147,7 +147,7 @@ impl Oracle {
                 None => reasons.add(true, Why::Unknown(Noun::Wallet)),
                 Some(holding) => {
                     reasons.add(holding.debts.is_empty(), Why::Status(Noun::Wallet));
-                    let nothing = self.books.in_purse(*wallet, Purse::Funds) == 0;
+                    let nothing = self.books.free_in_purse(*wallet, Purse::Funds) == 0;
                     reasons.add(nothing, Why::Funds { available: 0 });
                 }
             },

@@ -198,3 +198,58 @@ async fn a_bank_that_is_only_said_to_call_moves_nothing() {
     }
     is_open(&world, &person, &top_up).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_days_without_a_bank_are_caught_up_with_once() {
+    begun!(world, json!({ "down": true }) => person, top_up);
+    world.advance(DAY).await;
+    is_open(&world, &person, &top_up).await;
+    // Another bank goes on as ever.
+    let other = world.person("0168").await;
+    let mandate = Browser::new(&world).link(&other).await;
+    assert_eq!(world.top_up(&other, &mandate, 3_000).await.status, 201);
+    world.advance(DAY).await;
+    is_open(&world, &person, &top_up).await;
+    assert_eq!(world.statement(&person).await, [0_i64; 0], "nothing is owed to anybody");
+    world.faults(BANK, json!({})).await;
+    world.advance(DAY).await;
+    // The bank's day files may have ended it first: then it moved nothing, and owes nothing.
+    let moved = if world.status(&person, &top_up).await == "settled" { 5_000 } else { 0 };
+    assert_eq!(-world.statement(&person).await.iter().sum::<i64>(), moved);
+    assert_eq!(world.funds(&person).await, moved);
+    let later = world.linked().await;
+    assert_eq!(world.top_up(&later.0, &later.1, 2_000).await.status, 201, "it is asked again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bank_that_takes_back_its_word_changes_no_money_before_two_people_have_looked() {
+    let world = World::start();
+    let (person, mandate) = world.linked().await;
+    let top_up = world.top_up(&person, &mandate, 5_000).await;
+    assert_eq!((top_up.status, world.funds(&person).await), (201, 5_000));
+    let statement = world.sandbox(Method::GET, &format!("{}/statement", person.account_path()), Value::Null).await;
+    let now = world.sandbox(Method::GET, "/sandbox/v1/clock", Value::Null).await;
+    let said = json!({
+        "kind": "debit", "reference": statement["data"][0]["reference"], "outcome": "declined", "code": 1,
+        "amount": 5_000, "at": now["now"],
+    });
+    assert_eq!(world.bank_calls(BANK, "bank-0125-contradiction", &said).await.status, 204);
+    // The desk has it, and nobody's money has moved.
+    let (risk, approver) = (world.served.secret("desk-aoki"), world.served.secret("desk-sato"));
+    let id = top_up.json["id"].as_str().expect("an id");
+    world
+        .until("the contradiction at the desk", async || {
+            let held = world.ask(Method::GET, "desk.localhost", "/desk/v1/held", &risk, Value::Null).await;
+            let data = held.json["data"].as_array().cloned().unwrap_or_default();
+            data.iter().any(|row| row["id"] == id && row["reasons"][0] == "contradicted")
+        })
+        .await;
+    assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    let path = format!("/desk/v1/movements/{id}/resolution");
+    let keep = |approve: bool| json!({ "resolution": "keep", "approve": approve });
+    let alone = world.ask(Method::POST, "desk.localhost", &path, &approver, keep(true)).await;
+    assert_eq!(alone.status, 409, "nobody has proposed it: {}", alone.text);
+    assert_eq!(world.ask(Method::POST, "desk.localhost", &path, &risk, keep(false)).await.status, 200);
+    assert_eq!(world.ask(Method::POST, "desk.localhost", &path, &approver, keep(true)).await.status, 200);
+    assert_eq!((world.status(&person, &top_up).await, world.funds(&person).await), ("settled".to_owned(), 5_000));
+}

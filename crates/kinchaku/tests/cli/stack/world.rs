@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use web::{Bounds, Sockets, Transport, TransportError};
+use web::{Bounds, Sockets, Transport, TransportError, webhook};
 
 /// The bank of most tests: the gateway hosts its page.
 pub const BANK: &str = "0125";
@@ -259,6 +259,20 @@ impl World {
             texts.filter(|text| text.contains(mark)).map(str::to_owned).next()
         };
         self.found(&format!("{mark:?} in the inbox of {to}"), newest).await
+    }
+
+    /// `bank` itself calls the gateway, with its own signature.
+    pub async fn bank_calls(&self, bank: &str, id: &str, said: &Value) -> Answer {
+        let clock = self.sandbox(Method::GET, "/sandbox/v1/clock", Value::Null).await;
+        let now: Timestamp = clock["now"].as_str().expect("a time").parse().expect("a moment");
+        let key = webhook::Key::parse(&self.served.secret(&format!("bank-{bank}"))).expect("a key");
+        let body = Bytes::from(said.to_string());
+        let url = self.url("gateway.localhost", &format!("/gateway/v1/bank-callbacks/{bank}"));
+        let mut request = Request::post(url).header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in webhook::headers(&[key], id, now.into(), &body) {
+            request = request.header(name, value);
+        }
+        self.send(request.body(body).expect("a request")).await
     }
 
     /// What the bank's desk sees: the gateway's name of the mandate that may debit `person`'s account.

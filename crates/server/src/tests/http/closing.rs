@@ -3,6 +3,8 @@
 use super::desk::call;
 use super::gateway::Script;
 use super::world::World;
+use crate::work::KeptMovement;
+use crate::work::closing::Told;
 use serde_json::{Value, json};
 
 const DAY_MS: i64 = 86_400_000;
@@ -119,4 +121,32 @@ async fn no_day_is_closed_while_the_gateway_is_away() {
     world.run_due().await;
     let days = call(&world, "GET", "/reconciliation", "desk-3", None).await;
     assert_eq!(days.body["data"][0]["closed"]["differences"], 1, "{}", days.text);
+}
+
+#[tokio::test]
+async fn both_sides_of_a_movement_are_dropped_400_days_after_the_last_word_on_it() {
+    let (world, token, wallet, mandate) = linked().await;
+    let paid = world.top_up(&token, &wallet, &mandate, 5_000).await.text("id");
+    let differs = world.top_up(&token, &wallet, &mandate, 900).await.text("id");
+    let settled = |id: &str, amount: i64| json!({ "type": "debit.settled", "reference": id, "amount": amount, "settled_amount": amount });
+    tell(&world, &[settled(&paid, 5_000), settled(&differs, 901)]).await;
+    close(&world).await;
+    let kept = || {
+        let service = world.server.service();
+        let kept = |id: &str| {
+            let about = id.parse::<wallet::TopUpId>().expect("an id").0;
+            let booked = service.work.get::<KeptMovement>(about).expect("the file opens");
+            (booked.is_some(), service.doors.get::<Told>(about).expect("the doors open").is_some())
+        };
+        (kept(&paid), kept(&differs))
+    };
+    world.advance(399 * DAY_MS);
+    for _ in 0..20 {
+        world.run_due().await;
+    }
+    assert_eq!(kept(), ((true, true), (true, true)));
+    world.advance(2 * DAY_MS);
+    world.run_due().await;
+    world.run_due().await;
+    assert_eq!(kept(), ((false, false), (true, true)), "what differs stays");
 }

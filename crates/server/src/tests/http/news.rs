@@ -63,6 +63,13 @@ async fn check_frozen(piece: Value) {
     assert_eq!(world.funds(&token, &wallet).await, 5_000);
     let told = world.inbox.texts(&mail("sakura"));
     assert_eq!(told.iter().filter(|text| text.contains("Your wallet was frozen.")).count(), 1, "{told:?}");
+    let path = wallet.strip_prefix("/v1").expect("a path");
+    let lifted = super::desk::call(&world, "POST", &format!("{path}/unfreeze"), "desk-1", Some(json!({}))).await;
+    assert_eq!(lifted.text("status"), "open", "{}", lifted.text);
+    let service = world.server.service();
+    service.doors.remove::<crate::news::NewsCursor>(domain::Id::default()).expect("the doors open");
+    tell(&world, &[]).await;
+    assert_eq!(world.get(&wallet, Some(&token)).await.text("status"), "open", "read again, it freezes nothing again");
 }
 
 #[tokio::test]

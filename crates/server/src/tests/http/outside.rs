@@ -12,12 +12,12 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use web::{Chance, Json};
 
-/// A clock that goes on when it is told to.
-pub struct StandingClock(pub AtomicI64);
+/// A clock that goes on when it is told to. Its calendar may be set wrong by so many milliseconds.
+pub struct StandingClock(pub AtomicI64, pub AtomicI64);
 
 impl Clock for StandingClock {
     fn now(&self) -> Time {
-        Time::from_milliseconds(self.0.load(Ordering::SeqCst))
+        Time::from_milliseconds(self.0.load(Ordering::SeqCst) + self.1.load(Ordering::SeqCst))
     }
 
     fn monotonic_milliseconds(&self) -> i64 {

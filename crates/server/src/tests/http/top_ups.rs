@@ -178,3 +178,37 @@ async fn a_request_that_nobody_finished_expires_and_a_revocation_reaches_the_gat
     world.run_due().await;
     assert_eq!(world.gateway.with(|stand| stand.revoked.clone()), ["gmd_1"]);
 }
+
+#[tokio::test]
+async fn two_days_without_the_gateway_owe_nobody_anything_and_are_caught_up_with_once() {
+    let (world, _, wallet, mandate) = linked().await;
+    let gateway = world.gateway.router();
+    world.routers.add("gateway.localhost", axum::Router::new().fallback(|| async { http::StatusCode::BAD_GATEWAY }));
+    let mut waiting = Vec::new();
+    for hour in 0..48 {
+        if hour % 16 == 0 {
+            let token = world.log_in("sakura").await;
+            let made = world.top_up(&token, &wallet, &mandate, 1_000).await;
+            assert_eq!(made.status, 202, "{}", made.text);
+            waiting.push(made.text("id"));
+        }
+        world.advance(3_600_000);
+        world.run_due().await;
+    }
+    let shown = world.get(&wallet, Some(&world.log_in("sakura").await)).await;
+    assert_eq!((&shown.body["balances"]["funds"], &shown.body["balances"]["arriving"]), (&json!(0), &json!(3_000)));
+    assert_eq!(world.gateway.with(|stand| stand.movements.len()), 0);
+    // It is back: everything is asked for once, under the reference of its first day, and counts there.
+    world.routers.add("gateway.localhost", gateway);
+    for _ in 0..24 {
+        world.advance(3_600_000);
+        world.run_due().await;
+    }
+    let token = world.log_in("sakura").await;
+    assert_eq!(world.funds(&token, &wallet).await, 3_000);
+    for id in &waiting {
+        assert_eq!(world.get(&format!("{wallet}/top-ups/{id}"), Some(&token)).await.text("status"), "settled");
+    }
+    let asked = world.gateway.with(|stand| stand.movements.keys().cloned().collect::<Vec<_>>());
+    assert_eq!(asked.len(), waiting.len(), "{asked:?}");
+}

@@ -83,7 +83,7 @@ impl World {
         let context = Arc::new(context);
         let directory = tempfile::tempdir().expect("a directory");
         let (inbox, routers) = (Inbox::default(), Arc::new(Routers::new()));
-        let clock = Arc::new(StandingClock(AtomicI64::new(BEGIN_MS)));
+        let clock = Arc::new(StandingClock(AtomicI64::new(BEGIN_MS), AtomicI64::default()));
         let outside = Outside {
             clock: Arc::clone(&clock) as _,
             transport: Arc::clone(&routers) as _,

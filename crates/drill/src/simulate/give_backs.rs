@@ -1,0 +1,59 @@
+//! Banks giving back what they debited: some cannot, and from some accounts it comes back.
+//!
+//! A bank gives back no more than it still has of a debit, whatever it is asked. It may say that the money came back before
+//! it says that it was there, and it says so twice.
+
+use super::bank::{Due, Kind, Order};
+use super::world::World;
+use engine::ActorKind;
+use ledger::Yen;
+use wallet::{BankCode, Command, GiveBackId, TopUpId, top_up};
+
+const SECOND_MS: i64 = 1_000;
+const MINUTE_MS: i64 = 60 * SECOND_MS;
+const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
+
+/// How often the give-backs of one debit come back: the books try eight times, and some fail.
+const RETURNS_MAX: usize = 3;
+
+impl World {
+    /// A give-back reaches its bank.
+    pub(super) fn bank_gives_back(&mut self, code: BankCode, top_up: TopUpId, give_back: GiveBackId, mut order: Order) {
+        let bank = self.banks.get_mut(&code).expect("orders go to known banks");
+        let fails = self.chance.one_in(5);
+        // What it took back itself is there already.
+        let open = bank.moved_to_us(top_up.0);
+        order.moved = if fails { 0 } else { order.asked.min(open) };
+        order.filed = true;
+        let moved = order.moved;
+        let before =
+            bank.orders.values().filter(|order| matches!(order.kind, Kind::GiveBack(of, _) if of == top_up)).count();
+        if !fails {
+            bank.orders.insert(give_back.0, order);
+        }
+        let after_ms = self.chance.between(SECOND_MS, DAY_MS);
+        self.bank_due(code, after_ms, Due::GiveBackDone(top_up, give_back, !fails));
+        if self.chance.one_in(3) {
+            self.bank_due(code, after_ms + MINUTE_MS, Due::GiveBackDone(top_up, give_back, !fails));
+        }
+        if moved > 0 && before < RETURNS_MAX && self.chance.one_in(6) {
+            let after_ms = self.chance.between(SECOND_MS, 2 * DAY_MS);
+            self.bank_due(code, after_ms, Due::GiveBackReturns(top_up, give_back));
+        }
+    }
+
+    /// The account is closed by now, or its holder does not want it: the money is ours to give back once more.
+    pub(super) fn give_back_returns(&mut self, code: BankCode, top_up: TopUpId, give_back: GiveBackId) {
+        let bank = self.banks.get_mut(&code).expect("a bank knows what it gave back");
+        let Some(order) = bank.orders.get_mut(&give_back.0).filter(|order| order.undone == 0) else { return };
+        order.undone = order.moved;
+        let amount = Yen::new(order.moved);
+        self.coverage.fault("give_back_returned");
+        self.meet_kind("give_back_returned", Kind::TopUp(top_up));
+        self.trace.note(format_args!("at bank {code} {give_back} of {top_up} comes back"));
+        for _ in 0..self.chance.between(1, 2) {
+            let command = top_up::Command::ReverseGiveBack { top_up, give_back, amount };
+            self.ask(ActorKind::Bank, Command::TopUp(command));
+        }
+    }
+}
