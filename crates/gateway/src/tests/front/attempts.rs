@@ -95,6 +95,26 @@ async fn a_wallet_has_few_links_under_way_and_the_oldest_gives_way() {
 }
 
 #[tokio::test]
+async fn a_wallet_that_waits_for_many_mandates_is_told_so() {
+    let world = World::new().await;
+    let wallet = world.wallet();
+    let push = async |bank: &str| {
+        let proof = wallet.proof("POST", "/gateway/v1/par", None);
+        let answer = wallet.post("/gateway/v1/par", &wallet.asking(bank), Some(&proof)).await;
+        (answer.status.as_u16(), answer.body["error"].as_str().unwrap_or_default().to_owned())
+    };
+    for number in 0..10 {
+        assert_eq!(push(if number % 2 == 0 { "0125" } else { "0009" }).await.0, 201, "link number {number}");
+    }
+    assert_eq!(push("0125").await, (429, "too_many_open".to_owned()));
+    assert_eq!(push("0001").await.0, 429, "at any bank");
+    world.wallet_of(2).await;
+    world.clock.advance(600_000);
+    world.settle().await;
+    assert_eq!(push("0125").await.0, 201, "what nobody took up has ended");
+}
+
+#[tokio::test]
 async fn a_bank_that_is_closed_says_when_it_opens_and_counts_nothing() {
     let world = World::new().await;
     let mut browser = world.browser();
