@@ -1,10 +1,9 @@
 //! What an event does to one row. Nothing is decided here: the event holds the facts, and every assert is of
 //! something that decide promised.
 
-use crate::account::{Account, Rule};
+use crate::account::Account;
 use crate::event::{Event, Movement, account_id};
 use crate::ledger::{ACCOUNT, Row, TRANSFER, account_key, transfer_key};
-use crate::leg::Leg;
 use crate::transfer::{Transfer, TransferState};
 use domain::{Id, Key, State};
 
@@ -90,7 +89,7 @@ pub(crate) fn assert_decided(events: &[Event], after: &dyn State<Row>) {
     assert!(events.len() <= EVENTS_A_COMMAND_MAX, "one command came to {events:?}");
     for event in events {
         let Some(Movement { transfer, leg }) = event.movement() else { continue };
-        assert_balanced(&leg);
+        leg.assert_balanced();
         for id in [leg.debit, leg.credit] {
             let account = after.row(account_key(id.owner)).map(Row::account);
             account.expect("a movement is between accounts that exist").assert_rule(id);
@@ -99,23 +98,4 @@ pub(crate) fn assert_decided(events: &[Event], after: &dyn State<Row>) {
         let row = row.expect("a movement is of a transfer that exists");
         assert!(row.debit == leg.debit.owner && row.credit == leg.credit.owner, "{event:?} is not of {row:?}");
     }
-}
-
-/// Asserts that debits equal credits: that `leg` does to the debits of one of two blank accounts exactly what it does
-/// to the credits of the other, and nothing else.
-fn assert_balanced(leg: &Leg) {
-    let pending = leg.pending_before();
-    let blank = Account::new(Rule::Free);
-    let mut debited = Account { debits_pending: pending, ..blank };
-    let mut credited = Account { credits_pending: pending, ..blank };
-    debited.apply(leg.debit, leg);
-    credited.apply(leg.credit, leg);
-    let mirrored = Account {
-        credits_pending: debited.debits_pending,
-        credits_posted: debited.debits_posted,
-        debits_pending: debited.credits_pending,
-        debits_posted: debited.credits_posted,
-        ..debited
-    };
-    assert!(mirrored == credited, "debits and credits of {leg:?} differ: {debited:?}, {credited:?}");
 }

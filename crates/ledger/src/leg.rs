@@ -26,6 +26,26 @@ impl Leg {
             Step::Release => self.amount,
         }
     }
+
+    /// Asserts that debits equal credits: that this moves something between two accounts, and does to the debits of one of two
+    /// blank ones exactly what it does to the credits of the other, and nothing else.
+    pub fn assert_balanced(&self) {
+        assert!(self.debit != self.credit && !self.amount.is_zero(), "{self:?} moves nothing");
+        let pending = self.pending_before();
+        let blank = Account::new(Rule::Free);
+        let mut debited = Account { debits_pending: pending, ..blank };
+        let mut credited = Account { credits_pending: pending, ..blank };
+        debited.apply(self.debit, self);
+        credited.apply(self.credit, self);
+        let mirrored = Account {
+            credits_pending: debited.debits_pending,
+            credits_posted: debited.debits_posted,
+            debits_pending: debited.credits_pending,
+            debits_posted: debited.credits_posted,
+            ..debited
+        };
+        assert!(mirrored == credited, "debits and credits of {self:?} differ: {debited:?}, {credited:?}");
+    }
 }
 
 /// The steps that a transfer can take.

@@ -199,6 +199,7 @@ const fn limit_name(limit: Limit) -> &'static str {
         Limit::Links => "links",
         Limit::PersonPerDay => "person_per_day",
         Limit::Blocks => "blocks",
+        Limit::Stops => "stops",
     }
 }
 

@@ -153,7 +153,8 @@ impl Books {
         if self.posted != 0 || self.pending != 0 {
             self.wrong.push(Finding::Unbalanced { posted: self.posted, pending: self.pending });
         }
-        let told = [chart::CLEARING, chart::VOUCHER_CLEARING, chart::SETTLEMENT, chart::CAMPAIGN_EXPENSE];
+        let told =
+            [chart::CLEARING, chart::VOUCHER_CLEARING, chart::SETTLEMENT, chart::CAMPAIGN_EXPENSE, chart::WRITTEN_OFF];
         for (account, balance) in self.accounts.iter().filter(|(id, _)| told.contains(&id.code)) {
             let (account, balance) = (*account, *balance);
             let expected = self.expected.remove(&account).unwrap_or_default();
@@ -212,6 +213,9 @@ impl Books {
         }
         for debt in &wallet.debts {
             plus(&mut self.debts, debt.amount);
+        }
+        for debt in wallet.written_off() {
+            self.expect(chart::written_off(), debt.amount, -1);
         }
     }
 

@@ -16,6 +16,7 @@ pub const NAMES: &[&str] = &[
     "mandate_slot_is_not_unique",
     "expired_authorisation_is_captured",
     "reversal_owes_nothing",
+    "write_off_is_forgotten",
 ];
 
 #[cfg(feature = "canaries")]

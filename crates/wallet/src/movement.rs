@@ -314,6 +314,11 @@ fn line_of_collection(event: &crate::wallet::Event, whose: WalletId) -> Option<L
         Event::WrittenOff { wallet, debts, at, .. } => {
             (*wallet, Kind::Collection, "written_off", sum(debts.iter().map(|debt| debt.amount)), *at)
         }
+        Event::Recovered { wallet, pieces, waiting, at } => {
+            let amounts = pieces.iter().map(|piece| piece.lot.amount);
+            let all = sum(amounts.chain(waiting.iter().map(|waiting| waiting.of.amount)));
+            (*wallet, Kind::Collection, "recovered", all, *at)
+        }
         Event::BonusLapsed { wallet, pieces, at } => {
             (*wallet, Kind::Bonus, "lapsed", sum(pieces.iter().map(|piece| piece.lot.amount)), *at)
         }

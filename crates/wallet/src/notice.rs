@@ -92,6 +92,7 @@ pub enum Kind {
     CaseOpened,
     MoneyKept,
     MoneyFreed,
+    WrittenOffRecovered,
 }
 
 /// Says each notice that `event` gives rise to.
@@ -145,6 +146,11 @@ fn of_wallet(event: &wallet::Event, each: &mut impl FnMut(Notice)) {
         Event::Collected { wallet, debts, at, .. } => {
             let paid = Yen::checked_sum(debts.iter().map(|debt| debt.amount)).unwrap_or(Yen::MAX);
             return each(told(To::Wallet(*wallet), Kind::DebtCollected, wallet.0, paid, *at));
+        }
+        Event::Recovered { wallet, pieces, waiting, at } => {
+            let amounts = pieces.iter().map(|piece| piece.lot.amount);
+            let all = sum(amounts.chain(waiting.iter().map(|waiting| waiting.of.amount)));
+            return each(told(To::Wallet(*wallet), Kind::WrittenOffRecovered, wallet.0, all, *at));
         }
         Event::BonusLapsed { wallet, pieces, at } => {
             let lapsed = sum(pieces.iter().map(|piece| piece.lot.amount));

@@ -23,7 +23,7 @@ use crate::ids::{HolderId, PaymentCodeId, PaymentId, RefundId, ShopId, WalletId}
 use crate::purse::Piece;
 use crate::refusal::{Limit, Noun, Proof, Refusal};
 use crate::state::{Decided, Rows, check_clock};
-use crate::switches;
+use crate::switches::{self, Function};
 use crate::traits::Origin;
 use crate::wallet::{check_limit, owed};
 use crate::{Context, Receipt, ageing, chart, table};
@@ -242,7 +242,9 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
             });
         }
         Command::Capture { payment, shop, .. } => {
-            keys.extend([payment_key(*payment), chart::key(chart::settlement(*shop))]);
+            let accounts = [chart::settlement(*shop), chart::written_off()];
+            keys.extend([payment_key(*payment), switches::KEY]);
+            keys.extend(accounts.map(chart::key));
         }
         Command::Void { payment, .. } | Command::Expire { payment } | Command::Refund { payment, .. } => {
             keys.push(payment_key(*payment));
@@ -264,9 +266,8 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         Command::Void { payment, .. } | Command::Expire { payment } | Command::Refund { payment, .. } => {
             let Some(payment) = rows.payment(*payment) else { return };
             keys.push(Key::new(table::WALLET, payment.wallet.0));
-            keys.push(chart::key(chart::settlement(payment.shop)));
-            keys.push(chart::key(chart::receivable(payment.wallet)));
-            keys.push(chart::key(chart::suspense(None)));
+            let (settlement, receivable) = (chart::settlement(payment.shop), chart::receivable(payment.wallet));
+            keys.extend([settlement, receivable, chart::suspense(None), chart::written_off()].map(chart::key));
         }
     }
 }
@@ -319,7 +320,10 @@ fn check_authorised(payment: &Payment) -> Result<(), Refusal> {
     }
 }
 
-/// Refusals in order: amount, unknown, clock, not authorised, out of time, frozen, more than was authorised.
+/// Refusals in order: amount, unknown, stopped, clock, not authorised, out of time, frozen, more than was authorised.
+///
+/// A stop holds for what was authorised before it too: it is there so that no more yen reaches a shop from that moment on, a
+/// stop that is lifted in time has cost nothing, and a capture that should not have been cannot be taken back from the shop.
 ///
 /// What is not captured goes back and frees the limits of the payment's date: the payment was that much smaller.
 fn capture(
@@ -335,9 +339,10 @@ fn capture(
     }
     let payment = payment_of(rows, id, shop)?;
     let wallet = rows.wallet(payment.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
-    if moment.clock_drifted {
-        return Err(Refusal::ClockDrifted);
+    if let Some(switches) = rows.switches() {
+        switches.check(Function::Payment, None, wallet.tier, &wallet.traits)?;
     }
+    check_clock(moment)?;
     check_authorised(payment)?;
     let is_checked = !canary::active("expired_authorisation_is_captured");
     if let Some(at) = payment.expires.filter(|expires| is_checked && moment.now >= *expires) {

@@ -308,6 +308,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         chart::key(chart::clearing(credit.bank)),
         chart::key(chart::suspense(Some(credit.bank))),
         chart::key(chart::receivable(credit.wallet)),
+        chart::key(chart::written_off()),
     ]);
     keys.extend(credit.person.map(|person| Key::new(table::PERSON, person.0)));
 }

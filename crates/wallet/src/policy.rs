@@ -51,6 +51,8 @@ pub struct HolderPolicy {
 /// Top-ups: yen a time, a calendar month and a rolling 30 days; per wallet, per person and per bank account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TopUpPolicy {
+    /// The least at a time: each becomes a lot, and a purse has room for so many.
+    pub per_time_min: Yen,
     /// The most at a time.
     pub per_time_max: Yen,
     /// The most in a calendar month in Asia/Tokyo.
@@ -185,6 +187,7 @@ impl Default for Policy {
         Self {
             holder: HolderPolicy { per_mail_max: 1, per_phone_max: 1 },
             top_up: TopUpPolicy {
+                per_time_min: Yen::new(100),
                 per_time_max: Yen::new(100_000),
                 per_month_max: Yen::new(300_000),
                 rolling_max: Yen::new(300_000),

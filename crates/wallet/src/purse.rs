@@ -10,7 +10,8 @@ use domain::{Id, Time};
 use ledger::{Account, Code, Rule, Yen};
 use serde::{Deserialize, Serialize};
 
-/// The most lots that a purse takes from strangers and vouchers. Top-ups and refunds are bounded by their own limits.
+/// The most lots with which a purse takes another one in. What was under way before then comes all the same: of top-ups that is
+/// bounded by their least amount, and what comes back joins the lot that it was taken from.
 pub const PURSE_LOTS_MAX: usize = 256;
 
 /// The kinds of purses, in the order in which a payment spends them.

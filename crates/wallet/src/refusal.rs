@@ -82,6 +82,8 @@ pub enum Limit {
     PersonPerDay,
     /// In how many wallets a case keeps money, and how many blocks lie on a wallet.
     Blocks,
+    /// How many stops may be in force: one is lifted first, or a wider one set.
+    Stops,
 }
 
 /// Who froze a wallet.

@@ -162,7 +162,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
     keys.extend(sender.map(|person| Key::new(table::PERSON, person.0)));
     if let Some(send) = send {
         keys.extend([send.from, send.to].map(|wallet| Key::new(table::WALLET, wallet.0)));
-        keys.push(chart::key(chart::receivable(send.from)));
+        keys.extend([chart::receivable(send.from), chart::written_off()].map(chart::key));
     }
 }
 

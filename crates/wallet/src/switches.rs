@@ -3,7 +3,7 @@
 //! A cohort is one predicate over a wallet's traits, evaluated in decide: it holds for wallets that join it later too.
 
 use crate::ids::{BankCode, SwitchId};
-use crate::refusal::{Noun, Refusal};
+use crate::refusal::{Limit, Noun, Refusal};
 use crate::state::{Decided, Rows};
 use crate::table;
 use crate::traits::{Fingerprint, Tier, Traits};
@@ -160,10 +160,10 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
         Command::Set { id, .. } if stops.iter().any(|stop| stop.id == *id) => {
             Err(Refusal::IdTaken { noun: Noun::Switch })
         }
-        Command::Set { .. } if stops.len() >= STOPS_MAX => Err(Refusal::WrongStatus {
-            noun: Noun::Switch,
-            status: "too many stops in force: lift one, or use a wider one".into(),
-        }),
+        Command::Set { .. } if stops.len() >= STOPS_MAX => {
+            let at_most = i64::try_from(STOPS_MAX).unwrap_or(i64::MAX);
+            Err(Refusal::LimitExceeded { limit: Limit::Stops, at_most, left: 0, requested: 1, from: None })
+        }
         Command::Set { id, function, bank, cohort } => {
             let stop = Stop { id: *id, function: *function, bank: *bank, cohort: cohort.clone(), since: moment.now };
             Ok((vec![crate::Event::Switches(Event::Set(stop))], Receipt::Switch { id: *id }))

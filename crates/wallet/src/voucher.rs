@@ -292,7 +292,10 @@ impl Event {
                 voucher.status = Status::Redeemed;
                 voucher.wallet = Some(*wallet);
             }
-            (Self::Cancelled { .. }, Some(Row::Voucher(voucher))) => voucher.status = Status::Cancelled,
+            (Self::Cancelled { .. }, Some(Row::Voucher(voucher))) => {
+                assert!(voucher.status == Status::Issued, "only an unused voucher is taken back: {voucher:?}");
+                voucher.status = Status::Cancelled;
+            }
             (Self::Issued { voucher, .. } | Self::Redeemed { voucher, .. } | Self::Cancelled { voucher, .. }, _) => {
                 wrong_row(voucher_key(*voucher))
             }

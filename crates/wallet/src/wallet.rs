@@ -11,14 +11,15 @@ mod write_off;
 
 pub use block::{BLOCKS_MAX, Block, Blocked};
 pub use event::Event;
-pub use write_off::WriteOff;
+pub(crate) use write_off::recover;
+pub use write_off::{WRITTEN_OFF_MAX, Waiting, WriteOff};
 
 use crate::effect::{Counters, Effect, Whose};
 use crate::holder::check_mail_verified;
 use crate::ids::{BankAccountId, HolderId, MandateId, PersonId, StaffId, WalletId};
 use crate::mandate::mandate_key;
 use crate::policy::BalancePolicy;
-use crate::purse::{Balance, PURSE_LOTS_MAX, Piece, Purse};
+use crate::purse::{Balance, Lot, PURSE_LOTS_MAX, Piece, Purse, Source};
 use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
 use crate::state::{Decided, Rows, wrong_row};
 use crate::switches::Function;
@@ -73,6 +74,8 @@ pub struct Ties {
     pub write_off: Option<WriteOff>,
     /// What cases keep from leaving, at most [`BLOCKS_MAX`].
     pub blocks: Vec<Block>,
+    /// What was written off of each lot and has not come back, at most [`WRITTEN_OFF_MAX`].
+    pub written_off: Vec<Debt>,
 }
 
 /// A bank account that a wallet linked.
@@ -179,6 +182,19 @@ impl Wallet {
         Yen::checked_sum(Purse::ALL.map(|purse| self.purse(purse).account.credits_pending)).unwrap_or(Yen::MAX)
     }
 
+    /// What is owed of `lot`: only a top-up is ever taken back by its bank, and ids are only unique within their noun.
+    pub(crate) fn owed_of(&self, lot: &Lot) -> Yen {
+        match lot.source {
+            Source::TopUp(_) => self.owed_by_id(lot.id),
+            Source::Voucher | Source::Campaign(_) | Source::Send(_) => Yen::ZERO,
+        }
+    }
+
+    /// What is owed of the top-up or payout `id`.
+    pub(crate) fn owed_by_id(&self, id: Id) -> Yen {
+        self.debts.iter().find(|debt| debt.lot == id).map_or(Yen::ZERO, |debt| debt.amount)
+    }
+
     /// The wallet's status as one word.
     pub const fn status(&self) -> &'static str {
         match (self.closed, self.frozen_by.is_empty()) {
@@ -224,6 +240,11 @@ impl Wallet {
     pub(crate) fn check_inflow(&self, purse: Purse, amount: Yen, policy: &BalancePolicy) -> Result<(), Refusal> {
         self.check_outflow()?;
         self.check_room(amount, policy.max(self.tier))?;
+        self.check_lots(purse)
+    }
+
+    /// Refuses if `purse` has as many lots as it may take.
+    pub(crate) fn check_lots(&self, purse: Purse) -> Result<(), Refusal> {
         let lots = self.purse(purse).lots.len();
         if lots >= PURSE_LOTS_MAX {
             let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
@@ -292,8 +313,8 @@ impl Wallet {
 
 /// What of `pieces`, when they come back to `wallet`, pays debts first: the parts of lots that a bank took back meanwhile.
 pub(crate) fn owed(wallet: &Wallet, pieces: &[Piece]) -> Vec<Piece> {
-    let owed_of = |piece: &Piece| wallet.debts.iter().find(|debt| debt.lot == piece.lot.id).map(|debt| debt.amount);
-    pieces.iter().filter_map(|piece| owed_of(piece).map(|owed| piece.of(owed.min(piece.lot.amount)))).collect()
+    let each = pieces.iter().map(|piece| piece.of(wallet.owed_of(&piece.lot).min(piece.lot.amount)));
+    each.filter(|piece| !piece.lot.amount.is_zero()).collect()
 }
 
 /// Refuses if `requested` on top of `used` is more than `at_most`.

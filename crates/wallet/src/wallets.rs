@@ -28,7 +28,7 @@ impl Domain for Wallets {
 
     const NAME: &'static str = "wallet";
     const TABLES: &'static [TableSpec] = table::SPECS;
-    const ROWS_VERSION: u32 = 3;
+    const ROWS_VERSION: u32 = 4;
 
     fn keys(command: &Command, keys: &mut Vec<Key>) {
         match command {
@@ -79,7 +79,10 @@ impl Domain for Wallets {
             Command::Case(command) => case::decide(rows, command, moment, context),
         };
         match decided {
-            Ok((events, receipt)) => Decision { events, reply: Ok(receipt) },
+            Ok((mut events, receipt)) => {
+                wallet::recover(rows, &mut events, moment.now);
+                Decision { events, reply: Ok(receipt) }
+            }
             Err(refusal) => Decision { events: vec![refused(rows, command, &refusal, moment)], reply: Err(refusal) },
         }
     }
@@ -123,6 +126,7 @@ impl Domain for Wallets {
         for event in events {
             event.effects(&mut |effect| {
                 if let Effect::Leg(leg) = effect {
+                    leg.assert_balanced();
                     for account in [leg.debit, leg.credit] {
                         sums(rows, account).assert_rule(account);
                     }

@@ -197,6 +197,6 @@ fn of_wallet(event: &wallets::Event, each: Each<'_>) -> Result<(), DoorsError> {
         Event::WriteOffProposed { wallet, at, .. } => each(Change::Wait(wallet.0, Noun::Wallet, *at)),
         Event::WrittenOff { wallet, at, .. } | Event::Collected { wallet, at, .. } => each(Change::Look(wallet.0, *at)),
         Event::Opened { .. } | Event::Frozen { .. } | Event::Unfrozen { .. } | Event::Closed { .. } => Ok(()),
-        Event::Linked { .. } | Event::BonusLapsed { .. } => Ok(()),
+        Event::Linked { .. } | Event::BonusLapsed { .. } | Event::Recovered { .. } => Ok(()),
     }
 }

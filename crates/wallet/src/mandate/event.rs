@@ -204,30 +204,34 @@ impl Event {
         }
         let Some(Row::Mandate(mandate)) = row else { wrong_row(key) };
         match self {
-            Self::Requested { .. } | Self::RouteEnded { .. } => {}
-            Self::Authenticating { .. } => mandate.status = Status::Authenticating,
+            Self::Requested { .. } => {}
+            Self::RouteEnded { .. } => mandate.pass(&[Status::Revoked], Status::Revoked),
+            Self::Authenticating { .. } => mandate.pass(&[Status::Requested], Status::Authenticating),
             Self::Granted { grant, status, deadline, .. } => {
+                mandate.pass(&ASKED, *status);
                 mandate.grant = Some(*grant);
-                mandate.status = *status;
                 mandate.deadline = *deadline;
             }
             Self::Refused { grant, .. } => {
+                mandate.pass(&ASKED, Status::Refused);
                 mandate.grant = Some(*grant);
-                mandate.status = Status::Refused;
             }
-            Self::Collected { .. } => mandate.collected = true,
+            Self::Collected { .. } => {
+                mandate.pass(&[Status::InReview], Status::InReview);
+                mandate.collected = true;
+            }
             Self::Decided { status, deadline, .. } => {
-                mandate.status = *status;
+                mandate.pass(&[Status::InReview], *status);
                 mandate.deadline = *deadline;
             }
-            Self::Activated { .. } => {
-                assert!(mandate.status == Status::Pending, "only a cleared grant becomes active: {mandate:?}");
-                mandate.status = Status::Active;
+            Self::Activated { .. } => mandate.pass(&[Status::Pending], Status::Active),
+            Self::Ended { status, .. } => mandate.pass(&UNDER_WAY, *status),
+            Self::ConfirmedByTrueHolder { .. } => {
+                mandate.pass(&[Status::Active], Status::Active);
+                mandate.confirmed = true;
             }
-            Self::Ended { status, .. } => mandate.status = *status,
-            Self::ConfirmedByTrueHolder { .. } => mandate.confirmed = true,
             Self::Revoked { by, at, .. } => {
-                mandate.status = Status::Revoked;
+                mandate.pass(&LIVING, Status::Revoked);
                 mandate.revoked = Some((*by, *at));
             }
         }
@@ -284,6 +288,23 @@ impl Event {
         };
         let is_live = account.live_mandate == Some(id);
         assert!(is_live == (mandate.status == Status::Active), "slot and mandate differ: {mandate:?} {account:?}");
+    }
+}
+
+/// Before the bank has said anything.
+const ASKED: [Status; 2] = [Status::Requested, Status::Authenticating];
+
+/// Before it took its slot.
+const UNDER_WAY: [Status; 4] = [Status::Requested, Status::Authenticating, Status::Pending, Status::InReview];
+
+/// Before it is over.
+const LIVING: [Status; 5] =
+    [Status::Requested, Status::Authenticating, Status::Pending, Status::InReview, Status::Active];
+
+impl Mandate {
+    fn pass(&mut self, from: &[Status], to: Status) {
+        assert!(from.contains(&self.status), "{:?} does not become {to:?}: {self:?}", self.status);
+        self.status = to;
     }
 }
 

@@ -200,6 +200,16 @@ impl Event {
         }
     }
 
+    /// The wallet that this brings something back to.
+    pub(crate) const fn back_to(&self) -> Option<WalletId> {
+        match self {
+            Self::Captured { wallet, .. } | Self::Released { wallet, .. } | Self::Refunded { wallet, .. } => {
+                Some(*wallet)
+            }
+            Self::CodeIssued { .. } | Self::Paid(_) | Self::Authorised { .. } | Self::Referenced { .. } => None,
+        }
+    }
+
     /// The nouns that this changes beside what its effects change.
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
@@ -261,13 +271,13 @@ impl Event {
                 *row = Some(Row::Payment(authorised.row(Status::Authorised, Yen::ZERO, Some(*expires))));
             }
             (Self::Captured { parts, released, young, .. }, Some(Row::Payment(payment))) => {
+                payment.ends(Status::Captured);
                 payment.young = payment.young.saturating_sub(*young);
-                payment.status = Status::Captured;
                 payment.captured = Yen::checked_sum(parts.iter().map(|part| part.captured)).unwrap_or(Yen::MAX);
                 remove(&mut payment.pieces, released);
             }
             (Self::Released { status, .. }, Some(Row::Payment(payment))) => {
-                payment.status = *status;
+                payment.ends(*status);
                 payment.pieces.clear();
             }
             (Self::Refunded { refund, to_purses, to_debts, to_suspense, .. }, Some(Row::Payment(payment))) => {
@@ -295,6 +305,14 @@ impl Event {
             ) => wrong_row(payment_key(*payment)),
             (Self::CodeIssued { code, .. }, _) => wrong_row(Key::new(table::PAYMENT_CODE, code.0)),
         }
+    }
+}
+
+impl Payment {
+    /// Only what is held still ends: another payment's hold may stand on the same two accounts.
+    fn ends(&mut self, status: Status) {
+        assert!(self.status == Status::Authorised, "only an authorised payment becomes {status:?}: {self:?}");
+        self.status = status;
     }
 }
 

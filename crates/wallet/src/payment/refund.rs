@@ -86,8 +86,7 @@ struct Destinations {
 impl Destinations {
     /// A lot that the bank took back meanwhile pays the debt first; a closed wallet's money waits in suspense.
     fn give_back(&mut self, piece: Piece, wallet: &Wallet) {
-        let owed = wallet.debts.iter().find(|debt| debt.lot == piece.lot.id).map_or(Yen::ZERO, |debt| debt.amount);
-        let repaid = owed.min(piece.lot.amount);
+        let repaid = wallet.owed_of(&piece.lot).min(piece.lot.amount);
         let rest = piece.lot.amount.saturating_sub(repaid);
         if !repaid.is_zero() {
             self.debts.push(piece.of(repaid));

@@ -157,7 +157,7 @@ impl Payout {
         let mut spare = self.credit.amount;
         for piece in &self.pieces {
             spare = spare.saturating_sub(piece.lot.amount);
-            let repaid = given.repay(wallet, piece.lot.id, piece.lot.amount);
+            let repaid = given.repay(piece.lot.id, wallet.owed_of(&piece.lot), piece.lot.amount);
             let rest = piece.of(piece.lot.amount.saturating_sub(repaid));
             if wallet.closed {
                 given.suspend(rest.lot.amount);
@@ -166,7 +166,7 @@ impl Payout {
             }
         }
         // What no lot stood for was owed when the payout turned out to be paid after all.
-        let repaid = given.repay(wallet, self.credit.payout.0, spare);
+        let repaid = given.repay(self.credit.payout.0, wallet.owed_by_id(self.credit.payout.0), spare);
         given.suspend(spare.saturating_sub(repaid));
         given
     }

@@ -1,51 +1,59 @@
 //! What the desk decides: of a held payout, one person; of a contradiction, two.
 
 use super::answer::wallet_of;
-use super::request::check_usable;
+use super::request::check_stops;
 use super::{Event, Payout, Status};
 use crate::bank_answer::{Claim, Proposal, Resolution};
 use crate::ids::StaffId;
+use crate::payment::PIECES_MAX;
 use crate::purse::{self, Piece, Purse};
 use crate::refusal::{Noun, Refusal};
 use crate::state::{Decided, Rows, check_clock};
 use crate::wallet::Wallet;
 use domain::Moment;
+use ledger::Yen;
 
 fn check_held(row: &Payout) -> Result<(), Refusal> {
-    if row.status != Status::Held {
-        return Err(row.wrong_status());
-    }
-    if row.is_flagged() {
-        return Err(Refusal::Contradiction { noun: Noun::Payout });
-    }
-    Ok(())
+    if row.status == Status::Held { Ok(()) } else { Err(row.wrong_status()) }
 }
 
-/// Refusals in order: not held, a contradiction first, expired, and for a release whatever stops money from leaving now.
+/// What the bank said against the record is settled first, by two people.
+fn check_unflagged(row: &Payout) -> Result<(), Refusal> {
+    if row.is_flagged() { Err(Refusal::Contradiction { noun: Noun::Payout }) } else { Ok(()) }
+}
+
+/// Giving it up is refused in this order: not held, a contradiction first. Releasing it: the account is no payout route any
+/// more, stopped, clock, not held, closed, expired, frozen, a contradiction first.
 pub(super) fn decide_held(rows: Rows<'_>, row: &Payout, release: bool, by: StaffId, moment: Moment) -> Decided {
-    check_held(row)?;
     let wallet = wallet_of(rows, row)?;
     if !release {
+        check_held(row)?;
+        check_unflagged(row)?;
         return row.done(row.ended(wallet, Status::Declined, None, Some(by), moment), Status::Declined);
     }
-    if let Some(review) = row.review.filter(|review| moment.now >= review.deadline) {
-        return Err(Refusal::Expired { noun: Noun::Payout, at: review.deadline });
-    }
-    check_usable(rows, wallet, row.credit.bank, moment)?;
     let route = rows.bank_account(row.credit.bank_account);
     if !route.is_some_and(|account| account.is_route_of(row.credit.wallet, wallet)) {
         return Err(Refusal::Unknown { noun: Noun::BankAccount });
     }
+    check_stops(rows, wallet, row.credit.bank, moment)?;
+    check_held(row)?;
+    wallet.check_open()?;
+    if let Some(review) = row.review.filter(|review| moment.now >= review.deadline) {
+        return Err(Refusal::Expired { noun: Noun::Payout, at: review.deadline });
+    }
+    wallet.check_outflow()?;
+    check_unflagged(row)?;
     row.done(Event::Released { payout: row.credit.payout, by, at: moment.now }, Status::Pending)
 }
 
-/// Refusals in order: clock, not held, a contradiction first, there is still time to decide.
+/// Refusals in order: clock, not held, there is still time to decide, a contradiction first.
 pub(super) fn expire_held(rows: Rows<'_>, row: &Payout, moment: Moment) -> Decided {
     check_clock(moment)?;
     check_held(row)?;
     if row.review.is_some_and(|review| moment.now < review.deadline) {
         return Err(Refusal::WrongStatus { noun: Noun::Payout, status: "held, not yet expired".into() });
     }
+    check_unflagged(row)?;
     row.done(row.ended(wallet_of(rows, row)?, Status::Declined, None, None, moment), Status::Declined)
 }
 
@@ -101,12 +109,13 @@ pub(super) fn approve(rows: Rows<'_>, row: &Payout, resolution: Resolution, by: 
     Ok((events.map(crate::Event::Payout).collect(), row.receipt(status, false)))
 }
 
-/// The bank paid what it had said it did not, and the purse has had its money back since: what is there, and no case
-/// keeps, goes; the rest is owed.
+/// The bank paid what it had said it did not, and the purse has had its money back since: what is there, and no case keeps, goes,
+/// as far as one movement may be made of it, and the rest is owed. Two people need this to pass, so no number of lots refuses it.
 fn paid_after_all(row: &Payout, wallet: &Wallet, moment: Moment) -> Event {
-    let amount = row.credit.amount.min(wallet.free(Purse::Funds));
-    let lots = purse::choose(&wallet.free_lots(Purse::Funds), amount).unwrap_or_default();
-    let pieces = lots.into_iter().map(|lot| Piece { purse: Purse::Funds, lot }).collect();
-    let owed = row.credit.amount.saturating_sub(amount);
+    let there = row.credit.amount.min(wallet.free(Purse::Funds));
+    let lots = purse::choose(&wallet.free_lots(Purse::Funds), there).unwrap_or_default();
+    let pieces: Vec<Piece> = lots.into_iter().take(PIECES_MAX).map(|lot| Piece { purse: Purse::Funds, lot }).collect();
+    let paid = Yen::checked_sum(pieces.iter().map(|piece| piece.lot.amount)).unwrap_or(there);
+    let owed = row.credit.amount.saturating_sub(paid);
     Event::PaidAfterAll { credit: row.credit, pieces, owed, at: moment.now }
 }

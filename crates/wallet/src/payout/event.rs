@@ -3,8 +3,8 @@
 use super::{Credit, Payout, Status, payout_key};
 use crate::bank_answer::{Answer, Claim, Claims, Proposal, Resolution, Review};
 use crate::effect::{Counted, Counter, Effect, Whose};
-use crate::ids::{PayoutId, StaffId, WalletId};
-use crate::purse::{Piece, Purse};
+use crate::ids::{BankCode, PayoutId, StaffId, WalletId};
+use crate::purse::{Lot, Piece, Purse};
 use crate::state::{Rows, wrong_row};
 use crate::top_up::single;
 use crate::traits::Origin;
@@ -166,14 +166,17 @@ pub struct GivenBack {
 }
 
 impl GivenBack {
-    /// Pays back what `wallet` owes of `lot`, `amount` at most; says how much that was.
-    pub(super) fn repay(&mut self, wallet: &Wallet, lot: Id, amount: Yen) -> Yen {
-        let debt = wallet.debts.iter().find(|debt| debt.lot == lot);
-        let repaid = debt.map_or(Yen::ZERO, |debt| debt.amount).min(amount);
+    /// Of `amount` of `lot`, pays back what is `owed` of it; says how much that was.
+    pub(super) fn repay(&mut self, lot: Id, owed: Yen, amount: Yen) -> Yen {
+        let repaid = owed.min(amount);
         if !repaid.is_zero() {
             self.to_debts.push((lot, repaid));
         }
         repaid
+    }
+
+    fn repaid(&self, lot: Id) -> Yen {
+        self.to_debts.iter().find(|(of, _)| *of == lot).map_or(Yen::ZERO, |(_, repaid)| *repaid)
     }
 
     pub(super) fn suspend(&mut self, amount: Yen) {
@@ -301,6 +304,32 @@ impl Event {
             | Self::Proposed { payout, .. }
             | Self::Resolved { payout, .. } => *payout,
         }
+    }
+
+    /// The wallet that this brings something back to.
+    pub(crate) const fn back_to(&self) -> Option<WalletId> {
+        match self {
+            Self::Ended { credit, .. } | Self::Returned { credit, .. } => Some(credit.wallet),
+            Self::Requested { .. } | Self::Settled { .. } | Self::Mismatched { .. } | Self::PaidAfterAll { .. } => None,
+            Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => None,
+            Self::Contradicted { .. } | Self::Proposed { .. } | Self::Resolved { .. } => None,
+        }
+    }
+
+    /// What this puts into suspense, at which bank: the lots, if the wallet is closed; and what no lot stood for.
+    /// `rows` are those before it.
+    pub(crate) fn suspends(&self, rows: Rows<'_>) -> (Option<BankCode>, Vec<Lot>, Option<Debt>) {
+        let (Self::Ended { credit, given, .. } | Self::Returned { credit, given, .. }) = self else {
+            return (None, Vec::new(), None);
+        };
+        let Some(row) = rows.payout(credit.payout) else { wrong_row(payout_key(credit.payout)) };
+        let is_closed = rows.wallet(credit.wallet).is_some_and(|wallet| wallet.closed);
+        let rest = |piece: &Piece| piece.of(piece.lot.amount.saturating_sub(given.repaid(piece.lot.id))).lot;
+        let lots = if is_closed { row.pieces.iter().map(rest).collect() } else { Vec::new() };
+        let matched = Yen::checked_sum(row.pieces.iter().map(|piece| piece.lot.amount)).unwrap_or(Yen::MAX);
+        let lot = credit.payout.0;
+        let amount = credit.amount.saturating_sub(matched).saturating_sub(given.repaid(lot));
+        (Some(credit.bank), lots, Some(Debt { lot, amount }))
     }
 
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {

@@ -9,7 +9,7 @@ use crate::payment::few;
 use crate::policy::Policy;
 use crate::purse::{Lot, Piece, Purse, Source};
 use crate::refusal::{Limit, Noun, Refusal};
-use crate::state::{Decided, Rows};
+use crate::state::{Decided, Rows, check_clock};
 use crate::switches::Function;
 use crate::wallet::{Wallet, check_limit};
 use crate::{Context, Receipt, ageing, guard};
@@ -17,7 +17,7 @@ use domain::{Day, Moment, Time};
 use ledger::Yen;
 
 /// Refusals in order: amount, unknown (an account that is no payout route of this wallet is none), id taken, switches,
-/// clock, closed or frozen, tier, limits, guard, funds, age of the money.
+/// clock, closed or frozen, tier, limits, funds, age of the money, guard.
 pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     if command.amount.is_zero() {
         return Err(Refusal::AmountZero);
@@ -29,15 +29,16 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     if rows.payout(command.payout).is_some() {
         return Err(Refusal::IdTaken { noun: Noun::Payout });
     }
-    check_usable(rows, wallet, account.bank, moment)?;
+    check_stops(rows, wallet, account.bank, moment)?;
+    wallet.check_outflow()?;
     let policy = context.policies.on(moment.now.day());
     wallet.check_tier(policy.payout.tier_min)?;
     check_limits(rows, command.amount, wallet, policy, moment.now.day())?;
-    let review = ask_guard(wallet, account.bank, command, moment, context)?
-        .map(|reason| Review { reason, deadline: moment.now.plus_milliseconds(policy.review_ms) });
     let pieces = choose(rows, wallet, account, command, moment.now, policy)?;
     let young = young(&pieces, command.bank_account, moment.now, policy);
     ageing::check(wallet, young, false, moment.now, &policy.ageing)?;
+    let review = ask_guard(wallet, account.bank, command, moment, context)?
+        .map(|reason| Review { reason, deadline: moment.now.plus_milliseconds(policy.review_ms) });
 
     let status = if review.is_some() { Status::Held } else { Status::Pending };
     let credit = Credit {
@@ -55,15 +56,12 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     Ok((vec![crate::Event::Payout(event)], receipt))
 }
 
-/// Refuses unless the function, the clock and the wallet allow money to leave.
-pub(super) fn check_usable(rows: Rows<'_>, wallet: &Wallet, bank: BankCode, moment: Moment) -> Result<(), Refusal> {
+/// Refuses if the function is stopped, or the clock cannot be believed.
+pub(super) fn check_stops(rows: Rows<'_>, wallet: &Wallet, bank: BankCode, moment: Moment) -> Result<(), Refusal> {
     if let Some(switches) = rows.switches() {
         switches.check(Function::Payout, Some(bank), wallet.tier, &wallet.traits)?;
     }
-    if moment.clock_drifted {
-        return Err(Refusal::ClockDrifted);
-    }
-    wallet.check_outflow()
+    check_clock(moment)
 }
 
 /// Yen a time, and payouts a calendar month: the wallet's and the person's.

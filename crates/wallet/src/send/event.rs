@@ -167,6 +167,15 @@ impl Event {
         }
     }
 
+    /// The wallet that this brings something back to.
+    pub(crate) const fn back_to(&self) -> Option<WalletId> {
+        match self {
+            Self::GivenBack { from, .. } => Some(*from),
+            Self::Completed(_) | Self::Held { .. } | Self::Released { .. } => None,
+            Self::PersonCounted { .. } | Self::PersonFreed { .. } => None,
+        }
+    }
+
     /// The send.
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         each(send_key(self.send()));

@@ -52,6 +52,7 @@ pub(super) fn account_of(name: &str) -> Option<BankAccountId> {
         "Z" => 3,
         "W" => 4,
         "V" => 5,
+        "U" => 6,
         _ => return None,
     };
     Some(BankAccountId(Id::from_number(number)))
@@ -113,6 +114,10 @@ impl Story {
                 assert_eq!(debts, Some(yen(amount)), "{who}'s debts");
                 let receivable = self.world.account(chart::receivable(wallet));
                 assert_eq!(receivable.credit_balance(), -signed(amount), "{receivable:?}");
+            }
+            ["written", "off", "is", amount] => {
+                let written_off = self.world.account(chart::written_off());
+                assert_eq!(written_off.credit_balance(), -signed(amount), "{written_off:?}");
             }
             [who, "counted", amount] => {
                 let counters = &self.world.wallet(wallet_of(who)).counters;

@@ -275,7 +275,7 @@ fn fits(story: &Story, request: &top_up::Request) -> bool {
     ];
     let held = story.world.wallet(request.wallet);
     let occupied = held.available().amount() + held.arriving().amount();
-    amount <= 100_000
+    (100..=100_000).contains(&amount)
         && occupied + amount <= 1_000_000
         && sums.iter().all(|(month, rolling)| month + amount <= 300_000 && rolling + amount <= 300_000)
 }
@@ -298,9 +298,9 @@ fn a_persons_limits_are_over_all_their_wallets() {
         "A tops up 100000 from X -> pending",
         "D tops up 100000 from Y -> pending",
         "A tops up 100000 from X -> pending",
-        "D tops up 1 from Y -> limit person per month, 0 left",
+        "D tops up 100 from Y -> limit person per month, 0 left",
         "16 days pass",
-        "D tops up 1 from Y -> limit person rolling, 0 left",
+        "D tops up 100 from Y -> limit person rolling, 0 left",
     ] {
         story.tell(sentence);
     }

@@ -221,11 +221,11 @@ fn a_held_top_up_waits_for_the_desk_but_not_for_ever() {
 fn a_wallet_that_is_frozen_meanwhile_is_credited_and_blocked() {
     check(
         "A links X; A tops up 10000 from X -> pending; desk freezes A -> frozen; bank moved 10000 -> settled
-         A has 10000 funds; A pays S 1 -> frozen by desk; A tops up 1 from X -> frozen by desk",
+         A has 10000 funds; A pays S 1 -> frozen by desk; A tops up 100 from X -> frozen by desk",
     );
     check(
         "A links X; A tops up 10000 from X -> pending; not me -> revoked; bank moved 10000 -> settled; A has 10000 funds
-         A tops up 1 from X -> mandate revoked",
+         A tops up 100 from X -> mandate revoked",
     );
 }
 
@@ -234,15 +234,15 @@ fn limits_are_of_the_wallet_the_account_the_month_and_thirty_dates() {
     check(
         "A links X; A tops up 100001 from X -> limit per time, 100000 left; A tops up 0 from X -> amount zero
          A tops up 100000 from X -> pending; A tops up 100000 from X -> pending; A tops up 100000 from X -> pending
-         A tops up 1 from X -> limit per month, 0 left; bank declines -> declined; A tops up 100000 from X -> pending
-         16 days pass; A tops up 1 from X -> limit rolling, 0 left
-         13 days pass; A tops up 1 from X -> limit rolling, 0 left
+         A tops up 100 from X -> limit per month, 0 left; bank declines -> declined; A tops up 100000 from X -> pending
+         16 days pass; A tops up 100 from X -> limit rolling, 0 left
+         13 days pass; A tops up 100 from X -> limit rolling, 0 left
          1 days pass; A tops up 100000 from X -> pending",
     );
     check(
         "A links X; A tops up 100000 from X -> pending; A tops up 100000 from X -> pending
          A revokes -> revoked; B links X; B tops up 100000 from X -> pending
-         B tops up 1 from X -> limit bank account per month, 0 left",
+         B tops up 100 from X -> limit bank account per month, 0 left",
     );
 }
 
@@ -252,7 +252,7 @@ fn what_counted_before_a_confirmation_frees_nothing_of_what_counts_since() {
         "A links X unconfirmed; old: A tops up 10000 from X -> pending; true holder confirms -> active; A revokes -> revoked
          A links X unconfirmed; 1 days pass; A tops up 10000 from X -> pending; bank declines of old -> declined
          1 days pass; A tops up 10000 from X -> pending; 1 days pass; new: A tops up 10000 from X -> pending
-         1 days pass; A tops up 1 from X -> limit unconfirmed total, 0 left; bank declines of new -> declined
+         1 days pass; A tops up 100 from X -> limit unconfirmed total, 0 left; bank declines of new -> declined
          A tops up 10000 from X -> pending",
     );
 }
@@ -261,11 +261,11 @@ fn what_counted_before_a_confirmation_frees_nothing_of_what_counts_since() {
 fn an_unconfirmed_mandate_debits_little_and_age_does_not_help() {
     check(
         "A links X unconfirmed; A tops up 10001 from X -> limit unconfirmed per day, 10000 left
-         A tops up 10000 from X -> pending; A tops up 1 from X -> limit unconfirmed per day, 0 left
+         A tops up 10000 from X -> pending; A tops up 100 from X -> limit unconfirmed per day, 0 left
          bank declines -> declined; A tops up 10000 from X -> pending; bank moved 10000 -> settled
          1 days pass; A tops up 10000 from X -> pending; 1 days pass; A tops up 10000 from X -> pending
-         90 days pass; A tops up 1 from X -> limit unconfirmed total, 0 left
-         A revokes -> revoked; A links X unconfirmed; A tops up 1 from X -> limit unconfirmed total, 0 left
+         90 days pass; A tops up 100 from X -> limit unconfirmed total, 0 left
+         A revokes -> revoked; A links X unconfirmed; A tops up 100 from X -> limit unconfirmed total, 0 left
          true holder confirms -> active; true holder confirms -> active; A tops up 100000 from X -> pending",
     );
 }
@@ -443,7 +443,7 @@ fn a_grant_is_only_as_good_as_its_facts() {
 fn a_grant_lapses_unless_it_is_collected_in_time() {
     check(
         "A asks to link -> requested; bank grants X -> pending; time runs out -> mandate pending, not yet expired
-         1 hours pass; A collects X -> mandate ran out; time runs out -> expired; A tops up 1 from X -> mandate expired",
+         1 hours pass; A collects X -> mandate ran out; time runs out -> expired; A tops up 100 from X -> mandate expired",
     );
     check(
         "A asks to link -> requested; 1 hours pass; bank grants X -> mandate ran out; bank's page opens -> mandate ran out",

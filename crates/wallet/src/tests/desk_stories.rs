@@ -7,10 +7,11 @@ use crate::bank_answer::{CLAIMS_MAX, Claim, Claims};
 use crate::effect::Effect;
 use crate::guard::{Attempt, Verdict};
 use crate::holder::{Command as Holders, Contact};
-use crate::ids::{BankAccountId, ContactId, MandateId, WalletId};
-use crate::purse::Purse;
+use crate::ids::{BankAccountId, ContactId, MandateId, SwitchId, WalletId};
+use crate::payment::PIECES_MAX;
+use crate::purse::{Lot, Piece, Purse, Source};
 use crate::refusal::{Limit, MissingFact, Proof, Refusal};
-use crate::switches::Function;
+use crate::switches::{self, Function};
 use crate::traits::Tier;
 use crate::wallet::{DEBTS_MAX, Debt, LINKS_MAX, Wallet};
 use crate::{Command, Policies, Policy, Row, chart, mandate, table};
@@ -82,6 +83,173 @@ fn what_is_owed_is_written_off_by_two() {
          bob approves writing off 7000 of A -> contradiction; bob proposes writing off 7000 of A -> open
          ann approves writing off 7000 of A -> open; A owes 0"
     ));
+}
+
+/// Whichever way the holder's 8,000 come back, the operator had lost them: a refund must not make the holder richer.
+#[test]
+fn what_comes_back_of_a_written_off_lot_is_the_operators() {
+    let lost = |way: &str, back: &str| {
+        check(&format!(
+            "top: A links X; top: A tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass; {way}
+             bank takes back 9000 of top -> reversed; A owes 8000; ann proposes writing off 8000 of A -> open
+             bob approves writing off 8000 of A -> open; A owes 0; written off is 8000; {back}; bank owes 0; suspense is 0"
+        ));
+    };
+    lost(
+        "A pays S 8000 -> captured",
+        "S refunds 3000 -> done; A has 0 funds; written off is 5000; S refunds 5000 -> done; A has 0 funds
+         written off is 0; S has 0",
+    );
+    lost(
+        "S holds 8000 of A -> authorised",
+        "S captures 1000 -> captured; A has 0 funds, 0 held; written off is 1000; S refunds 1000 -> done; written off is 0",
+    );
+    lost("S holds 8000 of A -> authorised", "S voids -> voided; A has 0 funds, 0 held; written off is 0");
+    lost(
+        "S holds 8000 of A -> authorised",
+        "7 days pass; nobody captures -> expired; A has 0 funds, 0 held; written off is 0",
+    );
+    lost(
+        "the guard holds; A sends B 8000 -> held; the guard allows",
+        "desk says no -> given_up; A has 0 funds, 0 held; written off is 0",
+    );
+    lost(
+        "p: A pays out 8000 to X -> pending",
+        "bank declines of p -> declined; A has 0 funds, 0 held; written off is 0",
+    );
+    lost(
+        "p: A pays out 8000 to X -> pending; bank moved 8000 -> settled",
+        "bank sends back 8000 of p -> returned; A has 0 funds; written off is 0",
+    );
+    // A closed wallet's money waits in suspense, but this is nobody's who could come for it.
+    lost("A pays S 8000 -> captured", "1 days pass; A closes -> closed; S refunds 8000 -> done; written off is 0");
+    lost(
+        "p: A pays out 8000 to X -> pending; bank moved 8000 -> settled",
+        "1 days pass; A closes -> closed; bank sends back 8000 of p -> returned; written off is 0",
+    );
+    // What was paid after all stood for no lot: it is the payout that was owed.
+    check(
+        "A has 9000 funds; A links X; p: A pays out 8000 to X -> pending; bank declines -> declined; A pays S 9000 -> captured
+         bank moved 8000 of p -> declined, flagged; ann proposes settle -> declined, flagged; bob approves settle -> settled
+         A owes 8000; ann proposes writing off 8000 of A -> open; bob approves writing off 8000 of A -> open
+         bank sends back 8000 of p -> returned; written off is 0; suspense is 0; A has 0 funds",
+    );
+}
+
+#[test]
+fn who_paid_a_part_of_a_debt_has_that_part_back() {
+    check(
+        "A links X; top: A tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass
+         bought: A pays S 8000 -> captured; bank takes back 9000 of top -> reversed; A owes 8000
+         A tops up 1000 from X -> pending; bank moved 1000 -> settled; A collects of A -> open; A owes 7000
+         ann proposes writing off 7000 of A -> open; bob approves writing off 7000 of A -> open
+         S refunds 6000 of bought -> done; A has 0 funds; written off is 1000; S refunds 2000 of bought -> done
+         A has 1000 funds; written off is 0",
+    );
+}
+
+#[test]
+fn no_more_lots_are_written_off_than_can_be_remembered() {
+    let mut world = World::new();
+    let id = world.give_wallet(1, Tier::Identified);
+    let debts = |lots: std::ops::Range<u128>| {
+        lots.map(|lot| Debt { lot: Id::from_number(lot), amount: Yen::new(1) }).collect::<Vec<_>>()
+    };
+    let mut row: Wallet = world.wallet(id).clone();
+    row.debts = debts(0..2);
+    row.ties_mut().written_off = debts(1..256);
+    world.give_row(Key::new(table::WALLET, id.0), Row::Wallet(Box::new(row)));
+    let propose = Command::Wallet(crate::wallet::Command::ProposeWriteOff {
+        wallet: id,
+        amount: Yen::new(2),
+        by: super::bank::staff("ann"),
+    });
+    world.done(&propose);
+    let mut row: Wallet = world.wallet(id).clone();
+    row.ties_mut().written_off = debts(2..258);
+    world.rows.insert(Key::new(table::WALLET, id.0), Row::Wallet(Box::new(row)));
+    let refused = world.refused(&propose);
+    assert!(matches!(refused, Refusal::LimitExceeded { limit: Limit::Lots, .. }), "{refused:?}");
+}
+
+#[test]
+fn a_debt_is_of_a_top_up_not_of_whatever_has_its_number() {
+    let mut world = World::new();
+    let id = world.give_wallet(1, Tier::Identified);
+    let mut row: Wallet = world.wallet(id).clone();
+    row.apply(id, &Effect::Owe(id, Debt { lot: Id::from_number(7), amount: Yen::new(10) }));
+    let piece = |source| Piece {
+        purse: Purse::Funds,
+        lot: Lot { id: Id::from_number(7), source, received: T0, amount: Yen::new(30) },
+    };
+    let (of_bank, sent) = (piece(Source::TopUp(BankAccountId(Id::from_number(1)))), piece(Source::Send(wallet(2))));
+    assert_eq!(crate::wallet::owed(&row, &[sent, of_bank]), [of_bank.of(Yen::new(10))]);
+}
+
+#[test]
+fn a_stop_holds_for_what_was_authorised_before_it_too() {
+    let mut story = Story::new();
+    for sentence in ["A has 500 bonus", "S holds 500 of A -> authorised"] {
+        story.tell(sentence);
+    }
+    let set = |number: u128, function| {
+        let id = SwitchId(Id::from_number(number));
+        Command::Switches(switches::Command::Set { id, function, bank: None, cohort: switches::Cohort::default() })
+    };
+    story.world.done(&set(1, Some(Function::Send)));
+    story.world.done(&set(2, Some(Function::Payment)));
+    story.tell("S captures 200 -> stopped");
+    story.world.done(&Command::Switches(switches::Command::Lift { id: SwitchId(Id::from_number(2)) }));
+    story.tell("S captures 200 -> captured");
+    // What comes back to the holder comes in any case.
+    story.world.done(&set(3, None));
+    story.tell("S refunds 200 -> done");
+}
+
+#[test]
+fn so_many_stops_are_in_force_and_no_more() {
+    let mut world = World::new();
+    let stop = |number: u128| switches::Stop {
+        id: SwitchId(Id::from_number(number)),
+        function: None,
+        bank: None,
+        cohort: switches::Cohort::default(),
+        since: T0,
+    };
+    let stops: Vec<_> = (1..).map(stop).take(switches::STOPS_MAX).collect();
+    world.give_row(switches::KEY, Row::Switches(switches::Switches { stops }));
+    let id = SwitchId(Id::from_number(9_999));
+    let set = switches::Command::Set { id, function: None, bank: None, cohort: switches::Cohort::default() };
+    let refused = world.refused(&Command::Switches(set));
+    assert!(matches!(refused, Refusal::LimitExceeded { limit: Limit::Stops, at_most: 1_024, .. }), "{refused:?}");
+}
+
+#[test]
+fn a_purse_takes_so_many_lots_and_pays_a_bank_of_so_many() {
+    check("A links X; A tops up 99 from X -> amount too small; A tops up 100 from X -> pending");
+    let mut story = Story::new();
+    let days_ago = |days: i64| T0.plus_milliseconds(-days * DAY_MS);
+    story.world.give_money(wallet(1), Purse::Funds, 900, 650, days_ago(3));
+    for lot in (901..).take(PIECES_MAX + 1) {
+        story.world.give_money(wallet(1), Purse::Funds, lot, 10, days_ago(2));
+    }
+    // Declined, and paid after all: as many lots go as a movement may have, and the rest is owed until it is collected.
+    for sentence in [
+        "A links X",
+        "A pays out 650 to X -> pending",
+        "bank declines -> declined",
+        "A pays S 650 -> captured",
+        "bank moved 650 -> declined, flagged",
+        "ann proposes settle -> declined, flagged",
+        "bob approves settle -> settled",
+        "A has 10 funds",
+        "A owes 10",
+        "A collects of A -> open",
+        "A has 0 funds",
+        "A owes 0",
+    ] {
+        story.tell(sentence);
+    }
 }
 
 #[test]

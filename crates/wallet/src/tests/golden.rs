@@ -78,6 +78,9 @@ const DEEDS: &[&str] = &[
     "A links V; A tops up 6000 from V -> pending; bank moved 6000 -> settled; case 7 opens on V -> open
      case 8 opens on V -> open; case 7 keeps V of A -> open; case 7 keeps 2000 of what was sent in B -> open; ann finds 7 upheld -> open
      bob finds so of 7 upheld -> closed; ann finds 7 unfounded -> closed; bob finds so of 7 unfounded -> closed",
+    "desk unfreezes A -> open; lost: A links U; lost: A tops up 3000 from U -> pending; bank moved 3000 -> settled; 2 days pass
+     S holds 30700 of A -> authorised; bank takes back 3000 of lost -> reversed
+     ann proposes writing off 3000 of A -> open; bob approves writing off 3000 of A -> open; S voids -> voided",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

@@ -14,40 +14,40 @@ use crate::{Command, Policies, Policy, Row, Tier, table};
 use domain::{Id, Key};
 use ledger::Yen;
 
-const ME: u128 = 1;
-const YOU: u128 = 2;
+pub(super) const ME: u128 = 1;
+pub(super) const YOU: u128 = 2;
 const BIG: i64 = 400_000;
 
 /// What a command meets.
-struct Scene<C> {
-    world: World,
-    command: C,
+pub(super) struct Scene<C> {
+    pub(super) world: World,
+    pub(super) command: C,
     /// What the payer has, and whether it came just now.
-    funds: i64,
-    young: bool,
+    pub(super) funds: i64,
+    pub(super) young: bool,
 }
 
 /// A reason to refuse: makes it so, and how the refusal looks.
-type Reason<C> = (fn(&mut Scene<C>), fn(&Refusal) -> bool);
+pub(super) type Reason<C> = (fn(&mut Scene<C>), fn(&Refusal) -> bool);
 
-fn edit<C>(scene: &mut Scene<C>, number: u128, change: impl Fn(&mut Wallet)) {
+pub(super) fn edit<C>(scene: &mut Scene<C>, number: u128, change: impl Fn(&mut Wallet)) {
     let mut row = scene.world.wallet(wallet(number)).clone();
     change(&mut row);
-    scene.world.give_row(Key::new(table::WALLET, wallet(number).0), Row::Wallet(Box::new(row)));
+    scene.world.rows.insert(Key::new(table::WALLET, wallet(number).0), Row::Wallet(Box::new(row)));
 }
 
-fn stop<C>(scene: &mut Scene<C>) {
+pub(super) fn stop<C>(scene: &mut Scene<C>) {
     let (id, cohort) = (SwitchId(Id::from_number(1)), switches::Cohort::default());
     let stops = vec![Stop { id, function: None, bank: None, cohort, since: T0 }];
-    scene.world.give_row(switches::KEY, Row::Switches(Switches { stops }));
+    scene.world.rows.insert(switches::KEY, Row::Switches(Switches { stops }));
 }
 
-fn steps_up(_: &Attempt<'_>) -> Verdict {
+pub(super) fn steps_up(_: &Attempt<'_>) -> Verdict {
     Verdict::StepUp(Proof::SecondFactor)
 }
 
 /// Runs the command with each pair of `reasons`, and with each alone: the first of them is given.
-fn check<C>(scene: impl Fn() -> Scene<C>, reasons: &[Reason<C>], command: fn(C) -> Command) {
+pub(super) fn check<C>(scene: impl Fn() -> Scene<C>, reasons: &[Reason<C>], command: fn(C) -> Command) {
     for (first, (make_first, is_first)) in reasons.iter().enumerate() {
         for (second, (make_second, _)) in reasons.iter().enumerate().skip(first) {
             let mut scene = scene();
@@ -63,7 +63,7 @@ fn check<C>(scene: impl Fn() -> Scene<C>, reasons: &[Reason<C>], command: fn(C) 
     }
 }
 
-fn is_limit(refusal: &Refusal, expected: Limit) -> bool {
+pub(super) fn is_limit(refusal: &Refusal, expected: Limit) -> bool {
     matches!(refusal, Refusal::LimitExceeded { limit, .. } if *limit == expected)
 }
 

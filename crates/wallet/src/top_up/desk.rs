@@ -1,7 +1,7 @@
 //! What the desk decides: of a held top-up, one person; of a contradiction, two.
 
 use super::answer::{credit, returned, wallet_of};
-use super::request::check_usable;
+use super::request::{check_standing, check_stops, check_unfrozen};
 use super::{Event, GIVE_BACKS_FAILED_MAX, GiveBack, GiveBackStatus, Status, TopUp};
 use crate::bank_answer::{Claim, Proposal, Resolution};
 use crate::ids::{GiveBackId, StaffId};
@@ -11,13 +11,12 @@ use domain::Moment;
 use ledger::Yen;
 
 fn check_held(row: &TopUp) -> Result<(), Refusal> {
-    if row.status != Status::Held {
-        return Err(row.wrong_status());
-    }
-    if row.is_flagged() {
-        return Err(Refusal::Contradiction { noun: Noun::TopUp });
-    }
-    Ok(())
+    if row.status == Status::Held { Ok(()) } else { Err(row.wrong_status()) }
+}
+
+/// What the bank said against the record is settled first, by two people.
+fn check_unflagged(row: &TopUp) -> Result<(), Refusal> {
+    if row.is_flagged() { Err(Refusal::Contradiction { noun: Noun::TopUp }) } else { Ok(()) }
 }
 
 fn given_up(row: &TopUp, by: Option<StaffId>, moment: Moment) -> Decided {
@@ -32,27 +31,35 @@ fn given_up(row: &TopUp, by: Option<StaffId>, moment: Moment) -> Decided {
     row.done(event, Status::Declined)
 }
 
-/// Refusals in order: not held, a contradiction first, expired, and for a release whatever makes the mandate unusable now.
+/// Giving it up is refused in this order: not held, a contradiction first. Releasing it: stopped, not held, the mandate not
+/// active, the wallet closed, expired, frozen, a contradiction first.
 pub(super) fn decide_held(rows: Rows<'_>, row: &TopUp, release: bool, by: StaffId, moment: Moment) -> Decided {
-    check_held(row)?;
     if !release {
+        check_held(row)?;
+        check_unflagged(row)?;
         return given_up(row, Some(by), moment);
     }
+    let wallet = wallet_of(rows, row)?;
+    let mandate = rows.mandate(row.mandate).ok_or(Refusal::Unknown { noun: Noun::Mandate })?;
+    check_stops(rows, wallet, mandate)?;
+    check_held(row)?;
+    check_standing(wallet, mandate)?;
     if let Some(review) = row.review.filter(|review| moment.now >= review.deadline) {
         return Err(Refusal::Expired { noun: Noun::TopUp, at: review.deadline });
     }
-    let mandate = rows.mandate(row.mandate).ok_or(Refusal::Unknown { noun: Noun::Mandate })?;
-    check_usable(rows, wallet_of(rows, row)?, mandate)?;
+    check_unfrozen(wallet)?;
+    check_unflagged(row)?;
     row.done(Event::Released { top_up: row.debit.top_up, by, at: moment.now }, Status::Pending)
 }
 
-/// Refusals in order: clock, not held, a contradiction first, there is still time to decide.
+/// Refusals in order: clock, not held, there is still time to decide, a contradiction first.
 pub(super) fn expire_held(row: &TopUp, moment: Moment) -> Decided {
     check_clock(moment)?;
     check_held(row)?;
     if row.review.is_some_and(|review| moment.now < review.deadline) {
         return Err(Refusal::WrongStatus { noun: Noun::TopUp, status: "held, not yet expired".into() });
     }
+    check_unflagged(row)?;
     given_up(row, None, moment)
 }
 

@@ -7,6 +7,7 @@ use crate::canary;
 use crate::effect::Counters;
 use crate::mandate::{self, Grant, Mandate};
 use crate::policy::Policy;
+use crate::purse::Purse;
 use crate::refusal::{Limit, MissingFact, Noun, Refusal};
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
@@ -15,8 +16,8 @@ use crate::{Context, Receipt, guard};
 use domain::{Day, Moment};
 use ledger::Yen;
 
-/// Refusals in order: amount, unknown, id taken, switches, mandate not active, closed or frozen, tier, grant too weak, limits (at a time;
-/// unconfirmed; the wallet's, the person's, the account's; balance), guard.
+/// Refusals in order: amount, unknown, id taken, switches, mandate not active, closed or frozen, tier, grant too weak, too
+/// small, limits (at a time; unconfirmed; the wallet's, the person's, the account's; balance; lots), guard.
 pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     if command.amount.is_zero() {
         return Err(Refusal::AmountZero);
@@ -27,7 +28,9 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     if rows.top_up(command.top_up).is_some() {
         return Err(Refusal::IdTaken { noun: Noun::TopUp });
     }
-    check_usable(rows, wallet, mandate)?;
+    check_stops(rows, wallet, mandate)?;
+    check_standing(wallet, mandate)?;
+    check_unfrozen(wallet)?;
     let policy = context.policies.on(moment.now.day());
     wallet.check_tier(policy.top_up.tier_min)?;
     let grant = mandate.grant.ok_or_else(|| mandate.wrong_status())?;
@@ -80,15 +83,22 @@ fn check_grant(mandate: &Mandate, grant: &Grant, policy: &Policy) -> Result<(), 
     Ok(())
 }
 
-/// Refuses unless the mandate, its wallet and its bank are usable. A debt does not stop money that comes in.
-pub(super) fn check_usable(rows: Rows<'_>, wallet: &Wallet, mandate: &Mandate) -> Result<(), Refusal> {
-    if let Some(switches) = rows.switches() {
-        switches.check(Function::TopUp, Some(mandate.bank), wallet.tier, &wallet.traits)?;
-    }
+/// Refuses if the function is stopped at the mandate's bank.
+pub(super) fn check_stops(rows: Rows<'_>, wallet: &Wallet, mandate: &Mandate) -> Result<(), Refusal> {
+    let Some(switches) = rows.switches() else { return Ok(()) };
+    switches.check(Function::TopUp, Some(mandate.bank), wallet.tier, &wallet.traits)
+}
+
+/// Refuses unless the mandate is active and its wallet open.
+pub(super) fn check_standing(wallet: &Wallet, mandate: &Mandate) -> Result<(), Refusal> {
     if mandate.status != mandate::Status::Active {
         return Err(mandate.wrong_status());
     }
-    wallet.check_open()?;
+    wallet.check_open()
+}
+
+/// Refuses if somebody froze the wallet. A debt does not stop money that comes in.
+pub(super) fn check_unfrozen(wallet: &Wallet) -> Result<(), Refusal> {
     match wallet.frozen_by.first() {
         Some(by) => Err(Refusal::Frozen { by: *by }),
         None => Ok(()),
@@ -104,6 +114,10 @@ fn check_limits(
     policy: &Policy,
     today: Day,
 ) -> Result<(), Refusal> {
+    let least = policy.top_up.per_time_min;
+    if amount < least {
+        return Err(Refusal::AmountTooSmall { least, requested: amount });
+    }
     check_limit(Limit::PerTime, policy.top_up.per_time_max, Yen::ZERO, amount)?;
     if !mandate.confirmed {
         let per_day_max = policy.mandate.unconfirmed_per_day_max;
@@ -122,5 +136,6 @@ fn check_limits(
         check_limit(per_month, policy.top_up.per_month_max, counters.top_up.in_month(today), amount)?;
         check_limit(rolling, policy.top_up.rolling_max, counters.top_up.rolling(today), amount)?;
     }
-    wallet.check_room(amount, policy.balance.max(wallet.tier))
+    wallet.check_room(amount, policy.balance.max(wallet.tier))?;
+    wallet.check_lots(Purse::Funds)
 }

@@ -1,6 +1,6 @@
 //! What happens to a wallet itself, and what each event does to balances, lots and debts.
 
-use super::{Asker, Debt, Link, Wallet, WriteOff};
+use super::{Asker, Debt, Link, Waiting, Wallet, WriteOff};
 use crate::effect::Effect;
 use crate::ids::{BankAccountId, HolderId, MandateId, PersonId, StaffId, WalletId};
 use crate::purse::{Piece, Purse};
@@ -111,6 +111,17 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// Something came back of lots that had been written off: it is the operator's.
+    Recovered {
+        /// Whose.
+        wallet: WalletId,
+        /// What came back into the purses.
+        pieces: Vec<Piece>,
+        /// What came back into suspense.
+        waiting: Vec<Waiting>,
+        /// When.
+        at: Time,
+    },
 }
 
 /// Takes `pieces` out of the purses of `wallet`, to `credit`.
@@ -140,6 +151,13 @@ impl Event {
                     each(Effect::Repay(*wallet, *debt));
                 }
             }
+            Self::Recovered { wallet, pieces, waiting, .. } => {
+                leave(*wallet, pieces, chart::written_off(), each);
+                for Waiting { bank, of } in waiting {
+                    let (debit, credit) = (chart::suspense(*bank), chart::written_off());
+                    each(Effect::Leg(Leg { debit, credit, amount: of.amount, step: Step::Single }));
+                }
+            }
             Self::Opened { .. } | Self::Frozen { .. } | Self::Unfrozen { .. } | Self::Closed { .. } => {}
             Self::Linked { .. } | Self::WriteOffProposed { .. } => {}
         }
@@ -155,7 +173,8 @@ impl Event {
             | Self::Linked { wallet, .. }
             | Self::BonusLapsed { wallet, .. }
             | Self::WriteOffProposed { wallet, .. }
-            | Self::WrittenOff { wallet, .. } => *wallet,
+            | Self::WrittenOff { wallet, .. }
+            | Self::Recovered { wallet, .. } => *wallet,
         }
     }
 
@@ -172,7 +191,10 @@ impl Event {
             Self::Frozen { .. } | Self::Unfrozen { .. } | Self::Collected { .. } | Self::Linked { .. } => {
                 each(Key::new(table::WALLET, self.wallet().0));
             }
-            Self::BonusLapsed { .. } | Self::WriteOffProposed { .. } | Self::WrittenOff { .. } => {
+            Self::BonusLapsed { .. }
+            | Self::WriteOffProposed { .. }
+            | Self::WrittenOff { .. }
+            | Self::Recovered { .. } => {
                 each(Key::new(table::WALLET, self.wallet().0));
             }
         }
@@ -200,7 +222,16 @@ impl Event {
             (Self::WriteOffProposed { amount, by, .. }, Some(Row::Wallet(wallet))) => {
                 wallet.ties_mut().write_off = Some(WriteOff { amount: *amount, by: *by });
             }
-            (Self::WrittenOff { .. }, Some(Row::Wallet(wallet))) => wallet.ties_mut().write_off = None,
+            (Self::WrittenOff { debts, .. }, Some(Row::Wallet(wallet))) => {
+                wallet.ties_mut().write_off = None;
+                wallet.write_off(debts);
+            }
+            (Self::Recovered { pieces, waiting, .. }, Some(Row::Wallet(wallet))) => {
+                let back = pieces.iter().map(|piece| (piece.lot.id, piece.lot.amount));
+                for (lot, amount) in back.chain(waiting.iter().map(|waiting| (waiting.of.lot, waiting.of.amount))) {
+                    wallet.recover(lot, amount);
+                }
+            }
             (Self::Closed { .. }, Some(Row::Wallet(wallet))) => {
                 wallet.closed = true;
                 for purse in Purse::ALL {
@@ -216,7 +247,8 @@ impl Event {
                 | Self::Linked { .. }
                 | Self::BonusLapsed { .. }
                 | Self::WriteOffProposed { .. }
-                | Self::WrittenOff { .. },
+                | Self::WrittenOff { .. }
+                | Self::Recovered { .. },
                 _,
             ) => wrong_row(Key::new(table::WALLET, self.wallet().0)),
         }
@@ -231,7 +263,10 @@ impl Event {
             Self::Frozen { .. } | Self::Unfrozen { .. } | Self::Collected { .. } | Self::Linked { .. } => {
                 wrong_row(key)
             }
-            Self::BonusLapsed { .. } | Self::WriteOffProposed { .. } | Self::WrittenOff { .. } => wrong_row(key),
+            Self::BonusLapsed { .. }
+            | Self::WriteOffProposed { .. }
+            | Self::WrittenOff { .. }
+            | Self::Recovered { .. } => wrong_row(key),
         }
     }
 
@@ -249,7 +284,8 @@ impl Event {
                 | Self::Linked { .. }
                 | Self::BonusLapsed { .. }
                 | Self::WriteOffProposed { .. }
-                | Self::WrittenOff { .. },
+                | Self::WrittenOff { .. }
+                | Self::Recovered { .. },
                 _,
             ) => wrong_row(Key::new(table::HOLDER, self.wallet().0)),
         }

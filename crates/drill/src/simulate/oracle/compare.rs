@@ -38,6 +38,11 @@ impl Oracle {
             if owed != expected {
                 return Err(format!("wallet {id} owes {owed} yen, in the model {expected}"));
             }
+            let lost: i64 = wallet.written_off().iter().map(|debt| debt.amount.amount()).sum();
+            let expected: i64 = holding.written_off.values().sum();
+            if lost != expected {
+                return Err(format!("{lost} yen are written off in wallet {id}, in the model {expected}"));
+            }
         }
         for account in self.books.accounts() {
             if Purse::ALL.into_iter().any(|purse| purse.code() == account.code) {

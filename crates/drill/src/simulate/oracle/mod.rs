@@ -51,6 +51,8 @@ pub struct Holding {
     pub frozen: BTreeSet<FrozenBy>,
     /// What is owed, by lot, in the order in which it arose.
     pub debts: Vec<(Id, i64)>,
+    /// What was owed and was written off, by lot, less what came back of it since.
+    pub written_off: BTreeMap<Id, i64>,
     /// Closed for good.
     pub closed: bool,
 }
@@ -59,6 +61,14 @@ impl Holding {
     /// What is owed of `lot`.
     pub fn owed_of(&self, lot: Id) -> i64 {
         self.debts.iter().find(|(of, _)| *of == lot).map_or(0, |(_, owed)| *owed)
+    }
+
+    /// Of `amount` of `lot` that came back: what the operator has again that it had written off.
+    pub fn recover(&mut self, lot: Id, amount: i64) -> i64 {
+        let Some(left) = self.written_off.get_mut(&lot) else { return 0 };
+        let back = amount.min(*left);
+        *left -= back;
+        back
     }
 }
 

@@ -143,7 +143,10 @@ impl Oracle {
         reasons.add(moment.clock_drifted, Why::ClockDrifted);
         reasons.add(payment.status != Status::Authorised, Why::Status(Noun::Payment));
         reasons.add(moment.now >= payment.expires, Why::Expired(Noun::Payment));
-        Self::outflow_reasons(&self.wallets[&payment.wallet], reasons);
+        let holding = &self.wallets[&payment.wallet];
+        Self::outflow_reasons(holding, reasons);
+        let stopped = self.is_stopped(wallet::switches::Function::Payment, None, holding.tier, holding.opened);
+        reasons.add(stopped, Why::Stopped);
         let amount = amount.map_or(payment.amount, Yen::amount);
         reasons.limit(Limit::PerTime, Yen::new(payment.amount), 0, amount);
     }
@@ -221,6 +224,7 @@ impl Oracle {
 
     fn capture(&mut self, id: PaymentId, amount: Option<Yen>) {
         let payment = self.payments.get_mut(&id).expect("an unknown payment is a reason");
+        let wallet = payment.wallet;
         payment.captured = amount.map_or(payment.amount, Yen::amount);
         payment.status = Status::Captured;
         let mut left = payment.captured;
@@ -238,7 +242,7 @@ impl Oracle {
         self.tally.lessen(id.0, What::Payment, payment.amount - payment.captured);
         self.tally.lessen(id.0, What::Young, young(&back, payment.accepted));
         for coin in back {
-            self.books.put(payment.wallet, coin);
+            self.come_back(wallet, coin);
         }
     }
 
@@ -267,7 +271,9 @@ impl Oracle {
             let owed = holding.owed_of(coin.lot).min(back);
             pay_debt(holding, coin.lot, owed);
             self.books.pay(shop, chart::receivable(wallet), owed);
-            let rest = back - owed;
+            let lost = holding.recover(coin.lot, back - owed);
+            self.books.pay(shop, chart::written_off(), lost);
+            let rest = back - owed - lost;
             if holding.closed {
                 self.books.pay(shop, chart::suspense(None), rest);
             } else {

@@ -1,5 +1,6 @@
 //! The model of payouts.
 
+use super::books::PIECES_MAX;
 use super::moves::{Told, Trouble, told};
 use super::payment::{YOUNG_MS, pay_debt};
 use super::voucher::REVIEW_MS;
@@ -292,8 +293,10 @@ impl Oracle {
         let holding = self.holding(row.wallet);
         let owed = holding.owed_of(id.0).min(spare);
         pay_debt(holding, id.0, owed);
+        let lost = holding.recover(id.0, spare - owed);
         self.books.pay(purse, chart::receivable(row.wallet), owed);
-        self.books.pay(purse, chart::suspense(Some(row.bank)), spare - owed);
+        self.books.pay(purse, chart::written_off(), lost);
+        self.books.pay(purse, chart::suspense(Some(row.bank)), spare - owed - lost);
         self.tally.free(id.0);
         if self.wallets[&row.wallet].closed {
             self.empty_closed(row.wallet, row.bank);
@@ -338,6 +341,7 @@ impl Oracle {
     fn pay_after_all(&mut self, id: PayoutId, row: &mut Payout) {
         let (purse, clearing) = (chart::purse(row.wallet, Purse::Funds), chart::clearing(row.bank));
         row.coins = self.books.oldest(row.wallet, Purse::Funds, row.amount, |_| true);
+        row.coins.truncate(PIECES_MAX);
         let there: i64 = row.coins.iter().map(|coin| coin.amount).sum();
         for coin in &row.coins {
             self.books.take(row.wallet, coin);

@@ -9,8 +9,8 @@ use wallet::bank_answer::{Answer, Claim, Resolution};
 use wallet::switches::Function;
 use wallet::top_up::{Command, GIVE_BACKS_FAILED_MAX, Request, Status};
 use wallet::{
-    BankAccountId, BankCode, GiveBackId, Limit, MandateId, Noun, Proof, Purse, Receipt, Tier, TopUpId, WalletId, chart,
-    mandate,
+    BankAccountId, BankCode, GiveBackId, Limit, MandateId, Noun, PURSE_LOTS_MAX, Proof, Purse, Receipt, Tier, TopUpId,
+    WalletId, chart, mandate,
 };
 
 /// A top-up as the model knows it.
@@ -121,6 +121,7 @@ impl Oracle {
         reasons.add(amount == 0, Why::AmountZero);
         reasons.add(self.top_ups.contains_key(&command.top_up), Why::IdTaken(Noun::TopUp));
         reasons.limit(Limit::PerTime, self.policy.top_up.per_time_max, 0, amount);
+        reasons.add(amount < self.policy.top_up.per_time_min.amount(), Why::TooSmall);
         let proven = command.proof.is_some_and(|proof| proof >= Proof::SecondFactor);
         reasons.add(amount % 1_000 == 778 && !proven, Why::StepUp);
         reasons.add(amount % 1_000 == 779, Why::Guard);
@@ -135,6 +136,8 @@ impl Oracle {
         reasons.add(is_static && self.policy.mandate.refuses_static_factors, Why::GrantTooWeak);
         let occupied = self.books.occupied(command.wallet);
         reasons.limit(Limit::Balance, self.policy.balance.max(holding.tier), occupied, amount);
+        let is_full = self.books.lots(command.wallet, Purse::Funds) >= PURSE_LOTS_MAX;
+        reasons.add(is_full, Why::Limit { limit: Limit::Lots, left: 0 });
         let month_max = self.policy.top_up.per_month_max;
         let rolling_max = self.policy.top_up.rolling_max;
         let mut each = |whose, month, rolling| {

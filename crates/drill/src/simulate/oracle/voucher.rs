@@ -255,12 +255,15 @@ impl Oracle {
         self.tally.free(id.0);
     }
 
-    /// A coin comes back into its purse; if its bank took it back meanwhile, it pays what is owed of it.
+    /// A coin comes back into its purse; if its bank took it back meanwhile, it pays what is owed of it, and then what the
+    /// operator lost by it.
     pub(super) fn come_back(&mut self, wallet: WalletId, coin: Coin) {
         let holding = self.holding(wallet);
         let owed = holding.owed_of(coin.lot).min(coin.amount);
         super::payment::pay_debt(holding, coin.lot, owed);
-        self.books.put(wallet, Coin { amount: coin.amount - owed, ..coin });
+        let lost = holding.recover(coin.lot, coin.amount - owed);
+        self.books.put(wallet, Coin { amount: coin.amount - owed - lost, ..coin });
         self.books.pay(chart::purse(wallet, coin.purse), chart::receivable(wallet), owed);
+        self.books.pay(chart::purse(wallet, coin.purse), chart::written_off(), lost);
     }
 }

@@ -3,7 +3,7 @@
 use super::books::PIECES_MAX;
 use super::{Holding, Oracle, Reasons, What, Why};
 use domain::Moment;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use wallet::mandate::{RevokedBy, Status, Why as Word};
 use wallet::switches::{Function, Stop};
 use wallet::wallet::Asker;
@@ -197,6 +197,7 @@ impl Oracle {
                     opened: moment.now,
                     frozen: BTreeSet::new(),
                     debts: Vec::new(),
+                    written_off: BTreeMap::new(),
                     closed: false,
                 };
                 self.wallets.insert(*wallet, holding);
@@ -209,7 +210,8 @@ impl Oracle {
             }
             room::Command::ApproveWriteOff { wallet, .. } => {
                 self.write_offs.remove(wallet);
-                for (_, owed) in std::mem::take(&mut self.holding(*wallet).debts) {
+                for (lot, owed) in std::mem::take(&mut self.holding(*wallet).debts) {
+                    *self.holding(*wallet).written_off.entry(lot).or_default() += owed;
                     self.books.pay(chart::written_off(), chart::receivable(*wallet), owed);
                 }
             }
