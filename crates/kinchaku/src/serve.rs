@@ -98,6 +98,7 @@ struct Services {
 
 async fn serve(config: Config) -> Result<(), String> {
     plan::claim(&config)?;
+    listen::make_room();
     let listener = TcpListener::bind(config.serve.listen).await;
     let listener = listener.map_err(|error| format!("{} cannot be listened on: {error}", config.serve.listen))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -134,10 +135,11 @@ async fn serve(config: Config) -> Result<(), String> {
     if config.is_sandbox() && has(Role::Wallet) && has(Role::Sandbox) {
         demo::join(&plan::origins(&config.sandbox, address.port()).own("sandbox"), &data, &outside).await;
     }
+    let told_to_stop = told_to_stop();
     greet(&config, address, &data);
 
     tokio::select! {
-        () = told_to_stop() => tracing::info!("stopping: requests under way are answered"),
+        () = told_to_stop => tracing::info!("stopping: requests under way are answered"),
         ended = &mut listening => return Err(format!("the socket was lost: {ended:?}")),
     }
     stop.send_replace(true);
@@ -160,7 +162,10 @@ fn open_clock(config: &Config) -> Result<Arc<SandboxClock>, String> {
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
     let keeps = config.serve.roles.contains(&Role::Sandbox);
     let clock = if keeps { SandboxClock::open(Some(&directory)) } else { SandboxClock::follow(&directory) };
-    clock.map(Arc::new).map_err(|error| format!("the sandbox's clock: {error}"))
+    clock.map(Arc::new).map_err(|error| {
+        let file = directory.join(sandbox::clock::FILE);
+        format!("the sandbox's clock {}: {error}; put the file back, or begin a new sandbox elsewhere", file.display())
+    })
 }
 
 /// The steps of those parts of the sandbox that run in other processes, for the one that keeps the clock.
@@ -286,13 +291,16 @@ async fn wait_for(mut stopped: watch::Receiver<bool>) {
     drop(stopped.wait_for(|stopped| *stopped).await);
 }
 
-/// Ends at Ctrl-C or SIGTERM.
-async fn told_to_stop() {
+/// Ends at Ctrl-C or SIGTERM. They are heard from this call on: whoever reads that all is ready may say so at once.
+fn told_to_stop() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("signals can be listened to at the start");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
+    let hear = |kind| signal(kind).expect("signals can be listened to at the start");
+    let (mut interrupt, mut terminate) = (hear(SignalKind::interrupt()), hear(SignalKind::terminate()));
+    async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
     }
 }
 

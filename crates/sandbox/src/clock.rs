@@ -27,7 +27,7 @@ pub const ADVANCE_STEPS_MAX: usize = 1_000_000;
 /// Rounds of due work at one moment, for the same reason.
 pub const ROUNDS_MAX: usize = 10_000;
 /// The file beside the data.
-const FILE: &str = "clock.json";
+pub const FILE: &str = "clock.json";
 
 /// What does the due work of every service once: whoever runs them gives it. It answers what was done, and what is next.
 pub type DueHook = Arc<dyn Fn(Time) -> Pin<Box<dyn Future<Output = Ran> + Send>> + Send + Sync>;

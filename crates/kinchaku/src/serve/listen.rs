@@ -23,6 +23,8 @@ use web::Source;
 
 /// Connections at once; who comes later waits until another one ends.
 const CONNECTIONS_MAX: usize = 8_192;
+/// Files and sockets that the process may need open: those connections, as many calls of its own in the worst case, and files.
+const FILES_MIN: u64 = 2 * 8_192 + 1_024;
 /// Connections at once from one source; one more is closed. A trusted proxy, or this machine, speaks for many.
 const SOURCE_CONNECTIONS_MAX: usize = 512;
 /// The most header fields of a request.
@@ -33,6 +35,27 @@ const HEAD_BYTES_MAX: usize = 32 << 10;
 pub const HEAD_MS_MAX: u64 = 30_000;
 /// How long one waits after a connection could not be taken, in milliseconds: there were too many open files.
 const WAIT_MS: u64 = 100;
+
+/// Lets this process have as many files and connections open as it needs, where the machine's own bound allows it: many start
+/// a program with room for a thousand.
+pub fn make_room() {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+    let mut limit = getrlimit(Resource::Nofile);
+    let enough = limit.current.is_none_or(|current| current >= FILES_MIN);
+    if enough {
+        return;
+    }
+    limit.current = Some(limit.maximum.map_or(FILES_MIN, |maximum| maximum.min(FILES_MIN)));
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        tracing::warn!(%error, "the bound on open files stays as it is");
+    }
+    if limit.current.is_some_and(|current| current < FILES_MIN) {
+        tracing::warn!(
+            open_files = limit.current,
+            "fewer connections than could be served: raise `ulimit -Hn` to {FILES_MIN}"
+        );
+    }
+}
 
 /// Who may connect, and who is believed to speak for others.
 #[derive(Clone, Debug, Default)]

@@ -2,6 +2,7 @@
 
 mod audit;
 mod crash;
+mod data;
 mod serve;
 mod served;
 mod simulate;

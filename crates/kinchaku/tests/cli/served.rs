@@ -68,6 +68,26 @@ impl Served {
         (self.child, _) = spawn(self.place.path(), &self.started);
     }
 
+    /// Tells it to stop, and starts it again where it was; how it ended.
+    pub fn stop_and_restart(&mut self) -> Option<i32> {
+        let code = self.end();
+        (self.child, _) = spawn(self.place.path(), &self.started);
+        code
+    }
+
+    /// The most memory that it has had, in bytes.
+    pub fn memory_bytes_max(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its memory is counted");
+        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib << 10
+    }
+
+    /// Its data.
+    pub fn data(&self) -> PathBuf {
+        self.place.path().join("data")
+    }
+
     /// What it has written to its log.
     pub fn log(&self) -> String {
         fs::read_to_string(log_file(self.place.path())).expect("there is a log")
@@ -91,6 +111,11 @@ impl Served {
 
     /// Tells it to stop, and says how it ended.
     pub fn stop(mut self) -> Option<i32> {
+        self.end()
+    }
+
+    /// The same, with its data there until this is dropped.
+    pub fn end(&mut self) -> Option<i32> {
         let pid = self.child.id().to_string();
         let told = Command::new("kill").args(["-TERM", &pid]).status().expect("`kill` is there");
         assert!(told.success());

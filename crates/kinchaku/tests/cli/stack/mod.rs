@@ -8,6 +8,7 @@ mod bad_input;
 mod bank_faults;
 mod browser;
 mod chromium;
+mod clients;
 mod confirmation;
 mod crashes;
 mod files;

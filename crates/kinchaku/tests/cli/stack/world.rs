@@ -58,6 +58,11 @@ impl Person {
         Self { bank: text(&facts["account"]["bank_code"]), wallet: text(&facts["wallet_id"]), token, facts }
     }
 
+    /// Of the present session.
+    pub fn token(&self) -> String {
+        self.token.lock().expect("nobody panicked").clone()
+    }
+
     pub fn fact(&self, member: &str) -> &str {
         self.facts[member].as_str().unwrap_or_else(|| panic!("{member} in {}", self.facts))
     }
