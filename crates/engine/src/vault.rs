@@ -71,15 +71,32 @@ impl From<rusqlite::Error> for VaultError {
 }
 
 impl Vault {
-    /// Opens `vault.sqlite` in `directory` under the master key in the file `master_key`; makes either if it is missing.
+    /// Opens `vault.sqlite` in `directory` under the master key in the file `master_key`; makes either if it is missing. A key
+    /// that is missing is never made for a vault that holds something, and another key than its own opens none: nobody in it
+    /// could be found or read again, and who joined from then on could not be told from who had joined before.
     pub fn open(directory: &Path, master_key: &Path, mut chance: Chance) -> Result<Self, VaultError> {
+        let connection = open_vault(&directory.join(VAULT.file)).map_err(VaultError::Store)?;
+        let sql = "SELECT id, key FROM person WHERE key IS NOT NULL LIMIT 1";
+        let sample: Option<([u8; 16], Vec<u8>)> =
+            connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let wrong = |what: &str| {
+            let advice = "put the file back that belongs to this data; nothing was written";
+            let text = format!("the master key {} {what}: {advice}", master_key.display());
+            VaultError::Store(StoreError::Unavailable(text))
+        };
+        if sample.is_some() && !master_key.exists() {
+            return Err(wrong("is missing"));
+        }
         let secret = load_or_make_secret(master_key, &mut chance).map_err(|error| {
             VaultError::Store(StoreError::Unavailable(format!("master key {}: {error}", master_key.display())))
         })?;
-        let connection = open_vault(&directory.join(VAULT.file)).map_err(VaultError::Store)?;
         let wrapping = blake3::derive_key("kinchaku vault 1: wraps the keys of persons", &secret);
         let look_up = blake3::derive_key("kinchaku vault 1: looks values up", &secret);
-        Ok(Self { connection, master: XChaCha20Poly1305::new(&wrapping.into()), look_up, chance })
+        let master = XChaCha20Poly1305::new(&wrapping.into());
+        if let Some((person, key)) = sample {
+            decrypt(&master, Id(person), &key).map_err(|_| wrong("is another one"))?;
+        }
+        Ok(Self { connection, master, look_up, chance })
     }
 
     /// Seals `plaintext` for `person`, whose key is made at the first time.
@@ -244,8 +261,29 @@ mod tests {
             matches!(refused, Some(VaultError::Store(StoreError::Unavailable(what))) if what.contains("a key has 32"))
         );
         let sealed = vault.seal(HANAKO, b"data").expect("it is sealed");
-        let other_key =
-            Vault::open(directory.path(), &directory.path().join("other.key"), chance(9)).expect("it opens");
-        assert_eq!(other_key.unseal(HANAKO, &sealed), Err(VaultError::Sealed));
+        assert_eq!(vault.unseal(HANAKO, &sealed).as_deref(), Ok(b"data".as_slice()));
+    }
+
+    #[test]
+    fn a_vault_that_holds_something_opens_under_its_own_key_alone() {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let sealed = open(&directory, 1).seal(HANAKO, b"data").expect("it is sealed");
+        let other = directory.path().join("other.key");
+        let refused = |what: &str| {
+            let refused = Vault::open(directory.path(), &other, chance(9)).err();
+            assert!(
+                matches!(&refused, Some(VaultError::Store(StoreError::Unavailable(text))) if text.contains(what)),
+                "{refused:?}"
+            );
+        };
+        refused("is missing");
+        assert!(!other.exists(), "and none is made");
+        fs::write(&other, [9; 32]).expect("the file is written");
+        refused("is another one");
+        let mut vault = open(&directory, 2);
+        assert_eq!(vault.unseal(HANAKO, &sealed).as_deref(), Ok(b"data".as_slice()));
+        // Where everybody was erased there is nothing left to be found or read.
+        vault.erase(HANAKO).expect("it is erased");
+        Vault::open(directory.path(), &other, chance(9)).expect("it opens");
     }
 }
