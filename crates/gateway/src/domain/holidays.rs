@@ -83,6 +83,41 @@ mod tests {
         }
     }
 
+    /// Each holiday of 2020 to 2027 under its name, as 内閣府「国民の祝日について」 (syukujitsu.csv) announces them: by name and
+    /// not by year, so that one slip of a finger is not in both lists. 休日 are those of 第3条第2項 and 第3項.
+    const ANNOUNCED: [(&str, [&str; 8]); 17] = [
+        ("元日", ["1/1"; 8]),
+        ("成人の日", ["1/13", "1/11", "1/10", "1/9", "1/8", "1/13", "1/12", "1/11"]),
+        ("建国記念の日", ["2/11"; 8]),
+        ("天皇誕生日", ["2/23"; 8]),
+        ("春分の日", ["3/20", "3/20", "3/21", "3/21", "3/20", "3/20", "3/20", "3/21"]),
+        ("昭和の日", ["4/29"; 8]),
+        ("憲法記念日", ["5/3"; 8]),
+        ("みどりの日", ["5/4"; 8]),
+        ("こどもの日", ["5/5"; 8]),
+        ("海の日", ["7/23", "7/22", "7/18", "7/17", "7/15", "7/21", "7/20", "7/19"]),
+        ("スポーツの日", ["7/24", "7/23", "10/10", "10/9", "10/14", "10/13", "10/12", "10/11"]),
+        ("山の日", ["8/10", "8/8", "8/11", "8/11", "8/11", "8/11", "8/11", "8/11"]),
+        ("敬老の日", ["9/21", "9/20", "9/19", "9/18", "9/16", "9/15", "9/21", "9/20"]),
+        ("秋分の日", ["9/22", "9/23", "9/23", "9/23", "9/22", "9/23", "9/23", "9/23"]),
+        ("文化の日", ["11/3"; 8]),
+        ("勤労感謝の日", ["11/23"; 8]),
+        ("休日", ["2/24 5/6", "8/9", "", "1/2", "2/12 5/6 8/12 9/23 11/4", "2/24 5/6 11/24", "5/6 9/22", "3/22"]),
+    ];
+
+    #[test]
+    fn the_table_has_what_the_cabinet_office_announced_and_nothing_else() {
+        let sorted = |mut days: Vec<&'static str>| {
+            days.sort_unstable();
+            days
+        };
+        for (place, year) in (2020..=2027).enumerate() {
+            let table = HOLIDAYS.iter().find(|(of, _)| *of == year).expect("the year is there").1;
+            let announced = ANNOUNCED.iter().flat_map(|(_, years)| years[place].split_whitespace());
+            assert_eq!(sorted(announced.collect()), sorted(table.split(' ').collect()), "{year}");
+        }
+    }
+
     /// The rules of the law that do not depend on an announcement hold for what the table has.
     #[test]
     fn the_table_keeps_the_law() {
