@@ -20,8 +20,8 @@ use std::time::Duration;
 /// How often the thread looks.
 const CHECKPOINT_EVERY_MILLISECONDS: u64 = 25;
 /// The log is started anew once it is this many times as long as what one checkpoint waits for. Each time the writer is
-/// kept out for some milliseconds, so not too often.
-const LOG_RESTART_FACTOR: u64 = 32;
+/// kept out for two syncs, some milliseconds: so seldom that fewer than one in a hundred callers meets it.
+const LOG_RESTART_FACTOR: u64 = 128;
 /// A log file longer than this is cut down once it is empty.
 const LOG_FILE_BYTES_MAX: u64 = 256 << 20;
 /// How long a commit waits for a log that is at its bound.

@@ -25,8 +25,9 @@ const BUSY_MILLISECONDS_MAX: u64 = 2_000;
 /// The page size of both files: fewer, larger pages cost the fewest writes (measured, see the decision record).
 const PAGE_BYTES: u32 = 8_192;
 
-/// A log that starts anew keeps this much of its file; the rest would lie cold until the log is as long again.
-const LOG_KEPT_BYTES_MAX: u32 = 32 << 20;
+/// A log that starts anew keeps this much of its file: a little more than it has when it does, since a commit that makes the
+/// file longer costs a second sync. The rest would lie cold until the log is as long again.
+const LOG_KEPT_BYTES_MAX: u32 = 144 << 20;
 
 /// One file's migrations, oldest first; the file's version is how many were applied.
 pub(crate) struct Migrations {

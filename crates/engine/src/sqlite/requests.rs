@@ -24,6 +24,9 @@ pub(super) const ENTRY_BYTES: usize = 24;
 const PAGE_BYTES: usize = 4_096;
 /// Keys that are put on each page of a map, so that hardly any page is left out.
 const TOUCHES_A_PAGE: usize = 4;
+/// Keys that usually wait for their run under load: their list has room for them from the start. Growing by copying, it held
+/// every caller up for milliseconds, twice a generation.
+const UNWRITTEN_USUAL: usize = 131_072;
 /// Frozen maps that may wait for the keeper.
 const FROZEN_MAX: usize = 4;
 
@@ -202,7 +205,8 @@ impl Requests {
     pub(super) fn new(published: Arc<Published>, segment_max: usize) -> Self {
         let seen = published.now();
         let changes_seen = published.changes.load(Ordering::Acquire);
-        Self { recent: touched(segment_max), unwritten: Vec::new(), published, seen, changes_seen, segment_max }
+        let unwritten = Vec::with_capacity(UNWRITTEN_USUAL);
+        Self { recent: touched(segment_max), unwritten, published, seen, changes_seen, segment_max }
     }
 
     /// Takes back what the runs on disk hold.
@@ -243,7 +247,7 @@ impl Requests {
 
     /// The keys since the last run, to be written beside the rows.
     pub(super) fn take_unwritten(&mut self) -> Vec<(RequestKey, u64)> {
-        std::mem::take(&mut self.unwritten)
+        std::mem::replace(&mut self.unwritten, Vec::with_capacity(UNWRITTEN_USUAL))
     }
 
     /// The record that `key` is known from.
