@@ -77,8 +77,13 @@ pub fn run(arguments: &Simulate) -> ExitCode {
     for (fault, flow, phase) in &missing {
         tell(&format!("never met: {fault} while a {flow} is {phase}"));
     }
+    let impossible = report.coverage.impossible();
+    for (fault, flow, phase) in &impossible {
+        tell(&format!("met, and the table says that it cannot be: {fault} while a {flow} is {phase}"));
+    }
     print(&if arguments.json { as_json(&report) } else { as_text(&report, missing.len()) });
-    if report.failed == 0 && missing.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let is_clean = report.failed == 0 && missing.is_empty() && impossible.is_empty();
+    if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn run_canaries(arguments: &Simulate) -> ExitCode {
@@ -122,6 +127,11 @@ fn failure(seed: &Seed, alone: bool) -> String {
     lines.join("\n")
 }
 
+/// Meetings of a fault and a state, as words.
+fn cells(cells: &[(&str, &str, &str)]) -> Vec<String> {
+    cells.iter().map(|(fault, flow, phase)| format!("{fault} while a {flow} is {phase}")).collect()
+}
+
 fn as_json(report: &Report) -> String {
     let violation = |seed: &Seed| {
         let text = seed.violation.as_ref().map(|violation| violation.text.as_str());
@@ -135,6 +145,9 @@ fn as_json(report: &Report) -> String {
         "commands": report.commands,
         "cells": report.coverage.cells().len(),
         "faults": report.coverage.faults(),
+        "failed": report.failed,
+        "never_met": cells(&report.coverage.missing(report.seeds)),
+        "met_unreachable": cells(&report.coverage.impossible()),
         "violations": violations,
     })
     .to_string()

@@ -151,10 +151,9 @@ const fn sentence(kind: Kind) -> (&'static str, &'static str) {
         Kind::WriteOffProposed => {
             ("不足金の償却が提案されました。", "It was proposed to write off what a holder owes.")
         }
-        Kind::WrittenOffRecovered => (
-            "請求を終了した不足金に、戻った金額を充当しました。",
-            "What came back went to the sum that had been written off for you.",
-        ),
+        Kind::WrittenOffRecovered => {
+            ("戻った金額を処理済みの不足金に充てました。", "What came back went to a written-off debt.")
+        }
         Kind::DebtWrittenOff => ("不足金の請求を終了しました。", "What you owed was written off."),
         Kind::CaseOpened => {
             ("口座名義人から申告がありました。", "An account's holder says that a link was not theirs.")

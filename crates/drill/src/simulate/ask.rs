@@ -1,7 +1,7 @@
 //! Asks: commands on their way to the service, with who asks, and the key under which they are asked again.
 
 use domain::{Id, Time};
-use engine::{Actor, ActorKind, Place, Request, Submission};
+use engine::{Actor, ActorKind, Believed, Place, Request, Submission};
 use wallet::{Command, Wallets};
 
 /// A command on its way.
@@ -15,6 +15,8 @@ pub struct Ask {
     pub request: Request,
     /// When it was last sent, by the sender's clock.
     pub at: Time,
+    /// What the service believed of the clock when it last took this.
+    pub believed: Believed,
     /// The attempts whose answers were lost.
     pub lost: Vec<Lost>,
 }
@@ -24,6 +26,8 @@ pub struct Ask {
 pub struct Lost {
     /// When it was sent, by the sender's clock.
     pub at: Time,
+    /// What the service believed of the clock then.
+    pub believed: Believed,
     /// The lane's last record when the next process began: what this attempt did stands there or before.
     pub head: Place,
 }
@@ -31,7 +35,14 @@ pub struct Lost {
 impl Ask {
     /// `command`, asked by somebody of `kind`, under the key and body of `request`.
     pub fn new(command: Command, kind: ActorKind, request: Request, at: Time) -> Self {
-        Self { command, actor: Actor { kind, id: Id::default() }, request, at, lost: Vec::new() }
+        Self {
+            command,
+            actor: Actor { kind, id: Id::default() },
+            request,
+            at,
+            believed: Believed::ALL,
+            lost: Vec::new(),
+        }
     }
 
     /// What the engine is given.

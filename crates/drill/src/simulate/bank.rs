@@ -323,6 +323,13 @@ impl World {
             }
             Script::TakesBack => {
                 say(soon, truth, request, None);
+                // When it has taken it back, it tells what it told before, hours late, or babbles.
+                let (outcome, fault) = match later % 3 {
+                    0 => (truth, "doubled_answer"),
+                    1 => (truth, "late_answer"),
+                    _ => (Outcome::Unknown { code: None }, "garbage_answer"),
+                };
+                say(later * 4, outcome, callback, Some(fault));
                 let due = Due::TakeBack { reference, fault: "taken_back" };
                 self.bank_due(code, later * 3, due);
             }

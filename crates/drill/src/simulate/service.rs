@@ -2,7 +2,7 @@
 
 use domain::{Domain, Key, State, Time};
 use engine::memory::{Disk, MemoryStore};
-use engine::{Answered, Core, Head, Mode, Options, Record, Submission, chain};
+use engine::{Answered, Believed, ClockWatch, Core, Head, Mode, Options, Record, Submission, chain};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use wallet::{Context, Row, Wallets};
@@ -22,6 +22,8 @@ pub struct Service {
     context: Arc<Context>,
     refusals_journaled_max: u32,
     core: Core<Wallets, MemoryStore<Wallets>>,
+    /// What this process knows of its clocks; none before its first look.
+    watch: Option<ClockWatch>,
 }
 
 impl Service {
@@ -30,12 +32,26 @@ impl Service {
         let disk = Disk::new();
         disk.set_slice_rows(slice_rows);
         let core = open_core(&disk, &context, refusals_journaled_max)?;
-        Ok(Self { disk, context, refusals_journaled_max, core })
+        Ok(Self { disk, context, refusals_journaled_max, core, watch: None })
+    }
+
+    /// What commands are decided in.
+    #[cfg(test)]
+    pub const fn context(&self) -> &Arc<Context> {
+        &self.context
     }
 
     /// The disk, for faults.
     pub const fn disk(&self) -> &Disk<Wallets> {
         &self.disk
+    }
+
+    /// Looks at both clocks before a batch, as the engine's own thread does. A new process takes the clocks as it finds them.
+    pub fn look_at_clock(&mut self, calendar: Time, steady_ms: i64) -> Believed {
+        let watch = self.watch.get_or_insert_with(|| ClockWatch::begin(calendar, steady_ms));
+        let believed = watch.look(calendar, steady_ms);
+        self.core.believe_clock(believed);
+        believed
     }
 
     /// Takes one batch through.
@@ -66,6 +82,7 @@ impl Service {
     /// A new process on the same disk.
     pub fn restart(&mut self) -> Result<(), String> {
         self.disk.disarm();
+        self.watch = None;
         self.core = open_core(&self.disk, &self.context, self.refusals_journaled_max)?;
         match self.core.status().mode {
             Mode::Running => Ok(()),
@@ -125,7 +142,7 @@ impl Service {
     }
 }
 
-fn open_core(
+pub(super) fn open_core(
     disk: &Disk<Wallets>,
     context: &Arc<Context>,
     refusals_journaled_max: u32,

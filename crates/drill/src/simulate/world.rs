@@ -16,7 +16,7 @@ use super::trace::Trace;
 use super::worker::{self, Worker};
 use domain::{Id, Key, Time};
 use engine::memory::Fault;
-use engine::{ActorKind, Answered, Request};
+use engine::{ActorKind, Answered, Request, Submission};
 use ledger::Yen;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -84,6 +84,8 @@ pub struct World {
     queue_asks_max: usize,
     history: Vec<Ask>,
     clock_skew_ms: i64,
+    /// Everything that the service was given, in its order, if somebody wants to give it once more.
+    pub heard: Option<Vec<Submission<Wallets>>>,
     /// Commands that were answered for the first time.
     pub commands: u64,
     /// Everything that happened.
@@ -134,6 +136,7 @@ impl World {
             queue_asks_max: QUEUE_ASKS_MAX,
             history: Vec::new(),
             clock_skew_ms: 0,
+            heard: None,
             commands: 0,
             events: 0,
             chance,
@@ -260,7 +263,11 @@ impl World {
                 self.service.disk().arm(fault);
             }
             let before: u64 = self.service.disk().fired().values().sum();
+            self.look_at_clock(&mut batch);
             let submissions: Vec<_> = batch.iter().map(Ask::submission).collect();
+            if let Some(heard) = &mut self.heard {
+                heard.extend(submissions.iter().cloned());
+            }
             self.service.step(&submissions, &mut answers);
             if fault == Some(Fault::LoadUnavailable) {
                 // It is the batch's alone: whoever looks at rows from outside reads them.
@@ -285,7 +292,7 @@ impl World {
             batch = unanswered;
             let head = self.service.head().place;
             for ask in &mut batch {
-                ask.lost.push(Lost { at: ask.at, head });
+                ask.lost.push(Lost { at: ask.at, believed: ask.believed, head });
                 ask.at = self.now.plus_milliseconds(self.clock_skew_ms);
             }
             if batch.is_empty() {
@@ -294,6 +301,18 @@ impl World {
             }
         }
         Err(format!("a batch needed more than {RESTARTS_MAX} restarts"))
+    }
+
+    /// Before each batch the service looks at its clocks: of the calendar's it believes what the steady one bears out.
+    fn look_at_clock(&mut self, batch: &mut [Ask]) {
+        let calendar = self.now.plus_milliseconds(self.clock_skew_ms);
+        let believed = self.service.look_at_clock(calendar, self.now.milliseconds());
+        if !believed.is_trusted {
+            self.coverage.fault("clock_not_believed");
+        }
+        for ask in batch {
+            ask.believed = believed;
+        }
     }
 
     /// Judges the answers; returns the asks that have none.

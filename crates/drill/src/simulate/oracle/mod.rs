@@ -24,7 +24,7 @@ pub use why::{Reasons, Why};
 
 use super::ask::{Ask, Lost};
 use domain::{Id, Moment, Time};
-use engine::{Answer, Answered, EngineError};
+use engine::{Answer, Answered, Believed, EngineError};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use wallet::switches::{Function, Stop};
@@ -173,7 +173,7 @@ impl Oracle {
 
     /// Judges one answer, and learns from it. An error is a violation.
     pub fn judge(&mut self, ask: &Ask, answered: &Answered<Wallets>) -> Result<Learned, String> {
-        self.sent_at = self.sent_at.max(ask.at);
+        self.sent_at = self.sent_at.max(heard_at(ask.at, ask.believed));
         let answer = match answered {
             Ok(answer) => answer,
             Err(EngineError::Busy | EngineError::Unavailable(_) | EngineError::Halted(_) | EngineError::Stopped) => {
@@ -224,21 +224,27 @@ impl Oracle {
 
     /// The moment at which a command was decided, from when it was sent and when its answer says it was decided.
     fn moment(&mut self, ask: &Ask, answer: &Answer<Wallets>) -> Result<Moment, String> {
-        let is_expected = |sent: &Time| {
-            let (earliest, latest) = ((*sent).max(self.lane_at), (*sent).max(self.sent_at));
+        let is_expected = |(sent, believed): &(Time, Believed)| {
+            let heard = heard_at(*sent, *believed);
+            let (earliest, latest) = (heard.max(self.lane_at), heard.max(self.sent_at));
             answer.at == earliest || (!self.journals_all && earliest <= answer.at && answer.at <= latest)
         };
         // The answer of an attempt that was lost comes with the repetition, and tells of that attempt: the first one
         // before whose end its record stood in the journal.
         let stood = |lost: &&Lost| answer.place.is_some_and(|place| place <= lost.head);
-        let sent = if answer.repeated { ask.lost.iter().find(stood).map(|lost| lost.at) } else { Some(ask.at) };
-        let Some(sent) = sent.filter(is_expected) else {
+        let sent = if answer.repeated {
+            ask.lost.iter().find(stood).map(|lost| (lost.at, lost.believed))
+        } else {
+            Some((ask.at, ask.believed))
+        };
+        let Some((sent, believed)) = sent.filter(is_expected) else {
             return Err(format!(
                 "a command sent at {}, before that at {:?}, was decided at {}, the lane at {}",
                 ask.at, ask.lost, answer.at, self.lane_at
             ));
         };
-        let clock_drifted = answer.at.milliseconds_since(sent) > DRIFT_MS_MAX;
+        let is_wrong = !believed.is_trusted || sent > believed.time_max;
+        let clock_drifted = is_wrong || answer.at.milliseconds_since(sent) > DRIFT_MS_MAX;
         if answer.place.is_some() {
             self.lane_at = self.lane_at.max(answer.at);
         }
@@ -317,4 +323,9 @@ pub fn simulated_guard(attempt: &guard::Attempt<'_>) -> guard::Verdict {
         779 => guard::Verdict::Refuse { reason: 9 },
         _ => guard::Verdict::Allow,
     }
+}
+
+/// The time of what was sent at `sent`, as far as the service believes its clock.
+fn heard_at(sent: Time, believed: Believed) -> Time {
+    if believed.is_trusted { sent.min(believed.time_max) } else { believed.time_max }
 }
