@@ -44,6 +44,7 @@ pub fn problem(refusal: &Refusal) -> Problem {
         }
         Refusal::NotSettled { available, pending } => {
             new(409, "not-settled", "Money is left in the wallet or under way.", "残高または処理中の取引があります。")
+                .detail("Closing pays out funds. Spend what is prepaid first, and wait for what is under way.")
                 .with("available", available)
                 .with("pending", pending)
         }

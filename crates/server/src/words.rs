@@ -154,6 +154,13 @@ const fn sentence(kind: Kind) -> (&'static str, &'static str) {
         Kind::WrittenOffRecovered => {
             ("戻った金額を処理済みの不足金に充てました。", "What came back went to a written-off debt.")
         }
+        Kind::WalletClosing => {
+            ("解約を受け付け、残高を払い出しています。", "Your wallet is being closed: its balance is being paid out.")
+        }
+        Kind::WalletStaysOpen => (
+            "払出し中に残高などに変化があったため、ウォレットは解約されていません。",
+            "Something changed while your balance was paid out, so your wallet was not closed.",
+        ),
         Kind::DebtWrittenOff => ("不足金の請求を終了しました。", "What you owed was written off."),
         Kind::CaseOpened => {
             ("口座名義人から申告がありました。", "An account's holder says that a link was not theirs.")

@@ -57,6 +57,8 @@ pub enum Task {
     Authorisation,
     /// A mandate whose present status ends.
     Mandate,
+    /// Close a wallet once its last payout is over.
+    Closing,
 }
 
 impl Task {
@@ -70,6 +72,7 @@ impl Task {
             Self::ReviewTopUp | Self::ReviewPayout | Self::ReviewSend => "wallet.review_ended",
             Self::Authorisation => "wallet.authorisation_ended",
             Self::Mandate => "wallet.mandate_ended",
+            Self::Closing => "wallet.closure_looked_at",
         }
     }
 }

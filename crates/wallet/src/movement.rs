@@ -324,6 +324,7 @@ fn line_of_collection(event: &crate::wallet::Event, whose: WalletId) -> Option<L
         }
         Event::Opened { .. } | Event::Frozen { .. } | Event::Unfrozen { .. } | Event::Closed { .. } => return None,
         Event::Linked { .. } | Event::WriteOffProposed { .. } => return None,
+        Event::ClosingBegan { .. } | Event::ClosingEnded { .. } => return None,
     };
     (wallet == whose).then_some(Line { kind, id: wallet.0, status, amount, counterparty: Counterparty::None, at })
 }

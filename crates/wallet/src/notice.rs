@@ -93,6 +93,8 @@ pub enum Kind {
     MoneyKept,
     MoneyFreed,
     WrittenOffRecovered,
+    WalletClosing,
+    WalletStaysOpen,
 }
 
 /// Says each notice that `event` gives rise to.
@@ -143,6 +145,8 @@ fn of_wallet(event: &wallet::Event, each: &mut impl FnMut(Notice)) {
         Event::Frozen { wallet, at, .. } => (To::Wallet(*wallet), Kind::WalletFrozen, *wallet, *at),
         Event::Unfrozen { wallet, at, .. } => (To::Wallet(*wallet), Kind::WalletUnfrozen, *wallet, *at),
         Event::Closed { wallet, holder, at, .. } => (To::Holder(*holder), Kind::WalletClosed, *wallet, *at),
+        Event::ClosingBegan { wallet, at, .. } => (To::Wallet(*wallet), Kind::WalletClosing, *wallet, *at),
+        Event::ClosingEnded { wallet, at, .. } => (To::Wallet(*wallet), Kind::WalletStaysOpen, *wallet, *at),
         Event::Collected { wallet, debts, at, .. } => {
             let paid = Yen::checked_sum(debts.iter().map(|debt| debt.amount)).unwrap_or(Yen::MAX);
             return each(told(To::Wallet(*wallet), Kind::DebtCollected, wallet.0, paid, *at));

@@ -145,6 +145,8 @@ impl Status {
 pub enum Command {
     /// Pay out.
     Request(Request),
+    /// Pay out all there is, and close the wallet once that is paid.
+    RequestLast(Request),
     /// The desk has looked at a held one.
     DecideHeld {
         /// Which.
@@ -235,6 +237,7 @@ impl Command {
     pub(crate) const fn subject(&self) -> (&'static str, Option<WalletId>, Yen) {
         match self {
             Self::Request(request) => ("payout.request", Some(request.wallet), request.amount),
+            Self::RequestLast(request) => ("payout.request_last", Some(request.wallet), request.amount),
             Self::DecideHeld { .. } => ("payout.decide_held", None, Yen::ZERO),
             Self::ExpireHeld { .. } => ("payout.expire_held", None, Yen::ZERO),
             Self::Asked { .. } => ("payout.asked", None, Yen::ZERO),
@@ -250,7 +253,7 @@ impl Command {
     /// The payout that it is about.
     const fn payout(&self) -> PayoutId {
         match self {
-            Self::Request(request) => request.payout,
+            Self::Request(request) | Self::RequestLast(request) => request.payout,
             Self::DecideHeld { payout, .. }
             | Self::ExpireHeld { payout }
             | Self::Asked { payout }
@@ -275,7 +278,7 @@ fn bank_account_key(id: BankAccountId) -> Key {
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     keys.push(payout_key(command.payout()));
     match command {
-        Command::Request(request) => {
+        Command::Request(request) | Command::RequestLast(request) => {
             let wallet = Key::new(table::WALLET, request.wallet.0);
             keys.extend([wallet, bank_account_key(request.bank_account), switches::KEY]);
         }
@@ -287,7 +290,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
 }
 
 pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
-    if let Command::Request(request) = command {
+    if let Command::Request(request) | Command::RequestLast(request) = command {
         let Some(wallet) = rows.wallet(request.wallet) else { return };
         keys.extend(wallet.person.map(|person| Key::new(table::PERSON, person.0)));
         for lot in &wallet.funds.lots {
@@ -314,12 +317,16 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
 }
 
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
-    if let Command::Request(command) = command {
-        return request::request(rows, command, moment, context);
+    match command {
+        Command::Request(request) => return request::request(rows, request, false, moment, context),
+        Command::RequestLast(request) => return request::request(rows, request, true, moment, context),
+        Command::DecideHeld { .. } | Command::ExpireHeld { .. } | Command::Asked { .. } | Command::Answer { .. } => {}
+        Command::Cancel { .. } | Command::Return { .. } | Command::Contradict { .. } => {}
+        Command::Propose { .. } | Command::Approve { .. } => {}
     }
     let row = rows.payout(command.payout()).ok_or(Refusal::Unknown { noun: Noun::Payout })?;
     match command {
-        Command::Request(command) => request::request(rows, command, moment, context),
+        Command::Request(_) | Command::RequestLast(_) => row.silent(),
         Command::DecideHeld { release, by, .. } => desk::decide_held(rows, row, *release, *by, moment),
         Command::ExpireHeld { .. } => desk::expire_held(rows, row, moment),
         Command::Asked { .. } => answer::asked(row, moment),

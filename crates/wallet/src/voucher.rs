@@ -194,7 +194,7 @@ impl Redeem<'_> {
         if let Some(switches) = rows.switches() {
             switches.check(Function::Voucher, None, self.wallet.tier, &self.wallet.traits)?;
         }
-        self.wallet.check_open()?;
+        self.wallet.check_staying(None)?;
         match voucher.status {
             Status::Issued => {}
             Status::Redeemed | Status::Cancelled => {

@@ -4,7 +4,7 @@
 //! of its noun and reaches a wallet through [`Effect`]s alone.
 
 mod block;
-mod close;
+pub(crate) mod close;
 mod collect;
 mod event;
 mod write_off;
@@ -16,8 +16,9 @@ pub use write_off::{WRITTEN_OFF_MAX, Waiting, WriteOff};
 
 use crate::effect::{Counters, Effect, Whose};
 use crate::holder::check_mail_verified;
-use crate::ids::{BankAccountId, HolderId, MandateId, PersonId, StaffId, WalletId};
+use crate::ids::{BankAccountId, HolderId, MandateId, PayoutId, PersonId, StaffId, WalletId};
 use crate::mandate::mandate_key;
+use crate::payout::payout_key;
 use crate::policy::BalancePolicy;
 use crate::purse::{Balance, Lot, PURSE_LOTS_MAX, Piece, Purse, Source};
 use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
@@ -76,6 +77,8 @@ pub struct Ties {
     pub blocks: Vec<Block>,
     /// What was written off of each lot and has not come back, at most [`WRITTEN_OFF_MAX`].
     pub written_off: Vec<Debt>,
+    /// The payout of all there is, after which it is closed.
+    pub closing: Option<PayoutId>,
 }
 
 /// A bank account that a wallet linked.
@@ -148,6 +151,18 @@ impl Wallet {
         self.ties.as_ref().map_or(&[], |ties| &ties.links)
     }
 
+    /// The payout that takes out all there is, if the wallet is being closed.
+    pub fn closing(&self) -> Option<PayoutId> {
+        self.ties.as_ref().and_then(|ties| ties.closing)
+    }
+
+    /// That payout is over without having been paid: the money is back, and the wallet is as it was.
+    pub(crate) fn reopen(&mut self, payout: PayoutId) {
+        if self.closing() == Some(payout) {
+            self.ties_mut().closing = None;
+        }
+    }
+
     pub(crate) fn ties_mut(&mut self) -> &mut Ties {
         Arc::make_mut(self.ties.get_or_insert_default())
     }
@@ -196,11 +211,12 @@ impl Wallet {
     }
 
     /// The wallet's status as one word.
-    pub const fn status(&self) -> &'static str {
-        match (self.closed, self.frozen_by.is_empty()) {
-            (true, _) => "closed",
-            (false, false) => "frozen",
-            (false, true) => "open",
+    pub fn status(&self) -> &'static str {
+        match (self.closed, self.frozen_by.is_empty(), self.closing()) {
+            (true, _, _) => "closed",
+            (false, false, _) => "frozen",
+            (false, true, Some(_)) => "closing",
+            (false, true, None) => "open",
         }
     }
 
@@ -212,9 +228,23 @@ impl Wallet {
         Ok(())
     }
 
-    /// Refuses if money must not leave: closed, frozen, or its holder owes.
-    pub(crate) fn check_outflow(&self) -> Result<(), Refusal> {
+    /// Refuses if the wallet is closed, or is being closed by another payout than this one.
+    pub(crate) fn check_staying(&self, payout: Option<PayoutId>) -> Result<(), Refusal> {
         self.check_open()?;
+        match self.closing().filter(|last| Some(*last) != payout) {
+            Some(_) => Err(Refusal::WrongStatus { noun: Noun::Wallet, status: "closing".into() }),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses if money must not leave: closed, being closed, frozen, or its holder owes.
+    pub(crate) fn check_outflow(&self) -> Result<(), Refusal> {
+        self.check_leaving(None)
+    }
+
+    /// The same for a payout, which may be the last one.
+    pub(crate) fn check_leaving(&self, payout: Option<PayoutId>) -> Result<(), Refusal> {
+        self.check_staying(payout)?;
         match self.frozen_by.first() {
             Some(by) => Err(Refusal::Frozen { by: *by }),
             None if !self.debts.is_empty() => Err(Refusal::Frozen { by: FrozenBy::Debt }),
@@ -402,7 +432,7 @@ pub enum Command {
         /// Who.
         by: StaffId,
     },
-    /// Close an empty wallet for good. Bonus that is left lapses, and its links end.
+    /// Close an empty wallet for good, or one whose last payout is over. Bonus that is left lapses, and its links end.
     Close {
         /// Which.
         wallet: WalletId,
@@ -453,6 +483,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         Command::Open { holder, .. } => rows.holder(*holder).and_then(|holder| holder.person),
         Command::Close { wallet, .. } => {
             let Some(wallet) = rows.wallet(*wallet) else { return };
+            keys.extend(wallet.closing().map(payout_key));
             for link in wallet.links() {
                 keys.extend([mandate_key(link.mandate), Key::new(table::BANK_ACCOUNT, link.bank_account.0)]);
             }

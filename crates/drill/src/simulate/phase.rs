@@ -89,7 +89,7 @@ pub fn top_up_of(command: &top_up::Command) -> wallet::TopUpId {
 /// The payout that `command` is about.
 pub fn payout_of(command: &payout::Command) -> wallet::PayoutId {
     match command {
-        payout::Command::Request(request) => request.payout,
+        payout::Command::Request(request) | payout::Command::RequestLast(request) => request.payout,
         payout::Command::DecideHeld { payout, .. }
         | payout::Command::ExpireHeld { payout }
         | payout::Command::Asked { payout }
@@ -141,7 +141,9 @@ pub fn wallet_of(command: &Command, row: Option<&Row>) -> Option<wallet::WalletI
     match command {
         Command::Mandate(mandate::Command::Request(command)) => Some(command.wallet),
         Command::TopUp(top_up::Command::Request(command)) => Some(command.wallet),
-        Command::Payout(payout::Command::Request(command)) => Some(command.wallet),
+        Command::Payout(payout::Command::Request(command) | payout::Command::RequestLast(command)) => {
+            Some(command.wallet)
+        }
         Command::Send(send::Command::Request(command)) => Some(command.wallet),
         Command::Voucher(voucher::Command::Redeem { wallet, .. }) => Some(*wallet),
         Command::Payment(payment::Command::Authorise(command)) => match command.payer {

@@ -144,7 +144,7 @@ fn of_row(id: PayoutId, row: &payout::Payout) -> Payout {
 
 impl Service {
     /// The first try at a bank, while the caller waits: not at a bank that is known not to answer.
-    async fn ask_payout_first(&self, id: PayoutId) -> Result<(), Problem> {
+    pub async fn ask_payout_first(&self, id: PayoutId) -> Result<(), Problem> {
         let (bank, now) = (self.payout(id).await?.credit.bank, self.now());
         if self.breakers.pause(bank, now).is_none() {
             let asked = self.ask_payout(id, self.options.bank_wait_ms).await?;

@@ -1,12 +1,16 @@
 //! The wallet itself: opening it, what is in it and what it may, freezing, closing.
 
 use crate::api::holders::Nothing;
+use crate::api::ids;
 use crate::asked::Asked;
-use crate::entrance::Holder;
+use crate::banking;
+use crate::entrance::{Holder, SYSTEM};
+use crate::links::LinkedAccount;
 use crate::query::Page;
+use crate::refusals;
 use crate::service::Service;
 use axum::extract::{Path, State};
-use domain::Day;
+use domain::{Day, Key};
 use http::StatusCode;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -15,7 +19,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::wallet::{Asker, Command as OfWallet, Wallet};
-use wallet::{Command, Policy, Receipt, WalletId};
+use wallet::{BankAccountId, Command, Noun, PayoutId, Policy, Receipt, Row, WalletId, payout, table};
 use web::{Json, Problem};
 
 /// The paths of this room.
@@ -106,6 +110,27 @@ pub struct Provable {
     challenge_id: Option<String>,
 }
 
+/// A closure that is asked for.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = WalletClose)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// To which of the holder's bank accounts the balance goes; not needed where there is one alone.
+    bank_account_id: Option<String>,
+    challenge_id: Option<String>,
+}
+
+/// How far the closure is.
+#[derive(Serialize, ToSchema)]
+#[schema(as = WalletClosed)]
+pub struct Closed {
+    id: String,
+    /// `closed`, or `closing` until the payout is over; `open` where the bank did not take it.
+    status: &'static str,
+    /// The payout of the balance, if there was one.
+    payout_id: Option<String>,
+}
+
 /// What became of the wallet.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WalletChanged)]
@@ -127,7 +152,7 @@ async fn open(
     let command = OfWallet::Open { wallet, holder: caller.id, origin: Some(caller.origin) };
     let request = repeat.by(&service, caller.actor());
     let answer = service.ask(caller.actor(), Some(request), Command::Wallet(command)).await?;
-    match answer.reply.map_err(|refusal| crate::refusals::problem(&refusal))? {
+    match answer.reply.map_err(|refusal| refusals::problem(&refusal))? {
         Receipt::Wallet { id, .. } => {
             // Whoever opens a wallet holds the first device that is the wallet's own; whoever repeats that may be another.
             if !answer.repeated {
@@ -190,23 +215,89 @@ async fn unfreeze(
     let command = OfWallet::Unfreeze { wallet: parse_id(&wallet)?, by: Asker::Holder(caller.id) };
     let command = |_| Command::Wallet(command);
     let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
-    changed(answer.reply.map_err(|refusal| crate::refusals::problem(&refusal))?)
+    changed(answer.reply.map_err(|refusal| refusals::problem(&refusal))?)
 }
 
-/// Close an empty wallet for good.
-#[utoipa::path(post, path = "/v1/wallets/{wallet}/closure", tag = "wallets", request_body = Provable,
+/// Close a wallet for good. What is in `funds` is paid out first; bonus lapses; prepaid money must be spent before.
+#[utoipa::path(post, path = "/v1/wallets/{wallet}/closure", tag = "wallets", request_body = Close,
     params(("wallet" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
-    responses((status = 200, body = Changed)))]
+    responses((status = 201, description = "final: `closed`, or `open` where the bank did not take the balance", body = Closed),
+        (status = 202, description = "the bank has not paid out yet: `closing`", body = Closed)))]
 async fn close(
     State(service): State<Arc<Service>>,
     caller: Holder,
     Path(wallet): Path<String>,
-    Asked { body, repeat }: Asked<Provable>,
-) -> Result<Json<Changed>, Problem> {
-    let command = OfWallet::Close { wallet: parse_id(&wallet)?, holder: caller.id };
-    let command = |_| Command::Wallet(command);
+    Asked { body, repeat }: Asked<Close>,
+) -> Result<(StatusCode, Json<Closed>), Problem> {
+    let id = parse_id(&wallet)?;
+    let row = service.wallet_of(id, caller.id).await?;
+    let (amount, holder) = (row.funds.account.available(), caller.id);
+    let way_out = if amount.is_zero() { None } else { Some(service.way_out(id, &row, body.bank_account_id).await?) };
+    let command = |proof| match way_out {
+        None => Command::Wallet(OfWallet::Close { wallet: id, holder }),
+        Some(bank_account) => {
+            let (payout, origin) = (PayoutId(service.id()), Some(caller.origin));
+            let request = payout::Request { payout, wallet: id, holder, bank_account, amount, origin, proof };
+            Command::Payout(payout::Command::RequestLast(request))
+        }
+    };
     let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
-    changed(answer.reply.map_err(|refusal| crate::refusals::problem(&refusal))?)
+    let payout = match answer.reply.map_err(|refusal| refusals::problem(&refusal))? {
+        Receipt::Payout { id: payout, status, .. } => {
+            if status == payout::Status::Pending && !answer.repeated {
+                service.ask_payout_first(payout).await?;
+                service.go_on_closing(id).await?;
+            }
+            Some(payout)
+        }
+        _ => None,
+    };
+    let row = service.wallet_of(id, caller.id).await?;
+    let code = if row.closing().is_some() && !row.closed { StatusCode::ACCEPTED } else { StatusCode::CREATED };
+    let payout_id = payout.or(row.closing()).map(|payout| payout.to_string());
+    Ok((code, Json(Closed { id: id.to_string(), status: row.status(), payout_id })))
+}
+
+impl Service {
+    /// The account that the last money of a wallet goes to: the one that is named, or the only one there is.
+    async fn way_out(&self, id: WalletId, wallet: &Wallet, named: Option<String>) -> Result<BankAccountId, Problem> {
+        if let Some(named) = named {
+            return ids::parse(&named, Noun::BankAccount);
+        }
+        let mut found = Vec::new();
+        for linked in self.doors.of::<LinkedAccount>(id.0)? {
+            match self.row(Key::new(table::BANK_ACCOUNT, linked.bank_account.0)).await?.as_deref() {
+                Some(Row::BankAccount(account)) if account.is_route_of(id, wallet) => found.push(linked.bank_account),
+                Some(_) | None => {}
+            }
+        }
+        if let [only] = found[..] {
+            return Ok(only);
+        }
+        let accounts: Vec<String> = found.iter().map(ToString::to_string).collect();
+        Err(refusals::new(
+            422,
+            "bank-account-needed",
+            "Say to which bank account the balance is to be paid out.",
+            "残高の払出し先の銀行口座を指定してください。",
+        )
+        .detail("Name one as `bank_account_id`; where there is none, link one first.")
+        .with("member", "bank_account_id")
+        .with("bank_accounts", accounts))
+    }
+
+    /// Closes a wallet whose last payout is over; one that is not being closed stays as it is.
+    pub async fn go_on_closing(&self, id: WalletId) -> Result<banking::Asked, Problem> {
+        let holder = match self.row(Key::new(table::WALLET, id.0)).await?.as_deref() {
+            Some(Row::Wallet(row)) if row.closing().is_some() && !row.closed => row.holder,
+            Some(_) | None => return Ok(banking::Asked::Over),
+        };
+        let command = Command::Wallet(OfWallet::Close { wallet: id, holder });
+        match self.ask(SYSTEM, None, command).await?.reply {
+            Ok(Receipt::Wallet { status, .. }) if status == "closing" => Ok(banking::Asked::Open),
+            Ok(_) | Err(_) => Ok(banking::Asked::Over),
+        }
+    }
 }
 
 fn changed(receipt: Receipt) -> Result<Json<Changed>, Problem> {

@@ -6,6 +6,7 @@ mod cases;
 mod claims;
 mod clocks;
 mod closing;
+mod closure;
 mod desk;
 mod desk_attack;
 mod forgeries;

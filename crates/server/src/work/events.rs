@@ -106,8 +106,13 @@ fn of_payout(event: &payout::Event, each: Each<'_>) -> Result<(), DoorsError> {
             each(Change::Look(payout.0, *at))?;
             each(due(payout.0, Task::Payout, None, *at))
         }
-        Event::Settled { credit, at, .. }
-        | Event::Ended { credit, at, .. }
+        Event::Settled { credit, at, .. } => {
+            each(Change::Look(credit.payout.0, *at))?;
+            each(Change::Remove(credit.payout.0))?;
+            // The wallet may wait for this to be closed; its row says so.
+            each(due(credit.wallet.0, Task::Closing, None, *at))
+        }
+        Event::Ended { credit, at, .. }
         | Event::Returned { credit, at, .. }
         | Event::PaidAfterAll { credit, at, .. } => {
             each(Change::Look(credit.payout.0, *at))?;
@@ -190,13 +195,16 @@ fn of_case(event: &case::Event, each: Each<'_>) -> Result<(), DoorsError> {
     }
 }
 
-/// A debt that one person wants to write off waits for another.
+/// A debt that one person wants to write off waits for another; a wallet that is closed waits for nothing.
 fn of_wallet(event: &wallets::Event, each: Each<'_>) -> Result<(), DoorsError> {
     use wallets::Event;
     match event {
         Event::WriteOffProposed { wallet, at, .. } => each(Change::Wait(wallet.0, Noun::Wallet, *at)),
         Event::WrittenOff { wallet, at, .. } | Event::Collected { wallet, at, .. } => each(Change::Look(wallet.0, *at)),
-        Event::Opened { .. } | Event::Frozen { .. } | Event::Unfrozen { .. } | Event::Closed { .. } => Ok(()),
+        Event::Closed { wallet, .. } | Event::ClosingEnded { wallet, .. } => each(Change::Remove(wallet.0)),
+        // Its payout goes on by itself, and is what wakes it.
+        Event::ClosingBegan { .. } => Ok(()),
+        Event::Opened { .. } | Event::Frozen { .. } | Event::Unfrozen { .. } => Ok(()),
         Event::Linked { .. } | Event::BonusLapsed { .. } | Event::Recovered { .. } => Ok(()),
     }
 }

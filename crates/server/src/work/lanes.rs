@@ -28,10 +28,18 @@ impl Lane {
         match (due.task, due.bank) {
             (Task::EndMandate, _) => Self::Gateway,
             (Task::TopUp | Task::Payout | Task::GiveBack, Some(bank)) => Self::Bank(bank),
-            (Task::TopUp | Task::Payout | Task::GiveBack, None) => Self::Ours,
-            (Task::ReviewTopUp | Task::ReviewPayout | Task::ReviewSend | Task::Authorisation | Task::Mandate, _) => {
-                Self::Ours
-            }
+            (
+                Task::TopUp
+                | Task::Payout
+                | Task::GiveBack
+                | Task::ReviewTopUp
+                | Task::ReviewPayout
+                | Task::ReviewSend
+                | Task::Authorisation
+                | Task::Mandate
+                | Task::Closing,
+                _,
+            ) => Self::Ours,
         }
     }
 

@@ -14,7 +14,8 @@ use domain::{Id, Time};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use wallet::{
-    BankCode, Command, MandateId, PaymentId, PayoutId, SendId, TopUpId, mandate, payment, payout, send, top_up,
+    BankCode, Command, MandateId, PaymentId, PayoutId, SendId, TopUpId, WalletId, mandate, payment, payout, send,
+    top_up,
 };
 use web::{Problem, Ran};
 
@@ -216,6 +217,7 @@ impl Service {
             Task::Mandate => {
                 self.expire(Command::Mandate(mandate::Command::Expire { mandate: MandateId(about) })).await
             }
+            Task::Closing => self.go_on_closing(WalletId(about)).await,
         }
     }
 

@@ -273,7 +273,8 @@ impl Due {
             | Task::ReviewPayout
             | Task::ReviewSend
             | Task::Authorisation
-            | Task::Mandate => None,
+            | Task::Mandate
+            | Task::Closing => None,
         }
     }
 

@@ -41,7 +41,7 @@ pub(super) fn decide_held(rows: Rows<'_>, row: &Payout, release: bool, by: Staff
     if let Some(review) = row.review.filter(|review| moment.now >= review.deadline) {
         return Err(Refusal::Expired { noun: Noun::Payout, at: review.deadline });
     }
-    wallet.check_outflow()?;
+    wallet.check_leaving(Some(row.credit.payout))?;
     check_unflagged(row)?;
     row.done(Event::Released { payout: row.credit.payout, by, at: moment.now }, Status::Pending)
 }

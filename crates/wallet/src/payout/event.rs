@@ -338,8 +338,13 @@ impl Event {
 
     /// What this changes in the wallet beside its effects.
     pub(crate) fn evolve_wallet(&self, wallet: &mut Wallet) {
-        if let Self::Requested { origin: Some(origin), .. } = self {
-            wallet.traits_mut().used_from(*origin);
+        match self {
+            Self::Requested { origin: Some(origin), .. } => wallet.traits_mut().used_from(*origin),
+            Self::Ended { credit, .. } | Self::Returned { credit, .. } => wallet.reopen(credit.payout),
+            Self::Requested { origin: None, .. } | Self::Settled { .. } | Self::Mismatched { .. } => {}
+            Self::PaidAfterAll { .. } | Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } => {}
+            Self::CancelWished { .. } | Self::Contradicted { .. } => {}
+            Self::Proposed { .. } | Self::Resolved { .. } => {}
         }
     }
 

@@ -11,14 +11,15 @@ use crate::purse::{Lot, Piece, Purse, Source};
 use crate::refusal::{Limit, Noun, Refusal};
 use crate::state::{Decided, Rows, check_clock};
 use crate::switches::Function;
-use crate::wallet::{Wallet, check_limit};
+use crate::wallet::{self, Wallet, check_limit, close};
 use crate::{Context, Receipt, ageing, guard};
 use domain::{Day, Moment, Time};
 use ledger::Yen;
 
 /// Refusals in order: amount, unknown (an account that is no payout route of this wallet is none), id taken, switches,
-/// clock, closed or frozen, tier, limits, funds, age of the money, guard.
-pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
+/// clock, closed or frozen, tier, limits, funds, age of the money, guard. The last one, `closes`, is bounded by no size and no
+/// count: it is what the holder is owed; but it must be all there is.
+pub(super) fn request(rows: Rows<'_>, command: &Request, closes: bool, moment: Moment, context: &Context) -> Decided {
     if command.amount.is_zero() {
         return Err(Refusal::AmountZero);
     }
@@ -33,7 +34,11 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     wallet.check_outflow()?;
     let policy = context.policies.on(moment.now.day());
     wallet.check_tier(policy.payout.tier_min)?;
-    check_limits(rows, command.amount, wallet, policy, moment.now.day())?;
+    if closes {
+        close::check_last(wallet, command.amount, moment)?;
+    } else {
+        check_limits(rows, command.amount, wallet, policy, moment.now.day())?;
+    }
     let pieces = choose(rows, wallet, account, command, moment.now, policy)?;
     let young = young(&pieces, command.bank_account, moment.now, policy);
     ageing::check(wallet, young, false, moment.now, &policy.ageing)?;
@@ -53,7 +58,9 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     };
     let event = Event::Requested { credit, pieces, review, origin: wallet.traits.news(command.origin) };
     let receipt = Receipt::Payout { id: command.payout, status, amount: command.amount, is_flagged: false };
-    Ok((vec![crate::Event::Payout(event)], receipt))
+    let (wallet, payout, at) = (command.wallet, command.payout, moment.now);
+    let closing = closes.then_some(crate::Event::Wallet(wallet::Event::ClosingBegan { wallet, payout, at }));
+    Ok((std::iter::once(crate::Event::Payout(event)).chain(closing).collect(), receipt))
 }
 
 /// Refuses if the function is stopped, or the clock cannot be believed.

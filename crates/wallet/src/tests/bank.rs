@@ -172,6 +172,7 @@ impl Story {
         match words {
             [who, "tops", "up", amount, "from", account] => Some(self.request_top_up(who, amount, account)),
             [who, "pays", "out", amount, "to", account] => Some(self.request_payout(who, amount, account)),
+            [who, "closes", "to", account, "with", amount] => Some(self.request_last_payout(who, amount, account)),
             [who, "repeats", amount, "from" | "to", account] => Some(self.repeat(who, amount, account)),
             [who, "asks", "to", "link"] => Some(self.request_mandate(who)),
             _ => self.mandate_deed(words).or_else(|| self.movement_deed(words)),
@@ -204,6 +205,15 @@ impl Story {
             origin: None,
             proof: None,
         }))
+    }
+
+    fn request_last_payout(&mut self, who: &str, amount: &str, account: &str) -> Command {
+        match self.request_payout(who, amount, account) {
+            Command::Payout(payout::Command::Request(request)) => {
+                Command::Payout(payout::Command::RequestLast(request))
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     /// The same request again, by the same id.

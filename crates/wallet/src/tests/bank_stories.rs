@@ -485,3 +485,72 @@ fn an_account_stays_at_its_bank() {
     let refusal = story.world.refused(&Command::Mandate(mandate::Command::Confirm { mandate, holder, bank_account }));
     assert_eq!(refusal, Refusal::Contradiction { noun: Noun::Mandate });
 }
+
+#[test]
+fn closing_pays_out_all_there_is_and_ends_when_that_is_paid() {
+    let rich = "A links X; A tops up 90000 from X -> pending; bank moved 90000 -> settled; 2 days pass";
+    let closing = &format!(
+        "{rich}; A pays out 90000 to X -> limit per time, 20000 left; A closes -> not settled
+         A closes to X with 90000 -> pending; A has 0 funds, 90000 held; A closes -> closing"
+    );
+    check(&format!(
+        "{closing}; bank moved 90000 -> settled; A closes -> closed; A closes -> wallet closed; bank owes 0"
+    ));
+    for outcome in ["bank declines -> declined", "A cancels -> pending; bank declines -> cancelled"] {
+        check(&format!(
+            "{closing}; {outcome}; A has 90000 funds; A closes -> not settled; A pays S 10 -> captured
+             1 days pass; A closes to X with 89990 -> pending; bank moved 89990 -> settled; A closes -> closed"
+        ));
+    }
+    check(&format!(
+        "{closing}; bank moved 90000 -> settled; bank sends back 90000 -> returned; A has 90000 funds
+                    A closes -> not settled; A pays S 10 -> captured"
+    ));
+    check(&format!(
+        "{rich}; the guard holds; A closes to X with 90000 -> held; the guard allows; A closes -> closing
+                    desk releases -> pending; bank moved 90000 -> settled; A closes -> closed"
+    ));
+    check(&format!(
+        "{rich}; the guard holds; A closes to X with 90000 -> held; the guard allows
+                    8 days pass; nobody looks -> declined; A has 90000 funds; A pays S 10 -> captured"
+    ));
+}
+
+#[test]
+fn a_wallet_that_is_being_closed_moves_nothing_else() {
+    check(
+        "B has 500 funds; A links X; A tops up 90000 from X -> pending; bank moved 90000 -> settled; first: A pays S 1000 -> captured
+         2 days pass; last: A closes to X with 89000 -> pending; A pays S 1 -> wallet closing; A closes to X with 89000 -> wallet closing
+         A pays out 1 to X -> wallet closing; A tops up 1000 from X -> wallet closing; campaign gives A 5 -> wallet closing
+         B sends A 100 -> recipient unable: frozen; S refunds 40 of first -> done
+         bank moved 89000 of last -> settled; A closes -> open; A has 40 funds; A pays S 40 -> captured",
+    );
+    check(
+        "A links X; A tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass
+         A closes to X with 9000 -> pending; desk freezes A -> frozen; bank moved 9000 -> settled; A closes -> frozen
+         desk unfreezes A -> open; A closes -> closed",
+    );
+}
+
+#[test]
+fn what_cannot_be_paid_out_keeps_a_wallet_open() {
+    let rich = "A links X; A tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass";
+    for (before, amount, why) in [
+        ("campaign gives A 5 -> done", "8000", "not settled"),
+        ("seller issues 1 worth 5 -> issued; A redeems 1 -> redeemed", "9000", "not settled"),
+        ("S holds 10 of A -> authorised", "8990", "not settled"),
+        ("A tops up 1000 from X -> pending", "9000", "not settled"),
+        ("A pays S 10 -> captured", "8990", "limit per day, 0 left"),
+        ("A freezes -> frozen", "9000", "frozen by holder"),
+        ("desk freezes A -> frozen", "9000", "frozen by desk"),
+        ("A revokes -> revoked; not me -> revoked", "9000", "unknown bank account"),
+    ] {
+        check(&format!(
+            "{rich}; {before}; A closes to X with {amount} -> {why}; A closes to Y with 1 -> unknown bank account"
+        ));
+    }
+    check(
+        "A has 9000 funds; A links X; A links Y; A tops up 900 from Y -> pending; bank moved 900 -> settled
+           A closes to X with 9900 -> insufficient funds, 9000 there; 2 days pass; A closes to X with 9900 -> pending",
+    );
+}

@@ -81,6 +81,8 @@ const DEEDS: &[&str] = &[
     "desk unfreezes A -> open; lost: A links U; lost: A tops up 3000 from U -> pending; bank moved 3000 -> settled; 2 days pass
      S holds 30700 of A -> authorised; bank takes back 3000 of lost -> reversed
      ann proposes writing off 3000 of A -> open; bob approves writing off 3000 of A -> open; S voids -> voided",
+    "first: A pays S 5 -> captured; 2 days pass; A closes to W with 27695 -> pending; S refunds 5 of first -> done
+     bank moved 27695 -> settled; A closes -> open",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

@@ -94,7 +94,7 @@ pub(super) fn check_standing(wallet: &Wallet, mandate: &Mandate) -> Result<(), R
     if mandate.status != mandate::Status::Active {
         return Err(mandate.wrong_status());
     }
-    wallet.check_open()
+    wallet.check_staying(None)
 }
 
 /// Refuses if somebody froze the wallet. A debt does not stop money that comes in.

@@ -2,7 +2,7 @@
 
 use super::{Asker, Debt, Link, Waiting, Wallet, WriteOff};
 use crate::effect::Effect;
-use crate::ids::{BankAccountId, HolderId, MandateId, PersonId, StaffId, WalletId};
+use crate::ids::{BankAccountId, HolderId, MandateId, PayoutId, PersonId, StaffId, WalletId};
 use crate::purse::{Piece, Purse};
 use crate::state::wrong_row;
 use crate::traits::{Tier, Traits};
@@ -122,6 +122,24 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// All there is is on its way out: the wallet is closed once that is paid.
+    ClosingBegan {
+        /// Which.
+        wallet: WalletId,
+        /// By which payout.
+        payout: PayoutId,
+        /// When.
+        at: Time,
+    },
+    /// That payout is over, and the wallet stays open: something came in meanwhile, or is owed, or it was frozen.
+    ClosingEnded {
+        /// Which.
+        wallet: WalletId,
+        /// Which payout it was.
+        payout: PayoutId,
+        /// When.
+        at: Time,
+    },
 }
 
 /// Takes `pieces` out of the purses of `wallet`, to `credit`.
@@ -160,6 +178,7 @@ impl Event {
             }
             Self::Opened { .. } | Self::Frozen { .. } | Self::Unfrozen { .. } | Self::Closed { .. } => {}
             Self::Linked { .. } | Self::WriteOffProposed { .. } => {}
+            Self::ClosingBegan { .. } | Self::ClosingEnded { .. } => {}
         }
     }
 
@@ -174,7 +193,9 @@ impl Event {
             | Self::BonusLapsed { wallet, .. }
             | Self::WriteOffProposed { wallet, .. }
             | Self::WrittenOff { wallet, .. }
-            | Self::Recovered { wallet, .. } => *wallet,
+            | Self::Recovered { wallet, .. }
+            | Self::ClosingBegan { wallet, .. }
+            | Self::ClosingEnded { wallet, .. } => *wallet,
         }
     }
 
@@ -197,6 +218,7 @@ impl Event {
             | Self::Recovered { .. } => {
                 each(Key::new(table::WALLET, self.wallet().0));
             }
+            Self::ClosingBegan { .. } | Self::ClosingEnded { .. } => each(Key::new(table::WALLET, self.wallet().0)),
         }
     }
 
@@ -232,6 +254,8 @@ impl Event {
                     wallet.recover(lot, amount);
                 }
             }
+            (Self::ClosingBegan { payout, .. }, Some(Row::Wallet(wallet))) => wallet.ties_mut().closing = Some(*payout),
+            (Self::ClosingEnded { payout, .. }, Some(Row::Wallet(wallet))) => wallet.reopen(*payout),
             (Self::Closed { .. }, Some(Row::Wallet(wallet))) => {
                 wallet.closed = true;
                 for purse in Purse::ALL {
@@ -248,7 +272,9 @@ impl Event {
                 | Self::BonusLapsed { .. }
                 | Self::WriteOffProposed { .. }
                 | Self::WrittenOff { .. }
-                | Self::Recovered { .. },
+                | Self::Recovered { .. }
+                | Self::ClosingBegan { .. }
+                | Self::ClosingEnded { .. },
                 _,
             ) => wrong_row(Key::new(table::WALLET, self.wallet().0)),
         }
@@ -267,6 +293,7 @@ impl Event {
             | Self::WriteOffProposed { .. }
             | Self::WrittenOff { .. }
             | Self::Recovered { .. } => wrong_row(key),
+            Self::ClosingBegan { .. } | Self::ClosingEnded { .. } => wrong_row(key),
         }
     }
 
@@ -285,7 +312,9 @@ impl Event {
                 | Self::BonusLapsed { .. }
                 | Self::WriteOffProposed { .. }
                 | Self::WrittenOff { .. }
-                | Self::Recovered { .. },
+                | Self::Recovered { .. }
+                | Self::ClosingBegan { .. }
+                | Self::ClosingEnded { .. },
                 _,
             ) => wrong_row(Key::new(table::HOLDER, self.wallet().0)),
         }

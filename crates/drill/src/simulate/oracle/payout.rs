@@ -54,7 +54,8 @@ impl Payout {
 
 impl Oracle {
     pub(super) fn payout_reasons(&self, command: &Command, moment: Moment, reasons: &mut Reasons) {
-        if let Command::Request(command) = command {
+        // Nobody here closes a wallet that is not empty, so a last payout is one like any other.
+        if let Command::Request(command) | Command::RequestLast(command) = command {
             return self.request_payout_reasons(command, moment, reasons);
         }
         let Some(row) = self.payouts.get(&payout_of(command)) else {
@@ -62,7 +63,7 @@ impl Oracle {
         };
         let wrong = Why::Status(Noun::Payout);
         match command {
-            Command::Request(_) | Command::Contradict { .. } => {}
+            Command::Request(_) | Command::RequestLast(_) | Command::Contradict { .. } => {}
             Command::DecideHeld { release, .. } => {
                 reasons.add(row.status != Status::Held, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::Payout));
@@ -167,14 +168,14 @@ impl Oracle {
 
     pub(super) fn payout_apply(&mut self, command: &Command, receipt: &Receipt, moment: Moment) -> Result<(), String> {
         let id = payout_of(command);
-        if let Command::Request(command) = command {
+        if let Command::Request(command) | Command::RequestLast(command) = command {
             self.request_payout(command, moment.now);
         }
         let mut row = self.payouts.remove(&id).expect("an unknown payout is a reason");
         let clearing = chart::clearing(row.bank);
         let before = self.books.balance(clearing);
         match command {
-            Command::Request(_) => {}
+            Command::Request(_) | Command::RequestLast(_) => {}
             Command::DecideHeld { release: true, .. } => row.status = Status::Pending,
             Command::DecideHeld { release: false, .. } | Command::ExpireHeld { .. } => {
                 self.end_payout(id, &mut row, Status::Declined);
@@ -408,7 +409,7 @@ fn contradict(row: &mut Payout, claim: Claim) {
 
 fn payout_of(command: &Command) -> PayoutId {
     match command {
-        Command::Request(request) => request.payout,
+        Command::Request(request) | Command::RequestLast(request) => request.payout,
         Command::DecideHeld { payout, .. }
         | Command::ExpireHeld { payout }
         | Command::Asked { payout }

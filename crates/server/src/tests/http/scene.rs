@@ -219,7 +219,10 @@ impl Things {
                 json!({ "mandate_id": id("mandate"), "amount": 100, "challenge_id": id("challenge") })
             }
             ("post", "/v1/wallets/{wallet}/vouchers") => json!({ "code": "another voucher" }),
-            ("post", path) if path.ends_with("/closure") || path.ends_with("/unfreeze") => {
+            ("post", path) if path.ends_with("/closure") => {
+                json!({ "bank_account_id": id("bank_account"), "challenge_id": id("challenge") })
+            }
+            ("post", path) if path.ends_with("/unfreeze") => {
                 json!({ "challenge_id": id("challenge") })
             }
             ("post", "/v1/webhook-endpoints") => json!({ "url": "http://shop.localhost/hooks", "events": ["*"] }),
