@@ -25,6 +25,7 @@ mod vouchers;
 mod wallets;
 mod webhooks;
 
+pub use callbacks::GatewayKeys;
 pub use claims::{Claim, Decision, MakeClaim, parse as parse_claim, shown as claim_name};
 pub use holders::Nothing;
 pub use mandates::parse_bank;

@@ -275,7 +275,7 @@ impl Service {
 fn read(answer: Result<GatewayAnswer, GatewayError>, sent: bool) -> Said {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(GatewayError::Unreachable | GatewayError::Denied) => return Said::Unsent,
+        Err(GatewayError::Unreachable | GatewayError::Denied | GatewayError::Refused(_)) => return Said::Unsent,
         Err(GatewayError::NoAnswer) => return Said::NoAnswer,
     };
     if answer.status == StatusCode::NOT_FOUND && !sent && answer.body["type"] == "/problems/unknown" {

@@ -8,6 +8,7 @@ mod grants;
 
 pub use grants::{Account, Granted, Pushed};
 
+use crate::refusals;
 use crate::service::Service;
 use bytes::Bytes;
 use domain::Time;
@@ -17,8 +18,10 @@ use serde_json::Value;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use web::jose::{assertion, dpop};
-use web::{Bounds, TransportError};
+use web::{Bounds, Problem, TransportError};
 
+/// After how long another link may be tried, in seconds: an open one lapses in as long.
+const LINK_WAIT_SECONDS: i64 = 600;
 /// How long one call may take, in milliseconds.
 const CALL_MS_MAX: u64 = 8_000;
 /// How long before its end a token is not used any more, in milliseconds.
@@ -50,6 +53,8 @@ pub enum GatewayError {
     NoAnswer,
     /// We are not let in.
     Denied,
+    /// It does not take what was asked; its word for why.
+    Refused(String),
 }
 
 impl fmt::Display for GatewayError {
@@ -58,11 +63,40 @@ impl fmt::Display for GatewayError {
             Self::Unreachable => "the gateway cannot be reached",
             Self::NoAnswer => "the gateway gave no answer that can be read",
             Self::Denied => "the gateway does not let us in",
+            Self::Refused(_) => "the gateway does not take what was asked",
         })
     }
 }
 
 impl std::error::Error for GatewayError {}
+
+impl GatewayError {
+    /// Why a form was not taken: whether that is about us, or about what was asked.
+    fn of_form(answer: &GatewayAnswer) -> Self {
+        let word = answer.body["error"].as_str().unwrap_or_default();
+        let is_about_us = answer.status == StatusCode::UNAUTHORIZED || matches!(word, "" | "invalid_client");
+        if is_about_us { Self::Denied } else { Self::Refused(word.to_owned()) }
+    }
+
+    /// What a holder is told whose link came to this.
+    pub fn link_problem(&self) -> Problem {
+        match self {
+            Self::Refused(word) if word == "too_many_open" => {
+                refusals::new(429, "too-many-links", "Too many links are open.", "手続き中の口座登録が多すぎます。")
+                    .detail("Go on with one of them, or wait until they lapse.")
+                    .retry_after(LINK_WAIT_SECONDS)
+            }
+            Self::Refused(_) => refusals::new(
+                409,
+                "link-refused",
+                "The gateway does not take this link.",
+                "この口座登録は受け付けられません。",
+            )
+            .detail("GET /v1/banks says what is open. Ask for another link then."),
+            Self::Unreachable | Self::NoAnswer | Self::Denied => refusals::unavailable(),
+        }
+    }
+}
 
 impl From<TransportError> for GatewayError {
     fn from(error: TransportError) -> Self {

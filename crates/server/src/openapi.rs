@@ -12,7 +12,10 @@ use axum::routing::get;
 use http::header;
 use std::sync::Arc;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{Components, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder};
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, ResponseBuilder,
+};
+use utoipa::{PartialSchema, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 
 /// Who may come in, and with what.
@@ -51,11 +54,47 @@ fn with_pages(described: OpenApiRouter<Arc<Service>>, origin: fn(&Service) -> St
 
 fn described(people: OpenApiRouter<Arc<Service>>, money: OpenApiRouter<Arc<Service>>) -> OpenApiRouter<Arc<Service>> {
     let callers = ["holder", "shop", "claimant"];
-    OpenApiRouter::with_openapi(head("Kinchaku", ABOUT, &callers)).merge(people).merge(money)
+    with_problems(OpenApiRouter::with_openapi(head("Kinchaku", ABOUT, &callers)).merge(people).merge(money))
 }
 
 fn described_desk(rooms: OpenApiRouter<Arc<Service>>) -> OpenApiRouter<Arc<Service>> {
-    OpenApiRouter::with_openapi(head("Kinchaku: the operator's desk", ABOUT_DESK, &["desk"])).merge(rooms)
+    with_problems(
+        OpenApiRouter::with_openapi(head("Kinchaku: the operator's desk", ABOUT_DESK, &["desk"])).merge(rooms),
+    )
+}
+
+/// What every operation may be answered instead (RFC 9457); further members name what was asked and what is possible.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is described here, and made in `web`")]
+struct Problem {
+    /// Which problem it is: stable, `/problems/…`.
+    r#type: String,
+    /// It in one sentence of English.
+    title: String,
+    /// The same in Japanese.
+    title_ja: String,
+    /// The status code.
+    status: u16,
+    /// What can be done about it.
+    detail: Option<String>,
+}
+
+/// Says of every operation that it may be refused.
+fn with_problems(mut rooms: OpenApiRouter<Arc<Service>>) -> OpenApiRouter<Arc<Service>> {
+    let document = rooms.get_openapi_mut();
+    let schema = ContentBuilder::new().schema(Some(Ref::from_schema_name("Problem"))).build();
+    let refused = ResponseBuilder::new()
+        .description("It is refused: what was asked, why not, and what is possible.")
+        .content("application/problem+json", schema)
+        .build();
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.post, &mut item.put, &mut item.patch, &mut item.delete];
+        for operation in operations.into_iter().flatten() {
+            operation.responses.responses.insert("default".into(), refused.clone().into());
+        }
+    }
+    document.components.get_or_insert_default().schemas.insert("Problem".into(), Problem::schema());
+    rooms
 }
 
 const ABOUT: &str = "Amounts are whole yen. Times are RFC 3339. Ids are opaque. Errors are problem documents (RFC 9457) with a \

@@ -63,6 +63,18 @@ impl Which {
     pub fn place(&self, keys: &Keys, list: &str) -> Result<Option<Id>, Problem> {
         place(keys, list, self.cursor.as_deref())
     }
+
+    /// The page that is asked for of a list so short that all of it is at hand, each line with its id: from the largest id
+    /// down, which is the newest first where ids are ordered by time.
+    pub fn page<T>(&self, keys: &Keys, list: &str, mut all: Vec<(Id, T)>) -> Result<Page<T>, Problem> {
+        let (limit, before) = (limit(self.limit)?, self.place(keys, list)?);
+        all.retain(|(id, _)| before.is_none_or(|before| *id < before));
+        all.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+        let goes_on = all.len() > limit;
+        all.truncate(limit);
+        let next_cursor = all.last().filter(|_| goes_on).map(|(id, _)| cursor(keys, list, &id.0));
+        Ok(Page { data: all.into_iter().map(|(_, line)| line).collect(), next_cursor })
+    }
 }
 
 /// The id that a cursor of the list `list` names, if there is one.

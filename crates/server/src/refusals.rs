@@ -102,6 +102,16 @@ fn stopped(function: Function, bank: Option<BankCode>, switch: SwitchId, since: 
         .with("since", since.to_string())
 }
 
+/// The problem of a bank where the gateway lets nobody link an account.
+pub fn stopped_there(bank: &str, switch: &serde_json::Value) -> Problem {
+    new(409, "stopped", "This function is stopped at present.", "この機能は停止中です。")
+        .detail("GET /v1/banks says what is open.")
+        .with("function", function_name(Function::Link))
+        .with("bank_code", bank)
+        .with("since", &switch["since"])
+        .with("reason", &switch["reason"])
+}
+
 fn clock_drifted() -> Problem {
     new(503, "clock-drifted", "Money does not leave while our clock is off.", "時刻異常のため出金を停止しています。")
         .retry_after(60)

@@ -74,6 +74,8 @@ pub struct Service {
     pub entrance: Entrance,
     /// Our token at the gateway.
     pub gateway_token: GatewayToken,
+    /// The keys with which the gateway signs.
+    pub gateway_keys: api::GatewayKeys,
     /// The references that are being asked for.
     pub asking: Asking,
     /// The banks, as the gateway last showed them.
@@ -168,6 +170,7 @@ impl Service {
             passwords: Passwords::new(options.password_cost),
             entrance: Entrance::new(options.rates),
             gateway_token: GatewayToken::default(),
+            gateway_keys: api::GatewayKeys::default(),
             asking: Asking::default(),
             banks: Banks::default(),
             journals: Journals::new(&options.directory),

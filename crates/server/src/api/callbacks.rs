@@ -3,13 +3,19 @@
 use crate::service::Service;
 use axum::extract::State;
 use bytes::Bytes;
+use domain::Time;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use serde::Deserialize;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use web::jose::{JwkSet, Token};
 use web::{Bounds, Problem};
+
+/// How long the gateway's keys are believed, in milliseconds.
+const KEYS_MS: i64 = 60 * 60 * 1_000;
+/// How long they are not asked for again, in milliseconds: whoever was first with a new key is told to come back.
+const ASK_MS: i64 = 30_000;
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
@@ -32,7 +38,7 @@ async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Byt
     }
     let text = std::str::from_utf8(&body).map_err(|_| Problem::unauthenticated())?;
     let token = Token::parse(text.trim()).map_err(|_| Problem::unauthenticated())?;
-    let keys = service.gateway_keys().await.ok_or_else(crate::refusals::unavailable)?;
+    let keys = service.gateway_keys(&token).await.ok_or_else(crate::refusals::unavailable)?;
     let mut candidates = keys.candidates(token.header.algorithm, token.header.key_id.as_deref());
     let claims = candidates.find_map(|key| token.verify::<Claims>(key).ok());
     if claims.is_none_or(|claims| claims.iss != service.options.gateway.issuer) {
@@ -43,9 +49,40 @@ async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Byt
     Ok(StatusCode::ACCEPTED)
 }
 
+/// The keys with which the gateway signs, while they are believed.
+#[derive(Default)]
+pub struct GatewayKeys(Mutex<Kept>);
+
+#[derive(Clone, Default)]
+struct Kept {
+    keys: Option<Arc<JwkSet>>,
+    /// When they were last asked for, whatever came of it.
+    asked: Option<Time>,
+}
+
 impl Service {
-    /// The keys with which the gateway signs what it pushes.
-    async fn gateway_keys(&self) -> Option<JwkSet> {
+    /// The keys with which the gateway signs what it pushes. They are asked for when `token` names one that is not among
+    /// them, or when they are old; and however many strangers make up names, once in [`ASK_MS`].
+    async fn gateway_keys(&self, token: &Token<'_>) -> Option<Arc<JwkSet>> {
+        let now = self.now();
+        let known = {
+            let mut kept = self.gateway_keys.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (algorithm, name) = (token.header.algorithm, token.header.key_id.as_deref());
+            let has = |keys: &Arc<JwkSet>| keys.candidates(algorithm, name).next().is_some();
+            let age_ms = kept.asked.map(|asked| now.milliseconds_since(asked));
+            let is_needed = !kept.keys.as_ref().is_some_and(has) || age_ms.is_none_or(|age_ms| age_ms >= KEYS_MS);
+            if !is_needed || age_ms.is_some_and(|age_ms| age_ms < ASK_MS) {
+                return kept.keys.clone();
+            }
+            kept.asked = Some(now);
+            kept.keys.clone()
+        };
+        let Some(fresh) = self.fetch_gateway_keys().await.map(Arc::new) else { return known };
+        self.gateway_keys.0.lock().unwrap_or_else(PoisonError::into_inner).keys = Some(Arc::clone(&fresh));
+        Some(fresh)
+    }
+
+    async fn fetch_gateway_keys(&self) -> Option<JwkSet> {
         let url = format!("{}/gateway/v1/jwks", self.options.gateway.origin);
         let request = Request::builder().method(Method::GET).uri(url).body(Bytes::new()).ok()?;
         let answer =

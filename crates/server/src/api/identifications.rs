@@ -18,6 +18,9 @@ use utoipa_axum::routes;
 use web::webhook;
 use web::{Json, Problem};
 
+/// Identifications of one holder that wait for the vendor at a time.
+const PENDING_MAX: usize = 3;
+
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new().routes(routes!(begin)).routes(routes!(show)).routes(routes!(told))
@@ -80,8 +83,7 @@ async fn begin(
         due: None,
         device: Some(service.device_key(&caller.session)),
     };
-    let row = if service.doors.insert(&fresh)? { Some(fresh) } else { service.doors.get(Id(request.key))? };
-    let row: Identification = row.ok_or_else(refusals::unavailable)?;
+    let row = service.keep_asked(fresh)?;
     if row.body != Id(request.body) {
         return Err(refusals::engine_problem(&engine::EngineError::KeyReused));
     }
@@ -91,6 +93,32 @@ async fn begin(
         service.know_device(&caller)?;
     }
     Ok((StatusCode::ACCEPTED, Json(row.into())))
+}
+
+impl Service {
+    /// Keeps an identification that is asked for; the one that stands there already, if it is a repeat. Only so many of one
+    /// holder wait for the vendor at a time.
+    fn keep_asked(&self, fresh: Identification) -> Result<Identification, Problem> {
+        self.doors.change(|doors| {
+            if let Some(kept) = doors.get::<Identification>(fresh.key)? {
+                return Ok(kept);
+            }
+            let all = doors.of::<Identification>(fresh.holder.0)?;
+            let pending = all.iter().filter(|row| row.status == Status::Pending).count();
+            if pending >= PENDING_MAX {
+                return Err(refusals::new(
+                    409,
+                    "too-many-pending",
+                    "Other identifications wait for the vendor.",
+                    "審査中の本人確認があります。",
+                )
+                .detail("Go on with one of those at its `url`; each ends by itself after seven days.")
+                .with("pending_max", PENDING_MAX));
+            }
+            doors.put(&fresh)?;
+            Ok(fresh)
+        })
+    }
 }
 
 /// See how far an identification is.

@@ -3,12 +3,14 @@
 //! What is answered here grants nothing: the link goes on at a page of ours, in the holder's own browser.
 
 use crate::api::wallets::parse_id;
-use crate::asked;
+use crate::asked::{self, Reply};
 use crate::banking::{Asked, is_refused};
 use crate::entrance::Holder;
 use crate::links::{Link, LinkedAccount};
+use crate::query::{self, Page, Query, Which};
 use crate::refusals;
 use crate::service::Service;
+use crate::tallies::{Bound, HOUR_MS, Tallies};
 use axum::extract::{Path, State};
 use domain::Key;
 use http::StatusCode;
@@ -18,9 +20,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::mandate::{Mandate, Request, RevokedBy, Why};
-use wallet::{BankCode, Command, MandateId, Noun, Receipt, Refusal, Row, mandate, table};
+use wallet::{BankCode, Command, MandateId, Noun, Receipt, Refusal, Row, WalletId, mandate, table};
 use web::{Json, Problem};
 
+/// Mandates that one wallet asks for: one that nobody goes on with lapses after as long, so twice as many are open at most.
+const ASKED: [Bound; 1] = [Bound { name: "mandates asked in half an hour", count_max: 10, window_ms: HOUR_MS / 2 }];
 /// The longest `return_url`, in bytes.
 const RETURN_URL_BYTES_MAX: usize = 512;
 
@@ -57,14 +61,6 @@ pub struct Shown {
     authorize_url: Option<String>,
 }
 
-/// A list.
-#[derive(Serialize, ToSchema)]
-#[schema(as = MandateList)]
-pub struct List<T> {
-    data: Vec<T>,
-    next_cursor: Option<String>,
-}
-
 /// A bank account.
 #[derive(Serialize, ToSchema)]
 pub struct BankAccount {
@@ -85,7 +81,7 @@ async fn ask(
     caller: Holder,
     Path(wallet): Path<String>,
     asked::Asked { body, repeat }: asked::Asked<Ask>,
-) -> Result<(StatusCode, Json<Shown>), Problem> {
+) -> Result<Reply, Problem> {
     let wallet = parse_id(&wallet)?;
     let bank = parse_bank(&body.bank_code)?;
     let return_url = body.return_url.map(|url| check_return_url(&url, &service.options.origin)).transpose()?;
@@ -94,40 +90,50 @@ async fn ask(
         let origin = Some(caller.origin);
         Command::Mandate(mandate::Command::Request(Request { mandate, wallet, holder: caller.id, bank, origin, proof }))
     };
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), false, command).await?;
-    let Receipt::Mandate { id, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
-        return Err(Problem::internal());
+    let work = async {
+        service.wallet_of(wallet, caller.id).await?;
+        service.check_links_to(bank).await?;
+        service.count_mandate(wallet)?;
+        let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), false, command).await?;
+        let Receipt::Mandate { id, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
+            return Err(Problem::internal());
+        };
+        let link = Link {
+            mandate: id,
+            wallet,
+            holder: caller.id,
+            bank,
+            return_url,
+            gateway_id: None,
+            bank_account: None,
+            account: None,
+        };
+        service.doors.insert(&link)?;
+        Reply::shown(StatusCode::CREATED, &service.present_mandate(&caller, id).await?)
     };
-    let link = Link {
-        mandate: id,
-        wallet,
-        holder: caller.id,
-        bank,
-        return_url,
-        gateway_id: None,
-        bank_account: None,
-        account: None,
-    };
-    service.doors.insert(&link)?;
-    Ok((StatusCode::CREATED, Json(service.present_mandate(&caller, id).await?)))
+    service.once(repeat.by(&service, caller.actor()), work).await
 }
 
 /// See a wallet's mandates, the newest first.
 #[utoipa::path(get, path = "/v1/wallets/{wallet}/mandates", tag = "mandates",
-    params(("wallet" = String, Path)), security(("holder" = [])),
-    responses((status = 200, body = List<Shown>)))]
+    params(("wallet" = String, Path), Which), security(("holder" = [])),
+    responses((status = 200, body = Page<Shown>)))]
 async fn list(
     State(service): State<Arc<Service>>,
     caller: Holder,
     Path(wallet): Path<String>,
-) -> Result<Json<List<Shown>>, Problem> {
+    Query(which): Query<Which>,
+) -> Result<Json<Page<Shown>>, Problem> {
     let wallet = parse_id(&wallet)?;
     service.wallet_of(wallet, caller.id).await?;
+    let (limit, list) = (query::limit(which.limit)?, format!("mandates of {wallet}"));
+    let before = which.place(&service.keys, &list)?;
+    let (links, next) = service.doors.newest::<Link>(wallet.0, before, limit)?;
     let mut data = Vec::new();
-    for link in service.doors.of::<Link>(wallet.0)?.into_iter().rev() {
+    for link in links {
         data.push(service.present_mandate(&caller, link.mandate).await?);
     }
-    Ok(Json(List { data, next_cursor: None }))
+    Ok(Json(Page { data, next_cursor: next.map(|id| query::cursor(&service.keys, &list, &id.0)) }))
 }
 
 /// See a mandate.
@@ -166,17 +172,21 @@ async fn revoke(
 
 /// See the bank accounts of a wallet.
 #[utoipa::path(get, path = "/v1/wallets/{wallet}/bank-accounts", tag = "mandates",
-    params(("wallet" = String, Path)), security(("holder" = [])),
-    responses((status = 200, body = List<BankAccount>)))]
+    params(("wallet" = String, Path), Which), security(("holder" = [])),
+    responses((status = 200, body = Page<BankAccount>)))]
 async fn accounts(
     State(service): State<Arc<Service>>,
     caller: Holder,
     Path(wallet): Path<String>,
-) -> Result<Json<List<BankAccount>>, Problem> {
+    Query(which): Query<Which>,
+) -> Result<Json<Page<BankAccount>>, Problem> {
     let id = parse_id(&wallet)?;
     let wallet = service.wallet_of(id, caller.id).await?;
+    let (limit, list) = (query::limit(which.limit)?, format!("bank accounts of {id}"));
+    let before = which.place(&service.keys, &list)?;
+    let (accounts, next) = service.doors.newest::<LinkedAccount>(id.0, before, limit)?;
     let mut data = Vec::new();
-    for linked in service.doors.of::<LinkedAccount>(id.0)? {
+    for linked in accounts {
         let row = service.row(Key::new(table::BANK_ACCOUNT, linked.bank_account.0)).await?;
         // The bank granted it, and it never became a link.
         let Some(Row::BankAccount(row)) = row.as_deref() else { continue };
@@ -195,7 +205,7 @@ async fn accounts(
             can_pay_out,
         });
     }
-    Ok(Json(List { data, next_cursor: None }))
+    Ok(Json(Page { data, next_cursor: next.map(|id| query::cursor(&service.keys, &list, &id.0)) }))
 }
 
 /// The bank code in a body.
@@ -225,6 +235,45 @@ async fn own_mandate(service: &Service, caller: &Holder, wallet: &str, mandate: 
 }
 
 impl Service {
+    /// Refuses a bank that the gateway does not know, or where it lets nobody link an account: before anything is asked for.
+    async fn check_links_to(&self, bank: BankCode) -> Result<(), Problem> {
+        let (banks, code) = (self.banks().await, bank.to_string());
+        if banks.is_empty() {
+            return Err(refusals::unavailable());
+        }
+        let Some(row) = banks.iter().find(|row| row["code"] == code) else {
+            return Err(refusals::new(422, "unknown-bank", "No bank here has this code.", "取扱いのない銀行です。")
+                .detail("GET /v1/banks lists those that can be linked.")
+                .with("member", "bank_code")
+                .with("bank_code", code));
+        };
+        let switch = &row["switches"]["register"];
+        if switch["stopped"] != true {
+            return Ok(());
+        }
+        Err(refusals::stopped_there(&code, switch))
+    }
+
+    /// Counts a mandate that `wallet` asks for.
+    fn count_mandate(&self, wallet: WalletId) -> Result<(), Problem> {
+        let wait_ms = self.doors.change(|doors| {
+            let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
+            let wait_ms = tallies.wait_ms(&ASKED, "", wallet.0)?;
+            if wait_ms.is_none() {
+                tallies.count(&ASKED, "", wallet.0)?;
+            }
+            Ok::<_, Problem>(wait_ms)
+        })?;
+        let Some(wait_ms) = wait_ms else { return Ok(()) };
+        let too_many = refusals::new(
+            429,
+            "too-many-mandates",
+            "Too many links were begun.",
+            "口座登録の申込みが上限に達しました。",
+        );
+        Err(too_many.detail("Go on with one of them, or wait.").retry_after((wait_ms + 999) / 1_000))
+    }
+
     /// The mandate `id`.
     pub async fn mandate(&self, id: MandateId) -> Result<Mandate, Problem> {
         match self.row(Key::new(table::MANDATE, id.0)).await?.as_deref() {
@@ -234,11 +283,7 @@ impl Service {
     }
 
     /// The live mandate of an account, if it is this wallet's.
-    async fn live_mandate_of(
-        &self,
-        wallet: wallet::WalletId,
-        live: Option<MandateId>,
-    ) -> Result<Option<MandateId>, Problem> {
+    async fn live_mandate_of(&self, wallet: WalletId, live: Option<MandateId>) -> Result<Option<MandateId>, Problem> {
         let Some(live) = live else { return Ok(None) };
         let mandate = self.mandate(live).await?;
         Ok(Some(live).filter(|_| mandate.wallet == wallet))

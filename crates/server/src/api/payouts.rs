@@ -127,8 +127,7 @@ async fn cancel(
 
 async fn presented(service: &Service, wallet: WalletId, id: PayoutId) -> Result<(StatusCode, Json<Payout>), Problem> {
     let row = service.payout_of(wallet, id).await?;
-    let status = if row.status.is_open() { StatusCode::ACCEPTED } else { StatusCode::CREATED };
-    Ok((status, Json(of_row(id, &row))))
+    Ok((ids::code_of(!row.status.is_open()), Json(of_row(id, &row))))
 }
 
 fn of_row(id: PayoutId, row: &payout::Payout) -> Payout {

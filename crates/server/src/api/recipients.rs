@@ -12,7 +12,7 @@ use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet::{Noun, Row, Tier, WalletId, table};
+use wallet::{HolderId, Noun, Row, Tier, WalletId, table};
 use web::{Json, Problem};
 
 /// The paths of this room.
@@ -36,6 +36,16 @@ pub struct Recipient {
     wallet_id: String,
     /// The first letter of each part of the holder's name.
     masked_name: String,
+    /// What shows in a send that it is this person whom the sender saw.
+    #[serde(rename = "recipient_token")]
+    token: String,
+}
+
+impl Recipient {
+    /// Whether `token` is of a look at this very recipient.
+    pub fn is_by(&self, token: &str) -> bool {
+        self.token == token
+    }
 }
 
 /// See whom a send would reach.
@@ -48,11 +58,18 @@ async fn find(
 ) -> Result<Json<Recipient>, Problem> {
     service.count_look_up(caller.id)?;
     let id: WalletId = ids::parse(&whom.wallet_id, Noun::Recipient)?;
-    let masked_name = service.masked_name(id).await?.ok_or_else(|| ids::unknown(Noun::Recipient))?;
-    Ok(Json(Recipient { wallet_id: id.to_string(), masked_name }))
+    let found = service.recipient(caller.id, id).await?;
+    Ok(Json(found.ok_or_else(|| ids::unknown(Noun::Recipient))?))
 }
 
 impl Service {
+    /// Whom a send of `sender` to the wallet `id` would reach, if anybody. The token is the same as long as that is.
+    pub async fn recipient(&self, sender: HolderId, id: WalletId) -> Result<Option<Recipient>, Problem> {
+        let Some(masked_name) = self.masked_name(id).await? else { return Ok(None) };
+        let token = self.keys.secret("recipient", &format!("{sender} {id} {masked_name}"));
+        Ok(Some(Recipient { wallet_id: id.to_string(), masked_name, token: format!("rct_{token}") }))
+    }
+
     /// The holder of the wallet `id` as a stranger may see them; nobody, if there is no such wallet of an identified person.
     pub async fn masked_name(&self, id: WalletId) -> Result<Option<String>, Problem> {
         let row = self.row(Key::new(table::WALLET, id.0)).await?;

@@ -1,4 +1,5 @@
-//! Sends: wallet to wallet. The sender has seen the recipient's masked name, and gives a second proof.
+//! Sends: wallet to wallet. The sender has seen the recipient's masked name, and gives a second proof: whoever is asked for
+//! it is told whose wallet it is, and who looked before shows by the look-up's token that it is still the same.
 //!
 //! What the sender writes is sealed under the sender's key, and opened for the two of them alone.
 
@@ -39,6 +40,8 @@ pub struct AskSend {
     amount: Yen,
     /// A word for the recipient, at most 140 characters.
     message: Option<String>,
+    /// Whom the sender saw: the `recipient_token` of `GET /v1/recipients`. The send is refused if it would reach another.
+    recipient_token: Option<String>,
     /// The proof that was asked for.
     challenge_id: Option<String>,
 }
@@ -80,13 +83,28 @@ async fn send(
     let (amount, holder) = (body.amount, caller.id);
     // Looked at before a proof is asked for: nobody proves themselves for another's wallet.
     service.wallet_of(wallet, holder).await?;
+    if body.challenge_id.is_none() {
+        // What is answered names the recipient: it is a look at them.
+        service.count_look_up(holder)?;
+    }
+    let seen = service.recipient(holder, to).await?;
+    if let Some(shown) = &body.recipient_token {
+        let is_same = seen.as_ref().is_some_and(|seen| seen.is_by(shown));
+        if !is_same {
+            return Err(recipient_changed());
+        }
+    }
     let message = body.message.as_deref().map(|text| parse_message(text)).transpose()?;
     let message = message.map(|text| service.seal(holder, text.as_bytes())).transpose()?;
     let command = |proof| {
         let (send, origin) = (SendId(service.id()), Some(caller.origin));
         Command::Send(send::Command::Request(Request { send, wallet, holder, to, amount, message, origin, proof }))
     };
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
+    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await;
+    let answer = answer.map_err(|problem| match &seen {
+        Some(seen) if problem.name() == "step-up-required" => problem.with("recipient", seen),
+        Some(_) | None => problem,
+    })?;
     let receipt = answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
     let Receipt::Send { id, status, amount } = receipt else { return Err(Problem::internal()) };
     let sent = Sent {
@@ -98,7 +116,7 @@ async fn send(
         message: body.message,
         accepted_at: None,
     };
-    Ok((if status == Status::Held { StatusCode::ACCEPTED } else { StatusCode::CREATED }, Json(sent)))
+    Ok((ids::code_of(status != Status::Held), Json(sent)))
 }
 
 /// See a send: its sender at any time, its recipient once it has come.
@@ -131,6 +149,12 @@ async fn get(
         message,
         accepted_at: Some(row.accepted.to_string()),
     }))
+}
+
+fn recipient_changed() -> Problem {
+    refusals::new(409, "recipient-changed", "This is not whom the sender saw.", "確認した受取人と一致しません。")
+        .detail("Look again at GET /v1/recipients.")
+        .with("member", "recipient_token")
 }
 
 fn parse_message(text: &str) -> Result<&str, Problem> {

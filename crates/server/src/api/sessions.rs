@@ -10,6 +10,7 @@ use crate::doors::{Door, Transaction};
 use crate::entrance::{From, Holder};
 use crate::errands::What;
 use crate::letters::LETTER_MS;
+use crate::query::{Page, Query, Which};
 use crate::refusals;
 use crate::service::Service;
 use crate::sessions::Session;
@@ -93,14 +94,6 @@ pub struct ListedDevice {
     known: bool,
 }
 
-/// A list.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SessionList)]
-pub struct List {
-    data: Vec<Listed>,
-    next_cursor: Option<String>,
-}
-
 /// Log in.
 #[utoipa::path(post, path = "/v1/sessions", tag = "sessions", request_body = LogIn,
     responses((status = 201, body = Opened)))]
@@ -123,17 +116,21 @@ async fn open(
     Ok((StatusCode::CREATED, Json(opened)))
 }
 
-/// See where one is logged in.
-#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", security(("holder" = [])),
-    responses((status = 200, body = List)))]
-async fn list(State(service): State<Arc<Service>>, caller: Holder) -> Result<Json<List>, Problem> {
+/// See where one is logged in, the newest first.
+#[utoipa::path(get, path = "/v1/sessions", tag = "sessions", params(Which), security(("holder" = [])),
+    responses((status = 200, body = Page<Listed>)))]
+async fn list(
+    State(service): State<Arc<Service>>,
+    caller: Holder,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<Listed>>, Problem> {
     let device = |session: &Session| {
         let Some(device) = session.device else { return Ok::<_, Problem>(None) };
         let known = service.is_known_device(session)?;
         Ok(Some(ListedDevice { id: format!("dev_{:016x}", device.0), known }))
     };
     let listed = |session: Session| {
-        Ok::<_, Problem>(Listed {
+        let shown = Listed {
             device: device(&session)?,
             last_seen_at: session.seen.max(session.opened).to_string(),
             id: session.shown(),
@@ -141,10 +138,11 @@ async fn list(State(service): State<Arc<Service>>, caller: Holder) -> Result<Jso
             current: session.token == caller.session.token,
             opened_at: session.opened.to_string(),
             expires_at: session.expires.to_string(),
-        })
+        };
+        Ok::<_, Problem>((session.name, shown))
     };
-    let data = service.sessions_of(caller.id)?.into_iter().map(listed).collect::<Result<_, _>>()?;
-    Ok(Json(List { data, next_cursor: None }))
+    let all = service.sessions_of(caller.id)?.into_iter().map(listed).collect::<Result<_, _>>()?;
+    Ok(Json(which.page(&service.keys, &format!("sessions of {}", caller.id), all)?))
 }
 
 /// Log out: one session, or `current`.

@@ -150,7 +150,7 @@ async fn take(
     let receipt = service.submit(shop.actor(), Some(request), Command::Payment(command)).await?;
     let mut taken = of_receipt(&receipt)?;
     taken.reference = body.reference;
-    let status = if body.capture { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    let status = ids::code_of(body.capture);
     Ok((status, Json(taken)))
 }
 

@@ -4,7 +4,7 @@
 use crate::asked::Asked;
 use crate::desk::{Desk, Role};
 use crate::entrance::Shop;
-use crate::query::Page;
+use crate::query::{Page, Query, Which};
 use crate::refusals;
 use crate::service::Service;
 use crate::shops::{PURPOSE, ShopName, ShopToken, TOKEN_OVERLAP_MS, TOKENS_MAX};
@@ -90,18 +90,21 @@ async fn make_for(
     service.make_token(shop, repeat.by(&service, actor))
 }
 
-/// The tokens that open.
-#[utoipa::path(get, path = "/v1/tokens", tag = "shop", security(("shop" = [])),
+/// The tokens that open, the newest first.
+#[utoipa::path(get, path = "/v1/tokens", tag = "shop", params(Which), security(("shop" = [])),
     responses((status = 200, body = Page<Shown>)))]
-async fn list(State(service): State<Arc<Service>>, shop: Shop) -> Result<Json<Page<Shown>>, Problem> {
+async fn list(
+    State(service): State<Arc<Service>>,
+    shop: Shop,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<Shown>>, Problem> {
     let now = service.now();
     let live = service.doors.of::<ShopToken>(shop.0.0)?.into_iter().filter(|token| token.is_live(now));
-    let shown = live.map(|token| Shown {
-        id: token.shown(),
-        created_at: token.made.to_string(),
-        until: token.until.map(|until| until.to_string()),
-    });
-    Ok(Json(Page { data: shown.collect(), next_cursor: None }))
+    let shown = |token: ShopToken| {
+        let (id, until) = (token.shown(), token.until.map(|until| until.to_string()));
+        (token.name, Shown { id, created_at: token.made.to_string(), until })
+    };
+    Ok(Json(which.page(&service.keys, &format!("tokens of {}", shop.0), live.map(shown).collect())?))
 }
 
 /// End a token at once. The last one that stays stays: the desk can make another.

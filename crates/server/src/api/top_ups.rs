@@ -2,6 +2,7 @@
 //! the caller may be made to wait, and no longer.
 
 use crate::api::holders::Nothing;
+use crate::api::ids;
 use crate::api::wallets::parse_id;
 use crate::asked::Asked;
 use crate::entrance::Holder;
@@ -75,7 +76,7 @@ async fn ask(
     if status == Status::Pending && !answer.repeated {
         service.ask_first(id).await?;
     }
-    present(&service, id, StatusCode::CREATED).await
+    present(&service, id).await
 }
 
 /// See a top-up.
@@ -94,7 +95,7 @@ async fn show(
 /// Wish that a top-up were not.
 #[utoipa::path(post, path = "/v1/wallets/{wallet}/top-ups/{top_up}/cancel", tag = "top-ups", request_body = Nothing,
     params(("wallet" = String, Path), ("top_up" = String, Path), ("Idempotency-Key" = String, Header)), security(("holder" = [])),
-    responses((status = 200, body = Shown), (status = 202, body = Shown)))]
+    responses((status = 201, body = Shown), (status = 202, body = Shown)))]
 async fn cancel(
     State(service): State<Arc<Service>>,
     caller: Holder,
@@ -105,7 +106,7 @@ async fn cancel(
     let request = repeat.by(&service, caller.actor());
     let command = Command::TopUp(top_up::Command::Cancel { top_up: id, holder: caller.id });
     service.submit(caller.actor(), Some(request), command).await?;
-    present(&service, id, StatusCode::OK).await
+    present(&service, id).await
 }
 
 /// The top-up, if it is of this wallet and the wallet is the caller's.
@@ -118,11 +119,10 @@ async fn own(service: &Service, caller: &Holder, wallet: &str, top_up: &str) -> 
     if row.debit.wallet == wallet { Ok((id, row)) } else { Err(unknown()) }
 }
 
-/// The top-up as it stands; with `done` if it has come to its end, else with 202.
-async fn present(service: &Service, id: TopUpId, done: StatusCode) -> Result<(StatusCode, Json<Shown>), Problem> {
+/// The top-up as it stands.
+async fn present(service: &Service, id: TopUpId) -> Result<(StatusCode, Json<Shown>), Problem> {
     let row = service.top_up(id).await?;
-    let status = if row.status.is_open() { StatusCode::ACCEPTED } else { done };
-    Ok((status, Json(shown(&row))))
+    Ok((ids::code_of(!row.status.is_open()), Json(shown(&row))))
 }
 
 fn shown(row: &TopUp) -> Shown {

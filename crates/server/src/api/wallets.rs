@@ -253,7 +253,7 @@ async fn close(
         _ => None,
     };
     let row = service.wallet_of(id, caller.id).await?;
-    let code = if row.closing().is_some() && !row.closed { StatusCode::ACCEPTED } else { StatusCode::CREATED };
+    let code = ids::code_of(row.closed || row.closing().is_none());
     let payout_id = payout.or(row.closing()).map(|payout| payout.to_string());
     Ok((code, Json(Closed { id: id.to_string(), status: row.status(), payout_id })))
 }

@@ -232,12 +232,19 @@ fn shown_once(endpoint: &Endpoint) -> Problem {
     .with("id", endpoint.shown())
 }
 
-/// The caller's endpoints.
-#[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks", security(("shop" = [])),
+/// The caller's endpoints, the newest first.
+#[utoipa::path(get, path = "/v1/webhook-endpoints", tag = "webhooks", params(Which), security(("shop" = [])),
     responses((status = 200, body = Page<ShownEndpoint>)))]
-async fn list(State(service): State<Arc<Service>>, owner: Owner) -> Result<Json<Page<ShownEndpoint>>, Problem> {
-    let endpoints: Vec<Endpoint> = service.doors.of(owner.id)?;
-    Ok(Json(Page { data: endpoints.iter().map(present).collect(), next_cursor: None }))
+async fn list(
+    State(service): State<Arc<Service>>,
+    owner: Owner,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<ShownEndpoint>>, Problem> {
+    let (limit, list) = (query::limit(which.limit)?, format!("endpoints of {}", owner.id));
+    let before = which.place(&service.keys, &list)?;
+    let (endpoints, next) = service.doors.newest::<Endpoint>(owner.id, before, limit)?;
+    let next_cursor = next.map(|id| query::cursor(&service.keys, &list, &id.0));
+    Ok(Json(Page { data: endpoints.iter().map(present).collect(), next_cursor }))
 }
 
 /// See an endpoint.

@@ -3,7 +3,7 @@
 use super::people::{Desk, Person, Role};
 use crate::api::parse_bank;
 use crate::asked::Asked;
-use crate::query::Page;
+use crate::query::{Page, Query, Which};
 use crate::refusals::function_name;
 use crate::service::Service;
 use crate::stops::StopNote;
@@ -87,18 +87,23 @@ pub struct IsSet {
     id: String,
 }
 
-/// What is stopped now.
-#[utoipa::path(get, path = "/desk/v1/switches", tag = "switches", security(("desk" = [])),
+/// What is stopped now, the newest first.
+#[utoipa::path(get, path = "/desk/v1/switches", tag = "switches", params(Which), security(("desk" = [])),
     responses((status = 200, body = Page<Shown>)))]
-async fn list(State(service): State<Arc<Service>>, desk: Desk) -> Result<Json<Page<Shown>>, Problem> {
+async fn list(
+    State(service): State<Arc<Service>>,
+    desk: Desk,
+    Query(which): Query<Which>,
+) -> Result<Json<Page<Shown>>, Problem> {
     desk.check_any()?;
     let row = service.row(KEY).await?;
     let stops = match row.as_deref() {
         Some(Row::Switches(switches)) => switches.stops.clone(),
         Some(_) | None => Vec::new(),
     };
-    let data = stops.iter().map(|stop| present(&service, stop)).collect::<Result<Vec<_>, _>>()?;
-    Ok(Json(Page { data, next_cursor: None }))
+    let shown = |stop: &Stop| Ok::<_, Problem>((stop.id.0, present(&service, stop)?));
+    let all = stops.iter().map(shown).collect::<Result<_, _>>()?;
+    Ok(Json(which.page(&service.keys, "switches", all)?))
 }
 
 fn present(service: &Service, stop: &Stop) -> Result<Shown, Problem> {

@@ -135,7 +135,7 @@ impl Service {
         let answer = self.gateway_form("/gateway/v1/par", &fields).await?;
         if answer.status != StatusCode::CREATED {
             tracing::warn!(status = answer.status.as_u16(), "the gateway does not take a request");
-            return Err(GatewayError::Denied);
+            return Err(GatewayError::of_form(&answer));
         }
         let par: ParAnswer = serde_json::from_value(answer.body).map_err(|_| GatewayError::NoAnswer)?;
         let gateway = &self.options.gateway;
@@ -155,7 +155,7 @@ impl Service {
         let answer = self.gateway_form("/gateway/v1/token", &fields).await?;
         if answer.status != StatusCode::OK {
             tracing::warn!(status = answer.status.as_u16(), "the gateway does not take a code");
-            return Err(GatewayError::Denied);
+            return Err(GatewayError::of_form(&answer));
         }
         let details = answer.body["authorization_details"].as_array().map(Vec::as_slice);
         let is_ours = |detail: &&Value| detail["type"] == DETAIL;

@@ -118,7 +118,7 @@ impl Service {
             Err(error) => {
                 tracing::warn!(%error, mandate = %kept.mandate, "a grant could not be collected");
                 self.give_up(&kept, mandate::Command::Abandon { mandate: kept.mandate }).await?;
-                Err(refusals::unavailable())
+                Err(error.link_problem())
             }
         }
     }

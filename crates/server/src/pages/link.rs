@@ -123,7 +123,7 @@ async fn go_on(service: &Service, headers: &HeaderMap, request: MandateId, sent:
         state: state.expose(),
         code_challenge: &URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose())),
     };
-    let url = service.push_mandate(pushed).await.map_err(|_| refusals::unavailable())?;
+    let url = service.push_mandate(pushed).await.map_err(|error| error.link_problem())?;
     let command = Command::Mandate(mandate::Command::Authenticate { mandate: request });
     let actor = engine::Actor { kind: engine::ActorKind::Holder, id: holder.0 };
     service.submit(actor, None, command).await?;

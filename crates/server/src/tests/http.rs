@@ -16,6 +16,7 @@ mod links;
 mod movements;
 mod news;
 mod outside;
+mod pages;
 mod payments;
 mod people;
 mod proofs;

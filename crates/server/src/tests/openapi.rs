@@ -35,6 +35,8 @@ fn check_operations(document: &str) {
     for (path, item) in document["paths"].as_object().expect("paths") {
         for (method, is) in item.as_object().expect("operations") {
             assert!(is["summary"].is_string(), "{method} {path} says nothing");
+            let refused = &is["responses"]["default"]["content"]["application/problem+json"];
+            assert_eq!(refused["schema"]["$ref"], "#/components/schemas/Problem", "{method} {path}");
             let parameters = is["parameters"].as_array().cloned().unwrap_or_default();
             let has_key = parameters.iter().any(|parameter| parameter["name"] == "Idempotency-Key");
             assert_eq!(has_key, method == "post" && !keyless.contains(&path.as_str()), "{method} {path}");

@@ -54,6 +54,10 @@ pub struct Stand {
     pub revoked: Vec<String>,
     pub events: Vec<Value>,
     pub pushed: Vec<BTreeMap<String, String>>,
+    /// The word with which what is pushed is refused, if it is.
+    pub refuses_with: Option<&'static str>,
+    /// How often somebody asked for the keys.
+    pub keys_asked: u32,
     codes: BTreeMap<String, BTreeMap<String, String>>,
     jtis: Vec<String>,
     granted: u32,
@@ -89,6 +93,8 @@ impl Gateway {
             revoked: Vec::new(),
             events: Vec::new(),
             pushed: Vec::new(),
+            refuses_with: None,
+            keys_asked: 0,
             codes: BTreeMap::new(),
             jtis: Vec::new(),
             granted: 0,
@@ -105,6 +111,7 @@ impl Gateway {
             .route("/gateway/v1/par", post(par))
             .route("/gateway/v1/token", post(token))
             .route("/gateway/v1/banks", get(banks))
+            .route("/gateway/v1/jwks", get(jwks))
             .route("/gateway/v1/debits", post(ask))
             .route("/gateway/v1/debits/{reference}", get(inquire))
             .route("/gateway/v1/debits/{reference}/return", post(give_back))
@@ -174,6 +181,10 @@ async fn par(State(gateway): State<Gateway>, headers: HeaderMap, Form(fields): F
     gateway.believe_client(&headers, "/gateway/v1/par", &fields)?;
     assert_eq!(fields["redirect_uri"], format!("{ORIGIN}/link/callback"));
     assert_eq!(fields["code_challenge_method"], "S256");
+    if let Some(word) = gateway.with(|stand| stand.refuses_with) {
+        let status = if word == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
+        return Ok((status, Json(json!({ "error": word }))).into_response());
+    }
     let uri = gateway.with(|stand| {
         stand.pushed.push(fields);
         format!("urn:ietf:params:oauth:request_uri:{}", stand.pushed.len())
@@ -208,7 +219,26 @@ async fn token(State(gateway): State<Gateway>, headers: HeaderMap, Form(fields):
 }
 
 async fn banks() -> Json<Value> {
-    Json(json!({ "data": [{ "code": "0125", "name_ja": "七十七銀行", "name_en": "The 77 Bank" }] }))
+    let bank = |code: &str, ja: &str, en: &str| json!({ "code": code, "name_ja": ja, "name_en": en });
+    let mut shut = bank("0138", "横浜銀行", "Bank of Yokohama");
+    shut["switches"] = json!({ "register": { "stopped": true, "since": "2026-01-01T00:00:00Z", "reason": "調査中" } });
+    let banks = [
+        bank("0125", "七十七銀行", "The 77 Bank"),
+        bank("0150", "スルガ銀行", "Suruga Bank"),
+        bank("0009", "三井住友銀行", "SMBC"),
+        shut,
+    ];
+    Json(json!({ "data": banks }))
+}
+
+/// The key with which it signs what it pushes.
+pub fn signing_key() -> SigningKey {
+    SigningKey::eddsa(&[8; 32])
+}
+
+async fn jwks(State(gateway): State<Gateway>) -> Json<Value> {
+    gateway.with(|stand| stand.keys_asked += 1);
+    Json(JwkSet::new(vec![signing_key().public().clone()]).expect("one key").to_value())
 }
 
 async fn ask(State(gateway): State<Gateway>, uri: http::Uri, headers: HeaderMap, Json(body): Json<Value>) -> Answer {

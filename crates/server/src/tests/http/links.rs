@@ -1,8 +1,10 @@
 //! Linking a bank account: through pages, in one's own browser; and everything else that comes back and grants nothing.
 
 use super::browser::{Browser, location};
+use super::gateway::{GATEWAY, signing_key};
 use super::world::{Answer, ORIGIN, World};
 use serde_json::{Value, json};
+use web::jose::SigningKey;
 
 async fn status(world: &World, token: &str, wallet: &str, mandate: &str) -> String {
     world.get(&format!("{wallet}/mandates/{mandate}"), Some(token)).await.text("status")
@@ -196,4 +198,75 @@ async fn a_wallet_begins_so_many_ways_to_a_bank_and_no_more() {
     }
     assert_eq!((&statuses[..10], &statuses[10..]), (&[303; 10][..], &[429; 2][..]));
     assert_eq!(world.gateway.with(|stand| stand.pushed.len()), 10);
+}
+
+#[tokio::test]
+async fn a_bank_that_is_none_or_takes_no_links_is_refused_before_anything_is_asked_for() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let path = format!("{wallet}/mandates");
+    let ask = async |bank: &str| world.post(&path, Some(&token), json!({ "bank_code": bank })).await;
+    let unknown = ask("9999").await;
+    assert_eq!((unknown.problem(), &unknown.body["member"]), ((422, "unknown-bank"), &json!("bank_code")));
+    let shut = ask("0138").await;
+    assert_eq!((shut.problem(), &shut.body["reason"]), ((409, "stopped"), &json!("調査中")), "{}", shut.text);
+    assert_eq!(world.get(&path, Some(&token)).await.body["data"], json!([]), "nothing was made");
+    assert_eq!(ask("0150").await.status, 201);
+}
+
+#[tokio::test]
+async fn what_the_gateway_refuses_is_not_called_a_failure_of_ours() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let browser = Browser::new(&world);
+    for (word, expected) in [("invalid_authorization_details", 409), ("too_many_open", 429), ("invalid_client", 503)] {
+        let mandate = world.ask_mandate(&token, &wallet).await;
+        let there = location(&browser.log_in("sakura", &mandate).await);
+        let csrf = browser.token(&there).await;
+        world.gateway.with(|stand| stand.refuses_with = Some(word));
+        assert_eq!(browser.post(&there, &[("csrf", &csrf)]).await.status, expected, "{word}");
+        world.gateway.with(|stand| stand.refuses_with = None);
+    }
+}
+
+#[tokio::test]
+async fn strangers_who_push_make_nobody_ask_for_keys_again_and_again() {
+    let world = World::new();
+    let claims = json!({ "iss": GATEWAY });
+    let asked = || world.gateway.with(|stand| stand.keys_asked);
+    let genuine = signing_key().sign("secevent+jwt", &claims);
+    for number in 0..1_000_u32 {
+        let mut seed = [9; 32];
+        seed[..4].copy_from_slice(&number.to_be_bytes());
+        let forged = SigningKey::eddsa(&seed).sign("secevent+jwt", &claims);
+        assert_eq!(world.push(forged).await.problem(), (401, "unauthenticated"));
+    }
+    assert_eq!(asked(), 1, "a thousand names of keys, one question");
+    assert_eq!(world.push(genuine.clone()).await.status, 202, "the gateway is heard all the same");
+    assert_eq!(asked(), 1);
+    world.advance(31_000);
+    assert_eq!(world.push(genuine.clone()).await.status, 202);
+    assert_eq!(asked(), 1, "a known key is asked for no more");
+    world.advance(60 * 60 * 1_000);
+    assert_eq!(world.push(genuine).await.status, 202);
+    assert_eq!(asked(), 2, "until it is old");
+}
+
+#[tokio::test]
+async fn a_wallet_asks_for_so_many_mandates_and_no_more() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let path = format!("{wallet}/mandates");
+    let (key, body) = (world.key(), json!({ "bank_code": "0125" }));
+    let first = world.post_with(&path, Some(&token), &key, &body).await;
+    for _ in 0..9 {
+        world.ask_mandate(&token, &wallet).await;
+    }
+    let refused = world.post(&path, Some(&token), body.clone()).await;
+    assert_eq!(refused.problem(), (429, "too-many-mandates"), "{}", refused.text);
+    assert!(refused.headers.contains_key("retry-after"));
+    let again = world.post_with(&path, Some(&token), &key, &body).await;
+    assert_eq!((again.status.as_u16(), again.text("id")), (201, first.text("id")), "a repeat is no further one");
+    world.advance(30 * 60 * 1_000);
+    assert_eq!(world.post(&path, Some(&token), body).await.status, 201);
 }

@@ -99,3 +99,24 @@ async fn a_late_word_of_the_vendor_overwrites_no_verdict() {
         assert_eq!(world.get(&shown, Some(&token)).await.text("status"), "approved", "{late}");
     }
 }
+
+#[tokio::test]
+async fn three_identifications_of_a_holder_wait_for_the_vendor_and_no_more() {
+    let world = World::new();
+    let id = world.join("sakura").await;
+    let token = world.log_in("sakura").await;
+    world.vendor.says("pending");
+    let path = format!("/v1/holders/{id}/identifications");
+    let (key, method) = (world.key(), json!({ "method": "chip_and_face" }));
+    for number in 0..5 {
+        let asked = world.post(&path, Some(&token), method.clone()).await;
+        let expected = if number < 3 { 202 } else { 409 };
+        assert_eq!(asked.status.as_u16(), expected, "{}", asked.text);
+    }
+    let refused = world.post_with(&path, Some(&token), &key, &method).await;
+    assert_eq!(refused.problem(), (409, "too-many-pending"));
+    world.vendor.says("refused");
+    world.advance(60_000);
+    world.run_due().await;
+    assert_eq!(world.post_with(&path, Some(&token), &key, &method).await.status, 202, "once they are over");
+}

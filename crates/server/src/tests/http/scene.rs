@@ -213,7 +213,8 @@ impl Things {
                 json!({ "bank_account_id": id("bank_account"), "amount": 100, "challenge_id": id("challenge") })
             }
             ("post", "/v1/wallets/{wallet}/sends") => {
-                json!({ "to_wallet_id": id("other_wallet"), "amount": 100, "message": "thanks", "challenge_id": id("challenge") })
+                json!({ "to_wallet_id": id("other_wallet"), "amount": 100, "message": "thanks",
+                    "recipient_token": id("recipient_token"), "challenge_id": id("challenge") })
             }
             ("post", "/v1/wallets/{wallet}/top-ups") => {
                 json!({ "mandate_id": id("mandate"), "amount": 100, "challenge_id": id("challenge") })
@@ -287,6 +288,7 @@ async fn things(world: &World, sakura: &Person, haru: &Person, till: &str, shop:
     let asked = world.post(&sakura.path("/closure"), mine, json!({})).await;
     let recovery = post("/v1/recoveries".into(), None, json!({ "email": mail("haru") })).await.text("id");
     let session = world.get("/v1/sessions", mine).await.body["data"][0]["id"].as_str().expect("a session").to_owned();
+    let recipient = world.get(&format!("/v1/recipients?wallet_id={}", haru.wallet), mine).await;
     let replaced = post("/v1/tokens".into(), Some(till), json!({})).await.text("id");
     let ids = BTreeMap::from([
         ("holder", sakura.holder.to_string()),
@@ -313,6 +315,7 @@ async fn things(world: &World, sakura: &Person, haru: &Person, till: &str, shop:
         ("recovery", recovery),
         ("session", session),
         ("token", replaced),
+        ("recipient_token", recipient.text("recipient_token")),
     ]);
     Things { ids, shop }
 }

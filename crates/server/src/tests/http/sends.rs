@@ -26,6 +26,30 @@ async fn the_sender_sees_a_masked_name_proves_themselves_and_the_recipient_reads
 }
 
 #[tokio::test]
+async fn a_send_reaches_whom_its_sender_saw_or_nobody() {
+    let world = World::new();
+    let (sakura, haru) = (world.person("sakura").await, world.person("haru").await);
+    let natsu = world.person("natsu").await;
+    world.fund(&sakura, 10_000).await;
+    let sakura = world.again(sakura).await;
+    let path = sakura.path("/sends");
+    let seen = world.get(&format!("/v1/recipients?wallet_id={}", haru.wallet), Some(&sakura.token)).await;
+    let send = |to: &super::till::Person, token: &str| json!({ "to_wallet_id": to.wallet.to_string(), "amount": 500, "recipient_token": token });
+    let token = seen.text("recipient_token");
+    for (to, shown) in [(&natsu, token.as_str()), (&haru, "rct_00000000000000000000000000000000"), (&haru, "")] {
+        let refused = world.post(&path, Some(&sakura.token), send(to, shown)).await;
+        assert_eq!(refused.problem(), (409, "recipient-changed"), "{}", refused.text);
+    }
+    let asked = world.post(&path, Some(&sakura.token), send(&haru, &token)).await;
+    assert_eq!((asked.problem(), &asked.body["recipient"]), ((403, "step-up-required"), &seen.body));
+    let bare = json!({ "to_wallet_id": haru.wallet.to_string(), "amount": 500 });
+    let asked = world.post(&path, Some(&sakura.token), bare).await;
+    assert_eq!(asked.body["recipient"]["masked_name"], "青＊ さ＊", "who did not look is told with the challenge");
+    let answer = world.post_proven(&sakura, &path, &send(&haru, &token)).await;
+    assert_eq!(answer.text("status"), "completed", "{}", answer.text);
+}
+
+#[tokio::test]
 async fn a_proof_is_good_for_what_it_was_asked_for_alone() {
     let world = World::new();
     let (sakura, haru) = (world.person("sakura").await, world.person("haru").await);

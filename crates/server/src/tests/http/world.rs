@@ -176,6 +176,14 @@ impl World {
         self.send(request.body(Bytes::from(body.to_string())).expect("a request")).await
     }
 
+    /// The gateway's push of a signed token, or somebody's who would be it.
+    pub async fn push(&self, token: String) -> Answer {
+        let request = Request::post(format!("{ORIGIN}/v1/callbacks/gateway"))
+            .header("content-type", "application/secevent+jwt")
+            .body(Bytes::from(token));
+        self.send(request.expect("a request")).await
+    }
+
     pub async fn post(&self, path: &str, token: Option<&str>, body: Value) -> Answer {
         self.post_with(path, token, &self.key(), &body).await
     }
