@@ -370,16 +370,16 @@ const SELDOM: &[Unreachable] = &[
         because: "the give-back crosses what the bank does by itself, or an inquiry that was under way",
     },
     Unreachable {
-        faults: &["callback_before_answer", "taken_back"],
+        faults: &["callback_before_answer"],
         flow: "*",
         phases: &["in_doubt"],
-        because: "the bank's word crosses a look that puts the movement in doubt, or came late after a crash",
+        because: "the first look that puts it in doubt comes within the same second",
     },
     Unreachable {
-        faults: &["taken_back_first"],
+        faults: &["taken_back", "taken_back_first"],
         flow: "*",
-        phases: &["cancelled"],
-        because: "the holder's wish ended it at the same hour",
+        phases: &["in_doubt", "cancelled", "returned"],
+        because: "the bank's first word came late or was lost, or the holder's wish or a give-back crosses it",
     },
 ];
 
