@@ -287,9 +287,9 @@ async fn the_list_is_whole_page_by_page_and_after_the_file_is_lost() {
         expected.push((sakura.top_up(101 + n).await, json!(["held"])));
     }
     sakura.world.gateway.with(|stand| stand.script = Script::WrongAmount(50));
-    expected.push((sakura.top_up(160).await, json!(["mismatched"])));
+    expected.push((sakura.top_up(100).await, json!(["mismatched"])));
     sakura.world.gateway.with(|stand| stand.script = Script::Settle);
-    sakura.top_up(170).await;
+    sakura.top_up(100).await;
     let decided = expected.remove(3).0;
     let released = sakura.desk(&format!("/movements/{decided}/decision"), "desk-4", json!({ "release": true })).await;
     assert_eq!(released.text("status"), "pending", "{}", released.text);
