@@ -165,28 +165,39 @@ pub fn public_key_text(key: &SigningKey) -> String {
 }
 
 /// The 32 secret bytes in the file at `path`, made if the file is missing.
-pub(crate) fn load_or_make_secret(path: &Path, chance: &mut dyn FnMut(&mut [u8])) -> std::io::Result<[u8; 32]> {
+fn load_or_make_secret(path: &Path, chance: &mut dyn FnMut(&mut [u8])) -> std::io::Result<[u8; 32]> {
+    match load_secret(path)? {
+        Some(secret) => Ok(secret),
+        None => make_secret(path, chance),
+    }
+}
+
+/// The 32 secret bytes in the file at `path`; `None` if there is no such file.
+pub(crate) fn load_secret(path: &Path) -> std::io::Result<Option<[u8; 32]>> {
     match fs::read(path) {
-        Ok(bytes) => bytes.try_into().map_err(|bytes: Vec<u8>| {
+        Ok(bytes) => bytes.try_into().map(Some).map_err(|bytes: Vec<u8>| {
             std::io::Error::other(format!("{} has {} bytes; a key has 32", path.display(), bytes.len()))
         }),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let mut secret = [0; 32];
-            chance(&mut secret);
-            let mut options = File::options();
-            options.write(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            let mut file = options.open(path)?;
-            file.write_all(&secret)?;
-            file.sync_all()?;
-            // What is sealed or signed with the key must not outlive the key's name.
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
-            Ok(secret)
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
+}
+
+/// Makes a file with 32 secret bytes at `path`, where none may be.
+pub(crate) fn make_secret(path: &Path, chance: &mut dyn FnMut(&mut [u8])) -> std::io::Result<[u8; 32]> {
+    let mut secret = [0; 32];
+    chance(&mut secret);
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(&secret)?;
+    file.sync_all()?;
+    // What is sealed or signed with the key must not outlive the key's name.
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    Ok(secret)
 }
 
 /// Where anchors go, with which key, and how often.

@@ -4,10 +4,13 @@
 //! sealed is bound to its person: it opens for nobody else. Erasing a person destroys the data key; what was sealed stays
 //! where it is, in the journal too, and nobody can open it any more, while the chain over the stored bytes stays whole.
 //! Values that must be found again (an address, an account number) are looked up by a keyed hash.
+//!
+//! Under another master key every look-up would begin from nothing: an account could be linked twice, a limit would start
+//! anew. So the vault keeps a proof of its key; it opens under that one alone, and a key is made for a new vault only.
 //! The pure core never comes here. Start reading at [`Vault::seal`].
 
-use crate::anchor::load_or_make_secret;
-use crate::sqlite::{VAULT, open_vault};
+use crate::anchor::{load_secret, make_secret};
+use crate::sqlite::{VAULT, migrate_vault, open_vault};
 use crate::store::StoreError;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
@@ -71,30 +74,42 @@ impl From<rusqlite::Error> for VaultError {
 }
 
 impl Vault {
-    /// Opens `vault.sqlite` in `directory` under the master key in the file `master_key`; makes either if it is missing. A key
-    /// that is missing is never made for a vault that holds something, and another key than its own opens none: nobody in it
-    /// could be found or read again, and who joined from then on could not be told from who had joined before.
+    /// Opens `vault.sqlite` in `directory` under the master key in the file `master_key`. Makes the vault if it is missing,
+    /// and the key if nothing was ever kept under one; refuses any other key than the vault's. A refusal has written nothing.
     pub fn open(directory: &Path, master_key: &Path, mut chance: Chance) -> Result<Self, VaultError> {
-        let connection = open_vault(&directory.join(VAULT.file)).map_err(VaultError::Store)?;
-        let sql = "SELECT id, key FROM person WHERE key IS NOT NULL LIMIT 1";
-        let sample: Option<([u8; 16], Vec<u8>)> =
-            connection.query_row(sql, [], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
-        let wrong = |what: &str| {
-            let advice = "put the file back that belongs to this data; nothing was written";
-            let text = format!("the master key {} {what}: {advice}", master_key.display());
-            VaultError::Store(StoreError::Unavailable(text))
+        let path = directory.join(VAULT.file);
+        let mut connection = open_vault(&path).map_err(VaultError::Store)?;
+        let kept = Kept::read(&connection)?;
+        let failed =
+            |error| VaultError::Store(StoreError::Unavailable(format!("master key {}: {error}", master_key.display())));
+        let refused = |what: &str| {
+            let text = format!(
+                "the master key {} {what} {} was made under: put the file back that belongs to this data; nothing was written",
+                master_key.display(),
+                path.display()
+            );
+            VaultError::Store(StoreError::Damaged(text))
         };
-        if sample.is_some() && !master_key.exists() {
-            return Err(wrong("is missing"));
-        }
-        let secret = load_or_make_secret(master_key, &mut chance).map_err(|error| {
-            VaultError::Store(StoreError::Unavailable(format!("master key {}: {error}", master_key.display())))
-        })?;
+        let secret = match load_secret(master_key).map_err(failed)? {
+            Some(secret) => secret,
+            None if kept.is_new => make_secret(master_key, &mut chance).map_err(failed)?,
+            None => return Err(refused("is missing, which")),
+        };
         let wrapping = blake3::derive_key("kinchaku vault 1: wraps the keys of persons", &secret);
         let look_up = blake3::derive_key("kinchaku vault 1: looks values up", &secret);
+        let proof = blake3::derive_key("kinchaku vault 1: proves which key it is", &secret);
         let master = XChaCha20Poly1305::new(&wrapping.into());
-        if let Some((person, key)) = sample {
-            decrypt(&master, Id(person), &key).map_err(|_| wrong("is another one"))?;
+        let is_right = match (&kept.proof, &kept.wrapped) {
+            (Some(kept), _) => *kept == proof,
+            (None, Some((person, wrapped))) => decrypt(&master, *person, wrapped).is_ok(),
+            (None, None) => true,
+        };
+        if !is_right {
+            return Err(refused("is another one than that which"));
+        }
+        migrate_vault(&mut connection).map_err(VaultError::Store)?;
+        if kept.proof.is_none() {
+            connection.execute("INSERT INTO master_key (one, proof) VALUES (1, ?)", [proof])?;
         }
         Ok(Self { connection, master, look_up, chance })
     }
@@ -165,6 +180,36 @@ impl Vault {
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(&ciphertext);
         Ok(sealed)
+    }
+}
+
+/// What a vault says of the key that it was made under, before anything is written to it.
+struct Kept {
+    /// Nothing was ever kept here.
+    is_new: bool,
+    proof: Option<[u8; 32]>,
+    /// Somebody's wrapped key: what proves the master key of a vault from before proofs were kept.
+    wrapped: Option<(Id, Vec<u8>)>,
+}
+
+impl Kept {
+    fn read(connection: &Connection) -> rusqlite::Result<Self> {
+        let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version == 0 {
+            return Ok(Self { is_new: true, proof: None, wrapped: None });
+        }
+        let proof = if version == 1 {
+            None
+        } else {
+            connection.query_row("SELECT proof FROM master_key", [], |row| row.get(0)).optional()?
+        };
+        let has_persons: bool = connection.query_row("SELECT EXISTS (SELECT 1 FROM person)", [], |row| row.get(0))?;
+        let wrapped = connection
+            .query_row("SELECT id, key FROM person WHERE key IS NOT NULL LIMIT 1", [], |row| {
+                Ok((Id(row.get(0)?), row.get(1)?))
+            })
+            .optional()?;
+        Ok(Self { is_new: proof.is_none() && !has_persons, proof, wrapped })
     }
 }
 
@@ -261,29 +306,63 @@ mod tests {
             matches!(refused, Some(VaultError::Store(StoreError::Unavailable(what))) if what.contains("a key has 32"))
         );
         let sealed = vault.seal(HANAKO, b"data").expect("it is sealed");
-        assert_eq!(vault.unseal(HANAKO, &sealed).as_deref(), Ok(b"data".as_slice()));
+        let stranger = tempfile::tempdir().expect("a directory for the test");
+        let mut stranger = open(&stranger, 9);
+        stranger.seal(HANAKO, b"data").expect("it is sealed");
+        assert_eq!(stranger.unseal(HANAKO, &sealed), Err(VaultError::Sealed));
+    }
+
+    /// Opens the vault under the key in `key`, sees it refused, and sees that nothing was written.
+    fn check_refused(directory: &TempDir, key: &Path, words: &str) {
+        let file = directory.path().join(VAULT.file);
+        let (before, had_key) = (fs::read(&file).expect("the vault is read"), key.exists());
+        match Vault::open(directory.path(), key, chance(9)).err() {
+            Some(VaultError::Store(StoreError::Damaged(what))) => assert!(what.contains(words), "{what}"),
+            other => panic!("another key is refused, not {other:?}"),
+        }
+        assert!(before == fs::read(&file).expect("the vault is read"), "nothing was written");
+        assert_eq!(key.exists(), had_key, "no key was made");
     }
 
     #[test]
-    fn a_vault_that_holds_something_opens_under_its_own_key_alone() {
+    fn a_vault_opens_under_its_own_key_alone() {
         let directory = tempfile::tempdir().expect("a directory for the test");
-        let sealed = open(&directory, 1).seal(HANAKO, b"data").expect("it is sealed");
+        let key = directory.path().join("master.key");
         let other = directory.path().join("other.key");
-        let refused = |what: &str| {
-            let refused = Vault::open(directory.path(), &other, chance(9)).err();
-            assert!(
-                matches!(&refused, Some(VaultError::Store(StoreError::Unavailable(text))) if text.contains(what)),
-                "{refused:?}"
-            );
+        fs::write(&other, [7; 32]).expect("another key is written");
+        // What look-ups found hangs on the key from the first start on, before anybody's data is there.
+        let mail = open(&directory, 1).look_up("mail", b"hanako@example.jp");
+        check_refused(&directory, &other, "is another one");
+        check_refused(&directory, &directory.path().join("missing.key"), "is missing");
+        open(&directory, 1).seal(HANAKO, b"data").expect("it is sealed");
+        check_refused(&directory, &other, "is another one");
+        fs::rename(&key, directory.path().join("kept")).expect("the key is taken away");
+        check_refused(&directory, &key, "put the file back");
+        fs::rename(directory.path().join("kept"), &key).expect("the key is put back");
+        assert_eq!(open(&directory, 2).look_up("mail", b"hanako@example.jp"), mail);
+    }
+
+    #[test]
+    fn a_vault_from_before_proofs_were_kept_knows_its_key_by_a_person() {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let other = directory.path().join("other.key");
+        fs::write(&other, [7; 32]).expect("another key is written");
+        open(&directory, 1).seal(HANAKO, b"data").expect("it is sealed");
+        let older = || {
+            let connection = Connection::open(directory.path().join(VAULT.file)).expect("the vault opens");
+            connection.execute_batch("DROP TABLE master_key; PRAGMA user_version = 1").expect("it is put back");
         };
-        refused("is missing");
-        assert!(!other.exists(), "and none is made");
-        fs::write(&other, [9; 32]).expect("the file is written");
-        refused("is another one");
+        older();
+        check_refused(&directory, &other, "is another one");
+        check_refused(&directory, &directory.path().join("missing.key"), "is missing");
         let mut vault = open(&directory, 2);
-        assert_eq!(vault.unseal(HANAKO, &sealed).as_deref(), Ok(b"data".as_slice()));
-        // Where everybody was erased there is nothing left to be found or read.
         vault.erase(HANAKO).expect("it is erased");
-        Vault::open(directory.path(), &other, chance(9)).expect("it opens");
+        drop(vault);
+        check_refused(&directory, &other, "is another one");
+        // Erased persons prove no key, and still are reason enough to make none.
+        older();
+        check_refused(&directory, &directory.path().join("missing.key"), "is missing");
+        drop(open(&directory, 3));
+        check_refused(&directory, &other, "is another one");
     }
 }

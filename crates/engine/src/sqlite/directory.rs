@@ -43,8 +43,10 @@ pub(crate) const STATE: Migrations =
     Migrations { file: STATE_FILE, steps: &[include_str!("../../migrations/state/0001.sql")] };
 
 /// The vault's migrations.
-pub(crate) const VAULT: Migrations =
-    Migrations { file: "vault.sqlite", steps: &[include_str!("../../migrations/vault/0001.sql")] };
+pub(crate) const VAULT: Migrations = Migrations {
+    file: "vault.sqlite",
+    steps: &[include_str!("../../migrations/vault/0001.sql"), include_str!("../../migrations/vault/0002.sql")],
+};
 
 /// The migrations of the consumers' file.
 const CONSUMERS: Migrations = Migrations {
@@ -233,20 +235,23 @@ pub(super) fn open_for_write(
     Ok(connection)
 }
 
-/// Opens the vault's file. No log is kept beside it, where a key could outlive its erasure, and what is deleted is
-/// overwritten.
+/// Opens the vault's file as it is; [`migrate_vault`] follows. No log is kept beside it, where a key could outlive its
+/// erasure, and what is deleted is overwritten.
 pub(crate) fn open_vault(path: &Path) -> Result<Connection, StoreError> {
     check_file(path.parent().unwrap_or(Path::new(".")), &VAULT)?;
-    let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
+    connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .and_then(|connection| {
             connection.pragma_update(None, "journal_mode", "delete")?;
             connection.pragma_update(None, "secure_delete", true)?;
             connection.pragma_update(None, "synchronous", "EXTRA")?;
             Ok(connection)
         })
-        .map_err(|error| super::error::classify(&format!("opening {}", path.display()), &error))?;
-    migrate(&mut connection, &VAULT)?;
-    Ok(connection)
+        .map_err(|error| super::error::classify(&format!("opening {}", path.display()), &error))
+}
+
+/// Brings the vault's file to this program's version.
+pub(crate) fn migrate_vault(connection: &mut Connection) -> Result<(), StoreError> {
+    migrate(connection, &VAULT)
 }
 
 /// Opens the consumers' file in `directory`, and brings it to this program's version. Several may have it open.

@@ -20,7 +20,9 @@ pub(crate) mod tests;
 
 pub use journal::SqliteJournal;
 
-pub(crate) use directory::{STATE, STATE_FILE, VAULT, check_header, open_consumers, open_for_read, open_vault};
+pub(crate) use directory::{
+    STATE, STATE_FILE, VAULT, check_header, migrate_vault, open_consumers, open_for_read, open_vault,
+};
 pub(crate) use error::classify;
 pub(crate) use journal::{LANE, signed, unsigned};
 pub(crate) use rows::{Column, Tables, encode_row, read_progress, row_form};
