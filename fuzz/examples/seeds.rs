@@ -3,6 +3,7 @@
 
 use domain::{Domain, Id, Key};
 use engine::{Actor, ActorKind, Entry, Outcome, Place, Request, Touch};
+use gateway::domain::Gateway;
 use ledger::Yen;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::path::Path;
 use wallet::{Event, Refusal, Row, Wallets};
 
 const ENGINE: &str = include_str!("../../crates/engine/src/tests/golden.txt");
+const GATEWAY: &str = include_str!("../../crates/gateway/src/domain/tests/golden.txt");
 const WALLET: &str = include_str!("../../crates/wallet/src/tests/golden.txt");
 
 fn main() -> std::io::Result<()> {
@@ -29,7 +31,29 @@ fn main() -> std::io::Result<()> {
     save("ids", "wallet", wallet::WalletId(Id::from_number(0xabc)).to_string().as_bytes())?;
     save("ids", "staff", wallet::StaffId(Id::from_number(u128::MAX)).to_string().as_bytes())?;
     save_wallet()?;
+    save_gateway()?;
     save_ledger()
+}
+
+/// Each golden event of the gateway's in an entry of its own, the rows that they come to, and a page without a notice.
+fn save_gateway() -> std::io::Result<()> {
+    save("notice_page", "empty", &[1, 0, 1])?;
+    let mut rows: BTreeMap<Key, Option<gateway::domain::Row>> = BTreeMap::new();
+    for (index, hex) in GATEWAY.lines().filter(|line| !line.starts_with("row ")).enumerate() {
+        let event: gateway::domain::Event = postcard::from_bytes(&from_hex(hex)).expect("a golden event is read");
+        let mut keys = Vec::new();
+        Gateway::touches(&event, &mut keys);
+        for key in &keys {
+            let row = rows.entry(*key).or_default();
+            Gateway::evolve(*key, row, &event);
+            let row = row.as_ref().expect("no row is removed");
+            save_row("row_gateway", &format!("{index}-{}", key.table.0), row)?;
+        }
+        let outcome = Outcome::Refused(gateway::domain::Refusal::ClockDrifted);
+        let entry = entry::<Gateway>(&keys, vec![event], outcome);
+        save("entry_gateway", &index.to_string(), &entry.encode().expect("an entry can be stored"))?;
+    }
+    Ok(())
 }
 
 /// Each golden event in an entry of its own, and every row that the events come to.

@@ -40,6 +40,11 @@ const STEPS: &[Step] = &[
         note: "the README's test command, as a reader would type it; the house rules (tidy) are among them",
     },
     Step {
+        name: "fuzz targets",
+        command: &["cargo", "check", "--manifest-path", "fuzz/Cargo.toml", "--locked", "--target-dir", "target"],
+        note: "they are a workspace of their own, and would rot unseen; nobody fuzzes here",
+    },
+    Step {
         name: "release build",
         command: &["cargo", "build", "--release", "--locked"],
         note: "what follows is measured and proved on the binary that is shipped",

@@ -159,9 +159,21 @@ pub fn load_verifying_key(path: &Path) -> std::io::Result<VerifyingKey> {
     VerifyingKey::from_bytes(&public).map_err(|_| wrong())
 }
 
-/// The public key of `key`, as 64 hexadecimal digits: what whoever verifies the anchors needs.
-pub fn public_key_text(key: &SigningKey) -> String {
-    to_hex(key.verifying_key().as_bytes())
+/// Where the public key is that goes with a file of anchors, or with a private key's file.
+pub fn public_key_file(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".pub");
+    name.into()
+}
+
+/// Writes the public key of `key` beside `file`, as 64 hexadecimal digits, and gives that file's path. One that is there stays
+/// as it is.
+pub fn publish_key(file: &Path, key: &SigningKey) -> std::io::Result<PathBuf> {
+    let path = public_key_file(file);
+    if !path.exists() {
+        fs::write(&path, format!("{}\n", to_hex(key.verifying_key().as_bytes())))?;
+    }
+    Ok(path)
 }
 
 /// The 32 secret bytes in the file at `path`, made if the file is missing.
@@ -214,6 +226,35 @@ pub struct AnchorOptions {
 }
 
 impl AnchorOptions {
+    /// Anchors in `file` at the usual intervals, signed with the key in the file `key`. It is made with `chance` where nothing
+    /// was ever signed; the public key is published beside `file`, and no other key signs there afterwards.
+    pub fn open(file: PathBuf, key: &Path, chance: &mut dyn FnMut(&mut [u8])) -> std::io::Result<Self> {
+        let refused = |what: &str| {
+            let (key, public) = (key.display(), public_key_file(&file));
+            let what = format!(
+                "the key {key} {what} that signed {}; put that one back, or begin anew by moving that file and {} away",
+                file.display(),
+                public.display()
+            );
+            Err(std::io::Error::other(what))
+        };
+        let known = match load_verifying_key(&public_key_file(&file)) {
+            Ok(known) => Some(known),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let signing = match (load_secret(key)?, known) {
+            (Some(secret), _) => SigningKey::from_bytes(&secret),
+            (None, None) => SigningKey::from_bytes(&make_secret(key, chance)?),
+            (None, Some(_)) => return refused("is missing,"),
+        };
+        if known.is_some_and(|known| known != signing.verifying_key()) {
+            return refused("is not the one");
+        }
+        publish_key(&file, &signing)?;
+        Ok(Self::new(file, signing))
+    }
+
     /// The usual intervals.
     pub fn new(file: PathBuf, key: SigningKey) -> Self {
         Self { file, key, records_max: ANCHOR_RECORDS_MAX, seconds_max: ANCHOR_SECONDS_MAX }
@@ -234,7 +275,8 @@ struct Shared {
 
 struct State {
     head: Head,
-    anchored: u64,
+    /// The last record that an anchor covers, or would if it had not failed.
+    tried: u64,
     stopping: bool,
 }
 
@@ -248,12 +290,12 @@ impl Anchorer {
         // What was there before this start is anchored with what comes: an anchor covers all records up to it.
         let anchored = last_anchored(&options.file)
             .map_err(|error| StoreError::Unavailable(format!("anchor file {}: {error}", options.file.display())))?;
-        let state = Mutex::new(State { head, anchored, stopping: false });
+        let state = Mutex::new(State { head, tried: anchored, stopping: false });
         let shared = Arc::new(Shared { state, changed: Condvar::new() });
         let (records_max, at_work) = (options.records_max, Arc::clone(&shared));
         let thread = std::thread::Builder::new()
             .name("anchor".into())
-            .spawn(move || run(&options, domain, &at_work, &gauges))
+            .spawn(move || run(&options, domain, &at_work, anchored, &gauges))
             .map_err(|error| StoreError::Unavailable(format!("cannot start the anchor thread: {error}")))?;
         Ok(Self { shared, records_max, thread: Some(thread) })
     }
@@ -262,7 +304,7 @@ impl Anchorer {
     pub(crate) fn advance(&self, head: Head) {
         let mut state = lock(&self.shared.state);
         state.head = head;
-        if head.place.n.saturating_sub(state.anchored) >= self.records_max {
+        if head.place.n.saturating_sub(state.tried) >= self.records_max {
             drop(state);
             self.shared.changed.notify_all();
         }
@@ -280,22 +322,24 @@ impl Drop for Anchorer {
     }
 }
 
-fn run(options: &AnchorOptions, domain: &str, shared: &Shared, gauges: &Gauges) {
+fn run(options: &AnchorOptions, domain: &str, shared: &Shared, mut anchored: u64, gauges: &Gauges) {
     loop {
         let state = lock(&shared.state);
-        let due = |state: &mut State| {
-            !state.stopping && state.head.place.n.saturating_sub(state.anchored) < options.records_max
-        };
+        let due =
+            |state: &mut State| !state.stopping && state.head.place.n.saturating_sub(state.tried) < options.records_max;
         let wait = Duration::from_secs(options.seconds_max);
         let state = shared.changed.wait_timeout_while(state, wait, due).unwrap_or_else(PoisonError::into_inner).0;
-        let (head, anchored, stopping) = (state.head, state.anchored, state.stopping);
+        let (head, stopping) = (state.head, state.stopping);
         drop(state);
         if head.place.n > anchored {
-            if append(&options.file, &options.key, domain, head, None).is_err() {
-                gauges.anchors_failed.fetch_add(1, Ordering::Relaxed);
+            match append(&options.file, &options.key, domain, head, None) {
+                Ok(_) => anchored = head.place.n,
+                Err(_) => {
+                    gauges.anchors_failed.fetch_add(1, Ordering::Relaxed);
+                }
             }
-            // One that failed is not tried at once: the next one covers what it would have.
-            lock(&shared.state).anchored = head.place.n;
+            // One that failed is not tried at once, but after the next records or seconds, and at the stop.
+            lock(&shared.state).tried = head.place.n;
         }
         if stopping {
             return;

@@ -49,6 +49,14 @@ pub struct Recovered {
     pub watermark: u64,
 }
 
+impl Recovered {
+    /// How many records are replayed before the first command: the tail that a crash left, or all of them where the rows
+    /// are missing or in another form.
+    pub const fn behind(&self) -> u64 {
+        self.head.place.n.saturating_sub(self.watermark)
+    }
+}
+
 /// An idempotency key, and the record that it is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KnownRequest {

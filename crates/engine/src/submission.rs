@@ -23,7 +23,7 @@ pub struct Submission<D: Domain> {
 /// The answer to a command that was decided.
 #[derive(Debug)]
 pub struct Answer<D: Domain> {
-    /// The record that keeps it; `None` for a refusal that was only counted.
+    /// The record that keeps it; `None` for a refusal that was only counted, of a command without a request key.
     pub place: Option<Place>,
     /// When it was decided, by the lane's clock.
     pub at: Time,
@@ -55,6 +55,14 @@ pub enum EngineError {
     Busy,
     /// The caller: this request key came with another body before.
     KeyReused,
+    /// The caller: refused more often in this hour than is journaled, so this command was not answered under its request
+    /// key, and nothing was done.
+    RefusedTooOften {
+        /// When it was decided, by the lane's clock.
+        at: Time,
+        /// When it can be tried again, under the same key.
+        again_at: Time,
+    },
     /// The operator: the store cannot be written now; nothing was done, it may be tried again.
     Unavailable(String),
     /// Us: a defect met this command. It had no effect, and is kept at this place.
@@ -73,6 +81,9 @@ impl fmt::Display for EngineError {
         match self {
             Self::Busy => write!(f, "too many commands are waiting"),
             Self::KeyReused => write!(f, "the request key was used with another body before"),
+            Self::RefusedTooOften { again_at, .. } => {
+                write!(f, "the caller was refused too often in this hour: to be tried again at {again_at}")
+            }
             Self::Unavailable(what) => write!(f, "the store cannot be written now: {what}"),
             Self::Defect { place } => write!(f, "a defect met the command: see record {}", place.n),
             Self::Halted(what) => write!(f, "the engine has halted: {what}"),

@@ -16,9 +16,9 @@ use crate::work::Work;
 use crate::{api, bank_desk, desk};
 use axum::Router;
 use domain::{Id, Key, Time};
-use engine::sqlite::{SqliteOptions, SqliteStore};
+use engine::sqlite::SqliteStore;
 use engine::vault::{Vault, VaultError};
-use engine::{Actor, ActorKind, Core, Engine, EngineError, StoreError, Submission};
+use engine::{Actor, ActorKind, Core, Engine, EngineError, Store, StoreError, Submission};
 use futures_util::future::{join, join_all};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -149,7 +149,11 @@ impl Gateway {
     /// Opens the gateway with its data, and registers the operators that it knows from the start.
     pub async fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
         desk::check(&options).map_err(OpenError::Options)?;
-        let store = SqliteStore::open(&options.directory, &SqliteOptions::default())?;
+        let store = SqliteStore::open(&options.directory, &options.store)?;
+        match Store::<rules::Gateway>::recovered(&store).behind() {
+            0 => {}
+            records => tracing::info!(records, "these records are replayed into the rows before the first request"),
+        }
         let chance = Arc::clone(&outside.chance);
         let fill: engine::vault::Chance = Box::new(move |bytes: &mut [u8]| chance.fill(bytes));
         let vault = Vault::open(&options.directory, &options.master_key, fill)?;

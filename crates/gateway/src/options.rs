@@ -14,6 +14,8 @@ pub const INLINE_MS_MAX: u64 = 3_000;
 pub struct Options {
     /// Its data directory.
     pub directory: PathBuf,
+    /// The store's bounds, and where its anchors go.
+    pub store: engine::sqlite::SqliteOptions,
     /// The file with its master key, outside of the data directory in earnest use.
     pub master_key: PathBuf,
     /// Where browsers and operators reach it, without a slash at the end; also its issuer: `http://gateway.localhost:8080`.
@@ -46,6 +48,7 @@ impl Options {
         let master_key = directory.join("master.key");
         Self {
             directory,
+            store: engine::sqlite::SqliteOptions::default(),
             master_key,
             origin,
             banks: Vec::new(),

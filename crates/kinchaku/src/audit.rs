@@ -16,8 +16,11 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use wallet::books::Books;
+use wallet::books::{Books, Open, OpenMovement};
 use wallet::{Purse, Row, Wallets};
+
+/// Movements in doubt that are told one by one for each bank; `--json` has all of them.
+const IN_DOUBT_LISTED_MAX: usize = 100;
 
 /// What is looked into.
 #[derive(Subcommand)]
@@ -40,9 +43,14 @@ pub enum Audit {
 }
 
 const VERIFY_HELP: &str = "\
-Without anchors, a journal that was rewritten from some record on to its end, or put back to an older copy, looks whole.
+Without anchors, a journal that was rewritten from some record on to its end, or put back to an older copy, looks whole. \
+`kinchaku serve` anchors each service's journal, unless it is told otherwise in ./data/anchors.
 
-Example:
+The key is the file of --key, or else the one beside the anchor file that has `.pub` at its end. Whoever can change both can \
+sign anchors of their own: keep a copy of the public key elsewhere, and name that one.
+
+Examples:
+  kinchaku audit verify --data ./data/wallet --anchors ./data/anchors/wallet.jsonl
   kinchaku audit verify --data ./data --anchors /mnt/elsewhere/anchors.jsonl --key ./anchor.key.pub
 
 Exit code: 0 nothing was found, 1 something was found or the journal cannot be read, 2 the command line is wrong.";
@@ -50,7 +58,8 @@ Exit code: 0 nothing was found, 1 something was found or the journal cannot be r
 const REPLAY_HELP: &str = "\
 Rows that were edited in state.sqlite are named with their table and id. A wrong state.sqlite may be deleted while the \
 engine is stopped: it is rebuilt from the journal. With anchors, the rows that the journal makes are also compared with \
-those that `audit anchor` signed: so this program makes the same rows of the past as the one that signed.
+those that `audit anchor` signed: so this program makes the same rows of the past as the one that signed. The journal's chain \
+is checked on the way; `audit verify` says what was done to it.
 
 Examples:
   kinchaku audit replay --data ./data --json
@@ -58,8 +67,11 @@ Examples:
 
 const BALANCE_HELP: &str = "\
 What is checked: all debits equal all credits, posted and pending; no purse is overdrawn; each purse is the sum of its \
-lots; each account that movements fill is the sum of those movements; what is held is what open movements hold; what \
-holders owe stands in the receivable accounts; no bank account has two live mandates.
+lots, and each lot came with a movement that brought so much; each account that movements fill is the sum of those \
+movements, posted and pending; what is held or arriving in a wallet is what its open movements say; what its holder owes \
+stands in its receivable account; no bank account has two live mandates. What is open at each bank is listed: by that, and by \
+nothing else, the bank's statement may differ. The journal's chain is checked on the \
+way; `audit verify` says what was done to it.
 
 Example:
   kinchaku audit balance --data ./data";
@@ -75,8 +87,8 @@ record's place and hash, and the root of all rows that the journal makes: that t
 leaves out.
 
 Keep the key and the anchor file where whoever can edit the data directory cannot reach them. The key is made if its \
-file is missing (32 bytes, readable by its owner alone), and the public key is written beside it with `.pub` at its end: \
-64 hexadecimal digits, all that `verify` needs.
+file is missing (32 bytes, readable by its owner alone), and the public key is written beside it and beside the anchor \
+file, with `.pub` at the end: 64 hexadecimal digits, all that `verify` needs.
 
 Example:
   kinchaku audit anchor --data ./data --key ./anchor.key --anchors /mnt/elsewhere/anchors.jsonl";
@@ -98,9 +110,10 @@ pub struct Verify {
     #[command(flatten)]
     data: Data,
     /// The anchor file: the journal must be the one that was anchored.
-    #[arg(long, requires = "key")]
+    #[arg(long)]
     anchors: Option<PathBuf>,
     /// The key that signed the anchors: the public key's file (64 hexadecimal digits) or the private key's (32 bytes).
+    /// Without it, the anchor file's name with `.pub` at its end.
     #[arg(long, requires = "anchors")]
     key: Option<PathBuf>,
 }
@@ -182,13 +195,13 @@ fn head(data: &Data) -> Result<Head, String> {
 
 impl Verify {
     fn anchors(&self) -> Result<Option<Anchors>, String> {
-        match (&self.anchors, &self.key) {
-            (Some(file), Some(key)) => {
-                let key = anchor::load_verifying_key(key).map_err(|error| format!("{}: {error}", key.display()))?;
-                Ok(Some(Anchors { file: file.clone(), key }))
-            }
-            (None, _) | (_, None) => Ok(None),
-        }
+        let Some(file) = &self.anchors else { return Ok(None) };
+        let path = self.key.clone().unwrap_or_else(|| anchor::public_key_file(file));
+        let key = anchor::load_verifying_key(&path).map_err(|error| {
+            let name_it = if self.key.is_none() { "; name the key that signed with --key" } else { "" };
+            format!("the key of the anchors, {}: {error}{name_it}", path.display())
+        })?;
+        Ok(Some(Anchors { file: file.clone(), key }))
     }
 }
 
@@ -233,6 +246,8 @@ fn run_replay(arguments: &Verify) -> Result<Report, String> {
     let mut lines: Vec<String> = replayed.findings.iter().map(row_finding).collect();
     lines.extend(replayed.more_findings.then(|| "and more".to_owned()));
     lines.extend(replayed.root_findings.iter().map(ToString::to_string));
+    lines.extend(replayed.anchor_findings.iter().map(ToString::to_string));
+    lines.extend(replayed.unchained.map(unchained));
     lines.push(format!(
         "{} records make {} rows; {} stored rows compared",
         replayed.records, replayed.rows, replayed.compared
@@ -254,9 +269,18 @@ fn run_replay(arguments: &Verify) -> Result<Report, String> {
         "more_findings": replayed.more_findings,
         "roots": anchors.map(|_| replayed.roots),
         "root_findings": replayed.root_findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "anchor_findings": replayed.anchor_findings.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "unchained": replayed.unchained,
     });
-    let clean = replayed.findings.is_empty() && replayed.root_findings.is_empty();
+    let clean = replayed.findings.is_empty()
+        && replayed.root_findings.is_empty()
+        && replayed.anchor_findings.is_empty()
+        && replayed.unchained.is_none();
     Ok(Report { json, lines, clean })
+}
+
+fn unchained(n: u64) -> String {
+    format!("record {n} is not what was written: `kinchaku audit verify` says what was done to the journal")
 }
 
 fn replay(
@@ -313,6 +337,8 @@ fn run_balance(data: &Data) -> Result<Report, String> {
         RowFinding::Differs { .. } | RowFinding::Unknown { .. } | RowFinding::Missing { .. } => false,
     });
     let mut lines: Vec<String> = doubtful.map(row_finding).collect();
+    lines.extend(replayed.unchained.map(unchained));
+    let open = books.open();
     lines.extend(books.findings().iter().map(ToString::to_string));
     let findings = lines.clone();
     let [bonus, prepaid, funds] = outstanding.purses;
@@ -320,6 +346,7 @@ fn run_balance(data: &Data) -> Result<Report, String> {
     lines.push(format!("{} records, {} rows, {wallets} wallets", replayed.records, replayed.rows));
     lines.push(format!("outstanding: {funds} yen funds, {prepaid} yen prepaid, {bonus} yen bonus"));
     lines.push(format!("of these held: {held} yen; arriving: {arriving} yen"));
+    lines.extend(open_lines(&open));
     let json = json!({
         "records": replayed.records,
         "rows": replayed.rows,
@@ -327,9 +354,43 @@ fn run_balance(data: &Data) -> Result<Report, String> {
         "outstanding": { "funds": funds, "prepaid": prepaid, "bonus": bonus },
         "held": held,
         "arriving": arriving,
+        "open": open.iter().map(open_json).collect::<Vec<_>>(),
         "findings": findings,
     });
     Ok(Report { json, clean: findings.is_empty(), lines })
+}
+
+/// What is open at the banks: how much at each, and each movement that is in doubt.
+fn open_lines(open: &[Open]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for at_bank in open.chunk_by(|one, other| one.bank == other.bank) {
+        let sum: i64 = at_bank.iter().map(|open| open.amount.amount()).sum();
+        let bank = at_bank[0].bank;
+        lines.push(format!(
+            "open at bank {bank}: {} movements, {sum} yen; its statement may have them or not",
+            at_bank.len()
+        ));
+        for open in at_bank.iter().filter(|open| open.in_doubt).take(IN_DOUBT_LISTED_MAX) {
+            lines.push(format!("  {} is in doubt: {} yen", open_id(open), open.amount.amount()));
+        }
+    }
+    lines
+}
+
+fn open_json(open: &Open) -> Value {
+    json!({
+        "bank": open.bank.to_string(),
+        "movement": open_id(open),
+        "amount": open.amount.amount(),
+        "in_doubt": open.in_doubt,
+    })
+}
+
+fn open_id(open: &Open) -> String {
+    match open.movement {
+        OpenMovement::TopUp(top_up) => top_up.to_string(),
+        OpenMovement::Payout(payout) => payout.to_string(),
+    }
 }
 
 fn run_anchor(arguments: &Anchor) -> Result<Report, String> {
@@ -347,7 +408,8 @@ fn run_anchor(arguments: &Anchor) -> Result<Report, String> {
     }
     let (signing, public) = signing_key(key)?;
     let earlier = Anchors { file: anchors.clone(), key: signing.verifying_key() };
-    let verified = verify(data, anchors.exists().then_some(&earlier))?;
+    let has_anchors = fs::metadata(anchors).is_ok_and(|metadata| metadata.len() > 0);
+    let verified = verify(data, has_anchors.then_some(&earlier))?;
     if !verified.findings.is_empty() {
         return Ok(unsigned(&verified));
     }
@@ -356,6 +418,7 @@ fn run_anchor(arguments: &Anchor) -> Result<Report, String> {
     let rows = if *journal_only { None } else { Some(rows_root(data, head.place.n)?) };
     let anchored = anchor::append(anchors, &signing, journal.domain(), head, rows)
         .map_err(|error| format!("the anchor file {}: {error}", anchors.display()))?;
+    anchor::publish_key(anchors, &signing).map_err(|error| format!("the public key beside the anchors: {error}"))?;
     let line = format!("record {} of {} is anchored in {}", anchored.n, head.at, anchors.display());
     let json = json!({
         "n": anchored.n,
@@ -392,11 +455,8 @@ fn signing_key(key: &Path) -> Result<(anchor::SigningKey, PathBuf), String> {
         drop(fs::remove_file(key));
         return Err(format!("the system gives no chance to make a key from: {error}"));
     }
-    let public = PathBuf::from(format!("{}.pub", key.display()));
-    if !public.exists() {
-        fs::write(&public, format!("{}\n", anchor::public_key_text(&signing)))
-            .map_err(|error| format!("the public key {}: {error}", public.display()))?;
-    }
+    let public =
+        anchor::publish_key(key, &signing).map_err(|error| format!("the public key of {}: {error}", key.display()))?;
     Ok((signing, public))
 }
 

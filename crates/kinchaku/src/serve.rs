@@ -111,7 +111,7 @@ async fn serve(config: Config) -> Result<(), String> {
     };
     let plan = match &sandbox_clock {
         Some(clock) => Plan::of_sandbox(&config, address.port(), Arc::clone(clock), chance.as_ref())?,
-        None => Plan::of_operator(&config)?,
+        None => Plan::of_operator(&config, chance.as_ref())?,
     };
     let outside = Outside { clock: Arc::clone(&clock), transport: Arc::new(Sockets::new()), chance };
     let services = Services::open(plan, &outside).await?;

@@ -2,6 +2,7 @@
 
 use crate::clock::SandboxClock;
 use engine::StoreError;
+use engine::sqlite::SqliteOptions;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
@@ -14,6 +15,8 @@ use web::jose::SigningKey;
 pub struct Options {
     /// Where its world is kept; `None` for memory alone.
     pub data: Option<PathBuf>,
+    /// The bounds of its store, and where its anchors go.
+    pub store: SqliteOptions,
     /// The clock that everything goes by; the same one as in [`web::Outside`].
     pub clock: Arc<SandboxClock>,
     /// The same seed has the same people.

@@ -131,10 +131,14 @@ impl WorldEngine {
     }
 
     /// Opens the world in `directory`; in memory without one.
-    pub(crate) fn open(directory: Option<&Path>, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+    pub(crate) fn open(
+        directory: Option<&Path>,
+        store: &SqliteOptions,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StoreError> {
         let options = engine::Options::default();
         let (engine, journal): (_, Box<dyn JournalReader>) = if let Some(directory) = directory {
-            let store = SqliteStore::<World>::open(directory, &SqliteOptions::default())?;
+            let store = SqliteStore::<World>::open(directory, store)?;
             let core = Core::open(store, Arc::new(()), options)?;
             (Engine::start(core, clock), Box::new(SqliteJournal::open(directory)?))
         } else {
@@ -247,7 +251,7 @@ impl From<Undone> for Problem {
     fn from(undone: Undone) -> Self {
         match undone {
             Undone::Refused(refusal) => refused(refusal),
-            Undone::Engine(EngineError::Busy) => Self::busy(),
+            Undone::Engine(EngineError::Busy | EngineError::RefusedTooOften { .. }) => Self::busy(),
             Undone::Engine(EngineError::KeyReused) => {
                 Self::new(StatusCode::CONFLICT, "key-reused", "The key was used before.", "キーが再利用されました。")
             }

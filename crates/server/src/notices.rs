@@ -128,20 +128,14 @@ impl Packer {
             return;
         }
         if self.page.is_empty() {
-            self.page.push(FORMAT);
-            self.page.extend_from_slice(&record.place.lane.to_be_bytes());
+            begin(&mut self.page, record.place.lane);
             self.base = (0, 0);
         }
         let mut index = 0;
         for event in &record.entry.events {
             notice::notices(event, &mut |notice| {
-                let at = notice.at.milliseconds();
-                // The reader puts the time back from its distance.
-                let bare = Notice { at: Time::default(), ..notice };
-                let packed = Packed { n_since: n - self.base.0, index, ms_since: at - self.base.1, notice: bare };
-                self.page =
-                    postcard::to_extend(&packed, std::mem::take(&mut self.page)).expect("memory takes a notice");
-                self.base = (n, at);
+                let told = Told { id: EffectId { place: record.place, index }, notice };
+                add(&mut self.page, &mut self.base, &told);
                 index += 1;
             });
         }
@@ -199,6 +193,43 @@ impl Pending {
     pub fn take(&mut self, id: EffectId) -> Result<(), StoreError> {
         self.0.take(id.place.n)
     }
+}
+
+/// Begins a page of notices of `lane`.
+fn begin(page: &mut Vec<u8>, lane: u16) {
+    page.push(FORMAT);
+    page.extend_from_slice(&lane.to_be_bytes());
+}
+
+/// Adds a notice to a page; its number and time are counted from `base`, those of the notice before.
+fn add(page: &mut Vec<u8>, base: &mut (u64, i64), told: &Told) {
+    let (n, at) = (told.id.place.n, told.notice.at.milliseconds());
+    // The reader puts the time back from its distance.
+    let timeless = Notice { at: Time::default(), ..told.notice };
+    let packed = Packed { n_since: n - base.0, index: told.id.index, ms_since: at - base.1, notice: timeless };
+    *page = postcard::to_extend(&packed, std::mem::take(page)).expect("memory takes a notice");
+    *base = (n, at);
+}
+
+/// A page of notices, for the tests and the fuzz targets.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn pack(lane: u16, told: &[Told]) -> Vec<u8> {
+    let (mut page, mut base) = (Vec::new(), (0, 0));
+    begin(&mut page, lane);
+    for told in told {
+        add(&mut page, &mut base, told);
+    }
+    page
+}
+
+/// What must hold for any bytes of a page: they are refused, or are notices that stay the same when they are packed and read
+/// again; whether they were understood.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn check_page(bytes: &[u8]) -> bool {
+    let Ok(told) = unpack(bytes, 0) else { return false };
+    let again = pack(told.first().map_or(0, |told| told.id.place.lane), &told);
+    assert_eq!(unpack(&again, 0).as_ref(), Ok(&told), "notices stay the same when they are packed again");
+    true
 }
 
 /// The notices of a page.

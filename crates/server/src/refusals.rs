@@ -142,6 +142,14 @@ pub fn engine_problem(error: &EngineError) -> Problem {
             "Idempotency-Key が別のリクエストで使用済みです。",
         )
         .detail("Make up a new key for a new request."),
+        EngineError::RefusedTooOften { at, again_at } => new(
+            429,
+            "refused-too-often",
+            "Too much was refused in this hour.",
+            "この1時間に拒否された件数が多すぎます。",
+        )
+        .detail("Nothing was done; try again with the same Idempotency-Key.")
+        .retry_after(again_at.milliseconds_since(*at).div_euclid(1_000).saturating_add(1)),
         EngineError::Unavailable(_) | EngineError::Halted(_) | EngineError::Stopped => unavailable(),
         EngineError::Defect { place } => Problem::internal().with("record", place.n),
     }

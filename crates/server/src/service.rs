@@ -22,9 +22,9 @@ use crate::work::{self, Breakers, Lanes, Maker};
 use crate::{accounts, codes, contacts, errands, identity, letters, links, proofs, sessions, shops, stops, tallies};
 use crate::{api, asked, unclaimed, webhooks};
 use domain::{Id, Key, Time};
-use engine::sqlite::{SqliteJournal, SqliteStore};
+use engine::sqlite::{Gauges, SqliteJournal, SqliteStore};
 use engine::vault::{Vault, VaultError};
-use engine::{Actor, Answer, Core, Engine, Request, StoreError, Stored, Submission};
+use engine::{Actor, Answer, Core, Engine, Request, Store, StoreError, Stored, Submission};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wallet::holder::Sealed;
@@ -86,6 +86,8 @@ pub struct Service {
     pub endpoints: Endpoints,
     /// Who goes there.
     pub couriers: Couriers,
+    /// What the store says of itself.
+    pub gauges: Arc<Gauges>,
     vault: Mutex<Vault>,
 }
 
@@ -137,6 +139,11 @@ impl Service {
     /// Opens books, vault and doors.
     pub fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
         let store = SqliteStore::open(&options.directory, &options.store)?;
+        let gauges = store.gauges();
+        match Store::<Wallets>::recovered(&store).behind() {
+            0 => {}
+            records => tracing::info!(records, "these records are replayed into the rows before the first request"),
+        }
         let core = Core::open(store, Arc::clone(&options.context), options.engine)?;
         let chance = Arc::clone(&outside.chance);
         let vault =
@@ -176,6 +183,7 @@ impl Service {
             journals: Journals::new(&options.directory),
             endpoints,
             couriers,
+            gauges,
             vault: Mutex::new(vault),
             outside,
             options,

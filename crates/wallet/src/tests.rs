@@ -5,6 +5,7 @@ mod bank;
 mod bank_matrix;
 mod bank_properties;
 mod bank_stories;
+mod books;
 mod case;
 mod decoders;
 mod desk_stories;

@@ -26,6 +26,9 @@ pub trait Source: 'static {
     /// What is remembered of a command until its answer.
     type Order: Copy + Debug + 'static;
 
+    /// Whether a refusal says that the load has no money left to move.
+    fn ran_dry(refusal: &<Self::Domain as Domain>::Refusal) -> bool;
+
     /// What to send next: an order, and whether it was sent before.
     fn draw(&mut self) -> (Self::Order, bool);
 
@@ -53,7 +56,7 @@ pub struct Load<S> {
     /// Commands that were refused as busy, and sent again.
     pub busy: u64,
     /// The first answer that should not have been.
-    pub wrong: Option<String>,
+    pub wrong: Option<Failure>,
 }
 
 impl<S: Source> Load<S> {
@@ -74,7 +77,15 @@ impl<S: Source> Load<S> {
                 self.meter.count(begun, now());
             }
             wrong => {
-                self.wrong.get_or_insert(format!("{order:?} (sent before: {again}) was answered {wrong:?}"));
+                let is_dry = wrong.as_ref().is_ok_and(|answer| answer.reply.as_ref().is_err_and(S::ran_dry));
+                self.wrong.get_or_insert_with(|| {
+                    if is_dry {
+                        return Failure::Setup(format!(
+                            "the load ran dry at {order:?}: take more wallets, or less time"
+                        ));
+                    }
+                    Failure::Audit(format!("{order:?} (sent before: {again}) was answered {wrong:?}"))
+                });
             }
         }
     }

@@ -84,6 +84,8 @@ pub struct PayReport {
     bytes_a_payment: u64,
     memory_bytes_peak: Option<u64>,
     audited: bool,
+    /// Whether every stored row was compared with what the journal makes.
+    replayed: bool,
 }
 
 impl fmt::Display for PayReport {
@@ -109,7 +111,17 @@ impl fmt::Display for PayReport {
         if self.lists_read + self.audits_beside > 0 {
             writeln!(f, "beside: {} lists read, {} whole audits of the journal", self.lists_read, self.audits_beside)?;
         }
-        write!(f, "audited: every balance and the whole journal are right")
+        match (self.store == StoreKind::Memory.name(), self.replayed) {
+            (true, _) => write!(f, "audited: every balance is right; memory keeps no journal to audit"),
+            (false, true) => {
+                write!(f, "audited: every balance is right, the journal is whole and makes every stored row")
+            }
+            (false, false) => write!(
+                f,
+                "audited: every balance is right and the journal is whole; it was too long to be replayed, \
+                 `kinchaku audit replay` compares the rows"
+            ),
+        }
     }
 }
 
@@ -229,7 +241,7 @@ impl Run {
         let (lists_read, audits_beside) = beside.map_or(Ok((0, 0)), Beside::stop)?;
         let elapsed = begun.elapsed();
         let settled_after_ms = self.settle()?;
-        self.stop_and_audit(show)?;
+        let replayed = self.stop_and_audit(show)?;
         let written = self.disk_bytes().saturating_sub(bytes_before);
         Ok(PayReport {
             store: self.options.store.name(),
@@ -255,6 +267,7 @@ impl Run {
             bytes_a_payment: written / load.acknowledged.max(1),
             memory_bytes_peak: resources::memory_bytes_peak(),
             audited: true,
+            replayed,
         })
     }
 
@@ -293,7 +306,7 @@ impl Run {
         self.payments = load.source.drawn();
         match load.wrong {
             None => Ok(load),
-            Some(what) => Err(Failure::Audit(what)),
+            Some(failure) => Err(failure),
         }
     }
 
@@ -310,23 +323,23 @@ impl Run {
         Ok(u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX))
     }
 
-    /// Stops the engine, and audits every balance and, where there is one, the whole journal.
-    fn stop_and_audit(&mut self, show: &dyn Fn(Progress)) -> Result<(), Failure> {
+    /// Stops the engine, and audits every balance and, where there is one, the whole journal; whether it was replayed.
+    fn stop_and_audit(&mut self, show: &dyn Fn(Progress)) -> Result<bool, Failure> {
         let expected = audit::Expected::of(&self.options.workload, self.payments);
         self.runtime.block_on(audit::balances(&self.engine, &self.options.workload, &expected, show))?;
         self.engine.stop().map_err(setup)?;
         if let Some(watch) = self.watch.take() {
             watch.join().map_err(setup)?;
         }
-        if let Some(Disk { directory, .. }) = &self.disk {
-            audit::journal(directory, show)?;
-            if self.options.data.is_some() {
-                let note = Note { workload: self.options.workload, payments: self.payments };
-                let text = serde_json::to_string(&note).map_err(setup)?;
-                fs::write(directory.join(NOTE_FILE), text).map_err(setup)?;
-            }
+        let Some(Disk { directory, .. }) = &self.disk else { return Ok(false) };
+        audit::journal(directory, show)?;
+        let replayed = audit::rows(directory, show)?;
+        if self.options.data.is_some() {
+            let note = Note { workload: self.options.workload, payments: self.payments };
+            let text = serde_json::to_string(&note).map_err(setup)?;
+            fs::write(directory.join(NOTE_FILE), text).map_err(setup)?;
         }
-        Ok(())
+        Ok(replayed)
     }
 
     fn disk_bytes(&self) -> u64 {
@@ -335,5 +348,49 @@ impl Run {
 
     fn gauge(&self, read: impl Fn(&Gauges) -> u64) -> u64 {
         self.disk.as_ref().map_or(0, |disk| read(&disk.gauges))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(store: StoreKind, wallets: u64, past_payments: u64) -> Result<PayReport, Failure> {
+        let options = PayOptions {
+            store,
+            in_flight: 8,
+            rate: None,
+            workload: Workload { wallets, shops: 2, hot_percent: 10, seed: 1 },
+            past_payments,
+            warm_up_seconds: 0,
+            seconds: 0,
+            repeats_permille: 0,
+            cache_rows: 1_000,
+            list_readers: 0,
+            verify_beside: false,
+            data: None,
+        };
+        pay(&options, &|_| {})
+    }
+
+    #[test]
+    fn a_run_says_what_it_audited() {
+        for (store, replayed, says) in [
+            (StoreKind::Sqlite, true, "the journal is whole and makes every stored row"),
+            (StoreKind::Memory, false, "memory keeps no journal to audit"),
+        ] {
+            let report = run(store, 20, 200).unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!((report.replayed, report.audited), (replayed, true), "{}", report.store);
+            assert!(report.to_string().contains(says), "{report}");
+        }
+    }
+
+    #[test]
+    fn wallets_that_run_dry_are_no_finding_of_the_audit() {
+        // A wallet has 30,000 yen, a payment takes 25 of them on average.
+        match run(StoreKind::Memory, 1, 5_000) {
+            Err(Failure::Setup(what)) => assert!(what.contains("ran dry"), "{what}"),
+            other => panic!("the load is too long for one wallet: {other:?}"),
+        }
     }
 }

@@ -98,6 +98,11 @@ impl Source for Transfers {
     type Domain = Ledger;
     type Order = Order;
 
+    /// Its accounts may be overdrawn.
+    fn ran_dry(_: &ledger::Refusal) -> bool {
+        false
+    }
+
     fn draw(&mut self) -> (Order, bool) {
         self.next += 1;
         (self.order(self.next - 1), false)
@@ -158,7 +163,7 @@ fn run<S: Store<Ledger> + 'static>(
     }));
     let elapsed = begun.elapsed();
     if let Some(wrong) = load.wrong {
-        return Err(Failure::Audit(wrong));
+        return Err(wrong);
     }
     runtime.block_on(balances(&engine, &load.source))?;
     engine.stop().map_err(|error| setup(error.to_string()))?;

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use wallet::holder::{self, Sealed};
 use wallet::payment::{Authorise, Command as Payment, Payer};
 use wallet::{
-    BonusId, CampaignId, Command, ContactId, HolderId, OPERATOR, PaymentId, ShopId, WalletId, Wallets, bonus, shop,
+    BonusId, CampaignId, Command, ContactId, HolderId, OPERATOR, PaymentId, Refusal, ShopId, WalletId, Wallets, bonus,
+    shop,
 };
 
 /// Shops that get the hot traffic.
@@ -167,6 +168,10 @@ impl Orders {
 impl Source for Orders {
     type Domain = Wallets;
     type Order = Order;
+
+    fn ran_dry(refusal: &Refusal) -> bool {
+        matches!(refusal, Refusal::InsufficientFunds { .. })
+    }
 
     fn draw(&mut self) -> (Order, bool) {
         self.draws += 1;

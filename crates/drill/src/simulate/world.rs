@@ -341,11 +341,16 @@ impl World {
                     self.remember(ask);
                 }
                 Learned::Refused(why) => {
-                    if answered.as_ref().is_ok_and(|answer| answer.place.is_none()) {
-                        self.coverage.fault("refusal_only_counted");
-                    }
                     self.commands += 1;
                     self.coverage.answered(ask.name(), why.name());
+                    self.hear(&ask, None);
+                    self.remember(ask);
+                }
+                // Whoever asked gives it up; some come again all the same, now or after the hour, with the same key.
+                Learned::TooOften => {
+                    self.coverage.fault("refusal_only_counted");
+                    self.commands += 1;
+                    self.coverage.answered(ask.name(), "refused_too_often");
                     self.hear(&ask, None);
                     self.remember(ask);
                 }

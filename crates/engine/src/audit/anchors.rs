@@ -25,28 +25,44 @@ pub(super) struct Believed {
 }
 
 impl Anchors {
-    /// The anchors of `domain` that can be believed, in the order of their records, and what is wrong with the others.
+    /// The anchors of `domain` that can be believed, in the order of their records, and what is wrong with the others; that
+    /// none can be believed is a finding of its own.
     pub(super) fn read(&self, domain: &str) -> Result<(Vec<Believed>, Vec<Finding>), StoreError> {
         let text = fs::read(&self.file).map_err(|error| {
             StoreError::Unavailable(format!("cannot read the anchors in {}: {error}", self.file.display()))
         })?;
-        let mut believed = Vec::new();
+        let mut believed: Vec<Believed> = Vec::new();
         let mut findings = Vec::new();
         let mut previous = String::new();
-        for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        let mut cut_off = None;
+        let mut lines = text.split(|byte| *byte == b'\n').enumerate().peekable();
+        while let Some((index, line)) = lines.next() {
+            let invalid = |why: &str| Finding::AnchorInvalid { line: index + 1, why: why.into() };
+            let is_unended = lines.peek().is_none();
             let Ok(line) = std::str::from_utf8(line) else {
-                findings.push(Finding::AnchorInvalid { line: index + 1, why: "it is no text in UTF-8".into() });
+                findings.push(invalid("it is no text in UTF-8"));
                 continue;
             };
-            // A line that a crash cut off was never relied on; one that was garbled breaks the link of the next.
-            let Ok(anchor) = serde_json::from_str::<Anchor>(line) else { continue };
-            match self.check(&anchor, domain, &previous) {
-                Ok(anchor) => believed.push(anchor),
-                Err(why) => findings.push(Finding::AnchorInvalid { line: index + 1, why: why.into() }),
+            match serde_json::from_str::<Anchor>(line) {
+                Ok(anchor) => {
+                    match self.check(&anchor, domain, &previous) {
+                        Ok(anchor) => believed.push(anchor),
+                        Err(why) => findings.push(invalid(why)),
+                    }
+                    previous = line_hash(line);
+                    cut_off = None;
+                }
+                // What a crash cut off was never relied on: it ends the file, or the next anchor names the line before it.
+                Err(error) if error.is_eof() && is_unended => {}
+                Err(error) if error.is_eof() => cut_off = Some(invalid("it is cut short, and no anchor follows")),
+                Err(_) => findings.push(invalid("it is no anchor")),
             }
-            previous = line_hash(line);
         }
-        believed.sort_by_key(|anchor: &Believed| anchor.n);
+        findings.extend(cut_off);
+        if believed.is_empty() {
+            findings.push(Finding::NoAnchor);
+        }
+        believed.sort_by_key(|anchor| anchor.n);
         Ok((believed, findings))
     }
 

@@ -61,6 +61,8 @@ pub enum Finding {
         /// What is wrong with it.
         why: String,
     },
+    /// The anchor file has no anchor that can be believed: nothing was compared.
+    NoAnchor,
     /// The file cannot be read beyond a record.
     Unreadable {
         /// The last record that could be read.
@@ -77,7 +79,7 @@ impl Finding {
             Self::Changed { n } | Self::Reordered { n, .. } => *n,
             Self::Removed { from, .. } | Self::Added { from, .. } | Self::Cut { from, .. } => *from,
             Self::Rewritten { after, .. } | Self::Unreadable { after, .. } => *after,
-            Self::AnchorInvalid { .. } => 0,
+            Self::AnchorInvalid { .. } | Self::NoAnchor => 0,
             Self::RolledBack { .. } | Self::HeadChanged => i64::MAX,
         }
     }
@@ -106,6 +108,10 @@ impl fmt::Display for Finding {
             }
             Self::HeadChanged => f.write_str("the lane's head was changed; it is not the last record's"),
             Self::AnchorInvalid { line, why } => write!(f, "line {line} of the anchor file is invalid: {why}"),
+            Self::NoAnchor => f.write_str(
+                "no anchor is believed: whether the journal was rewritten, cut or put back cannot be seen; is this the \
+                 right anchor file, and the right key?",
+            ),
             Self::Unreadable { after, why } => write!(f, "the file cannot be read beyond record {after}: {why}"),
         }
     }

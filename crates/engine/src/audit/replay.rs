@@ -7,8 +7,9 @@
 use super::FINDINGS_MAX;
 use super::anchors::{Anchors, Believed};
 use super::as_of::{Past, Until, apply};
+use super::finding::Finding;
 use super::root::{self, BUCKETS, Roots, Seen};
-use crate::record::{Place, Record};
+use crate::record::{Place, Record, chain};
 use crate::sqlite::Column;
 use crate::store::{StoreError, Stored};
 use domain::{Domain, Id, Key, Table};
@@ -128,6 +129,11 @@ pub struct Replayed {
     pub roots: usize,
     /// Those of them that differ.
     pub root_findings: Vec<RootFinding>,
+    /// What is wrong with the anchors themselves.
+    pub anchor_findings: Vec<Finding>,
+    /// The first record whose hash does not follow from its bytes and the record before: what stands there was not written
+    /// so, and `verify` says what was done.
+    pub unchained: Option<u64>,
 }
 
 struct Folded<R> {
@@ -147,13 +153,14 @@ pub fn replay<D: Domain>(
 ) -> Result<Replayed, StoreError> {
     let past = Past::<D>::open(directory)?;
     let head = past.journal.head()?.place.n;
-    let anchored = anchored_roots::<D>(anchors, head)?;
+    let (anchored, anchor_findings) = anchored_roots::<D>(anchors, head)?;
     let mut audit = Audit::new(past, head, ROWS_IN_MEMORY_MAX, anchored.keys().copied());
     audit.run(visit, progress)?;
     let roots = audit.roots.finish::<D>();
     let differs = anchored.iter().filter(|(n, root)| roots.get(n) != Some(root));
     audit.replayed.root_findings = differs.map(|(n, _)| RootFinding { n: *n }).collect();
     audit.replayed.roots = anchored.len();
+    audit.replayed.anchor_findings = anchor_findings;
     Ok(audit.replayed)
 }
 
@@ -163,7 +170,8 @@ pub fn rows_root<D: Domain>(directory: &Path, n: u64, progress: &mut dyn FnMut(u
     let past = Past { state: None, watermark: 0, ..Past::<D>::open(directory)? };
     let mut audit = Audit::new(past, n, ROWS_IN_MEMORY_MAX, [n]);
     audit.run(&mut |_, _| {}, progress)?;
-    let refused = audit.replayed.findings.first().map(ToString::to_string);
+    let unchained = audit.replayed.unchained.map(|n| format!("record {n} is not what was written"));
+    let refused = unchained.or_else(|| audit.replayed.findings.first().map(ToString::to_string));
     match (refused, audit.roots.finish::<D>().remove(&n)) {
         (None, Some(root)) => Ok(root),
         (Some(finding), _) => Err(StoreError::Damaged(finding)),
@@ -185,10 +193,13 @@ pub(super) fn replay_within<D: Domain>(
     Ok((audit.replayed, audit.roots.finish::<D>().remove(&n)))
 }
 
-/// The last anchors up to `head` that have a root of rows in this program's form.
-fn anchored_roots<D: Domain>(anchors: Option<&Anchors>, head: u64) -> Result<BTreeMap<u64, String>, StoreError> {
-    let Some(anchors) = anchors else { return Ok(BTreeMap::new()) };
-    let (believed, _) = anchors.read(D::NAME)?;
+/// The roots of the last anchors up to `head` that have one in this program's form, and what is wrong with the anchors.
+fn anchored_roots<D: Domain>(
+    anchors: Option<&Anchors>,
+    head: u64,
+) -> Result<(BTreeMap<u64, String>, Vec<Finding>), StoreError> {
+    let Some(anchors) = anchors else { return Ok((BTreeMap::new(), Vec::new())) };
+    let (believed, findings) = anchors.read(D::NAME)?;
     let comparable = |believed: Believed| {
         let root = believed.rows.filter(|root| root::is_comparable::<D>(root))?;
         u64::try_from(believed.n).ok().filter(|n| (1..=head).contains(n)).map(|n| (n, root))
@@ -197,7 +208,7 @@ fn anchored_roots<D: Domain>(anchors: Option<&Anchors>, head: u64) -> Result<BTr
     for (n, root) in believed.into_iter().rev().filter_map(comparable).take(ROOTS_MAX) {
         roots.entry(n).or_insert(root);
     }
-    Ok(roots)
+    Ok((roots, findings))
 }
 
 struct Audit<D: Domain> {
@@ -222,6 +233,8 @@ impl<D: Domain> Audit<D> {
             more_findings: false,
             roots: 0,
             root_findings: Vec::new(),
+            anchor_findings: Vec::new(),
+            unchained: None,
         };
         Self { past, head, rows_in_memory_max, buckets: 0..BUCKETS, roots: Roots::wanted(roots), replayed }
     }
@@ -257,7 +270,8 @@ impl<D: Domain> Audit<D> {
     /// buckets is left for another time.
     fn fold(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Rows<D>, StoreError> {
         let mut rows = Rows::<D>::new();
-        let mut n = 0;
+        let epoch = self.past.journal.head()?.epoch;
+        let (mut n, mut hash) = (0, [0; 32]);
         while n < self.head {
             let until = self.roots.next(n).unwrap_or(self.head).min(self.head);
             let limit = usize::try_from(until - n).unwrap_or(usize::MAX).min(PAGE_ROWS);
@@ -267,6 +281,11 @@ impl<D: Domain> Audit<D> {
             };
             n = last.place.n;
             for sealed in &page {
+                let expected = chain(D::NAME, epoch, &hash, sealed.place, sealed.at, &sealed.bytes);
+                if sealed.hash != expected && self.replayed.unchained.is_none() {
+                    self.replayed.unchained = Some(sealed.place.n);
+                }
+                hash = sealed.hash;
                 self.apply(&mut rows, &Record::decode(sealed)?);
             }
             self.narrow(&mut rows);

@@ -221,6 +221,23 @@ fn edited_anchors_are_named() {
     assert_eq!(removed, invalid(2, "the line before it was changed or removed"));
     // A crash cut a line off, and the next start went on behind it.
     assert_eq!(edited(&|lines| format!("{}\n{{\"domain\":\"ta", lines.join("\n"))), []);
+    append(&bench);
+    assert_eq!(findings(&bench, Some(&anchors(&bench))), []);
+    // The last line has no other behind it that names it.
+    let of_last = |line: &str| {
+        let line = line.to_owned();
+        edited(&move |lines| format!("{}\n{line}\n", lines[..3].join("\n")))
+    };
+    assert_eq!(of_last("{\"domain\":\"ta"), invalid(4, "it is cut short, and no anchor follows"));
+    assert_eq!(of_last("garbage"), invalid(4, "it is no anchor"));
+    assert_eq!(of_last("{}"), invalid(4, "it is no anchor"));
+    // Nothing was compared with anything.
+    assert_eq!(edited(&|_| String::new()), [Finding::NoAnchor]);
+    let nothing = |line| [invalid(line, "it is no anchor"), vec![Finding::NoAnchor]].concat();
+    assert_eq!(edited(&|_| "garbage\n".into()), nothing(1));
+    assert_eq!(edited(&|_| "garbage".into()), nothing(1));
+    let replayed = replay::<Tally>(bench.directory.path(), Some(&anchors(&bench)), &mut |_, _| {}, &mut |_| {});
+    assert_eq!(replayed.map(|replayed| replayed.anchor_findings), Ok(nothing(1)));
     let mut bytes = text.into_bytes();
     bytes.extend(b"\xff\xfe\n");
     fs::write(bench.file("anchors"), bytes).expect("the anchors are written");
@@ -279,6 +296,64 @@ fn a_running_store_anchors_by_count_and_at_its_stop() {
     assert!(verified.findings.is_empty() && verified.anchors >= 2, "{verified:?}");
 }
 
+#[test]
+fn one_key_signs_an_anchor_file() {
+    let place = tempfile::tempdir().expect("a directory for the test");
+    let (file, key) = (place.path().join("anchors"), place.path().join("key"));
+    let open = |key| {
+        AnchorOptions::open(file.clone(), key, &mut |bytes: &mut [u8]| bytes.fill(5))
+            .map(|options| options.key)
+            .map_err(|error| error.to_string())
+    };
+    let first = open(&key).expect("the key is made");
+    assert_eq!(open(&key), Ok(first));
+    let refused = |words: &str| {
+        let error = open(&key).expect_err("no other key signs here");
+        assert!(error.contains(words), "{error}");
+    };
+    fs::write(&key, [6; 32]).expect("another key is put there");
+    refused("is not the one");
+    fs::remove_file(&key).expect("the key is taken away");
+    refused("is missing");
+    assert!(!key.exists(), "no key was made in its place");
+}
+
+#[test]
+fn an_anchor_that_failed_is_tried_again() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.close();
+    let anchors = anchors(&bench);
+    let options =
+        AnchorOptions { records_max: 5, ..AnchorOptions::new(anchors.file.clone(), SigningKey::from_bytes(&KEY)) };
+    bench.options.anchors = Some(options);
+    bench.reopen().expect("the directory opens");
+    fs::remove_file(&anchors.file).expect("the anchor file is taken away");
+    fs::create_dir(&anchors.file).expect("something else stands there");
+    bench.commit(&[1; 7]).expect("the commit is taken");
+    let gauges = bench.store().gauges();
+    while gauges.anchors_failed.load(std::sync::atomic::Ordering::Relaxed) == 0 {
+        std::thread::yield_now();
+    }
+    fs::remove_dir(&anchors.file).expect("it is taken away again");
+    bench.close();
+    let verified = verify(bench.directory.path(), Some(&anchors), &mut |_| {}).expect("it is audited");
+    assert_eq!(
+        (verified.findings, verified.anchors),
+        (Vec::new(), 1),
+        "nothing new came, and the stop anchors all the same"
+    );
+}
+
+#[test]
+fn a_replay_sees_that_a_record_is_not_what_was_written() {
+    let bench = bench();
+    assert_eq!(replayed(&bench).unchained, None);
+    edit(&bench, "UPDATE journal SET at = at + 1 WHERE n IN (17, 30)");
+    assert_eq!(replayed(&bench).unchained, Some(17));
+    let root = rows_root::<Tally>(bench.directory.path(), 40, &mut |_| {});
+    assert!(matches!(root, Err(StoreError::Damaged(what)) if what.contains("record 17")));
+}
+
 fn replayed(bench: &Bench) -> Replayed {
     replay::<Tally>(bench.directory.path(), None, &mut |_, _| {}, &mut |_| {}).expect("the journal is replayed")
 }
@@ -296,6 +371,8 @@ fn stored_rows_follow_from_the_journal() {
         more_findings: false,
         roots: 0,
         root_findings: Vec::new(),
+        anchor_findings: Vec::new(),
+        unchained: None,
     };
     assert_eq!((clean, total), (Ok(expected), 40));
 }

@@ -4,6 +4,7 @@
 //! that the guilty command alone is journaled as a defect and its neighbours never notice.
 
 use super::Core;
+use super::refusals::hour_end;
 use crate::canary;
 use crate::clock::Believed;
 use crate::encoding::{EntryRef, OutcomeRef};
@@ -201,6 +202,10 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let at = moment.now;
         if decision.reply.is_err() && !self.refusals.journals(submission.actor) {
             self.batch.counted += 1;
+            // Without a record nobody would know the answer again, and the key could come to carry another one.
+            if submission.request.is_some() {
+                return Ok(Err(EngineError::RefusedTooOften { at, again_at: hour_end(at) }));
+            }
             return Ok(Ok(Answer { place: None, at, repeated: false, reply: decision.reply }));
         }
         self.evolve(&decision.events);

@@ -1,5 +1,8 @@
 //! Attackers write little: refusals of one caller in one hour are journaled up to a bound, and counted beyond it.
 //!
+//! What is only counted is not remembered. So a command with a request key is not answered then: whoever sent it comes again
+//! when the hour has ended, and no key ever carries two answers.
+//!
 //! The counts are of the lane's current hour and live in memory alone; a restart begins them anew. When the hour ends, what
 //! was only counted waits to be journaled, a few counts before each command, so that no batch grows with the number of
 //! callers. A count stands for more commands than it takes to journal it, so what waits never piles up. Everything that
@@ -142,6 +145,11 @@ impl Refusals {
             self.ended.truncate(before);
         }
     }
+}
+
+/// When the hour of `now` ends, and refusals are journaled again.
+pub(super) fn hour_end(now: Time) -> Time {
+    now.plus_milliseconds(MILLISECONDS_AN_HOUR - now.milliseconds().rem_euclid(MILLISECONDS_AN_HOUR))
 }
 
 fn restore(counts: &mut HashMap<Actor, Count>, undo: &mut Vec<(Actor, Option<Count>)>) {

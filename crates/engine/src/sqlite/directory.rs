@@ -6,6 +6,7 @@
 use crate::canary;
 use crate::cursors::CONSUMERS_FILE;
 use crate::store::StoreError;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 use std::fs::{self, File, TryLockError};
 use std::io::Read;
@@ -83,7 +84,28 @@ impl Directory {
         let directory = Self { path: path.to_owned(), _lock: lock };
         check_file(path, &JOURNAL)?;
         check_file(path, &STATE)?;
+        directory.check_journal_is_there()?;
         Ok(directory)
+    }
+
+    /// Refuses a state without its journal: a new journal would be made for it, and stand in the way of the right one.
+    fn check_journal_is_there(&self) -> Result<(), StoreError> {
+        let (journal, state) = (self.file(JOURNAL_FILE), self.file(STATE_FILE));
+        if read_header(&journal)?.is_some() || check_header(&state, &STATE)?.is_none() {
+            return Ok(());
+        }
+        let failed = |error| super::error::classify("reading the state", &error);
+        let progress = open_for_read(&state).and_then(|state| super::rows::read_progress(&state)).map_err(failed)?;
+        match progress {
+            Some((_, watermark, requests_until)) if watermark.max(requests_until) > 0 => {
+                Err(StoreError::Damaged(format!(
+                    "{} is missing, the state has seen record {}: put the journal back from a backup",
+                    journal.display(),
+                    watermark.max(requests_until)
+                )))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// Where a file of this directory lies.
@@ -212,7 +234,8 @@ fn read_header(path: &Path) -> Result<Option<Header>, StoreError> {
     }))
 }
 
-/// Opens a file for writing, and brings it to this program's version.
+/// Opens a file for writing, and brings it to this program's version. A log that stands beside it stays as it is until
+/// [`accept`]: whatever is found wrong before then has been written by nobody.
 pub(super) fn open_for_write(
     path: &Path,
     migrations: &Migrations,
@@ -221,6 +244,7 @@ pub(super) fn open_for_write(
 ) -> Result<Connection, StoreError> {
     let mut connection = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)
         .and_then(|connection| {
+            connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
             connection.pragma_update(None, "page_size", PAGE_BYTES)?;
             connection.pragma_update(None, "journal_mode", "wal")?;
             let synchronous = if canary::active("synchronous_off") { "OFF" } else { synchronous };
@@ -233,6 +257,11 @@ pub(super) fn open_for_write(
         .map_err(|error| super::error::classify(&format!("opening {}", path.display()), &error))?;
     migrate(&mut connection, migrations)?;
     Ok(connection)
+}
+
+/// The directory is taken: from here on the last connection of a file that closes moves its log into the file.
+pub(super) fn accept(connection: &Connection) -> rusqlite::Result<()> {
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false).map(|_| ())
 }
 
 /// Opens the vault's file as it is; [`migrate_vault`] follows. No log is kept beside it, where a key could outlive its

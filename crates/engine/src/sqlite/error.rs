@@ -28,6 +28,11 @@ pub(crate) fn classify(what: &str, error: &Error) -> StoreError {
         Some(ErrorCode::NotADatabase) => {
             StoreError::Damaged(format!("{what}: the file is not a database; restore it from a backup ({error})"))
         }
+        Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged(format!(
+            "{what}: the file is damaged ({error}); stop, keep the files as they are, and restore them from a backup. Where \
+             `kinchaku audit verify` still reads the journal it names the last good record; a damaged state.sqlite alone may \
+             be deleted, it is rebuilt from the journal"
+        )),
         _ => StoreError::Damaged(format!("{what}: {error}; stop, keep the files, run `kinchaku audit verify`")),
     }
 }

@@ -3,7 +3,7 @@
 //! Start reading at [`JournalWriter::commit`].
 
 use super::checkpoint::Gate;
-use super::directory::{JOURNAL, JOURNAL_FILE, check_header, open_for_read};
+use super::directory::{JOURNAL, JOURNAL_FILE, accept, check_header, open_for_read};
 use super::error::{classify, classify_commit};
 use crate::canary;
 use crate::record::{Place, SealedRecord};
@@ -74,6 +74,11 @@ impl JournalWriter {
 
     pub(super) fn head(&self) -> Head {
         self.head
+    }
+
+    /// The whole directory is taken: the log may be moved into the file.
+    pub(super) fn accept(&self) -> Result<(), StoreError> {
+        accept(&self.connection).map_err(|error| classify("opening the journal", &error))
     }
 
     /// Appends a batch that was decided on `expected`, durably, or leaves everything as it was.

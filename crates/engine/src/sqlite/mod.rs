@@ -38,7 +38,7 @@ use crate::prefix::Prefix;
 use crate::record::SealedRecord;
 use crate::store::{Changed, Commit, Generation, Head, KnownRequest, Recovered, Store, StoreError, Stored};
 use checkpoint::{Checkpointer, Gate};
-use directory::{Directory, JOURNAL, JOURNAL_FILE, open_for_write};
+use directory::{Directory, JOURNAL, JOURNAL_FILE, accept, open_for_write};
 use domain::{Domain, Key};
 use journal::JournalWriter;
 use keeper::{Job, Keeper, Tools};
@@ -127,7 +127,8 @@ pub struct SqliteStore<D: Domain> {
 }
 
 impl<D: Domain> SqliteStore<D> {
-    /// Opens the data directory at `path`, making what is not there. A refusal has written nothing to the data.
+    /// Opens the data directory at `path`, making what is not there. A refusal has written nothing to the data, also not
+    /// what stands in a log beside it.
     pub fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
         let gauges = Arc::new(Gauges::default());
         let directory = Directory::open(path)?;
@@ -161,9 +162,12 @@ impl<D: Domain> SqliteStore<D> {
             log_bytes: Cell::new(0),
             gauges: Arc::clone(&gauges),
         };
+        journal.accept()?;
+        accept(&tools.connection).map_err(|error| classify("opening the state", &error))?;
         let keeper = Keeper::start(tools)?;
         index_tail(&journal, &mut requests, &keeper, requests_until)?;
         let connection = open_for_write(&journal_file, &JOURNAL, "FULL", JOURNAL_CACHE_KIBIBYTES)?;
+        accept(&connection).map_err(|error| classify("opening the journal", &error))?;
         let checkpointer = Checkpointer::start(connection, gate, options.checkpoint_log_bytes_min)?;
         directory.sync()?;
         let anchorer = match &options.anchors {

@@ -49,6 +49,7 @@ fn words(answer: &Answered<Counter>) -> String {
         Err(EngineError::Unavailable(_)) => "unavailable".into(),
         Err(EngineError::Halted(_)) => "halted".into(),
         Err(EngineError::Busy) => "busy".into(),
+        Err(EngineError::RefusedTooOften { again_at, .. }) => format!("again at {}", again_at.milliseconds()),
         Err(EngineError::Stopped) => "stopped".into(),
     }
 }
@@ -192,6 +193,29 @@ fn refusals_beyond_the_bound_are_counted() {
     check(&mut core, &[refused(hour, 1), refused(hour, 1), refused(hour, 1)], "full 10, full 10, (full 10)");
     core.close().expect("closed");
     assert_eq!(outcomes(&disk).last(), Some(&Outcome::Aggregated { refusals: 1 }));
+}
+
+#[test]
+fn a_request_key_never_carries_two_answers() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let hour = 3_600_000;
+    let refused = |key| with_request(Command::Add { counter: 1, by: 2_000 }, key, 0);
+    let later = |submission: Submission<Counter>| Submission { at: Time::from_milliseconds(hour), ..submission };
+    check(&mut core, &[refused(1), refused(2), refused(3)], "full 0, full 0, full 0");
+    check(&mut core, &[refused(4), refused(4), refused(1)], "again at 3600000, again at 3600000, =full 0");
+    assert_eq!(core.status().refusals_counted, 2, "what is not answered is counted all the same");
+    // A key that was not answered is anybody's to use; from its answer on it is that command's alone.
+    check(&mut core, &[with_request(ADD, 4, 9), refused(4), with_request(ADD, 4, 9)], "10, reused, =10");
+    check(&mut core, &[refused(5)], "again at 3600000");
+    check(
+        &mut core,
+        &[later(refused(5)), later(with_request(ADD, 5, 9)), later(refused(5))],
+        "full 10, reused, =full 10",
+    );
+    drop(core);
+    let mut core = open(&disk);
+    check(&mut core, &[later(refused(5)), later(refused(4))], "=full 10, reused");
 }
 
 #[test]

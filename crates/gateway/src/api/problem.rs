@@ -19,6 +19,13 @@ impl From<NotDone> for Problem {
 pub fn engine_error(error: &EngineError) -> Problem {
     match error {
         EngineError::Busy | EngineError::Stopped | EngineError::Unavailable(_) => Problem::busy(),
+        EngineError::RefusedTooOften { at, again_at } => problem(
+            429,
+            "refused-too-often",
+            "Too much was refused in this hour.",
+            "この1時間に拒否された件数が多すぎます。",
+        )
+        .retry_after(again_at.milliseconds_since(*at).div_euclid(1_000).saturating_add(1)),
         EngineError::KeyReused => refused(&Refusal::ReferenceTaken { noun: Noun::Mandate }),
         EngineError::Defect { .. } | EngineError::Halted(_) => {
             tracing::error!(%error, "a command met a defect");

@@ -81,7 +81,10 @@ impl Fault {
 impl From<&EngineError> for Fault {
     fn from(error: &EngineError) -> Self {
         match error {
-            EngineError::Busy | EngineError::Unavailable(_) | EngineError::Stopped => Self::Unavailable,
+            EngineError::Busy
+            | EngineError::RefusedTooOften { .. }
+            | EngineError::Unavailable(_)
+            | EngineError::Stopped => Self::Unavailable,
             EngineError::KeyReused | EngineError::Defect { .. } | EngineError::Halted(_) => Self::Internal,
         }
     }

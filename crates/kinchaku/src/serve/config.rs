@@ -46,6 +46,10 @@ pub struct Serve {
     pub listen: SocketAddr,
     /// Where everything is kept.
     pub data: PathBuf,
+    /// Where each service's journal is anchored; `anchors` in the data without it.
+    pub anchors: Option<PathBuf>,
+    /// Where the keys are that sign the anchors; beside them without it.
+    pub anchor_keys: Option<PathBuf>,
     /// Which services run in this process.
     pub roles: Vec<Role>,
     /// Proxies whose `X-Forwarded-For` is believed.
@@ -61,6 +65,8 @@ impl Default for Serve {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             data: PathBuf::from("./data"),
+            anchors: None,
+            anchor_keys: None,
             roles: vec![Role::Wallet, Role::Gateway, Role::Sandbox],
             trusted_proxies: Vec::new(),
             plain_http_from_anywhere: false,

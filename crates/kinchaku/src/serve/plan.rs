@@ -2,6 +2,7 @@
 
 use super::config::{self, BankPolicies, Config, Role};
 use super::secrets::{self, Made};
+use engine::anchor::AnchorOptions;
 use gateway::desk::Role as GatewayRole;
 use gateway::options::{BankOptions, FileOptions, OperatorOptions};
 use sandbox::registry::Registry;
@@ -103,11 +104,11 @@ impl Plan {
             if has(Role::Wallet) { Some(sandbox_wallet(data, &origins, client.clone(), &made)?) } else { None };
         let gateway = if has(Role::Gateway) { Some(sandbox_gateway(config, &origins, &client, &made)?) } else { None };
         let sandbox = if has(Role::Sandbox) { Some(outside_world(config, origins, clock, &made)?) } else { None };
-        Ok(Self { wallet, gateway, sandbox })
+        Self { wallet, gateway, sandbox }.anchored(&config.serve, chance)
     }
 
     /// The plan of a configured operator.
-    pub fn of_operator(config: &Config) -> Result<Self, String> {
+    pub fn of_operator(config: &Config, chance: &dyn Chance) -> Result<Self, String> {
         let data = &config.serve.data;
         let has = |role| config.serve.roles.contains(&role);
         let wallet = config
@@ -117,8 +118,36 @@ impl Plan {
             .map(|wallet| operator_wallet(data, wallet, &config.desk));
         let gateway =
             config.gateway.as_ref().filter(|_| has(Role::Gateway)).map(|gateway| operator_gateway(data, gateway));
-        Ok(Self { wallet: wallet.transpose()?, gateway: gateway.transpose()?, sandbox: None })
+        Self { wallet: wallet.transpose()?, gateway: gateway.transpose()?, sandbox: None }
+            .anchored(&config.serve, chance)
     }
+
+    /// The same with the journal of each service anchored.
+    fn anchored(mut self, config: &config::Serve, chance: &dyn Chance) -> Result<Self, String> {
+        let anchors = |service| anchors(config, service, chance).map(Some);
+        if let Some(wallet) = &mut self.wallet {
+            wallet.store.anchors = anchors("wallet")?;
+        }
+        if let Some(gateway) = &mut self.gateway {
+            gateway.store.anchors = anchors("gateway")?;
+        }
+        if let Some(sandbox) = &mut self.sandbox {
+            sandbox.store.anchors = anchors("sandbox")?;
+        }
+        Ok(self)
+    }
+}
+
+/// Where the journal of `service` is anchored, and with which key.
+fn anchors(config: &config::Serve, service: &str, chance: &dyn Chance) -> Result<AnchorOptions, String> {
+    let anchors = config.anchors.clone().unwrap_or_else(|| config.data.join("anchors"));
+    let keys = config.anchor_keys.as_ref().unwrap_or(&anchors);
+    for directory in [&anchors, keys] {
+        fs::create_dir_all(directory).map_err(|error| format!("the anchors {}: {error}", directory.display()))?;
+    }
+    let key = keys.join(format!("{service}.key"));
+    AnchorOptions::open(anchors.join(format!("{service}.jsonl")), &key, &mut |bytes| chance.fill(bytes))
+        .map_err(|error| format!("the anchors of the {service}: {error}"))
 }
 
 /// Where the parts of the sandbox are, seen from the one on `port`.
@@ -145,6 +174,7 @@ fn outside_world(
     }
     Ok(sandbox::Options {
         data: Some(config.serve.data.join("sandbox")),
+        store: engine::sqlite::SqliteOptions::default(),
         clock,
         seed: config.sandbox.seed.unwrap_or(SEED),
         people: config.sandbox.people.unwrap_or(PEOPLE),

@@ -141,6 +141,9 @@ fn an_edited_record_is_named() {
     let data = Data::stopped();
     data.edit("journal.sqlite", "UPDATE journal SET at = at + 1 WHERE n = 7");
     data.check(&["verify"], 1, "record 7 was changed");
+    for audit in ["replay", "balance"] {
+        data.check(&[audit], 1, "record 7 is not what was written");
+    }
     assert_eq!(data.json(&["verify"], 1)["findings"][0]["record"], 7);
 }
 
@@ -187,9 +190,28 @@ fn a_journal_put_back_to_an_older_copy_needs_anchors_to_be_found() {
     data.check(&["verify"], 0, "8 records verified");
     data.check(&verify("key.pub"), 1, "the journal ends at record 8, record 10 was anchored");
     assert_eq!(data.json(&verify("key.pub"), 1)["findings"][0]["record"], Value::Null);
+    // The key beside the anchors is the one that signed them.
+    data.check(&["verify", "--anchors", "anchors"], 1, "the journal ends at record 8, record 10 was anchored");
     // Somebody else's key signs nothing that is believed.
     std::fs::write(data.path("other"), [1; 32]).expect("a key is written");
     data.check(&verify("other"), 1, "line 1 of the anchor file is invalid");
+}
+
+#[test]
+fn an_anchor_file_without_an_anchor_is_no_clean_bill() {
+    let data = Data::stopped();
+    data.check(&["anchor", "--key", "key", "--anchors", "anchors"], 0, "record 10");
+    data.check(&["verify", "--anchors", "anchors"], 0, "1 anchors believed");
+    data.check(&["replay", "--anchors", "anchors"], 0, "1 anchored roots of the rows compared");
+    for content in ["", "garbage\n"] {
+        std::fs::write(data.path("anchors"), content).expect("the anchors are written over");
+        for audit in ["verify", "replay"] {
+            data.check(&[audit, "--anchors", "anchors"], 1, "no anchor is believed");
+        }
+    }
+    data.check(&["anchor", "--key", "key", "--anchors", "anchors"], 1, "line 1 of the anchor file is invalid");
+    std::fs::remove_file(data.path("anchors.pub")).expect("the key is taken away");
+    data.check(&["verify", "--anchors", "anchors"], 1, "name the key that signed with --key");
 }
 
 #[test]
@@ -224,7 +246,6 @@ fn a_wrong_command_line_exits_2_and_says_what_it_should_be() {
     data.check(&["as-of", "yesterday", "--wallet", &id], 2, "neither a record's number nor a time");
     data.check(&["as-of", "99999999999999999999999", "--wallet", &id], 2, "no journal has so many records");
     data.check(&["as-of", "7", "--wallet", "a1"], 2, "an id here is `wlt_` and 32 lower-case hexadecimal digits");
-    data.check(&["verify", "--anchors", "anchors"], 2, "--key");
     data.check(&["verify", "--key", "key"], 2, "--anchors");
 }
 

@@ -10,7 +10,8 @@ use web::jose::{JwkSet, SigningKey};
 
 #[test]
 fn the_sandbox_has_a_host_for_each_service_says_what_it_is_and_ends_when_told() {
-    let served = Served::start();
+    let place = place();
+    let served = Served::start_in(&place, Started::default());
     for (host, path, status) in [
         ("localhost", "/", "200"),
         ("localhost", "/sandbox/v1/banks", "200"),
@@ -24,6 +25,12 @@ fn the_sandbox_has_a_host_for_each_service_says_what_it_is_and_ends_when_told() 
         assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{host}{path}: {answer}");
     }
     assert_eq!(served.stop(), Some(0));
+    let data = place.path().join("data");
+    for service in ["wallet", "gateway", "sandbox"] {
+        let (journal, anchors) = (data.join(service), data.join("anchors").join(format!("{service}.jsonl")));
+        let verify = ["audit", "verify", "--data", path(&journal), "--anchors", path(&anchors)];
+        check(&verify, 0, " anchors believed");
+    }
 }
 
 /// The README as it stands.
@@ -85,7 +92,12 @@ fn operators_configuration(place: &Path) -> String {
 fn a_configured_operator_never_says_that_it_is_a_sandbox() {
     let place = place();
     let arguments = vec!["--config".to_owned(), operators_configuration(place.path())];
-    let served = Served::start_in(&place, Started { arguments, ..Started::default() });
+    let (anchors, keys) = (place.path().join("elsewhere"), place.path().join("keys"));
+    let environment = vec![
+        ("KINCHAKU_SERVE_ANCHORS", path(&anchors).to_owned()),
+        ("KINCHAKU_SERVE_ANCHOR_KEYS", path(&keys).to_owned()),
+    ];
+    let served = Served::start_in(&place, Started { arguments, environment, ..Started::default() });
     for (host, path, status) in [
         ("wallet.example.jp", "/login", "200"),
         ("wallet.example.jp", "/docs", "200"),
@@ -106,6 +118,10 @@ fn a_configured_operator_never_says_that_it_is_a_sandbox() {
     }
     assert!(!served.log().contains("SANDBOX"), "{}", served.log());
     assert_eq!(served.stop(), Some(0));
+    let (data, anchors) = (place.path().join("data/gateway"), anchors.join("gateway.jsonl"));
+    let key = keys.join("gateway.key");
+    let verify = ["audit", "verify", "--data", path(&data), "--anchors", path(&anchors), "--key", path(&key)];
+    check(&verify, 0, " anchors believed");
 }
 
 #[test]

@@ -37,7 +37,7 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Proble
     let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
     let number = |count: Result<u64, DoorsError>| count.unwrap_or(0);
     let lag = status.head.place.n.saturating_sub(service.maker.follower().cursor());
-    let figures: [(&str, &str, u64); 9] = [
+    let figures: [(&str, &str, u64); 10] = [
         ("kinchaku_journal_records_total", "Records in the journal.", status.head.place.n),
         ("kinchaku_engine_cache_rows", "Rows in the engine's cache.", u64::try_from(status.cache_rows).unwrap_or(0)),
         ("kinchaku_engine_defects_total", "Commands that met a defect since the start.", status.defects),
@@ -45,6 +45,11 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Proble
             "kinchaku_refusals_counted_total",
             "Refusals that were only counted since the start.",
             status.refusals_counted,
+        ),
+        (
+            "kinchaku_anchors_failed_total",
+            "Anchors of the journal that could not be written since the start.",
+            service.gauges.anchors_failed.load(std::sync::atomic::Ordering::Relaxed),
         ),
         ("kinchaku_work_due", "Pieces of due work that wait.", number(service.work.count::<Due>())),
         (

@@ -1,7 +1,7 @@
 //! Every notice stands in the outbox once, in order, under the same id: whatever comes twice, crashes or is deleted.
 
 use super::world::World;
-use crate::notices::{Notices, Pending, Told, follower};
+use crate::notices::{Notices, Pending, Told, check_page, follower, pack};
 use engine::{CONSUMERS_FILE, Consumer, Consumers, Cursors, EffectId, StoreError};
 use std::collections::BTreeSet;
 use std::fs;
@@ -157,4 +157,26 @@ fn a_running_engine_fills_the_outbox() {
     world.core = None;
     watch.join().expect("the consumer ends");
     check(&world);
+}
+
+/// Notices in the page that is damaged.
+const DAMAGED_NOTICES: usize = 12;
+
+#[test]
+fn a_damaged_page_is_refused_or_stays_the_same() {
+    let mut world = World::new();
+    world.round();
+    let mut told = expected(&world);
+    told.truncate(DAMAGED_NOTICES);
+    assert!(!told.is_empty(), "a round has notices");
+    let page = pack(1, &told);
+    assert!(check_page(&page), "what was packed is understood");
+    for at in 0..page.len() {
+        check_page(&page[..at]);
+        for bit in 0..8 {
+            let mut damaged = page.clone();
+            damaged[at] ^= 1 << bit;
+            check_page(&damaged);
+        }
+    }
 }

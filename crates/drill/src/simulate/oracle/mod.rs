@@ -24,7 +24,7 @@ pub use why::{Reasons, Why};
 
 use super::ask::{Ask, Lost};
 use domain::{Id, Moment, Time};
-use engine::{Answer, Answered, Believed, EngineError};
+use engine::{Answered, Believed, EngineError, Place};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
 use wallet::switches::{Function, Stop};
@@ -130,6 +130,8 @@ pub enum Learned {
     Repeated,
     /// The key came with another body, and was refused.
     KeyReused,
+    /// It was refused beyond what is journaled in an hour: its key has no answer.
+    TooOften,
     /// Nothing happened, or nobody knows: it is to be tried again.
     Nothing,
 }
@@ -183,6 +185,7 @@ impl Oracle {
                 return Err(format!("{} is a defect: record {}", ask.name(), place.n));
             }
             Err(EngineError::KeyReused) => return self.judge_reused(ask),
+            Err(EngineError::RefusedTooOften { at, .. }) => return self.judge_too_often(ask, *at),
         };
         if let Some((body, before)) = self.answered.get(&ask.request.key) {
             let same = *body == ask.request.body && *before == answer.reply && answer.repeated;
@@ -195,11 +198,11 @@ impl Oracle {
                 ))
             };
         }
-        let moment = self.moment(ask, answer)?;
+        let moment = self.moment(ask, answer.at, answer.place, answer.repeated)?;
         if answer.place.is_some() {
             self.answered.insert(ask.request.key, (ask.request.body, answer.reply.clone()));
-        } else if answer.reply.is_ok() {
-            return Err(format!("{:?} was carried out, and no record says so", ask.command));
+        } else {
+            return Err(format!("{:?} was answered under a key, and no record says so", ask.command));
         }
         let reasons = self.reasons(&ask.command, moment);
         match &answer.reply {
@@ -222,17 +225,29 @@ impl Oracle {
         }
     }
 
+    /// Without an answer there is still a reason to refuse; and a key that has an answer gives that one.
+    fn judge_too_often(&mut self, ask: &Ask, at: Time) -> Result<Learned, String> {
+        if self.answered.contains_key(&ask.request.key) {
+            return Err(format!("{} has a key that was answered before, and was not answered so again", ask.name()));
+        }
+        let moment = self.moment(ask, at, None, false)?;
+        if self.reasons(&ask.command, moment).0.is_empty() {
+            return Err(format!("{:?} was refused, and the model knows no reason", ask.command));
+        }
+        Ok(Learned::TooOften)
+    }
+
     /// The moment at which a command was decided, from when it was sent and when its answer says it was decided.
-    fn moment(&mut self, ask: &Ask, answer: &Answer<Wallets>) -> Result<Moment, String> {
+    fn moment(&mut self, ask: &Ask, at: Time, place: Option<Place>, repeated: bool) -> Result<Moment, String> {
         let is_expected = |(sent, believed): &(Time, Believed)| {
             let heard = heard_at(*sent, *believed);
             let (earliest, latest) = (heard.max(self.lane_at), heard.max(self.sent_at));
-            answer.at == earliest || (!self.journals_all && earliest <= answer.at && answer.at <= latest)
+            at == earliest || (!self.journals_all && earliest <= at && at <= latest)
         };
         // The answer of an attempt that was lost comes with the repetition, and tells of that attempt: the first one
         // before whose end its record stood in the journal.
-        let stood = |lost: &&Lost| answer.place.is_some_and(|place| place <= lost.head);
-        let sent = if answer.repeated {
+        let stood = |lost: &&Lost| place.is_some_and(|place| place <= lost.head);
+        let sent = if repeated {
             ask.lost.iter().find(stood).map(|lost| (lost.at, lost.believed))
         } else {
             Some((ask.at, ask.believed))
@@ -240,17 +255,17 @@ impl Oracle {
         let Some((sent, believed)) = sent.filter(is_expected) else {
             return Err(format!(
                 "a command sent at {}, before that at {:?}, was decided at {}, the lane at {}",
-                ask.at, ask.lost, answer.at, self.lane_at
+                ask.at, ask.lost, at, self.lane_at
             ));
         };
         let is_wrong = !believed.is_trusted || sent > believed.time_max;
-        let clock_drifted = is_wrong || answer.at.milliseconds_since(sent) > DRIFT_MS_MAX;
-        if answer.place.is_some() {
-            self.lane_at = self.lane_at.max(answer.at);
+        let clock_drifted = is_wrong || at.milliseconds_since(sent) > DRIFT_MS_MAX;
+        if place.is_some() {
+            self.lane_at = self.lane_at.max(at);
         }
         let (day, later) = &self.later;
-        self.policy = if date(answer.at) >= *day { later.clone() } else { self.first.clone() };
-        Ok(Moment { now: answer.at, clock_drifted })
+        self.policy = if date(at) >= *day { later.clone() } else { self.first.clone() };
+        Ok(Moment { now: at, clock_drifted })
     }
 
     /// Every reason to refuse `command`.

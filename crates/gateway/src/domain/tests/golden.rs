@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 const GOLDEN: &str = include_str!("golden.txt");
 
 /// Everything that can happen, by commands.
-fn deeds() -> Vec<Event> {
+pub(super) fn deeds() -> Vec<Event> {
     let mut world = World::new();
     let (operator, bank, by) = (operator_id(), bank_code(), StaffId(Id::from_number(9)));
     let weak = world.link(100, "thief", &[Factor::Account, Factor::Pin]);

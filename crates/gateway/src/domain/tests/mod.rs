@@ -1,5 +1,6 @@
 //! Tests of the gateway's rules alone: what must hold whatever the banks say and in whatever order, and what is stored for ever.
 
+mod decoders;
 mod golden;
 mod properties;
 mod world;
