@@ -372,8 +372,14 @@ const SELDOM: &[Unreachable] = &[
     Unreachable {
         faults: &["callback_before_answer"],
         flow: "*",
-        phases: &["in_doubt"],
+        phases: &["in_doubt", "settled"],
         because: "the first look that puts it in doubt comes within the same second",
+    },
+    Unreachable {
+        faults: &["lost_answer", "no_answer", "not_found_yet"],
+        flow: "*",
+        phases: &["settled", "declined", "cancelled", "returned"],
+        because: "the day file or another answer ends it while the one that says nothing is under way",
     },
     Unreachable {
         faults: &["taken_back", "taken_back_first"],

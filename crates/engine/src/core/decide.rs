@@ -9,7 +9,7 @@ use crate::canary;
 use crate::clock::Believed;
 use crate::encoding::{EntryRef, OutcomeRef};
 use crate::options::{AGGREGATED_A_COMMAND_MAX, CLOCK_DRIFT_MS_MAX};
-use crate::record::{Actor, Place, Record, Request, SealedRecord, Touch, chain};
+use crate::record::{Actor, ActorKind, Place, Record, Request, SealedRecord, Touch, chain};
 use crate::store::{Head, KnownRequest, Store, StoreError};
 use crate::submission::{Answer, Answered, EngineError, Submission, recorded_answer};
 use domain::{Domain, Key, Moment, Time};
@@ -202,8 +202,9 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let at = moment.now;
         if decision.reply.is_err() && !self.refusals.journals(submission.actor) {
             self.batch.counted += 1;
-            // Without a record nobody would know the answer again, and the key could come to carry another one.
-            if submission.request.is_some() {
+            // Without a record nobody would know the answer again, and the key could come to carry another one. Those who
+            // have no name share one bound: if it silenced them, one would silence all, and silence itself would tell.
+            if submission.request.is_some() && submission.actor.kind != ActorKind::Anyone {
                 return Ok(Err(EngineError::RefusedTooOften { at, again_at: hour_end(at) }));
             }
             return Ok(Ok(Answer { place: None, at, repeated: false, reply: decision.reply }));
