@@ -33,7 +33,7 @@ pub struct TopUp {
     /// What of it the bank had taken back by itself, as two people found.
     taken_back: Option<i64>,
     /// The give-back, if the bank said that it could not make it.
-    back_failed: Option<GiveBackId>,
+    pub back_failed: Option<GiveBackId>,
     /// The give-backs that failed before the present one.
     backs_failed: Vec<GiveBackId>,
 }
