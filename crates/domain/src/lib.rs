@@ -85,6 +85,12 @@ pub trait Domain: Debug + Sized + Send + Sync + 'static {
         true
     }
 
+    /// Whether `refusal` only asks the caller for something more: its request key has no answer then, and may come again
+    /// with what was asked for.
+    fn asks_for_more(_refusal: &Self::Refusal) -> bool {
+        false
+    }
+
     /// The values of the typed columns of `row`'s table, in the order of its [`TableSpec::columns`].
     fn columns(row: &Self::Row, values: &mut Vec<Value>);
 

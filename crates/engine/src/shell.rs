@@ -7,8 +7,9 @@
 use crate::clock::{Clock, ClockWatch};
 use crate::core::{Core, Mode, Status};
 use crate::options::Options;
+use crate::record::Request;
 use crate::store::{Store, StoreError, Stored};
-use crate::submission::{Answered, EngineError, Submission};
+use crate::submission::{Answer, Answered, EngineError, Submission};
 use domain::{Domain, Key, Time};
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -42,11 +43,15 @@ pub struct Engine<D: Domain> {
 enum Message<D: Domain> {
     Submit(Submission<D>, oneshot::Sender<Answered<D>>),
     Read(Key, oneshot::Sender<Result<Option<Stored<D::Row>>, EngineError>>),
+    Recall(Request, oneshot::Sender<Recalled<D>>),
     Status(oneshot::Sender<Status>),
     Context(Arc<D::Context>),
     Dispatch(mpsc::Sender<Bundle<D>>),
     Stop,
 }
+
+/// What a request was answered, if it was.
+type Recalled<D> = Result<Option<Answer<D>>, EngineError>;
 
 /// The answers of one batch, each with whom it is for.
 type Bundle<D> = Vec<(oneshot::Sender<Answered<D>>, Answered<D>)>;
@@ -111,6 +116,19 @@ impl<D: Domain> Engine<D> {
         let (reply, row) = oneshot::channel();
         self.queue(Message::Read(key, reply))?;
         row.blocking_recv().unwrap_or_else(|_| Err(died()))
+    }
+
+    /// What `request` was answered, if it was: of every command that was queued before.
+    pub fn recall(
+        &self,
+        request: Request,
+    ) -> impl Future<Output = Result<Option<Answer<D>>, EngineError>> + Send + use<D> {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.queue(Message::Recall(request, reply));
+        async move {
+            queued?;
+            answer.await.unwrap_or_else(|_| Err(died()))
+        }
     }
 
     /// How the core is.
@@ -279,6 +297,10 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
                 Message::Read(key, reply) => {
                     self.step();
                     tell(reply, self.core.read(key));
+                }
+                Message::Recall(request, reply) => {
+                    self.step();
+                    tell(reply, self.core.recall(request));
                 }
                 Message::Status(reply) => tell(reply, self.core.status()),
                 Message::Context(context) => {

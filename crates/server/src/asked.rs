@@ -1,7 +1,8 @@
 //! A request that changes something: its body, and what makes a repeat known again.
 //!
-//! The same key from the same caller on the same route is the same request; with another body it is refused. The engine
-//! keeps the requests that become commands; those that change nothing in the books are kept here, by [`Service::once`].
+//! The same key from the same caller on the same route is the same request; with another body it is refused. The challenge
+//! in a body is no part of what is asked: with it or without it, it is the same request. The engine keeps the requests that
+//! become commands; those that change nothing in the books are kept here, by [`Service::once`].
 //! Start reading at [`Asked`].
 
 use crate::doors::Door;
@@ -31,7 +32,8 @@ pub struct Repeat {
     key: String,
     route: String,
     path: String,
-    body: Bytes,
+    /// What is asked: the body without its challenge.
+    body: Vec<u8>,
 }
 
 /// A JSON body with its `Idempotency-Key`.
@@ -54,27 +56,18 @@ impl Repeat {
     /// The same, over another body: where a part of it must not count, such as a password.
     #[must_use]
     pub fn over(&self, body: Vec<u8>) -> Self {
-        Self { body: body.into(), ..self.clone() }
+        Self { body, ..self.clone() }
     }
+}
 
-    /// The same with a proof that was asked for: another request than the one that was refused for want of it.
-    #[must_use]
-    pub fn proven(&self) -> Self {
-        Self { route: format!("{} proven", self.route), ..self.over(self.without_challenge()) }
-    }
-
-    /// What a challenge is bound to: the path and everything in the body but the challenge itself.
-    pub fn payload(&self, service: &Service) -> Id {
-        Id(service.keys.body(&self.path, &self.without_challenge()))
-    }
-
-    /// The body without its challenge, members in order.
-    fn without_challenge(&self) -> Vec<u8> {
-        let mut body: Value = serde_json::from_slice(&self.body).unwrap_or(Value::Null);
-        if let Some(members) = body.as_object_mut() {
+/// The body without its challenge, members in order. One that is no object has none.
+fn without_challenge(body: &Bytes) -> Vec<u8> {
+    match serde_json::from_slice(body) {
+        Ok(Value::Object(mut members)) => {
             members.remove("challenge_id");
+            Value::Object(members).to_string().into_bytes()
         }
-        body.to_string().into_bytes()
+        Ok(_) | Err(_) => body.to_vec(),
     }
 }
 
@@ -89,7 +82,7 @@ impl<T: DeserializeOwned + Send> FromRequest<Arc<Service>> for Asked<T> {
         let path = parts.uri.path().to_owned();
         let request = Request::from_parts(parts, body);
         let JsonBytes(value, bytes) = JsonBytes::from_request(request, service).await?;
-        Ok(Self { body: value, repeat: Repeat { key, route, path, body: bytes } })
+        Ok(Self { body: value, repeat: Repeat { key, route, path, body: without_challenge(&bytes) } })
     }
 }
 

@@ -1,11 +1,11 @@
 //! Second proofs: what is asked of a holder before money leaves, or before who can move it changes.
 //!
 //! A refusal for want of a proof names a challenge. The challenge is bound to the holder and to what was asked, to the byte;
-//! once proven it opens that one request, and its repeats. Which proofs there are is behind one trait: today the vendor's
+//! once proven it opens that one request. A request that was answered needs none any more: its repeats get that answer, with
+//! the challenge or without, also when the challenge is long forgotten. Which proofs there are is behind one trait: today the vendor's
 //! re-check, or a code for those whom the vendor does not know; passkeys come in beside them.
 //! Start reading at [`Service::submit_provable`].
 
-use crate::asked::Repeat;
 use crate::codes::Purpose;
 use crate::doors::Door;
 use crate::entrance::Holder;
@@ -15,12 +15,13 @@ use crate::service::{Answered, Service};
 use crate::sessions::Session;
 use crate::tallies::{Bound, DAY_MS, HOUR_MS, Tallies};
 use domain::{Id, Time};
+use engine::{Answer, Request};
 use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use std::future::Future;
 use std::pin::Pin;
-use wallet::{Command, HolderId, Proof, Refusal};
+use wallet::{Command, HolderId, Proof, Refusal, Wallets};
 use web::Problem;
 
 /// How long a challenge may be answered and used, in milliseconds.
@@ -39,7 +40,7 @@ pub struct Challenge {
     pub key: Id,
     /// Of whom.
     pub holder: HolderId,
-    /// For what: the MAC of path and body.
+    /// For what: the MAC of path and body, the challenge left out.
     pub payload: Id,
     /// Which proof.
     pub proof: Proof,
@@ -184,23 +185,25 @@ const fn ways(way: Way) -> &'static dyn SecondProof {
 
 impl Service {
     /// Submits a command that may take a proof. Without one that is good where `needs_proof` or the guard asks for it, the
-    /// problem names a challenge for exactly this request.
+    /// problem names a challenge for exactly this request. One that was answered before is answered so again, before
+    /// anybody looks for its challenge.
     pub async fn submit_provable(
         &self,
         caller: &Holder,
-        repeat: &Repeat,
+        request: Request,
         challenge_id: Option<&str>,
         needs_proof: bool,
         command: impl FnOnce(Option<Proof>) -> Command,
     ) -> Answered {
-        let proof = self.proof_of(caller, repeat, challenge_id, needs_proof)?;
-        let request = match proof {
-            None => repeat.by(self, caller.actor()),
-            Some(_) => repeat.proven().by(self, caller.actor()),
-        };
+        if (needs_proof || challenge_id.is_some())
+            && let Some(answer) = self.recall(request).await?
+        {
+            return Ok(answer);
+        }
+        let proof = self.proof_of(caller, request, challenge_id, needs_proof)?;
         let answer = self.ask(caller.actor(), Some(request), command(proof)).await?;
         if let Err(Refusal::StepUpRequired { proof }) = answer.reply {
-            return Err(self.challenge(caller, repeat, proof)?);
+            return Err(self.challenge(caller, request, proof)?);
         }
         if proof.is_some() && answer.reply.is_ok() {
             self.know_device(caller)?;
@@ -208,26 +211,31 @@ impl Service {
         Ok(answer)
     }
 
+    /// What `request` was answered, if it was.
+    pub async fn recall(&self, request: Request) -> Result<Option<Answer<Wallets>>, Problem> {
+        self.engine.recall(request).await.map_err(|error| refusals::engine_problem(&error))
+    }
+
     /// The proof that a challenge gives to this very request, if it names one. Without one where `needs_proof`, the problem
     /// names a challenge.
     pub fn proof_of(
         &self,
         caller: &Holder,
-        repeat: &Repeat,
+        request: Request,
         challenge_id: Option<&str>,
         needs_proof: bool,
     ) -> Result<Option<Proof>, Problem> {
         match challenge_id {
-            Some(challenge) => self.use_challenge(caller, repeat, challenge).map(Some),
-            None if needs_proof => Err(self.challenge(caller, repeat, Proof::SecondFactor)?),
+            Some(challenge) => self.use_challenge(caller, request, challenge).map(Some),
+            None if needs_proof => Err(self.challenge(caller, request, Proof::SecondFactor)?),
             None => Ok(None),
         }
     }
 
     /// The proof that a challenge gives to this very request.
-    fn use_challenge(&self, caller: &Holder, repeat: &Repeat, challenge_id: &str) -> Result<Proof, Problem> {
+    fn use_challenge(&self, caller: &Holder, request: Request, challenge_id: &str) -> Result<Proof, Problem> {
         let key = parse(challenge_id)?;
-        let (payload, used_by) = (repeat.payload(self), Id(repeat.proven().by(self, caller.actor()).key));
+        let (payload, used_by) = (Id(request.body), Id(request.key));
         self.doors.change(|doors| {
             let challenge = doors.get::<Challenge>(key)?.filter(|challenge| challenge.holder == caller.id);
             let mut challenge = challenge.ok_or_else(|| Problem::not_found().with("noun", "challenge"))?;
@@ -251,12 +259,12 @@ impl Service {
     }
 
     /// The problem that asks `caller` for a proof of this request, with a new challenge.
-    pub fn challenge(&self, caller: &Holder, repeat: &Repeat, proof: Proof) -> Result<Problem, Problem> {
+    pub fn challenge(&self, caller: &Holder, request: Request, proof: Proof) -> Result<Problem, Problem> {
         let way = if self.subject_of(caller.id)?.is_some() { Way::Recheck } else { Way::Code };
         let challenge = Challenge {
             key: self.id(),
             holder: caller.id,
-            payload: repeat.payload(self),
+            payload: Id(request.body),
             proof,
             way,
             status: Status::Pending,

@@ -144,6 +144,10 @@ impl Domain for Wallets {
         operation::is_final(row)
     }
 
+    fn asks_for_more(refusal: &Refusal) -> bool {
+        matches!(refusal, Refusal::StepUpRequired { .. })
+    }
+
     fn columns(row: &Row, values: &mut Vec<Value>) {
         columns(row, values);
     }

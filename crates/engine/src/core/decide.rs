@@ -167,11 +167,13 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     /// The answer to a request that is known, from this batch or from the journal.
     fn repeat(&mut self, request: Option<Request>, answers: &[Answered<D>]) -> Result<Option<Answered<D>>, StoreError> {
         let Some(request) = request else { return Ok(None) };
-        let same = |body: [u8; 16]| body == request.body || canary::active("request_body_not_compared");
-        if let Some(&(body, index)) = self.batch.seen.get(&request.key) {
-            let again = answers[index].clone().map(|answer| Answer { repeated: true, ..answer });
-            return Ok(Some(if same(body) { again } else { Err(EngineError::KeyReused) }));
-        }
+        let Some(&(body, index)) = self.batch.seen.get(&request.key) else { return self.recorded(request) };
+        let again = answers[index].clone().map(|answer| Answer { repeated: true, ..answer });
+        Ok(Some(if is_same(body, request) { again } else { Err(EngineError::KeyReused) }))
+    }
+
+    /// The answer to a request that is known from the journal.
+    pub(super) fn recorded(&mut self, request: Request) -> Result<Option<Answered<D>>, StoreError> {
         let Some(n) = self.store.find_request(&request.key)? else { return Ok(None) };
         let wrong = |what: &str| StoreError::Damaged(format!("the request index points at record {n}, which {what}"));
         let sealed = self.store.read(n, 1)?;
@@ -179,7 +181,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let record = Record::<D>::decode(sealed)?;
         match record.entry.request {
             Some(kept) if kept.key == request.key => {
-                if same(kept.body) {
+                if is_same(kept.body, request) {
                     recorded_answer(record).map(Some)
                 } else {
                     Ok(Some(Err(EngineError::KeyReused)))
@@ -200,25 +202,28 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let view = self.working_set.view(&self.cache);
         let decision = D::decide(&view, &submission.command, moment, &self.context);
         let at = moment.now;
+        // What only asks for more is no answer: the key stays free for the request that brings it.
+        let asks_for_more = decision.reply.as_ref().is_err_and(D::asks_for_more);
+        let request = submission.request.filter(|_| !asks_for_more);
         if decision.reply.is_err() && !self.refusals.journals(submission.actor) {
             self.batch.counted += 1;
             // Without a record nobody would know the answer again, and the key could come to carry another one. Those who
             // have no name share one bound: if it silenced them, one would silence all, and silence itself would tell.
-            if submission.request.is_some() && submission.actor.kind != ActorKind::Anyone {
+            if request.is_some() && submission.actor.kind != ActorKind::Anyone {
                 return Ok(Err(EngineError::RefusedTooOften { at, again_at: hour_end(at) }));
             }
             return Ok(Ok(Answer { place: None, at, repeated: false, reply: decision.reply }));
         }
         self.evolve(&decision.events);
         D::assert_decided(&decision.events, &self.working_set.view(&self.cache));
-        let asked = Asked::of(submission);
+        let asked = Asked { request, ..Asked::of(submission) };
         let outcome = match &decision.reply {
             Ok(receipt) => OutcomeRef::Done(receipt),
             Err(refusal) => OutcomeRef::Refused(refusal),
         };
         let place = self.seal(at, &asked, &decision.events, outcome).map_err(Interrupted::Defect)?;
-        let begins_operation = submission.request.is_some() && D::operation_begun(&decision.events).is_some();
-        self.remember(submission.request, index, begins_operation);
+        let begins_operation = request.is_some() && D::operation_begun(&decision.events).is_some();
+        self.remember(request, index, begins_operation);
         Ok(Ok(Answer { place: Some(place), at, repeated: false, reply: decision.reply }))
     }
 
@@ -286,6 +291,11 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             self.batch.requests.push(KnownRequest { key, n: self.batch.head.place.n, begins_operation });
         }
     }
+}
+
+/// Whether a request came with the body that its key is known with.
+fn is_same(body: [u8; 16], request: Request) -> bool {
+    body == request.body || canary::active("request_body_not_compared")
 }
 
 /// The head of an entry.

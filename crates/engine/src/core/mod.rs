@@ -21,9 +21,9 @@ use crate::canary;
 use crate::clock::Believed;
 use crate::encoding::Encoder;
 use crate::options::{AGGREGATED_A_COMMIT_MAX, GENERATION_AGE_MS_MAX, Options, SLOWING_MS_MAX};
-use crate::record::SealedRecord;
+use crate::record::{Request, SealedRecord};
 use crate::store::{Changed, Commit, Head, Store, StoreError, Stored};
-use crate::submission::{Answered, EngineError, Submission};
+use crate::submission::{Answer, Answered, EngineError, Submission};
 use cache::{Cache, SlotId};
 use decide::Batch;
 use domain::{Domain, Key};
@@ -202,6 +202,15 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             Ok(mut rows) => Ok(rows.pop().flatten()),
             Err(error) => Err(EngineError::Unavailable(error.to_string())),
         }
+    }
+
+    /// What `request` was answered, if it was.
+    pub fn recall(&mut self, request: Request) -> Result<Option<Answer<D>>, EngineError> {
+        if let Mode::Dead(error) = &self.mode {
+            return Err(EngineError::Halted(error.to_string()));
+        }
+        let recorded = self.recorded(request).map_err(|error| EngineError::Unavailable(error.to_string()))?;
+        recorded.transpose()
     }
 
     /// From now on commands are decided in this context.

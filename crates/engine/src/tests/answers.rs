@@ -1,6 +1,6 @@
 //! What the core answers: repeats, defects, failed commits, bounded refusals, time, and damage found at a restart.
 
-use super::counter::{Command, Counter, Receipt, Refusal, Row, Stage, counter_key, submission, with_request};
+use super::counter::{Command, Counter, Receipt, Refusal, Row, Stage, counter_key, request, submission, with_request};
 use crate::clock::Believed;
 use crate::core::{Core, Mode};
 use crate::encoding::ENTRY_BYTES_MAX;
@@ -87,6 +87,32 @@ fn a_repeated_refusal_is_the_same_refusal() {
     let mut core = open(&disk);
     let refused = with_request(Command::Add { counter: 1, by: 2_000 }, 7, 0);
     check(&mut core, &[refused.clone(), submission(ADD, 0, 1), refused], "full 0, 10, =full 0");
+}
+
+#[test]
+fn a_key_that_was_asked_for_more_has_no_answer_yet() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let follow = with_request(Command::Follow { pointer: 1 }, 7, 0);
+    check(&mut core, &[follow.clone(), follow.clone()], "no pointer, no pointer");
+    assert_eq!(core.recall(request(7, 0)), Ok(None));
+    drop(core);
+    let mut core = open(&disk);
+    let point = submission(Command::Point { pointer: 1, counter: 1 }, 0, 1);
+    check(&mut core, &[follow.clone(), point, follow.clone(), follow.clone()], "no pointer, 0, 1, =1");
+    check(&mut core, &[follow, with_request(Command::Follow { pointer: 1 }, 7, 9)], "=1, reused");
+    let recalled = core.recall(request(7, 0)).map(|answer| answer.map(|answer| words(&Ok(answer))));
+    assert_eq!(recalled, Ok(Some("=1".into())));
+    assert_eq!(core.recall(request(7, 9)), Err(EngineError::KeyReused));
+    assert_eq!(core.recall(request(8, 0)), Ok(None));
+    assert_eq!(core.status().head.place.n, 5, "to recall leaves no record");
+    // Beyond the hour's bound it is said all the same: no key is bound by it.
+    let lost = with_request(Command::Follow { pointer: 2 }, 8, 0);
+    check(
+        &mut core,
+        &[lost.clone(), lost.clone(), lost.clone(), lost],
+        "no pointer, no pointer, (no pointer), (no pointer)",
+    );
 }
 
 #[test]

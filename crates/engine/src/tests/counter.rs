@@ -227,6 +227,10 @@ impl Domain for Counter {
         }
     }
 
+    fn asks_for_more(refusal: &Refusal) -> bool {
+        *refusal == Refusal::NoPointer
+    }
+
     fn columns(row: &Row, values: &mut Vec<Value>) {
         let integer = |number: u64| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
         match *row {

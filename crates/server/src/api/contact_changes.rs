@@ -129,8 +129,9 @@ impl Service {
             Channel::Sms => Contact::Phone(contact),
         };
         let command = |proof| Command::Holder(holder::Command::ChangeContact { holder: caller.id, to, proof });
-        self.once(repeat.by(self, caller.actor()), async {
-            let answer = self.submit_provable(caller, repeat, challenge_id, true, command).await?;
+        let request = repeat.by(self, caller.actor());
+        self.once(request, async {
+            let answer = self.submit_provable(caller, request, challenge_id, true, command).await?;
             let is_taken = match answer.reply {
                 Ok(_) => false,
                 Err(Refusal::IdTaken { noun: Noun::Contact }) => true,

@@ -67,8 +67,8 @@ async fn begin(
     // Whoever is found here gives the proofs from now on: on a device that is not the holder's, what is there already says so
     // first. Without a wallet there is nothing to take over.
     let needs_proof = service.is_new_device(&caller)? && service.holder(caller.id).await?.wallet.is_some();
-    let proof = service.proof_of(&caller, &repeat, body.challenge_id.as_deref(), needs_proof)?;
-    let request = if proof.is_some() { repeat.proven() } else { repeat }.by(&service, caller.actor());
+    let request = repeat.by(&service, caller.actor());
+    service.proof_of(&caller, request, body.challenge_id.as_deref(), needs_proof)?;
     let fresh = Identification {
         key: Id(request.key),
         body: Id(request.body),

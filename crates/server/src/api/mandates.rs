@@ -85,7 +85,7 @@ async fn ask(
     let wallet = parse_id(&wallet)?;
     let bank = parse_bank(&body.bank_code)?;
     let return_url = body.return_url.map(|url| check_return_url(&url, &service.options.origin)).transpose()?;
-    let mandate = MandateId(service.id());
+    let (mandate, request) = (MandateId(service.id()), repeat.by(&service, caller.actor()));
     let command = |proof| {
         let origin = Some(caller.origin);
         Command::Mandate(mandate::Command::Request(Request { mandate, wallet, holder: caller.id, bank, origin, proof }))
@@ -94,7 +94,7 @@ async fn ask(
         service.wallet_of(wallet, caller.id).await?;
         service.check_links_to(bank).await?;
         service.count_mandate(wallet)?;
-        let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), false, command).await?;
+        let answer = service.submit_provable(&caller, request, body.challenge_id.as_deref(), false, command).await?;
         let Receipt::Mandate { id, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
             return Err(Problem::internal());
         };
@@ -111,7 +111,7 @@ async fn ask(
         service.doors.insert(&link)?;
         Reply::shown(StatusCode::CREATED, &service.present_mandate(&caller, id).await?)
     };
-    service.once(repeat.by(&service, caller.actor()), work).await
+    service.once(request, work).await
 }
 
 /// See a wallet's mandates, the newest first.

@@ -96,12 +96,16 @@ async fn issue_code(
     Asked { body, repeat }: Asked<IssueCode>,
 ) -> Result<(StatusCode, Json<PaymentCode>), Problem> {
     let wallet: WalletId = ids::parse(&wallet, Noun::Wallet)?;
-    let code = service.payment_code(repeat.by(&service, caller.actor()));
+    let request = repeat.by(&service, caller.actor());
+    let (code, challenge) = (service.payment_code(request), body.challenge_id.as_deref());
     let (id, holder) = (service.payment_code_id(&code), caller.id);
     let command = payment::Command::IssueCode { code: id, wallet, holder, lifetime_ms: CODE_MS };
-    let is_new = service.is_new_device(&caller)?;
-    let challenge = body.challenge_id.as_deref();
-    let answer = service.submit_provable(&caller, &repeat, challenge, is_new, |_| Command::Payment(command)).await?;
+    if service.is_new_device(&caller)? {
+        // A repeat as well: the answer is money's worth, and whoever repeats it may be another.
+        service.wallet_of(wallet, holder).await?;
+        service.proof_of(&caller, request, challenge, true)?;
+    }
+    let answer = service.submit_provable(&caller, request, challenge, false, |_| Command::Payment(command)).await?;
     let receipt = answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
     let Receipt::PaymentCode { expires, .. } = receipt else { return Err(Problem::internal()) };
     Ok((StatusCode::CREATED, Json(PaymentCode { code, expires_at: expires.to_string() })))
@@ -131,8 +135,12 @@ async fn pay(
             proof,
         }))
     };
-    let is_new = service.is_new_device(&caller)?;
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), is_new, command).await?;
+    let (request, is_new) = (repeat.by(&service, caller.actor()), service.is_new_device(&caller)?);
+    if is_new {
+        // Looked at before a proof is asked for: nobody proves themselves for another's wallet.
+        service.wallet_of(wallet, caller.id).await?;
+    }
+    let answer = service.submit_provable(&caller, request, body.challenge_id.as_deref(), is_new, command).await?;
     let receipt = answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
     let Receipt::Payment { id, status, amount, captured, refunded } = receipt else {
         return Err(Problem::internal());

@@ -80,7 +80,8 @@ async fn ask(
         let request = Request { payout, wallet, holder, bank_account, amount, origin, proof };
         Command::Payout(payout::Command::Request(request))
     };
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
+    let request = repeat.by(&service, caller.actor());
+    let answer = service.submit_provable(&caller, request, body.challenge_id.as_deref(), true, command).await?;
     let receipt = answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
     let Receipt::Payout { id, status, .. } = receipt else { return Err(Problem::internal()) };
     if status == Status::Pending && !answer.repeated {

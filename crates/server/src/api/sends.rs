@@ -7,7 +7,7 @@ use crate::api::ids;
 use crate::asked::Asked;
 use crate::entrance::Holder;
 use crate::refusals;
-use crate::service::Service;
+use crate::service::{Answered, Service};
 use axum::extract::{Path, State};
 use domain::Key;
 use http::StatusCode;
@@ -80,31 +80,15 @@ async fn send(
 ) -> Result<(StatusCode, Json<Sent>), Problem> {
     let wallet: WalletId = ids::parse(&wallet, Noun::Wallet)?;
     let to: WalletId = ids::parse(&body.to_wallet_id, Noun::Recipient)?;
-    let (amount, holder) = (body.amount, caller.id);
+    let holder = caller.id;
     // Looked at before a proof is asked for: nobody proves themselves for another's wallet.
     service.wallet_of(wallet, holder).await?;
-    if body.challenge_id.is_none() {
-        // What is answered names the recipient: it is a look at them.
-        service.count_look_up(holder)?;
-    }
-    let seen = service.recipient(holder, to).await?;
-    if let Some(shown) = &body.recipient_token {
-        let is_same = seen.as_ref().is_some_and(|seen| seen.is_by(shown));
-        if !is_same {
-            return Err(recipient_changed());
-        }
-    }
-    let message = body.message.as_deref().map(|text| parse_message(text)).transpose()?;
-    let message = message.map(|text| service.seal(holder, text.as_bytes())).transpose()?;
-    let command = |proof| {
-        let (send, origin) = (SendId(service.id()), Some(caller.origin));
-        Command::Send(send::Command::Request(Request { send, wallet, holder, to, amount, message, origin, proof }))
+    let request = repeat.by(&service, caller.actor());
+    // What was answered is answered again, whoever the recipient has become since.
+    let answer = match service.recall(request).await? {
+        Some(answer) => answer,
+        None => service.ask_send(&caller, request, wallet, to, &body).await?,
     };
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await;
-    let answer = answer.map_err(|problem| match &seen {
-        Some(seen) if problem.name() == "step-up-required" => problem.with("recipient", seen),
-        Some(_) | None => problem,
-    })?;
     let receipt = answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
     let Receipt::Send { id, status, amount } = receipt else { return Err(Problem::internal()) };
     let sent = Sent {
@@ -165,6 +149,40 @@ fn parse_message(text: &str) -> Result<&str, Problem> {
 }
 
 impl Service {
+    /// Sends to whom the sender saw.
+    async fn ask_send(
+        &self,
+        caller: &Holder,
+        request: engine::Request,
+        wallet: WalletId,
+        to: WalletId,
+        asked: &AskSend,
+    ) -> Answered {
+        let (holder, amount) = (caller.id, asked.amount);
+        if asked.challenge_id.is_none() {
+            // What is answered names the recipient: it is a look at them.
+            self.count_look_up(holder)?;
+        }
+        let seen = self.recipient(holder, to).await?;
+        if let Some(shown) = &asked.recipient_token {
+            let is_same = seen.as_ref().is_some_and(|seen| seen.is_by(shown));
+            if !is_same {
+                return Err(recipient_changed());
+            }
+        }
+        let message = asked.message.as_deref().map(parse_message).transpose()?;
+        let message = message.map(|text| self.seal(holder, text.as_bytes())).transpose()?;
+        let command = |proof| {
+            let (send, origin) = (SendId(self.id()), Some(caller.origin));
+            Command::Send(send::Command::Request(Request { send, wallet, holder, to, amount, message, origin, proof }))
+        };
+        let answer = self.submit_provable(caller, request, asked.challenge_id.as_deref(), true, command).await;
+        answer.map_err(|problem| match &seen {
+            Some(seen) if problem.name() == "step-up-required" => problem.with("recipient", seen),
+            Some(_) | None => problem,
+        })
+    }
+
     /// What was sealed for the holder of the wallet `id`, as text.
     async fn unseal_of(&self, id: WalletId, sealed: &[u8]) -> Result<Option<String>, Problem> {
         match self.row(Key::new(table::WALLET, id.0)).await?.as_deref() {

@@ -69,7 +69,9 @@ async fn ask(
         let request = Request { top_up, wallet, holder: caller.id, mandate, amount, origin, proof };
         Command::TopUp(top_up::Command::Request(request))
     };
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), false, command).await?;
+    let answer = service
+        .submit_provable(&caller, repeat.by(&service, caller.actor()), body.challenge_id.as_deref(), false, command)
+        .await?;
     let Receipt::TopUp { id, status, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
         return Err(Problem::internal());
     };

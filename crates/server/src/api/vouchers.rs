@@ -64,7 +64,9 @@ async fn redeem(
     let voucher = service.voucher_id(&body.code);
     let (holder, origin) = (caller.id, Some(caller.origin));
     let command = |proof| Command::Voucher(voucher::Command::Redeem { voucher, wallet, holder, origin, proof });
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), false, command).await?;
+    let answer = service
+        .submit_provable(&caller, repeat.by(&service, caller.actor()), body.challenge_id.as_deref(), false, command)
+        .await?;
     let receipt = answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
     let Receipt::Voucher { id, status, amount } = receipt else { return Err(Problem::internal()) };
     Ok((StatusCode::CREATED, Json(Voucher { id: id.to_string(), status: status.name(), amount })))

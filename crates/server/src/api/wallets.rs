@@ -8,9 +8,10 @@ use crate::entrance::{Holder, SYSTEM};
 use crate::links::LinkedAccount;
 use crate::query::Page;
 use crate::refusals;
-use crate::service::Service;
+use crate::service::{Answered, Service};
 use axum::extract::{Path, State};
 use domain::{Day, Key};
+use engine::Request;
 use http::StatusCode;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -212,9 +213,11 @@ async fn unfreeze(
     Path(wallet): Path<String>,
     Asked { body, repeat }: Asked<Provable>,
 ) -> Result<Json<Changed>, Problem> {
-    let command = OfWallet::Unfreeze { wallet: parse_id(&wallet)?, by: Asker::Holder(caller.id) };
-    let command = |_| Command::Wallet(command);
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
+    let wallet = parse_id(&wallet)?;
+    service.wallet_of(wallet, caller.id).await?;
+    let command = |_| Command::Wallet(OfWallet::Unfreeze { wallet, by: Asker::Holder(caller.id) });
+    let request = repeat.by(&service, caller.actor());
+    let answer = service.submit_provable(&caller, request, body.challenge_id.as_deref(), true, command).await?;
     changed(answer.reply.map_err(|refusal| refusals::problem(&refusal))?)
 }
 
@@ -231,17 +234,12 @@ async fn close(
 ) -> Result<(StatusCode, Json<Closed>), Problem> {
     let id = parse_id(&wallet)?;
     let row = service.wallet_of(id, caller.id).await?;
-    let (amount, holder) = (row.funds.account.available(), caller.id);
-    let way_out = if amount.is_zero() { None } else { Some(service.way_out(id, &row, body.bank_account_id).await?) };
-    let command = |proof| match way_out {
-        None => Command::Wallet(OfWallet::Close { wallet: id, holder }),
-        Some(bank_account) => {
-            let (payout, origin) = (PayoutId(service.id()), Some(caller.origin));
-            let request = payout::Request { payout, wallet: id, holder, bank_account, amount, origin, proof };
-            Command::Payout(payout::Command::RequestLast(request))
-        }
+    let request = repeat.by(&service, caller.actor());
+    // What was answered is answered again, whatever has come or gone since.
+    let answer = match service.recall(request).await? {
+        Some(answer) => answer,
+        None => service.ask_closure(&caller, request, id, &row, body).await?,
     };
-    let answer = service.submit_provable(&caller, &repeat, body.challenge_id.as_deref(), true, command).await?;
     let payout = match answer.reply.map_err(|refusal| refusals::problem(&refusal))? {
         Receipt::Payout { id: payout, status, .. } => {
             if status == payout::Status::Pending && !answer.repeated {
@@ -259,6 +257,28 @@ async fn close(
 }
 
 impl Service {
+    /// Closes a wallet that is empty of funds; asks for its last payout where it is not.
+    async fn ask_closure(
+        &self,
+        caller: &Holder,
+        request: Request,
+        id: WalletId,
+        row: &Wallet,
+        asked: Close,
+    ) -> Answered {
+        let (amount, holder) = (row.funds.account.available(), caller.id);
+        let way_out = if amount.is_zero() { None } else { Some(self.way_out(id, row, asked.bank_account_id).await?) };
+        let command = |proof| match way_out {
+            None => Command::Wallet(OfWallet::Close { wallet: id, holder }),
+            Some(bank_account) => {
+                let (payout, origin) = (PayoutId(self.id()), Some(caller.origin));
+                let request = payout::Request { payout, wallet: id, holder, bank_account, amount, origin, proof };
+                Command::Payout(payout::Command::RequestLast(request))
+            }
+        };
+        self.submit_provable(caller, request, asked.challenge_id.as_deref(), true, command).await
+    }
+
     /// The account that the last money of a wallet goes to: the one that is named, or the only one there is.
     async fn way_out(&self, id: WalletId, wallet: &Wallet, named: Option<String>) -> Result<BankAccountId, Problem> {
         if let Some(named) = named {

@@ -21,6 +21,7 @@ mod payments;
 mod people;
 mod proofs;
 mod races;
+mod repeats;
 mod scene;
 mod sends;
 mod takeover;

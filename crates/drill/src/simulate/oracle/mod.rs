@@ -23,7 +23,7 @@ pub use tally::{Tally, What, date};
 pub use why::{Reasons, Why};
 
 use super::ask::{Ask, Lost};
-use domain::{Id, Moment, Time};
+use domain::{Domain, Id, Moment, Time};
 use engine::{ActorKind, Answered, Believed, EngineError, Place};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
@@ -176,6 +176,9 @@ impl Oracle {
     /// Judges one answer, and learns from it. An error is a violation.
     pub fn judge(&mut self, ask: &Ask, answered: &Answered<Wallets>) -> Result<Learned, String> {
         self.sent_at = self.sent_at.max(heard_at(ask.at, ask.believed));
+        for lost in &ask.lost {
+            self.sent_at = self.sent_at.max(heard_at(lost.at, lost.believed));
+        }
         let answer = match answered {
             Ok(answer) => answer,
             Err(EngineError::Busy | EngineError::Unavailable(_) | EngineError::Halted(_) | EngineError::Stopped) => {
@@ -199,9 +202,14 @@ impl Oracle {
             };
         }
         let moment = self.moment(ask, answer.at, answer.place, answer.repeated)?;
-        if answer.place.is_some() {
+        // What only asks for a proof is no answer of the key: whoever comes again is looked at anew.
+        let asks_for_more = answer.reply.as_ref().is_err_and(Wallets::asks_for_more);
+        if asks_for_more && answer.repeated {
+            return Err(format!("{:?} has a key that keeps {:?}", ask.command, answer.reply));
+        }
+        if !asks_for_more && answer.place.is_some() {
             self.answered.insert(ask.request.key, (ask.request.body, answer.reply.clone()));
-        } else if ask.actor.kind != ActorKind::Anyone {
+        } else if !asks_for_more && ask.actor.kind != ActorKind::Anyone {
             return Err(format!("{:?} was answered under a key, and no record says so", ask.command));
         }
         let reasons = self.reasons(&ask.command, moment);
@@ -242,7 +250,9 @@ impl Oracle {
         let is_expected = |(sent, believed): &(Time, Believed)| {
             let heard = heard_at(*sent, *believed);
             let (earliest, latest) = (heard.max(self.lane_at), heard.max(self.sent_at));
-            at == earliest || (!self.journals_all && earliest <= at && at <= latest)
+            // An attempt that was lost may stand in the journal as one that only asked for a proof: then its time is the lane's.
+            let is_known = self.journals_all && ask.lost.is_empty();
+            at == earliest || (!is_known && earliest <= at && at <= latest)
         };
         // The answer of an attempt that was lost comes with the repetition, and tells of that attempt: the first one
         // before whose end its record stood in the journal.
