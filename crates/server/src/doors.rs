@@ -298,6 +298,14 @@ impl Transaction<'_> {
         Ok(self.0.prepare_cached(&sql)?.execute([id.0])? > 0)
     }
 
+    /// Removes every `T` of `owner`'s but the one with the id `kept`. Their ids.
+    pub fn remove_of<T: Door>(&self, owner: Id, kept: Option<Id>) -> Result<Vec<Id>, DoorsError> {
+        let sql = format!("DELETE FROM {} WHERE owner = ? AND id IS NOT ? RETURNING id", T::TABLE);
+        let mut delete = self.0.prepare_cached(&sql)?;
+        let rows = delete.query_map(params![owner.0, kept.map(|kept| kept.0)], |row| row.get(0))?;
+        rows.map(|row| Ok(Id(row?))).collect()
+    }
+
     /// Removes every `T`.
     pub fn clear<T: Door>(&self) -> Result<(), DoorsError> {
         self.0.execute(&format!("DELETE FROM {}", T::TABLE), [])?;
@@ -374,6 +382,22 @@ mod tests {
         doors.put(&key(2, 8, 300)).expect("it is kept");
         assert_eq!(doors.drop_ended::<Key>(Time::from_milliseconds(200)), Ok(1));
         assert_eq!(doors.all::<Key>(Id::default(), 9), Ok(vec![key(2, 8, 300), key(3, 7, 200)]));
+    }
+
+    #[test]
+    fn all_that_is_somebodys_is_removed_however_much_it_is() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let doors = open(directory.path());
+        let many = 2 * u128::try_from(DOORS_LISTED_MAX).expect("a number");
+        let put = |doors: &Transaction<'_>| (1..=many).try_for_each(|number| doors.put(&key(number, 7, 1)));
+        doors.change(put).expect("they are kept");
+        doors.put(&key(many + 1, 8, 1)).expect("it is kept");
+        let kept = Id::from_number(5);
+        let removed = doors.change(|doors| doors.remove_of::<Key>(Id::from_number(7), Some(kept)));
+        assert_eq!(removed.map(|removed| removed.len()), Ok(2 * DOORS_LISTED_MAX - 1));
+        assert_eq!(doors.of(Id::from_number(7)), Ok(vec![key(5, 7, 1)]));
+        let removed = doors.change(|doors| doors.remove_of::<Key>(Id::from_number(7), None));
+        assert_eq!((removed, doors.count::<Key>()), (Ok(vec![kept]), Ok(1)));
     }
 
     #[test]

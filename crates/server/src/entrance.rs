@@ -17,25 +17,26 @@ use domain::{Id, Time};
 use engine::{Actor, ActorKind};
 use http::request::Parts;
 use http::{HeaderMap, Method, header};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use wallet::{ContactId, HolderId, Origin, ShopId, StaffId, WalletId};
 use web::{Problem, RateLimit, Source};
 
-/// Tokens that are kept in memory; more are looked up in the file.
+/// Tokens of each kind that are kept in memory; where there is no room, some make room and are looked up in the file again.
 const TOKENS_SEEN_MAX: usize = 200_000;
 const MINUTE_MS: i64 = 60_000;
 /// Ways to a bank that one wallet may begin in the time that one of them takes at most.
 const LINKS_BEGUN_MAX: u32 = 10;
 
+/// Looks in a minute at what the identity vendor says of one holder.
+const VENDOR_LOOKS_MAX: u32 = 20;
+
 /// Tokens that were seen, and the limits.
 pub struct Entrance {
     sessions: RwLock<HashMap<Id, Seen>>,
     shops: RwLock<HashMap<Id, ShopToken>>,
-    /// Sessions on devices that are known.
-    known: RwLock<HashSet<Id>>,
     /// Whoever is not known, by where they are.
     sources: RateLimit<IpAddr>,
     /// Holders, shops and the desk's people, by their ids.
@@ -44,6 +45,7 @@ pub struct Entrance {
     logins: RateLimit<(Id, IpAddr)>,
     look_ups: RateLimit<Id>,
     links: RateLimit<Id>,
+    vendor: RateLimit<Id>,
 }
 
 /// A session that was seen.
@@ -52,12 +54,14 @@ struct Seen {
     /// When it was last used, and the same as it was last noted: in milliseconds.
     used_ms: AtomicI64,
     noted_ms: AtomicI64,
+    /// Whether its device was found known.
+    is_known: AtomicBool,
 }
 
 impl Seen {
     fn new(session: Arc<Session>, now: Time) -> Self {
         let noted_ms = AtomicI64::new(session.seen.milliseconds());
-        Self { session, used_ms: AtomicI64::new(now.milliseconds()), noted_ms }
+        Self { session, used_ms: AtomicI64::new(now.milliseconds()), noted_ms, is_known: AtomicBool::new(false) }
     }
 }
 
@@ -67,26 +71,27 @@ impl Entrance {
         Self {
             sessions: RwLock::default(),
             shops: RwLock::default(),
-            known: RwLock::default(),
             sources: RateLimit::new("source", rates.source_max, MINUTE_MS),
             callers: RateLimit::new("caller", rates.caller_max, MINUTE_MS),
             entrances: RateLimit::new("entrance", rates.entrance_max, MINUTE_MS),
             logins: RateLimit::new("login", rates.login_max, MINUTE_MS),
             look_ups: RateLimit::new("look_up", rates.look_up_max, MINUTE_MS),
             links: RateLimit::new("link", LINKS_BEGUN_MAX, STATE_MS),
+            vendor: RateLimit::new("vendor", VENDOR_LOOKS_MAX, MINUTE_MS),
         }
     }
 
     /// Whether the session with this token's hash was seen on a known device.
     pub fn is_known(&self, token: Id) -> bool {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).contains(&token)
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        sessions.get(&token).is_some_and(|seen| seen.is_known.load(Ordering::Relaxed))
     }
 
     /// The session with this token's hash is on a known device.
     pub fn know(&self, token: Id) {
-        let mut known = self.known.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() < TOKENS_SEEN_MAX {
-            known.insert(token);
+        let sessions = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seen) = sessions.get(&token) {
+            seen.is_known.store(true, Ordering::Relaxed);
         }
     }
 
@@ -112,10 +117,35 @@ impl Entrance {
         self.shops.write().unwrap_or_else(PoisonError::into_inner).remove(&token);
     }
 
-    /// Forgets the session with this token's hash.
-    pub fn forget(&self, token: Id) {
-        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(&token);
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).remove(&token);
+    /// Forgets the sessions with these tokens' hashes.
+    pub fn forget(&self, tokens: impl IntoIterator<Item = Id>) {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        for token in tokens {
+            sessions.remove(&token);
+        }
+    }
+
+    /// Forgets what has ended at `now`.
+    pub fn forget_ended(&self, now: Time) {
+        let mut sessions = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, seen| now < seen.session.expires);
+        drop(sessions);
+        self.shops.write().unwrap_or_else(PoisonError::into_inner).retain(|_, token| token.is_live(now));
+    }
+}
+
+/// Makes room for one more: what has ended goes first, and where that is too little, every second of the rest.
+fn make_room<T>(seen: &mut HashMap<Id, T>, seen_max: usize, is_live: impl Fn(&T) -> bool) {
+    if seen.len() < seen_max {
+        return;
+    }
+    seen.retain(|_, one| is_live(one));
+    if seen.len() >= seen_max {
+        let mut goes = false;
+        seen.retain(|_, _| {
+            goes = !goes;
+            !goes
+        });
     }
 }
 
@@ -286,6 +316,11 @@ impl Service {
         if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
     }
 
+    /// Whether the vendor may be asked once more how far something of `holder` is: it says so by itself as well.
+    pub fn may_ask_vendor(&self, holder: HolderId) -> bool {
+        self.entrance.vendor.count(holder.0, self.now()).allowed
+    }
+
     /// Whoever proves with `headers` who they are, if anybody. Without `in_file` only tokens that were seen before count:
     /// a flood of made-up ones costs no look into the file.
     fn caller(&self, headers: &HeaderMap, in_file: bool) -> Result<Option<Caller>, Problem> {
@@ -331,7 +366,8 @@ impl Service {
         // Read again under the lock that forgetting takes: a session that ends meanwhile is not remembered for ever.
         let mut sessions = self.entrance.sessions.write().unwrap_or_else(PoisonError::into_inner);
         let live = self.doors.get::<Session>(hash)?.map(Arc::new).filter(|session| now < session.expires);
-        if let Some(session) = live.as_ref().filter(|_| sessions.len() < TOKENS_SEEN_MAX) {
+        if let Some(session) = &live {
+            make_room(&mut sessions, TOKENS_SEEN_MAX, |seen| now < seen.session.expires);
             sessions.entry(hash).or_insert_with(|| Seen::new(Arc::clone(session), now));
         }
         Ok(live)
@@ -348,7 +384,8 @@ impl Service {
         }
         let mut shops = self.entrance.shops.write().unwrap_or_else(PoisonError::into_inner);
         let live = self.doors.get::<ShopToken>(hash)?.filter(|token| token.is_live(self.now()));
-        if let Some(token) = live.filter(|_| shops.len() < TOKENS_SEEN_MAX) {
+        if let Some(token) = live {
+            make_room(&mut shops, TOKENS_SEEN_MAX, |token| token.is_live(self.now()));
             shops.insert(hash, token);
         }
         Ok(live.map(|token| Caller::Shop(token.shop)))
@@ -358,5 +395,20 @@ impl Service {
     pub fn origin(&self, source: IpAddr, device: Option<wallet::Fingerprint>) -> Origin {
         let (network, network_wide) = self.keys.networks(source);
         Origin { device, network: Some(network), network_wide: Some(network_wide) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_seen_makes_room_and_what_has_ended_goes_first() {
+        let numbers = |count: u128| (0..count).map(|number| (Id::from_number(number), number)).collect();
+        for (count, live_from, left) in [(9, 9, 9), (10, 4, 6), (10, 0, 5), (10, 10, 0), (20, 0, 10)] {
+            let mut seen: HashMap<Id, u128> = numbers(count);
+            make_room(&mut seen, 10, |number| *number >= live_from);
+            assert_eq!(seen.len(), left, "{count} of which {live_from} have ended");
+        }
     }
 }

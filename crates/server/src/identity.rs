@@ -8,6 +8,7 @@ use crate::entrance::SYSTEM;
 use crate::profile::Profile;
 use crate::sealed::Ciphertext;
 use crate::service::Service;
+use crate::tallies::DAY_MS;
 use bytes::Bytes;
 use domain::{Id, Time};
 use http::{Method, Request, header};
@@ -18,10 +19,14 @@ use web::{Bounds, Due, Problem};
 
 /// How long the vendor may take, in milliseconds.
 const VENDOR_MS_MAX: u64 = 5_000;
-/// How often the vendor is asked for news that no callback brought, in milliseconds.
-const POLL_MS: i64 = 60_000;
+/// How soon the vendor is asked for news that no callback brought, in milliseconds; ever more seldom as it goes on.
+pub const POLL_MS: i64 = 60_000;
+/// By what part of its age an identification waits before the vendor is asked again.
+const POLL_PART: i64 = 10;
 /// How long an identification may stay without a verdict, in milliseconds.
-pub const IDENTIFICATION_MS_MAX: i64 = 7 * 24 * 60 * 60 * 1_000;
+const IDENTIFICATION_MS_MAX: i64 = 7 * DAY_MS;
+/// How long one that is over is shown, in milliseconds. What it proved stands in the books, and in [`Subject`].
+const OVER_MS: i64 = 90 * DAY_MS;
 
 /// How far an identification, or a proof, is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,11 +79,9 @@ pub struct Identification {
     pub url: Option<String>,
     /// Why it was refused.
     pub reason: Option<String>,
-    /// Whom the vendor found.
-    pub subject: Option<Ciphertext>,
     /// When it was asked for.
     pub asked: Time,
-    /// When the vendor is to be asked again.
+    /// When the vendor is to be asked again; of one that is over, when it is forgotten.
     pub due: Option<Time>,
     /// The device on which it was asked for: whoever is found to be themselves has proven this one.
     #[serde(default)]
@@ -105,6 +108,21 @@ impl Identification {
     /// Its id as the API and the vendor see it.
     pub fn shown(&self) -> String {
         format!("idn_{}", self.key)
+    }
+}
+
+/// Whom the vendor found: who gives the proofs of that holder from then on. Found by the holder, however often they asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    holder: HolderId,
+    sealed: Ciphertext,
+}
+
+impl Door for Subject {
+    const TABLE: &'static str = "subject";
+
+    fn id(&self) -> Id {
+        self.holder.0
     }
 }
 
@@ -167,7 +185,7 @@ impl Service {
     }
 
     /// Hands an identification to the vendor, and takes its verdict if there is one at once.
-    pub async fn begin_identification(&self, mut row: Identification) -> Result<Identification, Problem> {
+    async fn begin_identification(&self, mut row: Identification) -> Result<(Identification, bool), Problem> {
         let holder = self.holder(row.holder).await?;
         let claimed = self.unseal(row.holder, &holder.profile.0)?;
         let claimed: Value = serde_json::from_slice(&claimed).map_err(|_| Problem::internal())?;
@@ -178,22 +196,28 @@ impl Service {
             "return_url": format!("{}/", self.options.origin),
         });
         let Some(verdict) = self.ask_vendor(Method::POST, "identifications", Some(body)).await else {
-            row.due = Some(self.now().plus_milliseconds(POLL_MS));
-            return self.keep_identification(row);
+            self.postpone(&mut row);
+            return Ok((self.keep_identification(row)?, false));
         };
         (row.vendor_id, row.url) = (Some(verdict.id.clone()), verdict.url.clone());
-        row.due = Some(self.now().plus_milliseconds(POLL_MS));
+        self.postpone(&mut row);
         let row = self.keep_identification(row)?;
-        if verdict.status() == Status::Pending { Ok(row) } else { self.refresh_identification(row).await }
+        if verdict.status() == Status::Pending { Ok((row, true)) } else { self.look_at(row).await }
     }
 
     /// Asks the vendor what became of an identification, and acts on it.
-    pub async fn refresh_identification(&self, mut row: Identification) -> Result<Identification, Problem> {
+    pub async fn refresh_identification(&self, row: Identification) -> Result<Identification, Problem> {
+        self.look_at(row).await.map(|(row, _)| row)
+    }
+
+    /// The same; and whether the vendor answered at all.
+    async fn look_at(&self, mut row: Identification) -> Result<(Identification, bool), Problem> {
         if row.status != Status::Pending {
-            return Ok(row);
+            return Ok((row, true));
         }
         let Some(vendor_id) = row.vendor_id.clone() else { return Box::pin(self.begin_identification(row)).await };
         let verdict = self.ask_vendor(Method::GET, &format!("identifications/{vendor_id}"), None).await;
+        let has_answered = verdict.is_some();
         match verdict.filter(|verdict| verdict.reference == row.shown()) {
             None => self.postpone(&mut row),
             Some(verdict) => match (verdict.status(), verdict.subject, verdict.verified) {
@@ -202,11 +226,11 @@ impl Service {
                 }
                 (Status::Approved | Status::Pending, _, _) => self.postpone(&mut row),
                 (Status::Refused, _, _) => {
-                    (row.status, row.reason, row.due) = (Status::Refused, verdict.reason, None);
+                    (row.status, row.reason, row.due) = (Status::Refused, verdict.reason, Some(self.forgotten()));
                 }
             },
         }
-        self.keep_identification(row)
+        Ok((self.keep_identification(row)?, has_answered))
     }
 
     /// Keeps what became of an identification, unless more became of it while the vendor was asked: a verdict is never
@@ -230,10 +254,16 @@ impl Service {
     fn postpone(&self, row: &mut Identification) {
         let now = self.now();
         if now.milliseconds_since(row.asked) >= IDENTIFICATION_MS_MAX {
-            (row.status, row.reason, row.due) = (Status::Refused, Some("no verdict in time".into()), None);
+            (row.status, row.reason) = (Status::Refused, Some("no verdict in time".into()));
+            row.due = Some(self.forgotten());
         } else {
-            row.due = Some(now.plus_milliseconds(POLL_MS));
+            row.due = Some(now.plus_milliseconds(POLL_MS.max(now.milliseconds_since(row.asked) / POLL_PART)));
         }
+    }
+
+    /// When an identification that is over now is forgotten.
+    fn forgotten(&self) -> Time {
+        self.now().plus_milliseconds(OVER_MS)
     }
 
     /// The vendor has found who it is: that goes into the books, which may know better.
@@ -247,9 +277,12 @@ impl Service {
             profile: Some(self.seal(row.holder, &profile)?),
         });
         let answer = self.ask(SYSTEM, None, command).await?;
-        (row.status, row.due) = (Status::Approved, None);
+        (row.status, row.due) = (Status::Approved, Some(self.forgotten()));
         match answer.reply {
-            Ok(_) => row.subject = Some(Ciphertext(self.seal(row.holder, subject.as_bytes())?.0)),
+            Ok(_) => {
+                let sealed = Ciphertext(self.seal(row.holder, subject.as_bytes())?.0);
+                self.doors.put(&Subject { holder: row.holder, sealed })?;
+            }
             Err(refusal) => {
                 let problem = crate::refusals::problem(&refusal);
                 (row.status, row.reason) = (Status::Refused, Some(problem.name().to_owned()));
@@ -260,32 +293,31 @@ impl Service {
 
     /// The vendor's subject of `holder`, as it was last identified.
     pub fn subject_of(&self, holder: HolderId) -> Result<Option<String>, Problem> {
-        let mut rows: Vec<Identification> = self.doors.of(holder.0)?;
-        rows.sort_by_key(|row| row.asked);
-        let Some(sealed) = rows.into_iter().rev().find_map(|row| row.subject) else { return Ok(None) };
-        Ok(Some(String::from_utf8_lossy(&self.unseal(holder, &sealed.0)?).into_owned()))
+        let Some(subject) = self.doors.get::<Subject>(holder.0)? else { return Ok(None) };
+        Ok(Some(String::from_utf8_lossy(&self.unseal(holder, &subject.sealed.0)?).into_owned()))
     }
 
-    /// Asks for news of the identifications for which that is due.
+    /// Asks for news of the identifications for which that is due, and forgets those that were over long ago.
     pub async fn refresh_identifications(&self, now: Time, budget: usize) -> Result<Due, Problem> {
         let due: Vec<Identification> = self.doors.due(now, budget)?;
         let mut done = 0;
         for row in due {
             done += 1;
-            let (asked, mut waiting) = (row.due, row.clone());
-            let refreshed = match self.refresh_identification(row).await {
-                Ok(refreshed) => refreshed,
+            if row.status != Status::Pending {
+                self.doors.remove::<Identification>(row.key)?;
+                continue;
+            }
+            let mut waiting = row.clone();
+            match self.look_at(row).await {
+                Ok((_, true)) => {}
+                // The vendor is away: the others are asked in the next step.
+                Ok((_, false)) => break,
                 Err(problem) => {
                     // One that cannot be read holds up no other.
                     tracing::error!(%problem, "an identification waits");
-                    waiting.due = Some(now.plus_milliseconds(POLL_MS));
+                    self.postpone(&mut waiting);
                     self.keep_identification(waiting)?;
-                    continue;
                 }
-            };
-            if refreshed.status == Status::Pending && refreshed.due > asked {
-                // No verdict yet, or the vendor is away: the others are asked in the next step.
-                break;
             }
         }
         Ok(Due { done, next: self.doors.next::<Identification>()? })

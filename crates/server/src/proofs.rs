@@ -108,6 +108,9 @@ impl Challenge {
 pub struct KnownDevice {
     key: Id,
     holder: HolderId,
+    /// When a session without a device ends.
+    #[serde(default)]
+    ends: Option<Time>,
 }
 
 impl Door for KnownDevice {
@@ -119,6 +122,10 @@ impl Door for KnownDevice {
 
     fn owner(&self) -> Option<Id> {
         Some(self.holder.0)
+    }
+
+    fn at(&self) -> Option<Time> {
+        self.ends
     }
 }
 
@@ -351,7 +358,8 @@ impl Service {
 
     /// The device of `session`, as it is kept once it is known.
     pub fn device_of(&self, session: &Session) -> KnownDevice {
-        KnownDevice { key: self.device_key(session), holder: session.holder }
+        let ends = session.device.is_none().then_some(session.expires);
+        KnownDevice { key: self.device_key(session), holder: session.holder, ends }
     }
 
     /// By what the device of `session`, or the session without one, is known.

@@ -155,6 +155,11 @@ pub fn engine_problem(error: &EngineError) -> Problem {
     }
 }
 
+/// Whoever wants to come in has not shown what opens.
+pub fn log_in_refused() -> Problem {
+    new(401, "log-in-refused", "Address and password do not fit.", "メールアドレスまたはパスワードが違います。")
+}
+
 /// The books cannot be written now.
 pub fn unavailable() -> Problem {
     new(503, "unavailable", "The service cannot do this now.", "現在ご利用いただけません。")

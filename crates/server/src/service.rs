@@ -290,6 +290,7 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<shops::ShopToken>()?;
     doors.prepare::<shops::ShopName>()?;
     doors.prepare::<identity::Identification>()?;
+    doors.prepare::<identity::Subject>()?;
     doors.prepare::<proofs::Challenge>()?;
     doors.prepare::<proofs::KnownDevice>()?;
     doors.prepare::<links::Link>()?;

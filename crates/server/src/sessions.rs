@@ -1,9 +1,11 @@
 //! Sessions: a holder who has logged in, with a token for a program or a cookie for a browser.
 //!
 //! Kept on this side, by the token's hash: ending one ends it. A browser's session is a new one at each login, so that a
-//! cookie that was put there before is worth nothing after.
+//! cookie that was put there before is worth nothing after. A holder has so many sessions and no more: the oldest ends.
 
+use crate::accounts::Credential;
 use crate::doors::Door;
+use crate::refusals;
 use crate::service::Service;
 use domain::{Id, Time};
 use serde::{Deserialize, Serialize};
@@ -19,6 +21,9 @@ pub const PURPOSE: &str = "session";
 pub const SESSION_API_MS: i64 = 12 * 60 * 60 * 1_000;
 /// How long a browser's session lasts, in milliseconds.
 pub const SESSION_BROWSER_MS: i64 = 60 * 60 * 1_000;
+
+/// Sessions that one holder has at a time; whoever logs in once more ends the oldest.
+pub const SESSIONS_MAX: usize = 50;
 
 /// How often it is noted when sessions were last used, in milliseconds.
 const NOTE_MS: i64 = 5 * 60 * 1_000;
@@ -71,14 +76,15 @@ impl Session {
 }
 
 impl Service {
-    /// Opens a session of `holder`; the token is shown once.
+    /// Opens a session of whoever showed `credential`; the token is shown once. A password that was changed since it was
+    /// shown opens none.
     pub fn open_session(
         &self,
-        holder: HolderId,
+        credential: &Credential,
         is_browser: bool,
         device: Option<Fingerprint>,
     ) -> Result<(Secret<String>, Session), Problem> {
-        let (token, now) = (chance::token(self.outside.chance.as_ref()), self.now());
+        let (token, now, holder) = (chance::token(self.outside.chance.as_ref()), self.now(), credential.holder);
         let lasts_ms = if is_browser { SESSION_BROWSER_MS } else { SESSION_API_MS };
         let session = Session {
             token: self.keys.secret(PURPOSE, token.expose()),
@@ -90,24 +96,27 @@ impl Service {
             expires: now.plus_milliseconds(lasts_ms),
             seen: now,
         };
-        self.doors.put(&session)?;
+        let ended = self.doors.change(|doors| {
+            if doors.get::<Credential>(holder.0)?.as_ref() != Some(credential) {
+                return Err(refusals::log_in_refused());
+            }
+            let mut others: Vec<Session> = doors.of(holder.0)?;
+            others.sort_by_key(|other| std::cmp::Reverse((now < other.expires, other.name)));
+            let ended = others.split_off(others.len().min(SESSIONS_MAX - 1));
+            for other in &ended {
+                doors.remove::<Session>(other.token)?;
+            }
+            doors.put(&session)?;
+            Ok(ended)
+        })?;
+        self.entrance.forget(ended.iter().map(|session| session.token));
         Ok((token, session))
     }
 
     /// Ends a session.
     pub fn end_session(&self, session: &Session) -> Result<(), Problem> {
         self.doors.remove::<Session>(session.token)?;
-        self.entrance.forget(session.token);
-        Ok(())
-    }
-
-    /// Ends every session of `holder` but `kept`.
-    pub fn end_sessions(&self, holder: HolderId, kept: Option<Id>) -> Result<(), Problem> {
-        for session in self.sessions_of(holder)? {
-            if Some(session.token) != kept {
-                self.end_session(&session)?;
-            }
-        }
+        self.entrance.forget([session.token]);
         Ok(())
     }
 

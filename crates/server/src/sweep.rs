@@ -6,7 +6,7 @@ use crate::codes::Code;
 use crate::doors::{Door, Doors};
 use crate::links::LinkState;
 use crate::news::NextLook;
-use crate::proofs::Challenge;
+use crate::proofs::{Challenge, KnownDevice};
 use crate::service::Service;
 use crate::sessions::Session;
 use crate::tallies::Tally;
@@ -29,10 +29,12 @@ impl Service {
             return Ok(Due::default());
         }
         let before = now.plus_milliseconds(-KEPT_MS);
+        self.entrance.forget_ended(now);
         let done = dropped::<Session>(&self.doors, before)?
             + dropped::<Code>(&self.doors, before)?
             + dropped::<LinkState>(&self.doors, before)?
             + dropped::<Challenge>(&self.doors, before)?
+            + dropped::<KnownDevice>(&self.doors, now)?
             + dropped::<SeenProof>(&self.doors, before)?
             + dropped::<Recovery>(&self.doors, before)?
             + dropped::<Tally>(&self.doors, now)?

@@ -78,7 +78,8 @@ async fn show(
     Path(challenge): Path<String>,
 ) -> Result<Json<Shown>, Problem> {
     let mut challenge = service.challenge_of(caller.id, &challenge)?;
-    if challenge.vendor_id.is_some() {
+    // The vendor is asked so often and no more; beyond, what is known is shown.
+    if challenge.vendor_id.is_some() && service.may_ask_vendor(caller.id) {
         challenge = service.answer_challenge(challenge, None).await?;
     }
     Ok(Json(challenge.into()))

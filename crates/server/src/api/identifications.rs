@@ -3,9 +3,10 @@
 use crate::api::holders::parse_id;
 use crate::asked::Asked;
 use crate::entrance::Holder;
-use crate::identity::{Identification, Status, method_of};
+use crate::identity::{Identification, POLL_MS, Status, method_of};
 use crate::refusals;
 use crate::service::Service;
+use crate::tallies::{Bound, DAY_MS, Tallies};
 use axum::extract::{Path, State};
 use bytes::Bytes;
 use domain::Id;
@@ -20,6 +21,8 @@ use web::{Json, Problem};
 
 /// Identifications of one holder that wait for the vendor at a time.
 const PENDING_MAX: usize = 3;
+/// Identifications that one holder asks for: each is paid for, and so many are kept.
+const ASKED: [Bound; 1] = [Bound { name: "identifications asked a day", count_max: 10, window_ms: DAY_MS }];
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
@@ -78,9 +81,8 @@ async fn begin(
         vendor_id: None,
         url: None,
         reason: None,
-        subject: None,
         asked: service.now(),
-        due: None,
+        due: Some(service.now().plus_milliseconds(POLL_MS)),
         device: Some(service.device_key(&caller.session)),
     };
     let row = service.keep_asked(fresh)?;
@@ -96,6 +98,13 @@ async fn begin(
 }
 
 impl Service {
+    /// The identification that is shown as `id`, whosever it is.
+    fn identification(&self, id: &str) -> Result<Option<Identification>, Problem> {
+        let digits = id.strip_prefix("idn_").filter(|digits| digits.len() == 32);
+        let Some(key) = digits.and_then(|digits| u128::from_str_radix(digits, 16).ok()) else { return Ok(None) };
+        Ok(self.doors.get(Id::from_number(key))?)
+    }
+
     /// Keeps an identification that is asked for; the one that stands there already, if it is a repeat. Only so many of one
     /// holder wait for the vendor at a time.
     fn keep_asked(&self, fresh: Identification) -> Result<Identification, Problem> {
@@ -115,6 +124,17 @@ impl Service {
                 .detail("Go on with one of those at its `url`; each ends by itself after seven days.")
                 .with("pending_max", PENDING_MAX));
             }
+            let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
+            if let Some(wait_ms) = tallies.wait_ms(&ASKED, "", fresh.holder.0)? {
+                return Err(refusals::new(
+                    429,
+                    "too-many-identifications",
+                    "Too many identifications were asked for.",
+                    "本人確認の申込みが上限に達しました。",
+                )
+                .retry_after((wait_ms + 999) / 1_000));
+            }
+            tallies.count(&ASKED, "", fresh.holder.0)?;
             doors.put(&fresh)?;
             Ok(fresh)
         })
@@ -131,10 +151,13 @@ async fn show(
     Path((holder, identification)): Path<(String, String)>,
 ) -> Result<Json<Shown>, Problem> {
     caller.check(parse_id(&holder)?)?;
-    let rows: Vec<Identification> = service.doors.of(caller.id.0)?;
-    let row = rows.into_iter().find(|row| row.shown() == identification);
-    let row = row.ok_or_else(|| Problem::not_found().with("noun", "identification"))?;
-    Ok(Json(service.refresh_identification(row).await?.into()))
+    let kept = service.identification(&identification)?.filter(|row| row.holder == caller.id);
+    let mut row = kept.ok_or_else(|| Problem::not_found().with("noun", "identification"))?;
+    // The vendor is asked so often and no more; beyond, what is known is shown.
+    if row.status == Status::Pending && service.may_ask_vendor(caller.id) {
+        row = service.refresh_identification(row).await?;
+    }
+    Ok(Json(row.into()))
 }
 
 /// The vendor says that there is news. What it is, the vendor is asked: the body names the identification and no more.
@@ -149,9 +172,7 @@ async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Byt
         webhook::Key::parse(service.options.identity.callback_secret.expose()).map_err(|_| Problem::internal())?;
     webhook::verify(&[key], &headers, &body, service.now()).map_err(|_| Problem::unauthenticated())?;
     let news: News = serde_json::from_slice(&body).map_err(|_| Problem::malformed("No news can be read in it."))?;
-    let key = news.reference.strip_prefix("idn_").and_then(|digits| u128::from_str_radix(digits, 16).ok());
-    let row = key.map(|key| service.doors.get::<Identification>(Id::from_number(key))).transpose()?.flatten();
-    if let Some(row) = row {
+    if let Some(row) = service.identification(&news.reference)? {
         service.refresh_identification(row).await?;
     }
     // What is not ours is taken all the same: the vendor need not say it again.

@@ -17,6 +17,7 @@ use crate::letters::LETTER_MS;
 use crate::proofs::{CHALLENGE_MS, Challenge, Way};
 use crate::refusals;
 use crate::service::Service;
+use crate::sessions::Session;
 use crate::tallies::{Bound, DAY_MS, Tallies};
 use crate::words;
 use axum::extract::{Path, State};
@@ -175,14 +176,15 @@ impl Service {
             return Ok(answer);
         }
         let credential = self.new_credential(holder, password).await?;
-        let set: Result<(), Problem> = self.doors.change(|doors| {
+        let ended: Result<_, Problem> = self.doors.change(|doors| {
             let still = doors.get::<Login>(recovery.mail.0)?.filter(|login| login.holder == holder);
             still.ok_or_else(code_refused)?;
             doors.put::<Credential>(&credential)?;
-            doors.put(&Recovery { done: true, ..recovery }).map_err(Problem::from)
+            doors.put(&Recovery { done: true, ..recovery })?;
+            // With the password, and all of them: whoever had the old one may have opened many.
+            Ok(doors.remove_of::<Session>(holder.0, None)?)
         });
-        set?;
-        self.end_sessions(holder, None)?;
+        self.entrance.forget(ended?);
         if let Some(address) = self.address(holder, recovery.mail)? {
             self.keep_letter(recovery.key, holder, &address, words::recovered(), LETTER_MS)?;
         }

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet::{ContactId, Fingerprint, HolderId, Proof};
+use wallet::{ContactId, Fingerprint, Proof};
 use web::jose::dpop;
 use web::{Json, Problem, Secret};
 
@@ -103,13 +103,13 @@ async fn open(
     Json(body): Json<LogIn>,
 ) -> Result<(StatusCode, Json<Opened>), Problem> {
     service.count_entrance(source)?;
-    let holder = service.log_in(source, &body.email, body.password, body.code.as_deref()).await?;
+    let credential = service.log_in(source, &body.email, body.password, body.code.as_deref()).await?;
     let device = body.device.map(|device| service.prove_device(&device)).transpose()?;
-    let (token, session) = service.open_session(holder, false, device)?;
+    let (token, session) = service.open_session(&credential, false, device)?;
     service.tell_of_log_in(&session).await?;
     let opened = Opened {
         id: session.shown(),
-        holder_id: holder.to_string(),
+        holder_id: credential.holder.to_string(),
         token: token.expose().clone(),
         expires_at: session.expires.to_string(),
     };
@@ -163,26 +163,26 @@ async fn end(
 }
 
 impl Service {
-    /// The holder whose address and password these are. Where many passwords were tried, `code` must be right as well.
+    /// The credential of the holder whose address and password these are. Where many passwords were tried, `code` must be right as well.
     pub async fn log_in(
         &self,
         source: IpAddr,
         email: &str,
         password: Secret<String>,
         code: Option<&str>,
-    ) -> Result<HolderId, Problem> {
+    ) -> Result<Credential, Problem> {
         let address = Address::mail(email)?;
         let mail = self.contact_id(&address);
         self.count_login(mail, source)?;
         let login = self.doors.get::<Login>(mail.0)?;
         let credential = login.map(|login| self.doors.get::<Credential>(login.holder.0)).transpose()?.flatten();
-        let kept = credential.map(|credential| credential.password);
+        let kept = credential.as_ref().map(|credential| credential.password.clone());
         let is_right = self.passwords.verify(password, kept).await.map_err(|_| Problem::busy())?;
-        let found = login.filter(|_| is_right).map(|login| login.holder);
+        let found = credential.filter(|_| is_right);
         let is_tried = self.doors.change(|doors| self.count_password(doors, mail, found.is_none()))?;
         match found {
-            Some(holder) if !is_tried => Ok(holder),
-            None if !is_tried => Err(log_in_refused()),
+            Some(credential) if !is_tried => Ok(credential),
+            None if !is_tried => Err(refusals::log_in_refused()),
             Some(_) | None => self.log_in_with_code(mail, found, code),
         }
     }
@@ -202,12 +202,13 @@ impl Service {
     fn log_in_with_code(
         &self,
         mail: ContactId,
-        found: Option<HolderId>,
+        found: Option<Credential>,
         code: Option<&str>,
-    ) -> Result<HolderId, Problem> {
+    ) -> Result<Credential, Problem> {
         let used = match (found, code) {
-            (Some(holder), Some(code)) => {
-                self.use_code(Purpose::LogIn, holder.0, holder.0, code.trim(), self.id()).ok().map(|_| holder)
+            (Some(credential), Some(code)) => {
+                let holder = credential.holder.0;
+                self.use_code(Purpose::LogIn, holder, holder, code.trim(), self.id()).ok().map(|_| credential)
             }
             (None, Some(code)) => {
                 // Nobody's code is never right; it is looked at all the same.
@@ -282,13 +283,4 @@ impl Service {
         }
         Ok(())
     }
-}
-
-fn log_in_refused() -> Problem {
-    refusals::new(
-        401,
-        "log-in-refused",
-        "Address and password do not fit.",
-        "メールアドレスまたはパスワードが違います。",
-    )
 }

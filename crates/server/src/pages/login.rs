@@ -124,11 +124,11 @@ async fn enter(
 ) -> Result<Secret<String>, Problem> {
     service.count_entrance(source)?;
     let code = sent.code.as_deref().filter(|code| !code.trim().is_empty());
-    let holder = service.log_in(source, &sent.email, sent.password.clone(), code).await?;
+    let credential = service.log_in(source, &sent.email, sent.password.clone(), code).await?;
     if let Some(before) = service.browser_session(headers)? {
         service.end_session(&before)?;
     }
-    let (token, session) = service.open_session(holder, true, None)?;
+    let (token, session) = service.open_session(&credential, true, None)?;
     service.tell_of_log_in(&session).await?;
     Ok(token)
 }

@@ -154,11 +154,21 @@ async fn a_request_takes_one_key_of_visible_ascii_a_caller_and_the_right_method(
 async fn what_is_anothers_looks_like_what_is_not_there() {
     let scene = Scene::new().await;
     let before = scene.world.balance(&scene.sakura).await;
+    let (newcomer, mut unproven) = (scene.world.log_in("haru").await, 0);
     for deed in scene.deeds.iter().filter(|deed| deed.is_owned()) {
         let stranger = if deed.token.as_ref() == Some(&scene.till) { &scene.other_till } else { &scene.haru.token };
         let sent = Sent { token: Shown::Other(stranger), ..Sent::default() };
         scene.refuses(deed, sent, (404, "not-found")).await;
+        // Nobody is asked to prove themselves for what is not theirs, on a device that is known or a new one.
+        if deed.members().contains_key("challenge_id") || deed.path.ends_with("/payment-codes") {
+            for token in [stranger, &newcomer] {
+                let sent = Sent { token: Shown::Other(token), ..Sent::body(without(deed, "challenge_id")) };
+                scene.refuses(deed, sent, (404, "not-found")).await;
+                unproven += 1;
+            }
+        }
     }
+    assert!(unproven >= 20, "{unproven}");
     for deed in &scene.deeds {
         let (parts, names): (Vec<&str>, Vec<&str>) =
             (deed.path.split('/').collect(), deed.template.split('/').collect());

@@ -120,3 +120,55 @@ async fn three_identifications_of_a_holder_wait_for_the_vendor_and_no_more() {
     world.run_due().await;
     assert_eq!(world.post_with(&path, Some(&token), &key, &method).await.status, 202, "once they are over");
 }
+
+#[tokio::test]
+async fn however_often_somebody_asks_to_be_identified_the_vendor_is_paid_ten_times_a_day_and_knows_whom_it_found() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let holder = world.get("/v1/wallets", Some(&token)).await;
+    assert_eq!(holder.status, 200);
+    let session = world.server.service().session(&token).expect("the doors open").expect("a session");
+    let path = format!("/v1/holders/{}/identifications", session.holder);
+    let method = json!({ "method": "chip_and_face" });
+    world.vendor.says("refused");
+    for number in 1..15 {
+        let asked = world.post(&path, Some(&token), method.clone()).await;
+        let expected = if number < 10 { 202 } else { 429 };
+        assert_eq!(asked.status.as_u16(), expected, "{number}: {}", asked.text);
+    }
+    let refused = world.post(&path, Some(&token), method.clone()).await;
+    assert_eq!(refused.problem(), (429, "too-many-identifications"));
+    assert!(refused.headers.contains_key("retry-after"));
+    let asked = world.post(&format!("{wallet}/closure"), Some(&token), json!({})).await;
+    assert_eq!(asked.body["way"], "identity_recheck", "the vendor still gives the proofs: {}", asked.text);
+
+    let service = world.server.service();
+    world.advance(91 * 24 * 60 * 60 * 1_000);
+    world.run_due().await;
+    assert_eq!(service.doors.count::<crate::identity::Identification>(), Ok(0), "what is over is forgotten");
+    assert!(service.subject_of(session.holder).expect("the doors open").is_some(), "whom it found is not");
+}
+
+#[tokio::test]
+async fn who_leaves_identifications_undecided_keeps_nobody_waiting_for_the_vendor() {
+    let world = World::new();
+    world.vendor.says("pending");
+    let method = json!({ "method": "chip_and_face" });
+    let mut last = (String::new(), String::new());
+    for name in ["haru", "natsu", "aki", "sakura"] {
+        let holder = world.join(name).await;
+        let token = world.log_in(name).await;
+        let path = format!("/v1/holders/{holder}/identifications");
+        for _ in 0..3 {
+            assert_eq!(world.post(&path, Some(&token), method.clone()).await.status, 202);
+        }
+        last = (format!("/v1/holders/{holder}"), token);
+    }
+    world.advance(60_000);
+    let ran = world.server.run_due(world.now(), 100).await.due;
+    assert!(ran.done >= 12, "all are asked for in one step: {ran:?}");
+    world.vendor.says("approved");
+    world.advance(120_000);
+    world.server.run_due(world.now(), 100).await;
+    assert_eq!(world.get(&last.0, Some(&last.1)).await.text("tier"), "identified", "in the next one, too");
+}

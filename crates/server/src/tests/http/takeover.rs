@@ -1,6 +1,7 @@
 //! Who wants to take over a wallet: by its address, by its password, by a device.
 
 use super::world::{ORIGIN, World, mail, password};
+use crate::sessions::{SESSIONS_MAX, Session};
 use engine::Clock;
 use serde_json::{Value, json};
 use web::jose::{SigningKey, dpop};
@@ -66,6 +67,46 @@ async fn a_lost_password_is_set_anew_by_the_address_and_the_vendor_alone() {
     assert_eq!(world.post(&path, None, new(&code)).await.problem(), (422, "code-refused"), "once");
     world.run_due().await;
     assert!(world.inbox.texts(&mail("sakura")).iter().any(|text| text.contains("Your password was changed")));
+}
+
+#[tokio::test]
+async fn a_recovery_ends_every_session_and_whoever_logs_in_again_and_again_ends_the_oldest() {
+    let world = World::new();
+    world.join("sakura").await;
+    let service = world.server.service();
+    let first = world.log_in("sakura").await;
+    let mut tokens = Vec::new();
+    for _ in 0..SESSIONS_MAX {
+        world.advance(1);
+        tokens.push(world.log_in("sakura").await);
+    }
+    assert_eq!(world.get("/v1/sessions", Some(&first)).await.status, 401, "the oldest has ended");
+    let listed = world.get("/v1/sessions?limit=100", Some(&tokens[0])).await;
+    assert_eq!(listed.body["data"].as_array().map(Vec::len), Some(SESSIONS_MAX), "none is out of sight");
+    // More than there may be, as a file from before the bound may have them.
+    let session = service.session(&tokens[0]).expect("the doors open").expect("a session");
+    service
+        .doors
+        .change(|doors| {
+            (0..1_200).try_for_each(|_| {
+                let (token, name) = (service.id(), service.id());
+                doors.put(&Session { token, name, ..(*session).clone() })
+            })
+        })
+        .expect("they are kept");
+    let asked = world.post("/v1/recoveries", None, json!({ "email": mail("sakura") })).await;
+    world.letters().await;
+    let old = world.credential("sakura").await;
+    let new = json!({ "code": world.inbox.code(&mail("sakura")), "password": "新しい合言葉 99" });
+    let set = world.post(&format!("/v1/recoveries/{}", asked.text("id")), None, new).await;
+    assert_eq!(set.status, 204, "{}", set.text);
+    assert_eq!(service.doors.count::<Session>(), Ok(0));
+    for token in &tokens {
+        assert_eq!(world.get("/v1/sessions", Some(token)).await.status, 401);
+    }
+    let late = service.open_session(&old, false, None).map(drop);
+    let refused = late.expect_err("the password was looked at before it was changed");
+    assert_eq!(refused.name(), "log-in-refused");
 }
 
 #[tokio::test]

@@ -215,6 +215,13 @@ impl World {
         id
     }
 
+    /// What shows that somebody knows their password.
+    pub async fn credential(&self, name: &str) -> crate::accounts::Credential {
+        let word = Secret::new(password(name));
+        let service = self.server.service();
+        service.log_in([127, 0, 0, 1].into(), &mail(name), word, None).await.expect("it is theirs")
+    }
+
     /// Logs in. The token.
     pub async fn log_in(&self, name: &str) -> String {
         let body = json!({ "email": mail(name), "password": password(name) });
