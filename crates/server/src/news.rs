@@ -329,7 +329,9 @@ impl Service {
             return self.told_by_bank(row.debit.bank, Command::TopUp(command)).await;
         }
         let command = match (what, claim) {
-            ("settled", _) | (_, Some(Claim::Moved(_))) => answered(true),
+            ("settled", _) => answered(true),
+            // The gateway heard the bank say before that it could not: the desk finds out which is so.
+            (_, Some(Claim::Moved(moved))) => top_up::Command::Contradict { top_up, claim: Claim::TakenBack(moved) },
             // Only that the bank does not know of it: the worker asks on.
             ("declined", _) if piece["reason"] == "absent" => return Ok(()),
             ("declined", _) => answered(false),

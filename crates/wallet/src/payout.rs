@@ -13,11 +13,13 @@
 //!
 //! | status | paid, right amount | paid, wrong amount | not paid | nothing final | sent back |
 //! |---|---|---|---|---|---|
-//! | `held` | contradiction | contradiction | refused | refused | refused |
+//! | `held` | contradiction | contradiction | refused; contradiction if flagged | refused | contradiction |
 //! | `pending` `in_doubt` | `settled` | to suspense, `in_doubt`, for the desk | `declined`; `cancelled` by wish | `in_doubt` | `returned` |
 //! | `settled` | silent | contradiction | contradiction | silent | `returned` |
-//! | `declined` `cancelled` | contradiction | contradiction | silent | silent | silent |
-//! | `returned` | silent | contradiction | silent | silent | silent |
+//! | `declined` `cancelled` | contradiction | contradiction | silent | silent | contradiction |
+//! | `returned` | silent; contradiction if two people found that it was not paid | contradiction | silent | silent | silent |
+//!
+//! Sent back with another amount than the one paid is a contradiction in every status.
 //!
 //! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. What the gateway
 //! itself calls one is one here too in every status, unless it is what is on record. A payout that was
@@ -92,6 +94,8 @@ pub struct Payout {
     pub claims: Claims,
     /// What one person of the desk proposed.
     pub proposal: Option<Proposal>,
+    /// How two people settled the last contradiction: no later word of the bank undoes that by itself.
+    pub resolved: Option<Resolution>,
 }
 
 /// How far a payout is.

@@ -16,17 +16,30 @@
 //!
 //! | status | debited, right amount | debited, wrong amount | not debited | nothing final |
 //! |---|---|---|---|---|
-//! | `held` | contradiction | contradiction | refused | refused |
+//! | `held` | contradiction | contradiction | refused; contradiction if flagged | refused |
 //! | `pending` `in_doubt` | `settled`; `returned` if cancelled by wish or closed | to suspense, `in_doubt`, for the desk | `declined`; `cancelled` by wish | `in_doubt` |
 //! | `settled` | silent | contradiction | contradiction | silent |
-//! | `declined` `cancelled` | `returned` if the no was absence or the day file's; else contradiction | contradiction | silent | silent |
+//! | `declined` `cancelled` | `returned` if the no was absence or the day file's, and nobody settled it so; else contradiction | contradiction | silent | silent |
 //! | `returned` | silent | contradiction | contradiction | silent |
-//! | `reversed` | silent | contradiction | silent | silent |
+//! | `reversed` | silent; contradiction if two people found that there was no debit | contradiction | silent | silent |
+//!
+//! Taken back, it is `reversed` where it was `settled`, `pending` or `in_doubt`, silent where it is `reversed` already, and a
+//! contradiction otherwise, as it is with another amount than the one debited.
+//!
+//! What a bank says of the money that it is to give back, once the top-up is `returned`:
+//!
+//! | give-back | the account has it | it could not | it came back |
+//! |---|---|---|---|
+//! | pending | done | failed | contradiction |
+//! | done | silent | contradiction | contradiction |
+//! | failed, also one before the present one | contradiction | silent | contradiction |
+//! | taken back by the bank itself | contradiction | silent | contradiction |
 //!
 //! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. While there is one,
-//! a give-back is neither asked for nor confirmed: the bank may have taken the money back by itself, and would pay twice.
-//! Where the gateway itself calls a bank's word a contradiction, it is one here too in every status, unless it is what is on
-//! record. A give-back that came back is another one: two people may let it be given back once more, under another id.
+//! a give-back that is pending is neither asked for nor answered: the bank may have taken the money back by itself, and would
+//! pay twice. Where the gateway itself calls a bank's word a contradiction, it is one here too in every status, unless it is
+//! what is on record. What came back two people may let be given back once more, under another id.
+//!
 //! Declined, cancelled and returned free the limits of the date on which the top-up was accepted; reversed frees nothing. A
 //! reversal takes what is left of the lot in the purse; the rest, also where it stands in another movement's hold, is owed.
 //!
@@ -97,6 +110,8 @@ pub struct TopUp {
     pub claims: Claims,
     /// What one person of the desk proposed.
     pub proposal: Option<Proposal>,
+    /// How two people settled the last contradiction: no later word of the bank undoes that by itself.
+    pub resolved: Option<Resolution>,
     /// How far the money is on its way back.
     pub give_back: Option<GiveBack>,
     /// Give-backs that the bank could not make, before the present one: their ids are never asked with again.

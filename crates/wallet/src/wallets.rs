@@ -28,7 +28,7 @@ impl Domain for Wallets {
 
     const NAME: &'static str = "wallet";
     const TABLES: &'static [TableSpec] = table::SPECS;
-    const ROWS_VERSION: u32 = 5;
+    const ROWS_VERSION: u32 = 6;
 
     fn keys(command: &Command, keys: &mut Vec<Key>) {
         match command {

@@ -278,6 +278,28 @@ impl World {
         self.speak(code, reference, script, asked, moved);
     }
 
+    /// The bank does what nobody asked for, says so, and may undo it before or after it says so.
+    pub(super) fn bank_acts_unasked(&mut self, code: BankCode, kind: Kind, asked: i64) {
+        let reference = kind.reference();
+        let bank = self.banks.get_mut(&code).expect("accounts are at known banks");
+        if bank.orders.contains_key(&reference) {
+            return;
+        }
+        let (script, received, visible) = (Script::Plain, self.now, self.now);
+        let (moved, undone, filed, on_the_way) = (asked, 0, true, 0);
+        let order = Order { kind, script, asked, moved, undone, received, visible, filed, on_the_way };
+        bank.orders.insert(reference, order);
+        self.trace.note(format_args!("bank {code} makes {kind:?} of {asked}, and nobody asked it"));
+        self.coverage.fault("acts_unasked");
+        self.meet_kind("acts_unasked", kind);
+        let soon = self.chance.between(SECOND_MS, HOUR_MS);
+        self.say(code, reference, soon, settled(asked), AnswerSource::Callback, None);
+        if self.chance.one_in(2) {
+            let after_ms = self.chance.between(SECOND_MS, 2 * HOUR_MS);
+            self.bank_due(code, after_ms, Due::TakeBack { reference, fault: "acts_unasked" });
+        }
+    }
+
     /// Plans what the script says.
     fn speak(&mut self, code: BankCode, reference: Id, script: Script, asked: i64, moved: i64) {
         let truth = if moved == 0 { Outcome::Declined { code: 51 } } else { settled(moved) };

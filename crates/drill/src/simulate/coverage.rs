@@ -134,6 +134,8 @@ const FAULTS_OF_BANKS: &[Fault] = &[
     "answer_after_taken_back",
     "answer_after_cancel",
     "cancel",
+    "lie",
+    "acts_unasked",
 ];
 
 /// Cells that cannot be reached; `*` stands for all.
@@ -348,6 +350,18 @@ const UNREACHABLE: &[Unreachable] = &[
         because: "a payout is not given back: what its bank sends back is",
     },
     Unreachable {
+        faults: &["lie"],
+        flow: "*",
+        phases: &["new", "held", "pending", "in_doubt"],
+        because: "what is not on record yet is believed: nobody could tell",
+    },
+    Unreachable {
+        faults: &["acts_unasked"],
+        flow: "*",
+        phases: &["new", "pending", "in_doubt", "settled", "declined", "cancelled", "returned", "reversed"],
+        because: "all but what is held was asked for, or nobody ever will",
+    },
+    Unreachable {
         faults: &["answer_after_cancel"],
         flow: "*",
         phases: &["declined"],
@@ -363,6 +377,12 @@ const UNREACHABLE: &[Unreachable] = &[
 
 /// What the table above excuses and two things that cross can bring about all the same: nothing must meet it, and it may be met.
 const SELDOM: &[Unreachable] = &[
+    Unreachable {
+        faults: &["acts_unasked"],
+        flow: "*",
+        phases: &["pending", "in_doubt", "settled", "declined", "cancelled", "returned", "reversed"],
+        because: "somebody decided what was held, before the bank undid what it had done",
+    },
     Unreachable {
         faults: &["answer_after_taken_back", "not_found_yet"],
         flow: "*",

@@ -1,8 +1,7 @@
 //! Banks giving back what they debited: some cannot, and from some accounts it comes back.
 //!
 //! A bank gives back no more than it still has of a debit, whatever it is asked. It may say that the money came back before
-//! it says that it was there, and it says so twice. One thing it never does here: refuse a give-back, make it when it is asked
-//! again, and let it come back before it says so. The books would believe the late word.
+//! it says that it was there, and it says so twice. What it refused it may make when it is asked again.
 
 use super::bank::{Due, Kind, Order};
 use super::world::World;
@@ -45,9 +44,6 @@ impl World {
 
     /// The account is closed by now, or its holder does not want it: the money is ours to give back once more.
     pub(super) fn give_back_returns(&mut self, code: BankCode, top_up: TopUpId, give_back: GiveBackId) {
-        if self.oracle.top_ups.get(&top_up).is_some_and(|row| row.back_failed == Some(give_back)) {
-            return;
-        }
         let bank = self.banks.get_mut(&code).expect("a bank knows what it gave back");
         let Some(order) = bank.orders.get_mut(&give_back.0).filter(|order| order.undone == 0) else { return };
         order.undone = order.moved;

@@ -11,6 +11,7 @@ mod canaries;
 pub(crate) mod chance;
 mod coverage;
 mod give_backs;
+mod lies;
 mod oracle;
 mod people;
 mod phase;

@@ -291,16 +291,17 @@ impl World {
     /// The desk telephones the bank, one person proposes, another approves.
     fn desk_settles_top_up(&mut self, id: TopUpId, row: &top_up::TopUp) -> i64 {
         let truth = self.truth(row.debit.bank, Kind::TopUp(id));
-        let waits = row.give_back.is_some_and(|given| {
-            let gone = row.claims.has(Claim::NotMoved) || row.claims.has(Claim::TakenBack(given.amount));
-            let asked = !matches!(given.status, top_up::GiveBackStatus::Done | top_up::GiveBackStatus::TakenBack);
-            gone && asked
-        });
+        let waiting = row.give_back.filter(|_| row.gives_back());
+        let is_gone = waiting
+            .is_some_and(|given| row.claims.has(Claim::NotMoved) || row.claims.has(Claim::TakenBack(given.amount)));
+        let is_there = waiting
+            .is_some_and(|given| self.truth(row.debit.bank, Kind::GiveBack(id, given.id)) == given.amount.amount());
         let with_us = self.banks.get(&row.debit.bank).map_or(0, |bank| bank.moved_to_us(id.0));
         let came_back = row.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
         let resolution = match row.status {
             top_up::Status::Returned if came_back && with_us > 0 => Resolution::Return,
-            top_up::Status::Returned if waits && truth == 0 => Resolution::AlreadyReturned,
+            top_up::Status::Returned if is_there => Resolution::Settle,
+            top_up::Status::Returned if is_gone && with_us == 0 => Resolution::AlreadyReturned,
             _ if !row.status.is_open() && row.status != top_up::Status::Settled => match row.claims.moved() {
                 Some(amount)
                     if truth == amount.amount()
@@ -349,7 +350,7 @@ impl World {
             }
             payout::Status::Held | payout::Status::Pending | payout::Status::InDoubt => Resolution::Decline,
             payout::Status::Settled if truth == 0 => Resolution::Return,
-            payout::Status::Declined | payout::Status::Cancelled
+            payout::Status::Declined | payout::Status::Cancelled | payout::Status::Returned
                 if truth == asked && row.claims.has(Claim::Moved(row.credit.amount)) =>
             {
                 Resolution::Settle

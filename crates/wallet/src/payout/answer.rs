@@ -1,7 +1,7 @@
 //! What the bank says, and the holder's wish: the table of the room, arm by arm.
 
 use super::{Event, GivenBack, Payout, Status};
-use crate::bank_answer::{Answer, Claim, Said};
+use crate::bank_answer::{Answer, Claim, Resolution, Said};
 use crate::ids::{HolderId, StaffId};
 use crate::refusal::{Noun, Refusal};
 use crate::state::{Decided, Rows};
@@ -43,8 +43,10 @@ fn nothing(row: &Payout, moment: Moment) -> Decided {
 
 fn not_moved(rows: Rows<'_>, row: &Payout, answer: Answer, moment: Moment) -> Decided {
     match row.status {
+        Status::Held | Status::Pending | Status::InDoubt if row.is_flagged() => {
+            row.contradicted(Claim::NotMoved, moment)
+        }
         Status::Held => Err(row.wrong_status()),
-        Status::Pending | Status::InDoubt if row.is_flagged() => row.contradicted(Claim::NotMoved, moment),
         Status::Pending | Status::InDoubt => {
             let status = row.status_without_payment();
             row.done(row.ended(wallet_of(rows, row)?, status, Some(answer), None, moment), status)
@@ -64,7 +66,8 @@ fn moved(row: &Payout, answer: Answer, amount: Yen, moment: Moment) -> Decided {
             let event = Event::Mismatched { credit: row.credit, paid: amount, answer, at: moment.now };
             Ok((vec![crate::Event::Payout(event)], row.receipt(Status::InDoubt, true)))
         }
-        Status::Settled | Status::Returned if as_asked => row.silent(),
+        Status::Settled if as_asked => row.silent(),
+        Status::Returned if as_asked && row.resolved != Some(Resolution::Return) => row.silent(),
         Status::Held | Status::Settled | Status::Returned => row.contradicted(Claim::Moved(amount), moment),
         Status::Declined | Status::Cancelled => row.contradicted(Claim::Moved(amount), moment),
     }
@@ -87,11 +90,11 @@ pub(super) fn cancel(rows: Rows<'_>, row: &Payout, holder: HolderId, moment: Mom
     }
 }
 
-/// The bank sent it back. If that is heard before the payment itself, the two together are no payment.
+/// The bank sent it back. If that is heard before the payment itself, the two together are no payment. If it is heard of what
+/// was never asked for, or of what was not paid, it is kept: whoever settles what the bank may yet say must know of it.
 pub(super) fn sent_back(rows: Rows<'_>, row: &Payout, amount: Yen, moment: Moment) -> Decided {
     let claim = Claim::TakenBack(amount);
     match row.status {
-        Status::Held => Err(row.wrong_status()),
         Status::Pending | Status::InDoubt => {
             if !row.claims.is_empty() || amount != row.mismatch.unwrap_or(row.credit.amount) {
                 return row.contradicted(claim, moment);
@@ -103,7 +106,7 @@ pub(super) fn sent_back(rows: Rows<'_>, row: &Payout, amount: Yen, moment: Momen
         }
         Status::Returned if amount == row.credit.amount => row.silent(),
         Status::Settled | Status::Returned => row.contradicted(claim, moment),
-        Status::Declined | Status::Cancelled => row.silent(),
+        Status::Held | Status::Declined | Status::Cancelled => row.contradicted(claim, moment),
     }
 }
 
@@ -115,10 +118,9 @@ pub(super) fn contradict(row: &Payout, claim: Claim, moment: Moment) -> Decided 
         (Status::Settled, Claim::Moved(moved)) => moved == amount,
         (Status::Returned, Claim::Moved(moved) | Claim::TakenBack(moved) | Claim::CameBack(moved)) => moved == amount,
         (Status::Declined | Status::Cancelled | Status::Returned, Claim::NotMoved) => true,
-        (Status::Declined | Status::Cancelled, Claim::TakenBack(_) | Claim::CameBack(_)) => true,
         (Status::Held | Status::Pending | Status::InDoubt, _)
         | (Status::Settled, Claim::NotMoved | Claim::TakenBack(_) | Claim::CameBack(_))
-        | (Status::Declined | Status::Cancelled, Claim::Moved(_)) => false,
+        | (Status::Declined | Status::Cancelled, Claim::Moved(_) | Claim::TakenBack(_) | Claim::CameBack(_)) => false,
     };
     if is_on_record { row.silent() } else { row.contradicted(claim, moment) }
 }

@@ -385,7 +385,7 @@ impl Event {
             }
             Self::PaidAfterAll { pieces, .. } => {
                 payout.pieces.clone_from(pieces);
-                payout.pass(&[Status::Declined, Status::Cancelled], Status::Settled);
+                payout.pass(&[Status::Declined, Status::Cancelled, Status::Returned], Status::Settled);
             }
             Self::Contradicted { claim, .. } => {
                 payout.claims.add(*claim);
@@ -395,7 +395,8 @@ impl Event {
             Self::Proposed { resolution, by, .. } => {
                 payout.proposal = Some(Proposal { resolution: *resolution, by: *by });
             }
-            Self::Resolved { .. } => {
+            Self::Resolved { resolution, .. } => {
+                payout.resolved = Some(*resolution);
                 payout.claims = Claims::NONE;
                 payout.mismatch = None;
                 payout.proposal = None;
@@ -439,6 +440,7 @@ const fn requested(credit: Credit, pieces: Vec<Piece>, review: Option<Review>) -
         mismatch: None,
         claims: Claims::NONE,
         proposal: None,
+        resolved: None,
     }
 }
 

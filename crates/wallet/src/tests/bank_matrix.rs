@@ -122,13 +122,13 @@ fn a_top_up_in_every_status_meets_every_command() {
         bank babbles           | no        in_doubt =        =             =        =        =  =        =  =        =
         A cancels              | cancelled wish     wish     wish          no       no       no no       =  no       no
         B cancels              | always unknown-top-up
-        bank takes back 100    | no        reversed reversed !             reversed reversed =  =        =  !        =
-        bank takes back 90     | no        !        !        reversed      !        !        =  =        =  !        !
+        bank takes back 100    | !         reversed reversed !             reversed reversed !  !        !  !        =
+        bank takes back 90     | !         !        !        reversed      !        !        !  !        !  !        !
         desk tries giving back again | no no no no no no no no no no no
         gateway says moved 100    | !      !        !        !             =        =        !  !        !  =        =
         gateway says moved 90     | !      !        !        !             !        !        !  !        !  !        !
         gateway says none-of 100  | !      !        !        !             !        =        =  =        =  !        =
-        gateway says took-back 100 | !     !        !        !             !        !        =  =        =  !        =
+        gateway says took-back 100 | !     !        !        !             !        !        !  !        !  !        =
         give-back of 100 comes back | no   no       no       no            no       no       no no       no !    no
         bank gave back         | no        no       no       no            no       no       no no       no returned no
         bank cannot give back  | no        no       no       no            no       no       no no       no noted    no
@@ -178,11 +178,11 @@ fn a_payout_in_every_status_meets_every_command() {
         bank babbles           | no        in_doubt =        =             =        =        =  =             =  =
         A cancels              | cancelled wish     wish     wish          no       no       no no            =  no
         B cancels              | always unknown-payout
-        bank sends back 100    | no        returned returned !             returned returned =  =             =  =
-        bank sends back 90     | no        !        !        returned      !        !        =  =             =  !
+        bank sends back 100    | !         returned returned !             returned returned !  !             !  =
+        bank sends back 90     | !         !        !        returned      !        !        !  !             !  !
         gateway says moved 100    | !      !        !        !             =        =        !  =             !  =
         gateway says none-of 100  | !      !        !        !             !        =        =  =             =  =
-        gateway says took-back 100 | !     !        !        !             !        !        =  =             =  =
+        gateway says took-back 100 | !     !        !        !             !        !        !  !             !  =
         ann proposes settle    | no        no       no       noted         no       no       no noted         no no
         ann proposes decline   | no        no       no       noted         no       no       no no            no no
         ann proposes return    | no        no       no       no            no       noted    no no            no no

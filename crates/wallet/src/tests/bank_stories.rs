@@ -37,9 +37,8 @@ fn a_wish_to_cancel_is_only_a_wish() {
     check(&format!("{asked}; bank declines -> cancelled; A has 0 arriving; A counted 0; A cancels -> cancelled"));
     check(&format!(
         "{asked}; bank moved 10000 -> returned; A has 0 funds, 0 arriving; A counted 0; suspense is 10000
-         bank owes 10000; bank moved 10000 -> returned; bank cannot give back -> returned; suspense is 10000
-         bank gave back -> returned; suspense is 0; bank owes 0
-         bank gave back -> returned; suspense is 0; bank cannot give back -> returned; A cancels -> top up returned"
+         bank owes 10000; bank moved 10000 -> returned; bank gave back -> returned; suspense is 0; bank owes 0
+         bank gave back -> returned; suspense is 0; A cancels -> top up returned"
     ));
 }
 
@@ -283,7 +282,7 @@ fn a_payout_goes_where_the_person_is_known() {
     for no in ["bank declines", "file shows nothing", "bank finds nothing"] {
         check(&format!(
             "{rich}; A pays out 20000 to X -> pending; {no} -> declined; A has 50000 funds, 0 held; A paid out 0 times
-             {no} -> declined; bank sends back 20000 -> declined; bank owes 50000"
+             {no} -> declined; bank sends back 20000 -> declined, flagged; bank owes 50000"
         ));
     }
     check(&format!("{rich}; the clock drifts; A pays out 1 to X -> clock drifted"));

@@ -40,6 +40,63 @@ fn a_give_back_that_failed_is_tried_again_under_another_id() {
 }
 
 #[test]
+fn the_first_word_on_a_give_back_is_taken_and_another_one_waits_for_two_people() {
+    let asked = "A links X; A tops up 10000 from X -> pending; A cancels -> pending; bank moved 10000 -> returned";
+    let failed = format!("{asked}; bank cannot give back -> returned");
+    // It could after all, and the account has it once.
+    check(&format!(
+        "{failed}; bank gave back -> returned, flagged; desk tries giving back again -> contradiction; suspense is 10000
+         ann proposes settle -> returned, flagged; bob approves settle -> returned; suspense is 0; bank owes 0
+         bank gave back -> returned; bank cannot give back -> returned, flagged"
+    ));
+    // It could after all, and that came back before it was told: the money is here, and goes once more.
+    check(&format!(
+        "{failed}; give-back of 10000 comes back -> returned, flagged; bank gave back -> returned, flagged
+         suspense is 10000; bank owes 10000; ann proposes return -> returned, flagged
+         bob approves return -> give back id taken; bob approves return anew -> returned; suspense is 10000
+         bank gave back again -> returned; suspense is 0; bank owes 0"
+    ));
+    // Two people found that it was there by the bank's own doing, and there it did not stay either.
+    check(&format!(
+        "{asked}; bank takes back 10000 -> returned, flagged; ann proposes already-returned -> returned, flagged
+         bob approves already-returned -> returned; suspense is 0; bank owes 0
+         give-back of 10000 comes back -> returned, flagged; ann proposes return -> returned, flagged
+         bob approves return anew -> returned; suspense is 10000; bank owes 10000
+         bank gave back again -> returned; suspense is 0; bank owes 0"
+    ));
+    // The account had it, and now the bank says that it has not.
+    check(&format!(
+        "{asked}; bank gave back -> returned; bank cannot give back -> returned, flagged; suspense is 0; bank owes 0
+         ann proposes settle -> top up returned; ann proposes return -> returned, flagged
+         bob approves return anew -> returned; suspense is 10000; bank owes 10000
+         bank gave back again -> returned; suspense is 0; bank owes 0"
+    ));
+}
+
+#[test]
+fn money_that_a_bank_took_back_is_not_given_back_as_well() {
+    // The file leaves the debit out, the bank takes it back, and only then its late word arrives.
+    check(
+        "A links X; A tops up 10000 from X -> pending; file shows nothing -> declined
+         bank takes back 10000 -> declined, flagged; bank moved 10000 -> declined, flagged; bank owes 0; suspense is 0
+         ann proposes keep -> declined, flagged; bob approves keep -> declined; bank owes 0",
+    );
+    // Nobody was asked yet, and the bank did it and took it back: whoever settles that must know both.
+    check(
+        "A links X; the guard holds; A tops up 10000 from X -> held; the guard allows; bank declines -> top up held
+         bank moved 10000 -> held, flagged; ann proposes settle -> held, flagged; bank takes back 10000 -> held, flagged
+         bank declines -> held, flagged; bob approves settle -> contradiction; ann proposes decline -> held, flagged
+         bob approves decline -> declined; A has 0 funds; bank owes 0",
+    );
+    check(
+        "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled; p: A pays out 9000 to X -> pending
+         bank declines of p -> declined; bank sends back 9000 of p -> declined, flagged
+         bank moved 9000 of p -> declined, flagged; ann proposes keep -> declined, flagged; bob approves keep -> declined
+         A has 10000 funds; bank owes 10000",
+    );
+}
+
+#[test]
 fn everything_that_a_bank_says_against_the_record_is_kept() {
     let declined = "A links X; A tops up 10000 from X -> pending; bank declines -> declined";
     // What one person proposed, they proposed without knowing of the second thing.

@@ -1,7 +1,7 @@
 //! What the bank says, and the holder's wish: the table of the room, arm by arm.
 
 use super::{Event, GiveBackStatus, Status, TopUp};
-use crate::bank_answer::{Answer, Claim, Said};
+use crate::bank_answer::{Answer, Claim, Resolution, Said};
 use crate::canary;
 use crate::ids::{GiveBackId, HolderId};
 use crate::purse::{Lot, Piece, Purse, Source};
@@ -46,8 +46,10 @@ fn nothing(row: &TopUp, moment: Moment) -> Decided {
 
 fn not_moved(row: &TopUp, answer: Answer, moment: Moment) -> Decided {
     match row.status {
+        Status::Held | Status::Pending | Status::InDoubt if row.is_flagged() => {
+            row.contradicted(Claim::NotMoved, moment)
+        }
         Status::Held => Err(row.wrong_status()),
-        Status::Pending | Status::InDoubt if row.is_flagged() => row.contradicted(Claim::NotMoved, moment),
         Status::Pending | Status::InDoubt => {
             let status = row.status_without_debit();
             let event = Event::Ended {
@@ -83,11 +85,12 @@ fn moved(rows: Rows<'_>, row: &TopUp, answer: Answer, amount: Yen, give_back: Gi
             let (event, status) = credit(rows, row, Some(answer), give_back, moment)?;
             row.done(event, status)
         }
-        Status::Settled | Status::Reversed if as_asked => row.silent(),
+        Status::Settled if as_asked => row.silent(),
+        Status::Reversed if as_asked && row.resolved != Some(Resolution::Decline) => row.silent(),
         Status::Settled | Status::Reversed => row.contradicted(Claim::Moved(amount), moment),
         Status::Declined | Status::Cancelled => {
             let is_weak_no = row.answer.is_none_or(|answer| !answer.is_firm_no());
-            if as_asked && is_weak_no && !row.is_flagged() {
+            if as_asked && is_weak_no && row.resolved.is_none() && !row.is_flagged() {
                 return row.done(returned(row, amount, give_back, Some(answer), moment.now), Status::Returned);
             }
             row.contradicted(Claim::Moved(amount), moment)
@@ -164,11 +167,11 @@ pub(super) fn cancel(rows: Rows<'_>, row: &TopUp, holder: HolderId, moment: Mome
 }
 
 /// The bank took it back. If that is heard before the debit itself, the two together are no credit; the debit's own answer
-/// then comes late, and changes nothing.
+/// then comes late, and changes nothing. If it is heard of what was never asked for, or of what was not debited, it is kept:
+/// whoever settles what the bank may yet say of a debit must know of it.
 pub(super) fn reverse(rows: Rows<'_>, row: &TopUp, amount: Yen, moment: Moment) -> Decided {
     let claim = Claim::TakenBack(amount);
     match row.status {
-        Status::Held => Err(row.wrong_status()),
         Status::Pending | Status::InDoubt => {
             if !row.claims.is_empty() || amount != row.mismatch.unwrap_or(row.debit.amount) {
                 return row.contradicted(claim, moment);
@@ -178,7 +181,7 @@ pub(super) fn reverse(rows: Rows<'_>, row: &TopUp, amount: Yen, moment: Moment) 
         Status::Settled if amount == row.debit.amount => row.reversed(wallet_of(rows, row)?, moment),
         Status::Reversed if amount == row.debit.amount => row.silent(),
         Status::Settled | Status::Reversed | Status::Returned => row.contradicted(claim, moment),
-        Status::Declined | Status::Cancelled => row.silent(),
+        Status::Held | Status::Declined | Status::Cancelled => row.contradicted(claim, moment),
     }
 }
 
@@ -192,27 +195,24 @@ pub(super) fn contradict(row: &TopUp, claim: Claim, moment: Moment) -> Decided {
             moved == amount
         }
         (Status::Declined | Status::Cancelled | Status::Reversed, Claim::NotMoved) => true,
-        (Status::Declined | Status::Cancelled, Claim::TakenBack(_)) => true,
         (Status::Returned, Claim::Moved(moved)) => given_back == Some(moved),
         (Status::Held | Status::Pending | Status::InDoubt, _)
         | (Status::Settled | Status::Returned, Claim::NotMoved | Claim::TakenBack(_))
-        | (Status::Declined | Status::Cancelled, Claim::Moved(_))
+        | (Status::Declined | Status::Cancelled, Claim::Moved(_) | Claim::TakenBack(_))
         | (_, Claim::CameBack(_)) => false,
     };
     if is_on_record { row.silent() } else { row.contradicted(claim, moment) }
 }
 
-/// What was given back did not stay: a contradiction, also before it is confirmed, for its confirmation may still be on its way
-/// and must not be believed then. Refusals in order: nothing goes back, another give-back.
+/// What was given back did not stay: a contradiction in every status, for the books know of none that came back. Before it is
+/// confirmed, or after the bank said that it could not, the confirmation may still be on its way, and must not be believed
+/// then. Refusals in order: nothing goes back, another give-back.
 pub(super) fn reverse_give_back(row: &TopUp, id: GiveBackId, amount: Yen, moment: Moment) -> Decided {
     let Some(give_back) = row.give_back else { return Err(row.wrong_status()) };
     if give_back.id != id && !row.give_backs_failed.contains(&id) {
         return Err(Refusal::Unknown { noun: Noun::GiveBack });
     }
-    match give_back.status {
-        GiveBackStatus::Done | GiveBackStatus::Pending => row.contradicted(Claim::CameBack(amount), moment),
-        GiveBackStatus::Failed | GiveBackStatus::TakenBack => row.silent(),
-    }
+    row.contradicted(Claim::CameBack(amount), moment)
 }
 
 impl TopUp {
@@ -237,8 +237,8 @@ impl TopUp {
     }
 }
 
-/// The bank's word on money that is given back. Once it is there, it is there. Refusals in order: nothing goes back, another
-/// give-back, a contradiction first: the bank is asked again once two people have settled that.
+/// The bank's word on money that is given back: its first one is taken, and another one is a contradiction. Refusals in order:
+/// nothing goes back, another give-back, a contradiction first: the bank is asked again once two people have settled that.
 pub(super) fn answer_give_back(row: &TopUp, id: GiveBackId, done: bool, moment: Moment) -> Decided {
     let Some(give_back) = row.give_back else { return Err(row.wrong_status()) };
     if row.give_backs_failed.contains(&id) {
@@ -249,20 +249,19 @@ pub(super) fn answer_give_back(row: &TopUp, id: GiveBackId, done: bool, moment: 
     if give_back.id != id {
         return Err(Refusal::Unknown { noun: Noun::GiveBack });
     }
+    let (there, not_there) = (Claim::TakenBack(give_back.amount), Claim::CameBack(give_back.amount));
     match (give_back.status, done) {
-        (GiveBackStatus::Done, _) | (GiveBackStatus::TakenBack, false) => row.silent(),
-        // It paid twice after all.
-        (GiveBackStatus::TakenBack, true) => row.contradicted(Claim::TakenBack(give_back.amount), moment),
-        (GiveBackStatus::Pending | GiveBackStatus::Failed, _) if row.is_flagged() => {
-            Err(Refusal::Contradiction { noun: Noun::TopUp })
-        }
-        (GiveBackStatus::Pending | GiveBackStatus::Failed, true) => {
-            let event = Event::GivenBack { debit: row.debit, amount: give_back.amount, at: moment.now };
-            row.done(event, row.status)
+        (GiveBackStatus::Done, true) | (GiveBackStatus::TakenBack | GiveBackStatus::Failed, false) => row.silent(),
+        // It paid twice after all; or it could, where it had said that it could not.
+        (GiveBackStatus::TakenBack | GiveBackStatus::Failed, true) => row.contradicted(there, moment),
+        // It had said that the account has it.
+        (GiveBackStatus::Done, false) => row.contradicted(not_there, moment),
+        (GiveBackStatus::Pending, _) if row.is_flagged() => Err(Refusal::Contradiction { noun: Noun::TopUp }),
+        (GiveBackStatus::Pending, true) => {
+            row.done(Event::GivenBack { debit: row.debit, amount: give_back.amount, at: moment.now }, row.status)
         }
         (GiveBackStatus::Pending, false) => {
             row.done(Event::GiveBackFailed { top_up: row.debit.top_up, at: moment.now }, row.status)
         }
-        (GiveBackStatus::Failed, false) => row.silent(),
     }
 }

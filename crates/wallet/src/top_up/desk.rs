@@ -104,13 +104,14 @@ fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> 
         (Status::Declined | Status::Cancelled, Resolution::Return) => row.claims.moved().is_some(),
         (Status::Returned, Resolution::AlreadyReturned) => is_taken_back(row),
         (Status::Returned, Resolution::Return) => came_back(row),
+        (Status::Returned, Resolution::Settle) => row.gives_back(),
         (Status::Held | Status::Pending | Status::InDoubt, Resolution::Keep | Resolution::AlreadyReturned)
         | (Status::Settled, Resolution::Settle | Resolution::Return | Resolution::AlreadyReturned)
         | (
             Status::Declined | Status::Cancelled,
             Resolution::Settle | Resolution::Decline | Resolution::AlreadyReturned,
         )
-        | (Status::Returned, Resolution::Settle | Resolution::Decline)
+        | (Status::Returned, Resolution::Decline)
         | (
             Status::Reversed,
             Resolution::Settle | Resolution::Decline | Resolution::Return | Resolution::AlreadyReturned,
@@ -121,23 +122,14 @@ fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> 
 
 /// Whether what was given back did not stay in the account, and there is an id left to give it back under.
 fn came_back(row: &TopUp) -> bool {
-    let was_asked = row.give_back.is_some_and(|given| match given.status {
-        GiveBackStatus::Done | GiveBackStatus::Pending => true,
-        GiveBackStatus::Failed | GiveBackStatus::TakenBack => false,
-    });
     let is_claimed = row.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
-    was_asked && is_claimed && row.give_backs_failed.len() < GIVE_BACKS_FAILED_MAX
+    row.give_back.is_some() && is_claimed && row.give_backs_failed.len() < GIVE_BACKS_FAILED_MAX
 }
 
 /// Whether the bank says that it took back itself what waits to be given back, or that it never had it.
 fn is_taken_back(row: &TopUp) -> bool {
-    row.give_back.is_some_and(|given| {
-        let waits = match given.status {
-            GiveBackStatus::Pending | GiveBackStatus::Failed => true,
-            GiveBackStatus::Done | GiveBackStatus::TakenBack => false,
-        };
-        waits && (row.claims.has(Claim::TakenBack(given.amount)) || row.claims.has(Claim::NotMoved))
-    })
+    let is_claimed = |amount| row.claims.has(Claim::TakenBack(amount)) || row.claims.has(Claim::NotMoved);
+    row.gives_back() && row.give_back.is_some_and(|given| is_claimed(given.amount))
 }
 
 /// Refusals in order: nothing to settle or not in that way, not what was proposed, the same person, the give-back's id taken.
@@ -167,6 +159,10 @@ pub(super) fn approve(
             let event = Event::TakenBack { debit: row.debit, amount: given.amount, at: moment.now };
             (event, Status::Returned)
         }),
+        Resolution::Settle if row.status == Status::Returned => row.give_back.map(|given| {
+            let event = Event::GivenBack { debit: row.debit, amount: given.amount, at: moment.now };
+            (event, Status::Returned)
+        }),
         Resolution::Settle => Some(credit(rows, row, None, give_back, moment)?),
         Resolution::Return if row.status == Status::Returned => {
             row.give_back.map(|given| (given_back_anew(row, given, give_back, by, moment), Status::Returned))
@@ -187,12 +183,12 @@ pub(super) fn approve(
     Ok((events.map(crate::Event::TopUp).collect(), row.receipt(status, false)))
 }
 
-/// What came back is given back once more: booked as waiting again, if it was booked as given back.
+/// What came back is given back once more: booked as waiting again, if it was booked as being in the account.
 const fn given_back_anew(row: &TopUp, given: GiveBack, give_back: GiveBackId, by: StaffId, moment: Moment) -> Event {
     let (debit, amount, at) = (row.debit, given.amount, moment.now);
     match given.status {
-        GiveBackStatus::Done => Event::GiveBackReversed { debit, amount, give_back, at },
-        GiveBackStatus::Pending | GiveBackStatus::Failed | GiveBackStatus::TakenBack => {
+        GiveBackStatus::Done | GiveBackStatus::TakenBack => Event::GiveBackReversed { debit, amount, give_back, at },
+        GiveBackStatus::Pending | GiveBackStatus::Failed => {
             Event::GiveBackRetried { top_up: debit.top_up, give_back, by, at }
         }
     }

@@ -420,7 +420,8 @@ impl Event {
             Self::Proposed { resolution, by, .. } => {
                 top_up.proposal = Some(Proposal { resolution: *resolution, by: *by });
             }
-            Self::Resolved { .. } => {
+            Self::Resolved { resolution, .. } => {
+                top_up.resolved = Some(*resolution);
                 top_up.claims = Claims::NONE;
                 top_up.mismatch = None;
                 top_up.proposal = None;
@@ -477,6 +478,7 @@ const fn requested(debit: Debit, mandate: MandateId, review: Option<Review>) -> 
         mismatch: None,
         claims: Claims::NONE,
         proposal: None,
+        resolved: None,
         give_back: None,
         give_backs_failed: Vec::new(),
     }

@@ -44,6 +44,15 @@ impl Trouble {
         self.mismatch.is_some() || !self.claims.is_empty()
     }
 
+    /// Whether what a bank tells of a movement that it was never asked for is kept for the desk.
+    pub const fn keeps(&self, told: Told) -> bool {
+        match told {
+            Told::Moved(_) => true,
+            Told::NotMoved => self.any(),
+            Told::Nothing => false,
+        }
+    }
+
     /// The bank says something against what is on record; whoever proposed something did not know of it.
     pub fn claims(&mut self, claim: Claim) {
         if !self.claims.contains(&claim) && self.claims.len() < CLAIMS_MAX {

@@ -24,6 +24,8 @@ pub struct Payout {
     young: i64,
     cancel_wished: bool,
     pub trouble: Trouble,
+    /// What two people found, the last time.
+    resolved: Option<Resolution>,
     coins: Vec<Coin>,
 }
 
@@ -63,7 +65,7 @@ impl Oracle {
         };
         let wrong = Why::Status(Noun::Payout);
         match command {
-            Command::Request(_) | Command::RequestLast(_) | Command::Contradict { .. } => {}
+            Command::Request(_) | Command::RequestLast(_) | Command::Contradict { .. } | Command::Return { .. } => {}
             Command::DecideHeld { release, .. } => {
                 reasons.add(row.status != Status::Held, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::Payout));
@@ -80,10 +82,10 @@ impl Oracle {
                 reasons.add(row.status != Status::Held || moment.now < row.deadline, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::Payout));
             }
-            Command::Asked { .. } | Command::Return { .. } => reasons.add(row.status == Status::Held, wrong),
+            Command::Asked { .. } => reasons.add(row.status == Status::Held, wrong),
             Command::Answer { answer, .. } => {
-                let moved = matches!(told(*answer), Told::Moved(_));
-                reasons.add(row.status == Status::Held && !moved, wrong);
+                let is_kept = row.trouble.keeps(told(*answer));
+                reasons.add(row.status == Status::Held && !is_kept, wrong);
             }
             Command::Cancel { holder, .. } => {
                 reasons.add(self.wallets[&row.wallet].holder != *holder, Why::Unknown(Noun::Payout));
@@ -219,6 +221,7 @@ impl Oracle {
             young: young(&coins, account, now),
             cancel_wished: false,
             trouble: Trouble::default(),
+            resolved: None,
             coins,
         };
         self.count_payout(id, &row, person);
@@ -242,7 +245,7 @@ impl Oracle {
                 self.end_payout(id, row, row.end_without_payment());
             }
             Told::NotMoved => {
-                if row.is_asked() || row.status == Status::Settled {
+                if row.is_open() || row.status == Status::Settled {
                     row.trouble.claims(Claim::NotMoved);
                 }
             }
@@ -254,8 +257,9 @@ impl Oracle {
                 self.books.pay(suspense, clearing, amount);
             }
             Told::Moved(amount) => {
-                let known = matches!(row.status, Status::Settled | Status::Returned) && amount == row.amount;
-                if !known {
+                let is_unpaid = row.resolved == Some(Resolution::Return);
+                let is_known = row.status == Status::Settled || (row.status == Status::Returned && !is_unpaid);
+                if !is_known || amount != row.amount {
                     row.trouble.claims(Claim::Moved(Yen::new(amount)));
                 }
             }
@@ -320,10 +324,13 @@ impl Oracle {
             }
             Status::Settled if whole => self.end_payout(id, row, Status::Returned),
             Status::Returned if whole => {}
-            Status::Declined | Status::Cancelled | Status::Held => {}
-            Status::Pending | Status::InDoubt | Status::Settled | Status::Returned => {
-                row.trouble.claims(Claim::TakenBack(amount));
-            }
+            Status::Held
+            | Status::Pending
+            | Status::InDoubt
+            | Status::Settled
+            | Status::Declined
+            | Status::Cancelled
+            | Status::Returned => row.trouble.claims(Claim::TakenBack(amount)),
         }
     }
 
@@ -336,6 +343,7 @@ impl Oracle {
             Resolution::Decline => self.end_payout(id, row, row.end_without_payment()),
         }
         row.trouble = Trouble::default();
+        row.resolved = Some(how);
     }
 
     /// The bank had paid what it had said it did not: what is there goes, the rest is owed.
@@ -382,7 +390,8 @@ fn fits(row: &Payout, how: Resolution) -> bool {
     let way = match how {
         Resolution::Settle => {
             let after_all = row.trouble.claims.contains(&Claim::Moved(Yen::new(row.amount)));
-            row.is_open() || (matches!(row.status, Status::Declined | Status::Cancelled) && after_all)
+            let ended = matches!(row.status, Status::Declined | Status::Cancelled | Status::Returned);
+            row.is_open() || (ended && after_all)
         }
         Resolution::Decline => row.is_open(),
         Resolution::Return => row.status == Status::Settled,
@@ -399,7 +408,7 @@ fn contradict(row: &mut Payout, claim: Claim) {
         Claim::Moved(moved) => matches!(row.status, Status::Settled | Status::Returned) && moved.amount() == row.amount,
         Claim::NotMoved => ended || row.status == Status::Returned,
         Claim::TakenBack(amount) | Claim::CameBack(amount) => {
-            ended || (row.status == Status::Returned && amount.amount() == row.amount)
+            row.status == Status::Returned && amount.amount() == row.amount
         }
     };
     if !is_on_record {

@@ -28,12 +28,14 @@ pub struct TopUp {
     firm_no: bool,
     answered: bool,
     pub trouble: Trouble,
+    /// What two people found, the last time.
+    resolved: Option<Resolution>,
     /// What goes back, and whether it is there.
     pub give_back: Option<(GiveBackId, i64, bool)>,
     /// What of it the bank had taken back by itself, as two people found.
     taken_back: Option<i64>,
     /// The give-back, if the bank said that it could not make it.
-    pub back_failed: Option<GiveBackId>,
+    back_failed: Option<GiveBackId>,
     /// The give-backs that failed before the present one.
     backs_failed: Vec<GiveBackId>,
 }
@@ -45,6 +47,16 @@ impl TopUp {
 
     fn is_open(&self) -> bool {
         self.status == Status::Held || self.is_asked()
+    }
+
+    /// Whether money is to go back that is not there yet.
+    fn gives_back(&self) -> bool {
+        self.give_back.is_some_and(|(_, _, is_done)| !is_done)
+    }
+
+    /// Whether the bank is asked to give it back, and has said nothing of that.
+    fn back_is_asked(&self) -> bool {
+        self.gives_back() && self.back_failed.is_none()
     }
 }
 
@@ -58,7 +70,7 @@ impl Oracle {
         };
         let wrong = Why::Status(Noun::TopUp);
         match command {
-            Command::Request(_) | Command::Contradict { .. } => {}
+            Command::Request(_) | Command::Contradict { .. } | Command::Reverse { .. } => {}
             Command::DecideHeld { release, .. } => {
                 reasons.add(row.status != Status::Held, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
@@ -72,10 +84,10 @@ impl Oracle {
                 reasons.add(row.status != Status::Held || moment.now < row.deadline, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
             }
-            Command::Asked { .. } | Command::Reverse { .. } => reasons.add(row.status == Status::Held, wrong),
+            Command::Asked { .. } => reasons.add(row.status == Status::Held, wrong),
             Command::Answer { answer, .. } => {
-                let moved = matches!(told(*answer), Told::Moved(_));
-                reasons.add(row.status == Status::Held && !moved, wrong);
+                let is_kept = row.trouble.keeps(told(*answer));
+                reasons.add(row.status == Status::Held && !is_kept, wrong);
             }
             Command::Cancel { holder, .. } => {
                 reasons.add(self.wallets[&row.wallet].holder != *holder, Why::Unknown(Noun::TopUp));
@@ -91,7 +103,7 @@ impl Oracle {
                 let other = row.give_back.is_some_and(|(id, _, _)| id != *give_back);
                 reasons.add(other, Why::Unknown(Noun::GiveBack));
                 let is_answer = matches!(command, Command::AnswerGiveBack { .. });
-                let waits = is_answer && row.give_back.is_some_and(|(_, _, is_done)| !is_done);
+                let waits = is_answer && row.back_is_asked();
                 reasons.add(waits && row.trouble.any(), Why::Contradiction(Noun::TopUp));
             }
             Command::RetryGiveBack { give_back, .. } => {
@@ -201,19 +213,9 @@ impl Oracle {
                     row.backs_failed.push(std::mem::replace(id, *give_back));
                 }
             }
-            Command::AnswerGiveBack { done, .. } => {
-                let waits = row.give_back.filter(|(_, _, is_done)| !done && !is_done);
-                row.back_failed = waits.map(|(id, _, _)| id);
-                if let Some(amount) = row.taken_back.filter(|_| *done) {
-                    row.trouble.claims(Claim::TakenBack(Yen::new(amount)));
-                }
-                if let Some((_, amount, is_done)) = row.give_back.as_mut().filter(|(_, _, is_done)| *done && !is_done) {
-                    *is_done = true;
-                    self.books.pay(chart::suspense(Some(row.bank)), clearing, *amount);
-                }
-            }
+            Command::AnswerGiveBack { done, .. } => self.answer_give_back(&mut row, *done),
             Command::Contradict { claim, .. } => contradict(&mut row, *claim),
-            Command::ReverseGiveBack { amount, .. } => reverse_give_back(&mut row, *amount),
+            Command::ReverseGiveBack { amount, .. } => row.trouble.claims(Claim::CameBack(*amount)),
             Command::Propose { resolution, by, .. } => row.trouble.proposal = Some((*resolution, *by)),
             Command::Approve { resolution, give_back, .. } => {
                 self.resolve_top_up(id, &mut row, *resolution, *give_back, moment.now);
@@ -252,6 +254,7 @@ impl Oracle {
             firm_no: false,
             answered: false,
             trouble: Trouble::default(),
+            resolved: None,
             give_back: None,
             taken_back: None,
             back_failed: None,
@@ -271,7 +274,9 @@ impl Oracle {
                 Status::Pending | Status::InDoubt | Status::Settled | Status::Returned => {
                     row.trouble.claims(Claim::NotMoved);
                 }
-                Status::Held | Status::Declined | Status::Cancelled | Status::Reversed => {}
+                // What was never asked for and is in trouble.
+                Status::Held => row.trouble.claims(Claim::NotMoved),
+                Status::Declined | Status::Cancelled | Status::Reversed => {}
             },
             Told::Moved(amount) => self.moved_top_up(id, row, answer, amount, back, now),
         }
@@ -293,11 +298,14 @@ impl Oracle {
                 self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), amount);
             }
             Status::Settled | Status::Reversed => {
-                if !right {
+                let is_undone = row.status == Status::Reversed && row.resolved == Some(Resolution::Decline);
+                if !right || is_undone {
                     row.trouble.claims(claim);
                 }
             }
-            Status::Declined | Status::Cancelled if right && !row.firm_no && !row.trouble.any() => {
+            Status::Declined | Status::Cancelled
+                if right && !row.firm_no && !row.trouble.any() && row.resolved.is_none() =>
+            {
                 row.hear(Some(answer));
                 self.return_top_up(id, row, amount, back);
             }
@@ -349,8 +357,35 @@ impl Oracle {
         self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), debited);
     }
 
+    /// The bank's first word of what goes back counts; another one is trouble.
+    fn answer_give_back(&mut self, row: &mut TopUp, done: bool) {
+        let Some((id, amount, is_done)) = row.give_back else { return };
+        if row.back_is_asked() {
+            if done {
+                self.is_given_back(row);
+            } else {
+                row.back_failed = Some(id);
+            }
+        } else if done && (!is_done || row.taken_back.is_some()) {
+            row.trouble.claims(Claim::TakenBack(Yen::new(amount)));
+        } else if !done && is_done && row.taken_back.is_none() {
+            row.trouble.claims(Claim::CameBack(Yen::new(amount)));
+        }
+    }
+
+    /// The account has what was on its way back to it.
+    fn is_given_back(&mut self, row: &mut TopUp) {
+        row.back_failed = None;
+        if let Some((_, amount, is_done)) = &mut row.give_back {
+            *is_done = true;
+            self.books.pay(chart::suspense(Some(row.bank)), chart::clearing(row.bank), *amount);
+        }
+    }
+
     /// What was given back came back, and waits again.
     fn give_back_again(&mut self, row: &mut TopUp, back: GiveBackId) {
+        row.back_failed = None;
+        row.taken_back = None;
         if let Some((id, amount, is_done)) = &mut row.give_back {
             row.backs_failed.push(std::mem::replace(id, back));
             if std::mem::take(is_done) {
@@ -365,10 +400,14 @@ impl Oracle {
             Status::Pending | Status::InDoubt if whole && row.trouble.claims.is_empty() => self.undo_top_up(id, row),
             Status::Settled if whole => self.undo_top_up(id, row),
             Status::Reversed if whole => {}
-            Status::Declined | Status::Cancelled | Status::Held => {}
-            Status::Pending | Status::InDoubt | Status::Settled | Status::Returned | Status::Reversed => {
-                row.trouble.claims(Claim::TakenBack(amount));
-            }
+            Status::Held
+            | Status::Pending
+            | Status::InDoubt
+            | Status::Settled
+            | Status::Declined
+            | Status::Cancelled
+            | Status::Returned
+            | Status::Reversed => row.trouble.claims(Claim::TakenBack(amount)),
         }
     }
 
@@ -398,13 +437,10 @@ impl Oracle {
         match how {
             Resolution::Keep => {}
             Resolution::AlreadyReturned => {
-                if let Some((_, amount, is_done)) = &mut row.give_back {
-                    *is_done = true;
-                    row.back_failed = None;
-                    row.taken_back = Some(*amount);
-                    self.books.pay(chart::suspense(Some(row.bank)), chart::clearing(row.bank), *amount);
-                }
+                self.is_given_back(row);
+                row.taken_back = row.give_back.map(|(_, amount, _)| amount);
             }
+            Resolution::Settle if row.status == Status::Returned => self.is_given_back(row),
             Resolution::Settle => self.credit_top_up(id, row, back, now),
             Resolution::Return if row.status == Status::Returned => self.give_back_again(row, back),
             Resolution::Return => self.return_top_up(id, row, debited, back),
@@ -412,6 +448,7 @@ impl Oracle {
             Resolution::Decline => self.undo_top_up(id, row),
         }
         row.trouble = Trouble::default();
+        row.resolved = Some(how);
     }
 
     /// What our books say that a movement has moved from its bank to us.
@@ -469,10 +506,7 @@ fn contradict(row: &mut TopUp, claim: Claim) {
             Status::Held | Status::Pending | Status::InDoubt | Status::Declined | Status::Cancelled => false,
         },
         Claim::NotMoved => matches!(row.status, Status::Declined | Status::Cancelled | Status::Reversed),
-        Claim::TakenBack(taken) => {
-            let is_gone = row.status == Status::Reversed && taken.amount() == row.amount;
-            is_gone || matches!(row.status, Status::Declined | Status::Cancelled)
-        }
+        Claim::TakenBack(taken) => row.status == Status::Reversed && taken.amount() == row.amount,
         Claim::CameBack(_) => false,
     };
     if !is_on_record {
@@ -480,22 +514,15 @@ fn contradict(row: &mut TopUp, claim: Claim) {
     }
 }
 
-fn reverse_give_back(row: &mut TopUp, amount: Yen) {
-    if row.taken_back.is_none() && row.back_failed.is_none() {
-        row.trouble.claims(Claim::CameBack(amount));
-    }
-}
-
 /// Whether there is something to settle, in this way.
 fn fits(row: &TopUp, how: Resolution) -> bool {
     let way = match how {
-        Resolution::Settle => row.is_open(),
+        Resolution::Settle => row.is_open() || (row.status == Status::Returned && row.gives_back()),
         Resolution::Decline => row.is_open() || row.status == Status::Settled,
         Resolution::Return => {
             let ended = matches!(row.status, Status::Declined | Status::Cancelled);
             let is_claimed = row.trouble.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
-            let was_asked = row.give_back.is_some() && row.taken_back.is_none() && row.back_failed.is_none();
-            let came_back = is_claimed && was_asked && row.backs_failed.len() < GIVE_BACKS_FAILED_MAX;
+            let came_back = is_claimed && row.give_back.is_some() && row.backs_failed.len() < GIVE_BACKS_FAILED_MAX;
             row.is_open() || (ended && row.trouble.claimed().is_some()) || (row.status == Status::Returned && came_back)
         }
         Resolution::Keep => !row.is_open(),

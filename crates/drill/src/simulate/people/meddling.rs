@@ -1,6 +1,7 @@
 //! Meddlers: whoever asks too late, too early, twice, for another's things or for what does not exist.
 
 use super::pick_recent;
+use crate::simulate::bank::Kind;
 use crate::simulate::world::World;
 use domain::Id;
 use engine::ActorKind;
@@ -15,12 +16,15 @@ use wallet::top_up::Command as TopUp;
 use wallet::voucher::Command as Voucher;
 use wallet::{
     BankAccountId, Command, HolderId, IdentificationMethod, MandateId, PaymentCodeId, PaymentId, PayoutId, RefundId,
-    ShopId, StaffId, TopUpId, WalletId,
+    ShopId, StaffId, TopUpId, WalletId, payout, top_up,
 };
 
 impl World {
     /// Asks for something about a thing in whatever state it is: too late, too early, twice.
     pub(super) fn poke(&mut self) {
+        if self.chance.one_in(12) {
+            return self.bank_misbehaves();
+        }
         let command = match self.chance.below(9) {
             0 => self.poke_top_up(),
             1 => self.poke_payout(),
@@ -47,6 +51,30 @@ impl World {
             }
         };
         self.ask(ActorKind::Anyone, command);
+    }
+
+    /// A bank says what is not so of what has ended, or does what it was not asked for while that is held.
+    fn bank_misbehaves(&mut self) {
+        let held_top_up = self.oracle.top_ups.iter().find(|(_, row)| row.status == top_up::Status::Held);
+        let held_payout = self.oracle.payouts.iter().find(|(_, row)| row.status == payout::Status::Held);
+        match self.chance.below(4) {
+            0 => {
+                let Some((id, row)) = held_top_up else { return };
+                self.bank_acts_unasked(row.bank, Kind::TopUp(*id), row.amount);
+            }
+            1 => {
+                let Some((id, row)) = held_payout else { return };
+                self.bank_acts_unasked(row.bank, Kind::Payout(*id), row.amount);
+            }
+            2 => {
+                let Some((id, _)) = pick_recent(&mut self.chance, &self.people.top_ups) else { return };
+                self.bank_lies_of_top_up(id);
+            }
+            _ => {
+                let Some((id, _)) = pick_recent(&mut self.chance, &self.people.payouts) else { return };
+                self.bank_lies_of_payout(id);
+            }
+        }
     }
 
     fn poke_top_up(&mut self) -> Command {

@@ -166,6 +166,24 @@ async fn what_becomes_of_a_give_back_is_heard() {
 }
 
 #[tokio::test]
+async fn a_give_back_that_the_bank_could_not_and_then_could_is_not_taken_for_done() {
+    let sakura = linked().await;
+    sakura.world.gateway.with(|stand| stand.return_script = Some((202, "pending")));
+    let id = sakura.returned(5_000).await;
+    let give_back = sakura.seen(&id).await["give_back"].clone();
+    let told = json!({ "type": "return.contradicted", "reference": give_back["id"], "amount": 5_000,
+        "claim": "moved", "claimed_amount": 5_000 });
+    sakura.tell(told).await;
+    assert_eq!(sakura.seen(&id).await["give_back"]["status"], "pending", "the gateway heard both words of the bank");
+    assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["contradicted"]))]);
+    // Two people find that the account has it.
+    assert_eq!(sakura.resolve(&id, "desk-1", "settle", false).await.status, 200);
+    assert_eq!(sakura.resolve(&id, "desk-2", "settle", true).await.status, 200);
+    assert_eq!(sakura.seen(&id).await["give_back"]["status"], "done");
+    assert_eq!(sakura.waiting(9).await, []);
+}
+
+#[tokio::test]
 async fn a_give_back_of_another_amount_is_not_taken_for_done() {
     let sakura = linked().await;
     sakura.world.gateway.with(|stand| stand.return_amount = Some(400));
