@@ -282,14 +282,14 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         };
         if let Err(error) = self.store.commit(&commit) {
             if canary::active("overlay_kept_after_failed_commit") {
-                self.publish();
+                self.write_back.publish(&mut self.cache, &mut self.changed_slots, &mut self.changed);
             }
             return Err(error);
         }
         self.head = self.batch.head;
         self.write_back.committed(self.head.at);
         self.keep_refusals();
-        self.publish();
+        self.write_back.publish(&mut self.cache, &mut self.changed_slots, &mut self.changed);
         if let Some(observer) = &mut self.observer {
             observer(&Arc::new(std::mem::take(&mut self.batch.sealed)));
         }
@@ -299,13 +299,6 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     fn keep_refusals(&mut self) {
         self.refusals.keep();
         self.refusals_counted += self.batch.counted;
-    }
-
-    fn publish(&mut self) {
-        for (id, changed) in self.changed_slots.drain(..).zip(self.changed.drain(..)) {
-            self.cache.publish(id, &changed.stored);
-            self.write_back.put(&mut self.cache, id, changed);
-        }
     }
 
     /// The batch failed: nothing of it has happened, or nobody knows.

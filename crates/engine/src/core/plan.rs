@@ -186,15 +186,6 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         plan.missing = missing;
         Ok(())
     }
-
-    /// Notes that `key` is needed, to be loaded with the others.
-    pub(super) fn add_missing(&mut self, key: Key) -> SlotId {
-        let slot = self.cache.find_or_add(key);
-        if !self.cache.slot(slot).loaded {
-            self.plan.missing.push(slot);
-        }
-        slot
-    }
 }
 
 impl Plan {

@@ -2,30 +2,38 @@
 //!
 //! A row on disk may be newer than the watermark: a touch that it already has is skipped. A touch that would skip a
 //! version is damage, and so is a broken chain: the core then opens read-only. Nothing is ever guessed.
+//!
+//! Three threads share the work, page by page: this one reads records and the rows that they touch, one checks the chain
+//! and decodes ([`Checker`]), one applies ([`Applier`]). Start reading at [`Core::replay`].
 
 use super::Core;
+use super::cache::{Cache, SlotId};
 use super::decide::panic_message;
+use super::write_back::WriteBack;
 use crate::canary;
 use crate::record::{Record, SealedRecord, Touch, chain};
-use crate::store::{Head, Store, StoreError};
+use crate::store::{Changed, Head, Store, StoreError, Stored};
 use domain::{Domain, Key};
+use hashbrown::HashSet;
 use std::marker::PhantomData;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc::sync_channel;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-/// Pages that are read ahead of the one that is applied.
+/// Pages that wait for the thread behind.
 const PAGES_AHEAD: usize = 2;
+/// A tail is replayed in this many spans: between two of them rows may leave the cache.
+const SPANS_A_TAIL: u64 = 4;
 
 /// Checks the chain of the tail, page by page, and decodes it.
-struct PageReader<D> {
+struct Checker<D> {
     head: Head,
     n: u64,
     hash: [u8; 32],
     domain: PhantomData<fn() -> D>,
 }
 
-impl<D: Domain> PageReader<D> {
+impl<D: Domain> Checker<D> {
     /// A panic of the domain's decoding is damage of the record that it met: the thread that reads ahead must not end
     /// without a word.
     fn take(&mut self, page: &[SealedRecord]) -> Result<Vec<Record<D>>, StoreError> {
@@ -51,7 +59,8 @@ impl<D: Domain> PageReader<D> {
 }
 
 impl<D: Domain, S: Store<D>> Core<D, S> {
-    /// Replays every record after `watermark`.
+    /// Replays every record after `watermark`. The write-back waits for the end, unless the tail is longer than a tail may
+    /// be: then the rows are made anew from the whole journal.
     pub(super) fn replay(&mut self, watermark: u64) -> Result<(), StoreError> {
         let head = self.head;
         if watermark > head.place.n {
@@ -60,88 +69,58 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
                 head.place.n
             )));
         }
-        let before = self.hash_at(watermark)?;
-        let reader = PageReader::<D> { head, n: watermark, hash: before, domain: PhantomData };
-        let hash = if head.place.n - watermark <= self.page_records() {
-            self.replay_here(watermark, reader)?
-        } else {
-            self.replay_beside(watermark, reader)?
-        };
-        if hash == head.hash {
+        let hash = self.hash_at(watermark)?;
+        let mut checker = Checker::<D> { head, n: watermark, hash, domain: PhantomData };
+        let mut loaded = HashSet::new();
+        let span = (self.options.tail_events_max / SPANS_A_TAIL).max(1);
+        while checker.n < head.place.n {
+            let until = head.place.n.min(checker.n + span);
+            checker = self.replay_span(checker, until, &mut loaded)?;
+            if until - self.write_back.watermark >= self.options.tail_events_max {
+                self.tend(until, false)?;
+                loaded.clear();
+            }
+        }
+        if checker.hash == head.hash {
             Ok(())
         } else {
             Err(StoreError::Damaged(format!("the head's hash is not that of record {}", head.place.n)))
         }
     }
 
-    fn page_records(&self) -> u64 {
-        u64::try_from(self.options.replay_page_records_max).unwrap_or(u64::MAX)
-    }
-
-    /// One page after the other on this thread.
-    fn replay_here(&mut self, watermark: u64, mut reader: PageReader<D>) -> Result<[u8; 32], StoreError> {
-        let mut asked = watermark;
-        while asked < self.head.place.n {
-            let page = self.read_page(&mut asked)?;
-            let records = reader.take(&page)?;
-            self.apply_page(&records)?;
-        }
-        Ok(reader.hash)
-    }
-
-    /// A second thread checks the hashes of a page and decodes it while this one reads and applies the others.
-    fn replay_beside(&mut self, watermark: u64, mut reader: PageReader<D>) -> Result<[u8; 32], StoreError> {
-        let (pages, to_read) = sync_channel::<Vec<SealedRecord>>(PAGES_AHEAD);
-        let (taken, records) = sync_channel::<Result<(Vec<Record<D>>, [u8; 32]), StoreError>>(PAGES_AHEAD);
-        let mut hash = reader.hash;
-        // Moved in, so that the channels close before the scope waits for its thread.
+    /// Replays the records after those that `checker` has seen, up to `until`. `loaded` are keys whose rows the cache has.
+    fn replay_span(
+        &mut self,
+        mut checker: Checker<D>,
+        until: u64,
+        loaded: &mut HashSet<Key>,
+    ) -> Result<Checker<D>, StoreError> {
+        let Self { store, cache, write_back, changed_slots, changed, options, .. } = self;
+        let (pages, to_check) = sync_channel::<Vec<SealedRecord>>(PAGES_AHEAD);
+        let (decoded, records) = sync_channel(PAGES_AHEAD);
+        let (ready, to_apply) = sync_channel(PAGES_AHEAD);
+        let mut reader =
+            Reader { store, loaded, asked: checker.n, until, page_records_max: options.replay_page_records_max };
+        let mut applier = Applier { cache, write_back, changed_slots, changed };
+        // Moved in, so that the channels close before the scope waits for its threads.
         thread::scope(move |scope| {
-            scope.spawn(move || {
-                for page in to_read {
+            let checking = scope.spawn(move || {
+                for page in to_check {
                     // Whoever waited may have given up: then nobody wants more.
-                    if taken.send(reader.take(&page).map(|records| (records, reader.hash))).is_err() {
-                        return;
+                    if decoded.send(checker.take(&page)).is_err() {
+                        break;
                     }
                 }
+                checker
             });
-            let (mut asked, mut ahead) = (watermark, 0);
-            loop {
-                while ahead < PAGES_AHEAD && asked < self.head.place.n {
-                    let page = self.read_page(&mut asked)?;
-                    pages.send(page).map_err(|_| StoreError::Damaged("the journal's reader panicked".into()))?;
-                    ahead += 1;
-                }
-                if ahead == 0 {
-                    return Ok(hash);
-                }
-                let next =
-                    records.recv().map_err(|_| StoreError::Damaged("the journal's reader panicked".into()))??;
-                ahead -= 1;
-                hash = next.1;
-                self.apply_page(&next.0)?;
-            }
+            let applying = scope.spawn(move || to_apply.into_iter().try_for_each(|page| applier.apply(page)));
+            let read = reader.read_all(&pages, &records, &ready);
+            drop((pages, records, ready));
+            // What the applier found lies before whatever stopped the reader.
+            applying.join().unwrap_or_else(|panic| resume_unwind(panic))?;
+            read?;
+            Ok(checking.join().unwrap_or_else(|panic| resume_unwind(panic)))
         })
-    }
-
-    fn read_page(&mut self, asked: &mut u64) -> Result<Vec<SealedRecord>, StoreError> {
-        let page = self.store.read(*asked + 1, self.options.replay_page_records_max)?;
-        if page.is_empty() {
-            return Err(StoreError::Damaged(format!("record {} is missing", *asked + 1)));
-        }
-        *asked += u64::try_from(page.len()).unwrap_or(u64::MAX);
-        Ok(page)
-    }
-
-    /// Applies a page. The write-back waits for the end, unless the tail is longer than a tail may be: then the rows are
-    /// made anew from the whole journal.
-    fn apply_page(&mut self, records: &[Record<D>]) -> Result<(), StoreError> {
-        self.replay_page(records)?;
-        let Some(last) = records.last() else { return Ok(()) };
-        self.write_back.committed(last.at);
-        if last.place.n - self.write_back.watermark >= self.options.tail_events_max {
-            self.tend(last.place.n, false)?;
-        }
-        Ok(())
     }
 
     fn hash_at(&mut self, n: u64) -> Result<[u8; 32], StoreError> {
@@ -152,25 +131,113 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         let sealed = page.first().filter(|sealed| sealed.place.n == n);
         sealed.map(|sealed| sealed.hash).ok_or_else(|| StoreError::Damaged(format!("record {n} is missing")))
     }
+}
 
-    fn replay_page(&mut self, records: &[Record<D>]) -> Result<(), StoreError> {
-        for record in records {
-            for touch in &record.entry.touched {
-                self.add_missing(touch.key);
+/// Records, and the rows that they touch as the store has them, each once.
+struct Page<D: Domain> {
+    records: Vec<Record<D>>,
+    keys: Vec<Key>,
+    rows: Vec<Option<Stored<D::Row>>>,
+}
+
+/// Reads the records of a span, and their rows.
+struct Reader<'a, S> {
+    store: &'a mut S,
+    loaded: &'a mut HashSet<Key>,
+    asked: u64,
+    until: u64,
+    page_records_max: usize,
+}
+
+impl<S> Reader<'_, S> {
+    fn read_all<D: Domain>(
+        &mut self,
+        pages: &SyncSender<Vec<SealedRecord>>,
+        decoded: &Receiver<Result<Vec<Record<D>>, StoreError>>,
+        ready: &SyncSender<Page<D>>,
+    ) -> Result<(), StoreError>
+    where
+        S: Store<D>,
+    {
+        let panicked = || StoreError::Damaged("the journal's checker panicked".into());
+        let mut ahead = 0;
+        loop {
+            while ahead < PAGES_AHEAD && self.asked < self.until {
+                pages.send(self.read_page()?).map_err(|_| panicked())?;
+                ahead += 1;
+            }
+            if ahead == 0 {
+                return Ok(());
+            }
+            let records = decoded.recv().map_err(|_| panicked())??;
+            ahead -= 1;
+            if ready.send(self.load_rows(records)?).is_err() {
+                // The applier gave up, and says why.
+                return Ok(());
             }
         }
-        self.load_missing()?;
-        for record in records {
-            self.replay_record(record)?;
+    }
+
+    fn read_page<D: Domain>(&mut self) -> Result<Vec<SealedRecord>, StoreError>
+    where
+        S: Store<D>,
+    {
+        let left = usize::try_from(self.until - self.asked).unwrap_or(usize::MAX);
+        let page = self.store.read(self.asked + 1, left.min(self.page_records_max))?;
+        if page.is_empty() {
+            return Err(StoreError::Damaged(format!("record {} is missing", self.asked + 1)));
+        }
+        self.asked += u64::try_from(page.len()).unwrap_or(u64::MAX);
+        Ok(page)
+    }
+
+    /// Adds the stored rows that `records` touch and nobody has loaded yet, in the order of their keys.
+    fn load_rows<D: Domain>(&mut self, records: Vec<Record<D>>) -> Result<Page<D>, StoreError>
+    where
+        S: Store<D>,
+    {
+        let touched = records.iter().flat_map(|record| &record.entry.touched).map(|touch| touch.key);
+        let mut keys: Vec<Key> = touched.filter(|&key| self.loaded.insert(key)).collect();
+        keys.sort_unstable();
+        let rows = self.store.load(&keys)?;
+        if rows.len() != keys.len() {
+            return Err(StoreError::Damaged(format!("{} rows were asked for, {} came", keys.len(), rows.len())));
+        }
+        Ok(Page { records, keys, rows })
+    }
+}
+
+/// Applies records to the rows of the cache, which the write-back then keeps in mind.
+struct Applier<'a, D: Domain> {
+    cache: &'a mut Cache<D::Row>,
+    write_back: &'a mut WriteBack<D>,
+    changed_slots: &'a mut Vec<SlotId>,
+    changed: &'a mut Vec<Changed<D::Row>>,
+}
+
+impl<D: Domain> Applier<'_, D> {
+    fn apply(&mut self, page: Page<D>) -> Result<(), StoreError> {
+        for (key, stored) in page.keys.into_iter().zip(page.rows) {
+            let slot = self.cache.find_or_add(key);
+            // A row that the cache has already is no older than the stored one.
+            if !self.cache.slot(slot).loaded {
+                self.cache.fill(slot, stored);
+            }
+        }
+        for record in &page.records {
+            self.apply_record(record)?;
         }
         self.changed_slots.clear();
         self.changed.clear();
-        self.cache.take_overlay(&mut self.changed_slots, &mut self.changed);
-        self.publish();
+        self.cache.take_overlay(self.changed_slots, self.changed);
+        self.write_back.publish(self.cache, self.changed_slots, self.changed);
+        if let Some(last) = page.records.last() {
+            self.write_back.committed(last.at);
+        }
         Ok(())
     }
 
-    fn replay_record(&mut self, record: &Record<D>) -> Result<(), StoreError> {
+    fn apply_record(&mut self, record: &Record<D>) -> Result<(), StoreError> {
         let n = record.place.n;
         let mut applied = Vec::with_capacity(record.entry.touched.len());
         for touch in &record.entry.touched {
@@ -197,7 +264,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     /// Opens the touched row if it lacks the record; `None` if it has it.
     fn opens(&mut self, record: &Record<D>, touch: &Touch) -> Result<Option<usize>, StoreError> {
         let n = record.place.n;
-        let slot = self.add_missing(touch.key);
+        let slot = self.cache.find_or_add(touch.key);
+        assert!(self.cache.slot(slot).loaded, "every touched row was loaded with its page");
         let (version, place) = self.cache.version(slot);
         if touch.version <= version && !canary::active("replay_skips_version_check") {
             return Ok(None);

@@ -30,8 +30,16 @@ impl<D: Domain> WriteBack<D> {
         Self { number: 1, rows, since: None, closed: watermark, handed: VecDeque::new(), done: 0, watermark }
     }
 
+    /// Publishes changed rows: readers see them, and they wait to be written.
+    pub fn publish(&mut self, cache: &mut Cache<D::Row>, slots: &mut Vec<SlotId>, changed: &mut Vec<Changed<D::Row>>) {
+        for (id, changed) in slots.drain(..).zip(changed.drain(..)) {
+            cache.publish(id, &changed.stored);
+            self.put(cache, id, changed);
+        }
+    }
+
     /// Puts a published row into the current generation.
-    pub fn put(&mut self, cache: &mut Cache<D::Row>, id: SlotId, changed: Changed<D::Row>) {
+    fn put(&mut self, cache: &mut Cache<D::Row>, id: SlotId, changed: Changed<D::Row>) {
         let slot = cache.slot_mut(id);
         if slot.generation == self.number {
             self.rows[slot.generation_index as usize] = changed;
