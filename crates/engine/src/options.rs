@@ -50,6 +50,9 @@ pub struct Options {
     pub refusal_actors_max: usize,
     /// Records that a restart reads at a time.
     pub replay_page_records_max: usize,
+    /// Whoever has a command runs the engine for it, one at a time, instead of a thread that gathers batches: for a simulation,
+    /// whose order must repeat.
+    pub in_callers: bool,
 }
 
 impl Default for Options {
@@ -63,6 +66,7 @@ impl Default for Options {
             refusals_journaled_max: REFUSALS_JOURNALED_MAX,
             refusal_actors_max: REFUSAL_ACTORS_MAX,
             replay_page_records_max: REPLAY_PAGE_RECORDS_MAX,
+            in_callers: false,
         }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A full queue refuses at once; it never grows. Point reads wait in the same queue, so they see every answer given
 //! before them. A request that is already in flight is joined by its turn: the core answers the second as a repeat.
+//! A simulation has no thread: each caller runs the core for its own message, so the order of messages alone says what happens.
 //! When the core is dead, or its thread panics, the process ends loudly: nobody knows then what is durable.
 
 use crate::clock::{Clock, ClockWatch};
@@ -35,9 +36,23 @@ type EngineThread = JoinHandle<Result<(), StoreError>>;
 
 /// A handle on a running engine. Clones share it.
 pub struct Engine<D: Domain> {
-    sender: mpsc::Sender<Message<D>>,
+    queue: Queue<D>,
     clock: Arc<dyn Clock>,
     thread: Arc<Mutex<Option<EngineThread>>>,
+}
+
+/// Where messages go.
+enum Queue<D: Domain> {
+    /// To the engine's thread.
+    Thread(mpsc::Sender<Message<D>>),
+    /// To the core itself, run by the caller; none once it has stopped.
+    Caller(Arc<Mutex<Option<Box<dyn Runs<D>>>>>),
+}
+
+/// A core that whoever has a message runs.
+trait Runs<D: Domain>: Send {
+    fn run(&mut self, message: Message<D>);
+    fn close(self: Box<Self>) -> Result<(), StoreError>;
 }
 
 enum Message<D: Domain> {
@@ -58,25 +73,41 @@ type Bundle<D> = Vec<(oneshot::Sender<Answered<D>>, Answered<D>)>;
 
 impl<D: Domain> Clone for Engine<D> {
     fn clone(&self) -> Self {
-        Self { sender: self.sender.clone(), clock: Arc::clone(&self.clock), thread: Arc::clone(&self.thread) }
+        Self { queue: self.queue.clone(), clock: Arc::clone(&self.clock), thread: Arc::clone(&self.thread) }
+    }
+}
+
+impl<D: Domain> Clone for Queue<D> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Thread(sender) => Self::Thread(sender.clone()),
+            Self::Caller(core) => Self::Caller(Arc::clone(core)),
+        }
     }
 }
 
 impl<D: Domain> Engine<D> {
-    /// Starts the thread that runs `core`.
+    /// Starts the thread that runs `core`; no thread where its options say that callers run it.
     pub fn start<S: Store<D> + 'static>(core: Core<D, S>, clock: Arc<dyn Clock>) -> Self {
         Self::start_with(core, clock, Box::new(end_process))
     }
 
     /// Starts the thread that runs `core`; `fatal` is called when it is dead.
     pub fn start_with<S: Store<D> + 'static>(core: Core<D, S>, clock: Arc<dyn Clock>, fatal: Fatal) -> Self {
+        let in_callers = core.options().in_callers;
         let (sender, receiver) = mpsc::channel(core.options().queue_commands_max);
         let driver = Driver::new(core, receiver, Arc::clone(&clock));
+        if in_callers {
+            let watch = ClockWatch::begin(clock.now(), clock.monotonic_milliseconds());
+            let core: Box<dyn Runs<D>> = Box::new(InCallers { driver, watch, fatal });
+            let queue = Queue::Caller(Arc::new(Mutex::new(Some(core))));
+            return Self { queue, clock, thread: Arc::default() };
+        }
         let thread = thread::Builder::new()
             .name(format!("{} engine", D::NAME))
             .spawn(move || run(driver, &fatal))
             .expect("a thread can be started at the start of the process");
-        Self { sender, clock, thread: Arc::new(Mutex::new(Some(thread))) }
+        Self { queue: Queue::Thread(sender), clock, thread: Arc::new(Mutex::new(Some(thread))) }
     }
 
     /// The time by the engine's clock: for [`Submission::at`].
@@ -134,13 +165,13 @@ impl<D: Domain> Engine<D> {
     /// How the core is.
     pub async fn status(&self) -> Result<Status, EngineError> {
         let (reply, status) = oneshot::channel();
-        self.sender.send(Message::Status(reply)).await.map_err(|_| EngineError::Stopped)?;
+        self.queue_waiting(Message::Status(reply)).await?;
         status.await.map_err(|_| EngineError::Stopped)
     }
 
     /// Commands that are queued after this are decided in `context`.
     pub async fn set_context(&self, context: Arc<D::Context>) -> Result<(), EngineError> {
-        self.sender.send(Message::Context(context)).await.map_err(|_| EngineError::Stopped)
+        self.queue_waiting(Message::Context(context)).await
     }
 
     /// Hands out answers on the caller's own runtime for as long as the future is polled. Without it the engine's thread
@@ -148,13 +179,13 @@ impl<D: Domain> Engine<D> {
     pub fn dispatch(&self) -> impl Future<Output = ()> + Send + use<D> {
         let (sender, receiver) = mpsc::channel::<Bundle<D>>(DISPATCH_BATCHES_MAX);
         let mut dispatched = Dispatched(receiver);
-        let queue = self.sender.clone();
+        let this = self.clone();
         async move {
             // A closed queue has nobody left to answer.
-            if queue.send(Message::Dispatch(sender)).await.is_err() {
+            if this.queue_waiting(Message::Dispatch(sender)).await.is_err() {
                 return;
             }
-            drop(queue);
+            drop(this);
             while let Some(bundle) = dispatched.0.recv().await {
                 tell_all(bundle);
             }
@@ -163,11 +194,18 @@ impl<D: Domain> Engine<D> {
 
     /// Stops: what is queued is still answered, every row is written, the thread ends. The second call does nothing.
     pub fn stop(&self) -> Result<(), StoreError> {
+        let sender = match &self.queue {
+            Queue::Thread(sender) => sender,
+            Queue::Caller(core) => {
+                let core = core.lock().unwrap_or_else(PoisonError::into_inner).take();
+                return core.map_or(Ok(()), Runs::close);
+            }
+        };
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return Ok(()) };
         // A closed queue means that the thread has ended already; joining tells how.
         let mut message = Message::Stop;
-        while let Err(mpsc::error::TrySendError::Full(back)) = self.sender.try_send(message) {
+        while let Err(mpsc::error::TrySendError::Full(back)) = sender.try_send(message) {
             message = back;
             thread::yield_now();
         }
@@ -175,10 +213,24 @@ impl<D: Domain> Engine<D> {
     }
 
     fn queue(&self, message: Message<D>) -> Result<(), EngineError> {
-        self.sender.try_send(message).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => EngineError::Busy,
-            mpsc::error::TrySendError::Closed(_) => EngineError::Stopped,
-        })
+        match &self.queue {
+            Queue::Thread(sender) => sender.try_send(message).map_err(|error| match error {
+                mpsc::error::TrySendError::Full(_) => EngineError::Busy,
+                mpsc::error::TrySendError::Closed(_) => EngineError::Stopped,
+            }),
+            Queue::Caller(core) => {
+                let mut core = core.lock().unwrap_or_else(PoisonError::into_inner);
+                core.as_mut().map(|core| core.run(message)).ok_or(EngineError::Stopped)
+            }
+        }
+    }
+
+    /// The same for what waits until there is room.
+    async fn queue_waiting(&self, message: Message<D>) -> Result<(), EngineError> {
+        match &self.queue {
+            Queue::Thread(sender) => sender.send(message).await.map_err(|_| EngineError::Stopped),
+            Queue::Caller(_) => self.queue(message),
+        }
     }
 }
 
@@ -213,6 +265,29 @@ fn run<D: Domain, S: Store<D>>(driver: Driver<D, S>, fatal: &Fatal) -> Result<()
         fatal(&error.to_string());
     }
     result
+}
+
+/// The side of callers that run the core themselves.
+struct InCallers<D: Domain, S: Store<D>> {
+    driver: Driver<D, S>,
+    watch: ClockWatch,
+    fatal: Fatal,
+}
+
+impl<D: Domain, S: Store<D>> Runs<D> for InCallers<D, S> {
+    fn run(&mut self, message: Message<D>) {
+        let Self { driver, watch, fatal } = self;
+        driver.core.believe_clock(watch.look(driver.clock.now(), driver.clock.monotonic_milliseconds()));
+        driver.messages.push(message);
+        driver.take_messages();
+        if let Mode::Dead(error) = driver.core.mode() {
+            fatal(&error.to_string());
+        }
+    }
+
+    fn close(self: Box<Self>) -> Result<(), StoreError> {
+        self.driver.core.close().map(drop)
+    }
 }
 
 /// The thread's side.

@@ -158,7 +158,7 @@ impl Gateway {
         let fill: engine::vault::Chance = Box::new(move |bytes: &mut [u8]| chance.fill(bytes));
         let vault = Vault::open(&options.directory, &options.master_key, fill)?;
         let context = Arc::new(Context { policy: options.policy.clone() });
-        let core = Core::open(store, context, engine::Options::default())?;
+        let core = Core::open(store, context, options.engine)?;
         let engine = Engine::start(core, Arc::clone(&outside.clock));
         let mut connectors: BTreeMap<BankCode, Arc<dyn BankConnector>> = BTreeMap::new();
         for bank in &options.banks {

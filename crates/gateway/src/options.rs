@@ -14,6 +14,8 @@ pub const INLINE_MS_MAX: u64 = 3_000;
 pub struct Options {
     /// Its data directory.
     pub directory: PathBuf,
+    /// The engine's bounds.
+    pub engine: engine::Options,
     /// The store's bounds, and where its anchors go.
     pub store: engine::sqlite::SqliteOptions,
     /// The file with its master key, outside of the data directory in earnest use.
@@ -48,6 +50,7 @@ impl Options {
         let master_key = directory.join("master.key");
         Self {
             directory,
+            engine: engine::Options::default(),
             store: engine::sqlite::SqliteOptions::default(),
             master_key,
             origin,

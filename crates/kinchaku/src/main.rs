@@ -6,6 +6,7 @@
 mod audit;
 mod bench;
 mod crash;
+mod drill;
 mod progress;
 mod serve;
 mod simulate;
@@ -33,6 +34,8 @@ enum Command {
     /// Kills the process, loses power, lets the disk fail; and looks what is left.
     #[command(subcommand)]
     Crash(crash::Crash),
+    /// Replays an attack against the whole stack in simulated time, among honest people.
+    Drill(drill::Drill),
     /// Serves the wallet, the gateway and, until configured otherwise, a simulated outside world to try them in.
     Serve(serve::Serve),
     /// Runs thirty days of wallets, banks and people with every fault there is, seed by seed, beside a model of the money.
@@ -48,6 +51,7 @@ fn main() -> ExitCode {
         Some(Command::Audit(audit)) => audit::run(&audit),
         Some(Command::Bench(bench)) => bench::run(&bench),
         Some(Command::Crash(crash)) => crash::run(&crash),
+        Some(Command::Drill(drill)) => drill::run(&drill),
         Some(Command::Serve(serve)) => serve::run(&serve),
         Some(Command::Simulate(simulate)) => simulate::run(&simulate),
         None => serve::run(&serve::Serve::default()),

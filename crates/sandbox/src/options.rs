@@ -15,6 +15,8 @@ use web::jose::SigningKey;
 pub struct Options {
     /// Where its world is kept; `None` for memory alone.
     pub data: Option<PathBuf>,
+    /// The engine's bounds.
+    pub engine: engine::Options,
     /// The bounds of its store, and where its anchors go.
     pub store: SqliteOptions,
     /// The clock that everything goes by; the same one as in [`web::Outside`].

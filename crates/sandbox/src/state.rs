@@ -34,7 +34,7 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
-        let world = WorldEngine::open(options.data.as_deref(), &options.store, Arc::clone(&outside.clock))?;
+        let world = WorldEngine::open(&options, Arc::clone(&outside.clock))?;
         let operator = SecondOperator::open(options.secrets.second_operator.clone(), outside.chance.as_ref());
         let registry = Registry::read();
         let mut csrf_key = [0; 32];

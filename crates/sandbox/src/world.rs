@@ -8,15 +8,15 @@ use crate::domain::bank::{self, BankCode, Faults};
 use crate::domain::identification::{self, Identity, Verdict};
 use crate::domain::movement::{self, Reference};
 use crate::domain::{Command, Event, Receipt, Refusal, Row, World};
+use crate::options::Options;
 use crate::people;
 use domain::{Id, Key, Time};
 use engine::memory::{Disk, MemoryStore};
-use engine::sqlite::{SqliteJournal, SqliteOptions, SqliteStore};
+use engine::sqlite::{SqliteJournal, SqliteStore};
 use engine::{Actor, ActorKind, Clock, Core, Engine, EngineError, JournalReader, Place, Record, StoreError};
 use engine::{Submission, history};
 use http::StatusCode;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use web::Problem;
 
@@ -130,20 +130,15 @@ impl WorldEngine {
         web::health(&self.engine)
     }
 
-    /// Opens the world in `directory`; in memory without one.
-    pub(crate) fn open(
-        directory: Option<&Path>,
-        store: &SqliteOptions,
-        clock: Arc<dyn Clock>,
-    ) -> Result<Self, StoreError> {
-        let options = engine::Options::default();
-        let (engine, journal): (_, Box<dyn JournalReader>) = if let Some(directory) = directory {
-            let store = SqliteStore::<World>::open(directory, store)?;
-            let core = Core::open(store, Arc::new(()), options)?;
+    /// Opens the world in its directory; in memory without one.
+    pub(crate) fn open(options: &Options, clock: Arc<dyn Clock>) -> Result<Self, StoreError> {
+        let (engine, journal): (_, Box<dyn JournalReader>) = if let Some(directory) = &options.data {
+            let store = SqliteStore::<World>::open(directory, &options.store)?;
+            let core = Core::open(store, Arc::new(()), options.engine)?;
             (Engine::start(core, clock), Box::new(SqliteJournal::open(directory)?))
         } else {
             let disk = Disk::<World>::default();
-            let core = Core::open(MemoryStore::open(&disk)?, Arc::new(()), options)?;
+            let core = Core::open(MemoryStore::open(&disk)?, Arc::new(()), options.engine)?;
             (Engine::start(core, clock), Box::new(disk))
         };
         let mut index = Index::default();

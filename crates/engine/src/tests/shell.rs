@@ -300,3 +300,22 @@ fn a_list_follows_the_chain() {
             .is_err()
     );
 }
+
+#[test]
+fn without_a_thread_each_caller_runs_the_engine_and_is_answered_at_once() {
+    let disk = Disk::new();
+    let options = Options { in_callers: true, ..Options::default() };
+    let engine = Engine::start(core(&disk, options), Arc::new(SetClock::default()));
+    let mut context = Context::from_waker(Waker::noop());
+    for (request, expected) in [(1, 10), (1, 10), (2, 20)] {
+        let mut answer = Box::pin(engine.submit(with_request(ADD, request, 0)));
+        let answer = answer.as_mut().poll(&mut context);
+        assert_eq!(answer.map(total), std::task::Poll::Ready(Ok(Ok(expected))));
+    }
+    let row = engine.read_blocking(counter_key(1)).expect("it can be read").expect("it is there");
+    assert_eq!(row.version, 2);
+    assert_eq!(wait(engine.status()).expect("it lives").head.place.n, 2);
+    engine.stop().expect("it stops");
+    assert_eq!(total(wait(engine.submit(with_request(ADD, 3, 0)))), Err(EngineError::Stopped));
+    engine.stop().expect("a second stop does nothing");
+}

@@ -174,6 +174,7 @@ fn outside_world(
     }
     Ok(sandbox::Options {
         data: Some(config.serve.data.join("sandbox")),
+        engine: engine::Options::default(),
         store: engine::sqlite::SqliteOptions::default(),
         clock,
         seed: config.sandbox.seed.unwrap_or(SEED),

@@ -59,6 +59,7 @@ impl World {
         let codes = ["0125", "0158", "0168", "9900", "0001", "0009"];
         let options = Options {
             data: data.map(Path::to_owned),
+            engine: engine::Options::default(),
             store: engine::sqlite::SqliteOptions::default(),
             clock: Arc::clone(&clock),
             seed: 1,

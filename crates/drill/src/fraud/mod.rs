@@ -1,0 +1,25 @@
+//! Drills: an attack replayed against the whole stack in simulated time, among honest people, under a named set of controls.
+//!
+//! Everybody here is a client of the services' public interfaces, and nothing in the product knows that a drill is on.
+//! `stage` has the services, `options` what they are opened with, `presets` the controls of a time; `client` is a device,
+//! `holder` what somebody does with it, `honest` and `attacker` who they are; `discovery` is how the world finds out;
+//! `scenario` has every number that is chosen. Start reading at [`run()`].
+
+mod attacker;
+mod client;
+mod controls;
+mod discovery;
+mod holder;
+mod honest;
+mod luck;
+mod options;
+pub mod presets;
+pub mod report;
+mod run;
+pub mod scenario;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+pub use report::Report;
+pub use run::{Options, Watch, run};
