@@ -261,7 +261,8 @@ async fn question(gateway: &Gateway, bank: BankCode, id: MovementId, next: Next)
         return Ok(Outcome::Unknown);
     };
     let descriptor = gateway.bank(bank).map(|bank| bank.descriptor.clone()).unwrap_or_default();
-    let order = BankOrder { kind: row.order.kind, reference, account, amount: row.order.amount, descriptor };
+    let (kind, amount, may_overdraw) = (row.order.kind, row.order.amount, gateway.options().policy.debits_may_overdraw);
+    let order = BankOrder { kind, reference, account, amount, descriptor, may_overdraw };
     Ok(connector.send(&order).await)
 }
 

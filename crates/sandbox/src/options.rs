@@ -38,9 +38,9 @@ pub struct Options {
 /// What the banks ask for before they let somebody link an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policies {
-    /// What they asked for in September 2020: mostly number, name and PIN.
+    /// What they asked for in September 2020: mostly number, name and PIN. A debit in a file may borrow.
     AsOf2020,
-    /// The same and a second step.
+    /// The same and a second step. No debit in a file borrows.
     Raised,
 }
 

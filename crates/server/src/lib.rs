@@ -44,6 +44,7 @@ mod sweep;
 mod tallies;
 mod telling;
 mod unclaimed;
+mod velocity;
 mod webhooks;
 mod words;
 mod work;
@@ -52,7 +53,7 @@ mod work;
 mod tests;
 
 pub use desk::{Role, Staff};
-pub use options::{GatewayOptions, IdentityOptions, Options, Provider, Rates};
+pub use options::{GatewayOptions, IdentityOptions, Options, Provider, Rates, Velocity};
 pub use password::Cost;
 pub use server::Server;
 pub use service::OpenError;

@@ -35,6 +35,8 @@ pub struct Options {
     pub password_cost: Cost,
     /// Requests a minute.
     pub rates: Rates,
+    /// What may be done from one device and one network.
+    pub velocity: Velocity,
     /// Figures and guard.
     pub context: Arc<Context>,
     /// The engine's bounds.
@@ -93,6 +95,44 @@ pub struct Rates {
 impl Default for Rates {
     fn default() -> Self {
         Self { source_max: 1_200, caller_max: 6_000, entrance_max: 60, login_max: 10, look_up_max: 20 }
+    }
+}
+
+/// What may be done from one device, and from one network, in a window of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Velocity {
+    /// The window, in milliseconds: it begins with the first of what it counts.
+    pub window_ms: i64,
+    /// Wallets opened from a device: a family shares one.
+    pub wallets_per_device_max: u32,
+    /// Wallets opened from a network: a campus, or a telephone company's many customers behind one address.
+    pub wallets_per_network_max: u32,
+    /// Links asked for from a device.
+    pub links_per_device_max: u32,
+    /// Links asked for from a network.
+    pub links_per_network_max: u32,
+}
+
+impl Velocity {
+    /// Nothing is bounded.
+    pub const NONE: Self = Self {
+        window_ms: 24 * 60 * 60 * 1_000,
+        wallets_per_device_max: u32::MAX,
+        wallets_per_network_max: u32::MAX,
+        links_per_device_max: u32::MAX,
+        links_per_network_max: u32::MAX,
+    };
+}
+
+impl Default for Velocity {
+    fn default() -> Self {
+        Self {
+            wallets_per_device_max: 5,
+            wallets_per_network_max: 100,
+            links_per_device_max: 15,
+            links_per_network_max: 200,
+            ..Self::NONE
+        }
     }
 }
 

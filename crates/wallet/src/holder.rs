@@ -388,5 +388,5 @@ fn ask_guard(
         origin: None,
         now: moment.now,
     };
-    guard::ask_or_refuse(context.guard, &attempt, proof)
+    guard::ask_or_refuse(context, &attempt, proof)
 }

@@ -63,8 +63,8 @@ pub use ids::{
 };
 pub use limits::{DailySums, ROLLING_DAYS};
 pub use policy::{
-    AgeingPolicy, BalancePolicy, CasePolicy, HolderPolicy, MandatePolicy, PaymentPolicy, PayoutPolicy, Policies,
-    Policy, SafeguardingPolicy, SendPolicy, TopUpPolicy, VoucherPolicy,
+    AgeingPolicy, BalancePolicy, CasePolicy, Displacing, HolderPolicy, MandatePolicy, PaymentPolicy, PayoutPolicy,
+    Policies, Policy, SafeguardingPolicy, SendPolicy, TopUpPolicy, VoucherPolicy,
 };
 pub use purse::{Balance, Lot, PURSE_LOTS_MAX, Piece, Purse, Source};
 pub use refusal::{FrozenBy, Limit, MissingFact, Noun, Proof, Refusal, Unable};

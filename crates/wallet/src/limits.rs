@@ -62,6 +62,11 @@ impl DailySums {
         self.between(day.month().first_day(), day)
     }
 
+    /// How often on `day`.
+    pub fn count_on(&self, day: Day) -> u32 {
+        self.0.iter().find(|sum| sum.day == day).map_or(0, |sum| sum.count)
+    }
+
     /// How often in the calendar month of `day`.
     pub fn count_in_month(&self, day: Day) -> u32 {
         let first = day.month().first_day();

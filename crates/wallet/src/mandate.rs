@@ -341,7 +341,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
         Command::Authenticate { mandate } => authenticate(rows, *mandate, moment),
         Command::Grant { mandate, grant } => grant::grant(rows, *mandate, grant, moment, context),
         Command::Confirm { mandate, holder, bank_account } => {
-            activate::confirm(rows, *mandate, *holder, *bank_account, moment)
+            activate::confirm(rows, *mandate, *holder, *bank_account, moment, context)
         }
         Command::Decide { mandate, bank_account, accept, by } => {
             activate::decide(rows, *mandate, *bank_account, *accept, *by, moment, context)
@@ -395,7 +395,7 @@ fn silent(id: MandateId, status: Status) -> Decided {
     Ok((Vec::new(), receipt(id, status)))
 }
 
-/// Refusals in order: unknown, id taken, switches, closed, frozen, tier, guard.
+/// Refusals in order: unknown, id taken, switches, closed, frozen, tier, telephone, guard.
 fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     let wallet = rows.wallet_of(command.wallet, command.holder)?;
     if rows.mandate(command.mandate).is_some() {
@@ -407,6 +407,9 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
     wallet.check_outflow()?;
     let policy = context.policies.on(moment.now.day());
     wallet.check_tier(policy.mandate.tier_min)?;
+    if policy.mandate.requires_phone && wallet.traits.phone_verified.is_none() {
+        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: "telephone not verified".into() });
+    }
     let attempt = guard::Attempt {
         function: Function::Link,
         id: command.mandate.0,
@@ -418,7 +421,7 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
         origin: command.origin,
         now: moment.now,
     };
-    let review = guard::ask(context.guard, &attempt, command.proof)?;
+    let review = guard::ask(context, &attempt, command.proof)?;
     let event = Event::Requested {
         mandate: command.mandate,
         wallet: command.wallet,

@@ -1,6 +1,8 @@
 //! Policy: every figure that a rule uses, dated. The defaults are those of the service this one learns from, after
 //! its operator tightened them in 2019, and of the law as of 2026.
 
+use crate::guard::{Rule, Verdict, When};
+use crate::switches::Function;
 use crate::traits::Tier;
 use domain::Day;
 use ledger::Yen;
@@ -35,6 +37,8 @@ pub struct Policy {
     pub balance: BalancePolicy,
     /// What must be safeguarded.
     pub safeguarding: SafeguardingPolicy,
+    /// What is watched for, and what is done about it. None: nothing is.
+    pub monitoring: Vec<Rule>,
     /// How long a movement that the guard holds waits for a decision before it is given up, in milliseconds.
     pub review_ms: i64,
 }
@@ -59,15 +63,20 @@ pub struct TopUpPolicy {
     pub per_month_max: Yen,
     /// The most in 30 business dates including today.
     pub rolling_max: Yen,
+    /// The most of a wallet on a business date without a second proof: each top-up that goes beyond asks for one.
+    pub unproven_per_day_max: Yen,
     /// The tier it takes.
     pub tier_min: Tier,
 }
 
 /// Mandates.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a control of its own, on or off without the others")]
 pub struct MandatePolicy {
     /// The tier it takes to link a bank account.
     pub tier_min: Tier,
+    /// Whether it takes a telephone that has answered, too.
+    pub requires_phone: bool,
     /// How long a request may take until it is granted, in milliseconds.
     pub request_ms: i64,
     /// How long a grant waits for the wallet to collect it, in milliseconds.
@@ -78,10 +87,26 @@ pub struct MandatePolicy {
     pub unconfirmed_total_max: Yen,
     /// Whether a grant on static knowledge alone (PIN, birth date) is refused.
     pub refuses_static_factors: bool,
-    /// Whether the bank's name and birth date must match the verified person's.
-    pub requires_match: bool,
+    /// Whether the bank's name must match the holder's.
+    pub requires_name: bool,
+    /// Whether the bank's birth date must match the holder's.
+    pub requires_birth_date: bool,
     /// Whether a grant of which the bank could not tell the account's true holder is refused.
     pub requires_notice: bool,
+    /// Who may take an account's one slot from a link that is there.
+    pub displacing: Displacing,
+}
+
+/// Who may take a bank account's one slot from a link that is there. Its true holder may always confirm their own, and nobody
+/// displaces what they confirmed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Displacing {
+    /// Nobody: who came first keeps it.
+    Nobody,
+    /// The person whom the bank knows by a factor that is more than static knowledge, where the link has no such thing.
+    TrueHolder,
+    /// Whoever comes next: a link protects nothing.
+    Anybody,
 }
 
 /// Cases.
@@ -191,17 +216,21 @@ impl Default for Policy {
                 per_time_max: Yen::new(100_000),
                 per_month_max: Yen::new(300_000),
                 rolling_max: Yen::new(300_000),
+                unproven_per_day_max: Yen::new(10_000),
                 tier_min: Tier::Identified,
             },
             mandate: MandatePolicy {
                 tier_min: Tier::Identified,
+                requires_phone: true,
                 request_ms: 30 * MINUTE_MS,
                 pending_ms: 10 * MINUTE_MS,
                 unconfirmed_per_day_max: Yen::new(10_000),
                 unconfirmed_total_max: Yen::new(30_000),
                 refuses_static_factors: true,
-                requires_match: true,
+                requires_name: true,
+                requires_birth_date: true,
                 requires_notice: true,
+                displacing: Displacing::TrueHolder,
             },
             case: CasePolicy { disowned_freezes_wallet: true },
             voucher: VoucherPolicy { amount_max: Yen::new(50_000) },
@@ -230,9 +259,35 @@ impl Default for Policy {
                 high_rate_percent: 1,
                 least: Yen::new(10_000_000),
             },
+            monitoring: monitoring(),
             review_ms: DAY_MS,
         }
     }
+}
+
+/// What is watched for. A reason's code is never used again for another rule.
+fn monitoring() -> Vec<Rule> {
+    let new_wallet = When { opened_within_ms: Some(7 * DAY_MS), ..When::default() };
+    vec![
+        // A wallet of a few days that is filled in a day is how stolen credentials are used.
+        Rule {
+            functions: vec![Function::TopUp],
+            when: When { topped_up_from: Some(Yen::new(100_000)), ..new_wallet },
+            verdict: Verdict::Hold { reason: 101 },
+        },
+        // So is one that is emptied on the day on which it was filled.
+        Rule {
+            functions: vec![Function::Send, Function::Payout],
+            when: When { topped_up_from: Some(Yen::new(50_000)), ..new_wallet },
+            verdict: Verdict::Hold { reason: 102 },
+        },
+        // Whoever is refused so often tries out what passes.
+        Rule {
+            functions: vec![Function::Link, Function::TopUp, Function::Send, Function::Payout],
+            when: When { refused_from: Some(20), ..When::default() },
+            verdict: Verdict::Hold { reason: 103 },
+        },
+    ]
 }
 
 /// The policies, each from its day on.

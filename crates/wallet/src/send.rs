@@ -301,7 +301,7 @@ fn ask_guard(wallet: &Wallet, command: &Request, moment: Moment, context: &Conte
         origin: command.origin,
         now: moment.now,
     };
-    guard::ask(context.guard, &attempt, command.proof)
+    guard::ask(context, &attempt, command.proof)
 }
 
 fn held(rows: Rows<'_>, id: SendId) -> Result<(&Send, Review), Refusal> {

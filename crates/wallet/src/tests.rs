@@ -7,6 +7,7 @@ mod bank_properties;
 mod bank_stories;
 mod books;
 mod case;
+mod controls;
 mod decoders;
 mod desk_stories;
 mod evolve;

@@ -231,7 +231,7 @@ impl Redeem<'_> {
             origin: self.origin,
             now: moment.now,
         };
-        guard::ask_or_refuse(context.guard, &attempt, self.proof)
+        guard::ask_or_refuse(context, &attempt, self.proof)
     }
 }
 

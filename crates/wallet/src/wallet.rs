@@ -552,7 +552,7 @@ fn open(
         origin,
         now: moment.now,
     };
-    guard::ask_or_refuse(context.guard, &attempt, None)?;
+    guard::ask_or_refuse(context, &attempt, None)?;
     let event = Event::Opened { wallet, holder, person: owner.person, tier: owner.tier, traits };
     Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id: wallet, status: "open".into() }))
 }

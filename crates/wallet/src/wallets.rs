@@ -168,11 +168,13 @@ fn assert_noun(rows: Rows<'_>, event: &Event) {
     }
 }
 
-/// What a stranger asks of a wallet does not count there, or anyone could fill its sums of refused attempts.
+/// What a stranger asks of a wallet does not count there, or anyone could fill its sums of refused attempts. Nor does what
+/// waits for a proof: its holder is asked for one every day.
 fn refused(rows: Rows<'_>, command: &Command, refusal: &Refusal, moment: Moment) -> Event {
     let (_, wallet, amount) = command.subject();
     let is_strangers = *refusal == Refusal::Unknown { noun: Noun::Wallet };
-    let wallet = wallet.filter(|id| !is_strangers && rows.wallet(*id).is_some());
+    let waits = matches!(refusal, Refusal::StepUpRequired { .. });
+    let wallet = wallet.filter(|id| !is_strangers && !waits && rows.wallet(*id).is_some());
     Event::Refused(Refused { wallet, amount, at: moment.now })
 }
 

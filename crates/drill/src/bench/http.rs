@@ -179,6 +179,7 @@ fn open(directory: &Path) -> Result<Server, Failure> {
         staff: Vec::new(),
         password_cost: Cost::default(),
         // The load is one machine with many connections: the limits are counted, and never reached.
+        velocity: server::Velocity::NONE,
         rates: Rates { source_max: u32::MAX, caller_max: u32::MAX, ..Rates::default() },
         context: Arc::new(Context::default()),
         engine: EngineOptions::default(),

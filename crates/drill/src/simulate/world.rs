@@ -92,9 +92,14 @@ pub struct World {
     pub events: u64,
 }
 
+/// The policy of a service that watches for nothing: what its rules say is theirs to test, and the simulated guard says enough.
+fn unwatched() -> Policy {
+    Policy { monitoring: Vec::new(), ..Policy::default() }
+}
+
 /// Figures so low that people run into them all the time.
 fn tight() -> Policy {
-    let mut policy = Policy::default();
+    let mut policy = unwatched();
     policy.balance.identified_max = Yen::new(60_000);
     policy.balance.phone_max = Yen::new(25_000);
     policy.payment.per_day_max = Yen::new(30_000);
@@ -104,6 +109,8 @@ fn tight() -> Policy {
     policy.ageing.per_day_max = Yen::new(20_000);
     policy.ageing.send_per_day_max = Yen::new(12_000);
     policy.mandate.refuses_static_factors = false;
+    policy.mandate.requires_phone = false;
+    policy.top_up.unproven_per_day_max = Yen::new(40_000);
     policy
 }
 
@@ -113,7 +120,7 @@ impl World {
         let mut chance = Chance::new(seed);
         let begins: jiff::Timestamp = chance.pick(BEGINNINGS).parse().map_err(|error| format!("{error}"))?;
         let now = Time::from(begins).plus_milliseconds(chance.between(0, 3 * DAY_MS));
-        let (first, later) = if chance.one_in(2) { (Policy::default(), tight()) } else { (tight(), Policy::default()) };
+        let (first, later) = if chance.one_in(2) { (unwatched(), tight()) } else { (tight(), unwatched()) };
         let changes = now.day().plus(i32::try_from(chance.between(4, 26)).unwrap_or(15));
         let policies = Policies::new(first.clone()).then(changes, later.clone());
         let context = Context { policies, guard: simulated_guard };

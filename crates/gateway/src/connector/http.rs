@@ -173,12 +173,15 @@ impl BankConnector for HttpConnector {
 
     fn send<'a>(&'a self, order: &'a BankOrder) -> Answering<'a, Outcome> {
         Box::pin(async move {
-            let body = json!({
+            let mut body = json!({
                 "reference": order.reference,
                 "account": account(&order.account),
                 "amount": order.amount.amount(),
                 "descriptor": order.descriptor,
             });
+            if !order.kind.is_to_account() {
+                body["may_overdraw"] = order.may_overdraw.into();
+            }
             match self.call(Method::POST, path_of(order.kind), Some(body)).await {
                 Ok((StatusCode::OK | StatusCode::CREATED, body)) => outcome(&body, &order.reference),
                 Ok(_) | Err(_) => Outcome::Unknown,

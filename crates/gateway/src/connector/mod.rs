@@ -195,4 +195,6 @@ pub struct BankOrder {
     pub amount: Yen,
     /// How the statement names it.
     pub descriptor: String,
+    /// Whether a debit may borrow what is not in the account.
+    pub may_overdraw: bool,
 }

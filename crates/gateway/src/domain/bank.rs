@@ -10,7 +10,7 @@ use super::ids::{BankCode, StaffId};
 use super::operator::{self, OPERATORS_KEY, What};
 use super::refusal::Refusal;
 use super::state::{Decided, Rows, bank_key, calendar_key, wrong_row};
-use super::{Receipt, Row};
+use super::{Context, Receipt, Row};
 use domain::{Id, Key, Moment, Time};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -252,7 +252,7 @@ pub(crate) fn keys_further(rows: Rows<'_>, keys: &mut Vec<Key>) {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "every room decides in the same form")]
-pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
+pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
     let at = moment.now;
     match command {
         Command::Switch { bank, function, stop, side, by, reason } => {
@@ -289,7 +289,9 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
         Command::Report(incident) => {
             let incident = Incident { note: shortened(&incident.note), ..incident.clone() };
             let mut events = Vec::new();
-            operator::tell_all(rows, &mut events, &What::Incident(incident), at);
+            if context.policy.shares_incidents {
+                operator::tell_all(rows, &mut events, &What::Incident(incident), at);
+            }
             Ok((events, Receipt::Done))
         }
     }

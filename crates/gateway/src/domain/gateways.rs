@@ -48,7 +48,7 @@ impl Domain for Gateway {
         let rows = Rows(state);
         let decided = match command {
             Command::Operator(command) => operator::decide(rows, command, moment),
-            Command::Bank(command) => bank::decide(rows, command, moment),
+            Command::Bank(command) => bank::decide(rows, command, moment, context),
             Command::Account(command) => account::decide(rows, command, moment, context),
             Command::Mandate(command) => mandate::decide(rows, command, moment, context),
             Command::Movement(command) => movement::decide(rows, command, moment, context),

@@ -81,7 +81,7 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
         Tried::Proven(proven) => proven_by_bank(gateway, visit, &proven).await,
         Tried::Challenge(challenge) => {
             let again = matches!(before, Stage::Challenge(_));
-            if challenge.first_factor_right && !again {
+            if challenge.first_factor_right && !again && gateway.options().policy.tells_true_holder {
                 let about = owe(gateway, &visit.link, challenge.account.clone());
                 gateway.pages().notices.hold(about, gateway.outside().now());
             }
@@ -139,6 +139,9 @@ async fn stay(gateway: &Gateway, visit: &Visit, before: Stage, failure: Failure)
 
 /// Somebody knew a first factor: the account's true holder is told at once, in the background. What was held says the same.
 pub(super) fn first_factor(gateway: &Gateway, link: &Link, account: AccountNumber) {
+    if !gateway.options().policy.tells_true_holder {
+        return;
+    }
     let notices = &gateway.pages().notices;
     let held = notices.take_held(link.asked.bank, link.mandate);
     let is_told = held.as_ref().is_some_and(|held| held.account == account);
@@ -150,6 +153,9 @@ pub(super) fn first_factor(gateway: &Gateway, link: &Link, account: AccountNumbe
 
 /// Somebody knew nothing, or at least not the second factor: then what waited for it is told now.
 fn plain_failure(gateway: &Gateway, link: &Link, account: AccountNumber) {
+    if !gateway.options().policy.tells_true_holder {
+        return;
+    }
     let (notices, now) = (&gateway.pages().notices, gateway.outside().now());
     if let Some(first_factor) = notices.take_held(link.asked.bank, link.mandate) {
         return notices.push(first_factor, now);
@@ -229,14 +235,16 @@ async fn proven_by_bank(gateway: &Gateway, visit: Visit, proven: &Proven) -> Res
     let holder = &visit.link.asked.holder;
     let grade = name::grade(holder.name_kana.expose(), proven.customer.name_kana.expose());
     let birth_date_matches = holder.birth_date.to_string() == *proven.customer.birth_date.expose();
-    if grade == Grade::No || !birth_date_matches || !proven.customer.has_contact {
+    let policy = &gateway.options().policy;
+    let cannot_be_told = policy.tells_true_holder && !proven.customer.has_contact;
+    if policy.is_another(grade, birth_date_matches) || cannot_be_told {
         tracing::info!(mandate = %visit.link.mandate, grade = grade.name(), birth_date_matches, "not this account");
         attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Wrong).await;
         first_factor(gateway, &visit.link, proven.account.clone());
         return failed(gateway, visit).await;
     }
     attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Right).await;
-    match grant(gateway, &visit.link, proven, grade).await {
+    match grant(gateway, &visit.link, proven, (grade, birth_date_matches)).await {
         Granted::Yes(code) => back(gateway, &visit.link, &[("code", code.expose())]),
         Granted::No => {
             set(gateway, &visit.link, Stage::Failed);
@@ -255,28 +263,37 @@ enum Granted {
     NotNow,
 }
 
-/// Tells the true holder, then grants, then makes the code that the operator collects the grant with.
-async fn grant(gateway: &Gateway, link: &Link, proven: &Proven, grade: Grade) -> Granted {
+/// Tells the true holder that a link is about to be made, where the policy says so: how many contacts it reached; `None` if
+/// they could not be told.
+async fn tell_of_grant(gateway: &Gateway, link: &Link, proven: &Proven) -> Option<u32> {
+    if !gateway.options().policy.tells_true_holder {
+        return Some(0);
+    }
     let notices = &gateway.pages().notices;
     // One notice says that the first factor was known and what came of it, if none went out before.
     let held = notices.take_held(link.asked.bank, link.mandate);
     let mut about = About::of(link, proven.account.clone(), NoticeKind::Linked);
     about.by_second_step = held.is_some();
-    let notified = match notice::tell(gateway, &about, proven.customer.name_kana.expose()).await {
+    match notice::tell(gateway, &about, proven.customer.name_kana.expose()).await {
         Ok(notified) => {
             if let Some(first_factor) = held {
                 notice::told(gateway, &first_factor).await;
             }
-            notified
+            Some(notified)
         }
         Err(error) => {
             tracing::warn!(mandate = %link.mandate, %error, "the true holder could not be told: no grant");
             if let Some(first_factor) = held {
                 notices.push(first_factor, gateway.outside().now());
             }
-            return Granted::NotNow;
+            None
         }
-    };
+    }
+}
+
+/// Grants once the true holder is told, then makes the code that the operator collects the grant with.
+async fn grant(gateway: &Gateway, link: &Link, proven: &Proven, (grade, birth_date_matches): (Grade, bool)) -> Granted {
+    let Some(contacts_notified) = tell_of_grant(gateway, link, proven).await else { return Granted::NotNow };
     let account = gateway.account_id(link.asked.bank, &proven.account);
     let compared = match grade {
         Grade::Match | Grade::MatchTruncated | Grade::No => None,
@@ -290,9 +307,9 @@ async fn grant(gateway: &Gateway, link: &Link, proven: &Proven, grade: Grade) ->
         account,
         account_ref: gateway.account_ref(link.operator, account),
         name: grade,
-        birth_date_matches: true,
+        birth_date_matches,
         factors: proven.factors,
-        contact_notified: notified > 0,
+        contact_notified: contacts_notified > 0,
     };
     let command = mandate::Command::Grant { mandate: link.mandate, grant, details };
     match gateway.submit(Command::Mandate(command), actor(link.operator), None).await {

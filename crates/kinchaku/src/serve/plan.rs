@@ -438,6 +438,7 @@ fn wallet_options(data: &Path, parts: WalletParts) -> Result<server::Options, St
         staff,
         password_cost: server::Cost::default(),
         rates: server::Rates::default(),
+        velocity: server::Velocity::default(),
         context: Arc::default(),
         engine: engine::Options::default(),
         store: engine::sqlite::SqliteOptions::default(),

@@ -21,6 +21,9 @@ pub(super) struct Asked {
     amount: i64,
     #[serde(default)]
     descriptor: Option<String>,
+    /// Whether a debit may borrow against the time deposit; a bank that is not asked lets it.
+    #[serde(default)]
+    may_overdraw: Option<bool>,
 }
 
 pub(super) async fn debit(Shared(desk): Shared<BankDesk>, Json(asked): Json<Asked>) -> Result<Response, Problem> {
@@ -53,6 +56,7 @@ async fn request(desk: BankDesk, direction: Direction, asked: Asked) -> Result<R
         amount,
         descriptor: state.registry.bank(bank).wording.map_or(descriptor, str::to_owned),
         day: decided_at.day(),
+        may_overdraw: asked.may_overdraw.unwrap_or(true),
     };
     let movement = match state.world.submit(Command::Movement(command)).await? {
         Receipt::Movement(movement) => movement,

@@ -209,8 +209,9 @@ pub struct Account {
 
 impl Account {
     /// What a debit may take.
-    pub fn available(&self) -> i64 {
-        self.balance.saturating_add(self.overdraft_max.amount())
+    pub fn available(&self, may_overdraw: bool) -> i64 {
+        let borrowed = if may_overdraw { self.overdraft_max } else { Yen::ZERO };
+        self.balance.saturating_add(borrowed.amount())
     }
 }
 

@@ -293,7 +293,7 @@ impl Domain for World {
             let Some(account) = account::find(after, movement.account) else { continue };
             let debit = movement.reference.direction == movement::Direction::Debit;
             if debit && movement.outcome == movement::Outcome::Settled {
-                assert!(account.available() >= 0, "no debit takes more than there is");
+                assert!(account.available(true) >= 0, "no debit takes more than there is");
             }
         }
     }

@@ -170,6 +170,8 @@ pub enum Command {
         descriptor: String,
         /// The business date that it counts on.
         day: Day,
+        /// Whether a debit may borrow against the time deposit.
+        may_overdraw: bool,
     },
     /// Remembers that somebody asked for a reference that is not known.
     Inquire {
@@ -279,7 +281,7 @@ fn given_up(first_at: Time, now: Time) -> bool {
 }
 
 fn request(rows: Rows<'_>, command: &Command, now: Time) -> Decided {
-    let Command::Request { reference, account, amount, descriptor, day } = command else {
+    let Command::Request { reference, account, amount, descriptor, day, may_overdraw } = command else {
         unreachable!("only requests come here")
     };
     let bank = rows.row(reference.bank.key()).map(Row::bank).ok_or(Refusal::BankUnknown)?;
@@ -296,7 +298,7 @@ fn request(rows: Rows<'_>, command: &Command, now: Time) -> Decided {
     let (outcome, booked) = if missed.is_some_and(|first_at| given_up(first_at, now)) {
         (Outcome::StoppedByCollector, *amount)
     } else {
-        outcome_of(bank, holder, reference.direction, *amount)
+        outcome_of(bank, holder, reference.direction, *amount, *may_overdraw)
     };
     let balance_after =
         balance_after(holder.map_or(0, |account| account.balance), reference.direction, outcome, booked);
@@ -321,12 +323,18 @@ fn request(rows: Rows<'_>, command: &Command, now: Time) -> Decided {
     Ok((vec![WorldEvent::Movement(Event::Decided(Box::new(movement)))], receipt))
 }
 
-fn outcome_of(bank: &Bank, account: Option<&account::Account>, direction: Direction, asked: Yen) -> (Outcome, Yen) {
+fn outcome_of(
+    bank: &Bank,
+    account: Option<&account::Account>,
+    direction: Direction,
+    asked: Yen,
+    may_overdraw: bool,
+) -> (Outcome, Yen) {
     let booked = if bank.faults.wrong_amount { asked.checked_add(Yen::new(1)).unwrap_or(asked) } else { asked };
     let Some(account) = account else { return (Outcome::NoAccount, asked) };
     match direction {
         Direction::Debit if account.debits_stopped => (Outcome::StoppedByDepositor, asked),
-        Direction::Debit if account.available() < booked.amount() => (Outcome::InsufficientFunds, asked),
+        Direction::Debit if account.available(may_overdraw) < booked.amount() => (Outcome::InsufficientFunds, asked),
         Direction::Credit if account.balance.saturating_add(booked.amount()) > Yen::MAX.amount() => {
             (Outcome::Other, asked)
         }

@@ -111,6 +111,7 @@ fn command(step: &Step, day: Day) -> Option<Command> {
             amount: Yen::new(amount),
             descriptor: "キンチャク".into(),
             day,
+            may_overdraw: true,
         }),
         Step::Reverse { reference: text, direction } => {
             Command::Movement(movement::Command::Reverse { reference: reference(text, direction), day })

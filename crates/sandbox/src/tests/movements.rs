@@ -72,7 +72,7 @@ async fn only_the_gateway_may_ask_and_a_bank_without_a_key_answers_nobody() {
 }
 
 #[tokio::test]
-async fn an_overdraft_is_borrowed_and_no_more_than_it() {
+async fn an_overdraft_is_borrowed_where_a_debit_may_and_no_more_than_it() {
     let world = World::new(Policies::AsOf2020).await;
     let opened = json!({
         "branch": "100", "number": "7654321", "family_name": "借田", "given_name": "越", "family_kana": "カリタ",
@@ -81,13 +81,17 @@ async fn an_overdraft_is_borrowed_and_no_more_than_it() {
     assert_eq!(world.sandbox(Method::POST, "banks/0125/accounts", opened.clone()).await.status, 201);
     assert_eq!(world.sandbox(Method::POST, "banks/0125/accounts", opened).await.status, 409);
     let account = json!({ "branch": "100", "kind": "ordinary", "number": "7654321" });
-    for (reference, amount, outcome) in [
-        ("one", 100_000, "settled"),
-        ("two", 200_001, "declined"),
-        ("three", 200_000, "settled"),
-        ("four", 1, "declined"),
+    for (reference, amount, may_overdraw, outcome) in [
+        ("unborrowed", 1, Some(false), "declined"),
+        ("one", 100_000, Some(true), "settled"),
+        ("two", 200_001, None, "declined"),
+        ("three", 200_000, None, "settled"),
+        ("four", 1, Some(true), "declined"),
     ] {
-        let body = json!({ "reference": reference, "account": account, "amount": amount });
+        let mut body = json!({ "reference": reference, "account": account, "amount": amount });
+        if let Some(may_overdraw) = may_overdraw {
+            body["may_overdraw"] = may_overdraw.into();
+        }
         assert_eq!(world.bank("0125", "debits", body).await.body["outcome"], outcome, "{reference}");
     }
     let shown = world.sandbox(Method::GET, "banks/0125/accounts/1007654321", Value::Null).await.body;

@@ -11,6 +11,7 @@ use crate::query::{self, Page, Query, Which};
 use crate::refusals;
 use crate::service::Service;
 use crate::tallies::{Bound, HOUR_MS, Tallies};
+use crate::velocity::Deed;
 use axum::extract::{Path, State};
 use domain::Key;
 use http::StatusCode;
@@ -93,6 +94,7 @@ async fn ask(
     let work = async {
         service.wallet_of(wallet, caller.id).await?;
         service.check_links_to(bank).await?;
+        service.count_velocity(Deed::AskLink, &caller)?;
         service.count_mandate(wallet)?;
         let answer = service.submit_provable(&caller, request, body.challenge_id.as_deref(), false, command).await?;
         let Receipt::Mandate { id, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {

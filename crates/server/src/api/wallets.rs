@@ -9,6 +9,7 @@ use crate::links::LinkedAccount;
 use crate::query::Page;
 use crate::refusals;
 use crate::service::{Answered, Service};
+use crate::velocity::Deed;
 use axum::extract::{Path, State};
 use domain::{Day, Key};
 use engine::Request;
@@ -149,6 +150,10 @@ async fn open(
     caller: Holder,
     Asked { body: Nothing {}, repeat }: Asked<Nothing>,
 ) -> Result<(StatusCode, Json<Shown>), Problem> {
+    // Whoever has one opens none, and may be repeating themselves.
+    if service.holder(caller.id).await?.wallet.is_none() {
+        service.count_velocity(Deed::OpenWallet, &caller)?;
+    }
     let wallet = WalletId(service.id());
     let command = OfWallet::Open { wallet, holder: caller.id, origin: Some(caller.origin) };
     let request = repeat.by(&service, caller.actor());

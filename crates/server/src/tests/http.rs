@@ -7,6 +7,7 @@ mod claims;
 mod clocks;
 mod closing;
 mod closure;
+mod controls;
 mod desk;
 mod desk_attack;
 mod forgeries;

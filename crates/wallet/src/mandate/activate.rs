@@ -8,6 +8,7 @@ use super::{Event, Grant, Mandate, RevokedBy, Status, Why, done, mandate_of, sil
 use crate::bank_account::BankAccount;
 use crate::canary;
 use crate::ids::{BankAccountId, HolderId, MandateId, StaffId};
+use crate::policy::{Displacing, Policy};
 use crate::refusal::{Noun, Refusal};
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
@@ -23,6 +24,7 @@ pub(super) fn confirm(
     holder: HolderId,
     bank_account: BankAccountId,
     moment: Moment,
+    context: &Context,
 ) -> Decided {
     let unknown = Refusal::Unknown { noun: Noun::Mandate };
     let mandate = rows.mandate(id).filter(|mandate| mandate.holder == holder).ok_or(unknown)?;
@@ -30,7 +32,8 @@ pub(super) fn confirm(
     match mandate.status {
         Status::Pending => {
             mandate.check_deadline(moment.now)?;
-            let events = activate(rows, id, mandate, grant, moment)?;
+            let policy = context.policies.on(moment.now.day());
+            let events = activate(rows, id, mandate, grant, moment, policy)?;
             Ok((events, Receipt::Mandate { id, status: Status::Active, missing: None }))
         }
         Status::InReview if mandate.collected => silent(id, mandate.status),
@@ -65,13 +68,14 @@ pub(super) fn decide(
     if !accept {
         return done(decided(Status::Refused, mandate.deadline), id, Status::Refused);
     }
-    let deadline = deadline(Status::Pending, moment.now, context.policies.on(moment.now.day()));
+    let policy = context.policies.on(moment.now.day());
+    let deadline = deadline(Status::Pending, moment.now, policy);
     let cleared = decided(Status::Pending, deadline);
     if !mandate.collected {
         return done(cleared, id, Status::Pending);
     }
     let mut events = vec![crate::Event::Mandate(cleared)];
-    events.extend(activate(rows, id, mandate, grant, moment)?);
+    events.extend(activate(rows, id, mandate, grant, moment, policy)?);
     Ok((events, Receipt::Mandate { id, status: Status::Active, missing: None }))
 }
 
@@ -89,6 +93,7 @@ fn activate(
     mandate: &Mandate,
     grant: &Grant,
     moment: Moment,
+    policy: &Policy,
 ) -> Result<Vec<crate::Event>, Refusal> {
     let owner = rows.wallet(mandate.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
     if let Some(switches) = rows.switches() {
@@ -104,14 +109,15 @@ fn activate(
     }
     if let Some(live) = account.and_then(|account: &BankAccount| account.live_mandate) {
         let stranger = rows.mandate(live).ok_or(Refusal::AlreadyLinked)?;
-        if !displaces(mandate, grant, stranger) && !canary::active("mandate_slot_is_not_unique") {
+        let why = displaces(mandate, grant, stranger, policy.mandate.displacing);
+        if why.is_none() && !canary::active("mandate_slot_is_not_unique") {
             return Err(Refusal::AlreadyLinked);
         }
         let revoked = crate::Event::Mandate(Event::Revoked {
             mandate: live,
             bank_account: Some(grant.bank_account),
             by: RevokedBy::StrongerLink(id),
-            why: Why::NotMine,
+            why: why.unwrap_or(Why::NotMine),
             at: moment.now,
         });
         if !canary::active("mandate_slot_is_not_unique") {
@@ -136,11 +142,17 @@ fn activate(
     Ok(events)
 }
 
-/// Whether the person whom the bank knows, with a factor that is more than static knowledge, meets a link that has no such
-/// thing behind it. A link that its true holder confirmed is nobody's to displace, and no one displaces their own.
-fn displaces(mandate: &Mandate, grant: &Grant, live: &Mandate) -> bool {
+/// Why a link gives way to this one, if the policy lets it. The person whom the bank knows, with a factor that is more than
+/// static knowledge, meets a link that has no such thing behind it: then it was never its account's. A link that its true
+/// holder confirmed is nobody's to displace, and no one displaces their own.
+fn displaces(mandate: &Mandate, grant: &Grant, live: &Mandate, displacing: Displacing) -> Option<Why> {
     let is_strong = |grant: &Grant| grant.is_matched() && grant.factors_strong;
     let is_stranger = mandate.person.is_some() && mandate.person != live.person;
     let live_is_strong = live.grant.as_ref().is_some_and(is_strong);
-    is_stranger && is_strong(grant) && !live.confirmed && !live_is_strong
+    match displacing {
+        Displacing::Nobody => None,
+        Displacing::TrueHolder | Displacing::Anybody if live.confirmed => None,
+        Displacing::TrueHolder => (is_stranger && is_strong(grant) && !live_is_strong).then_some(Why::NotMine),
+        Displacing::Anybody => (mandate.wallet != live.wallet).then_some(Why::Unneeded),
+    }
 }

@@ -59,11 +59,11 @@ const fn judgement(grant: &Grant, policy: &Policy) -> Judgement {
     if policy.mandate.requires_notice && !grant.contact_notified {
         return Judgement::Lacks(MissingFact::HolderNotified);
     }
-    if !policy.mandate.requires_match {
-        return Judgement::Suffices;
-    }
-    if !grant.birth_date_matches {
+    if policy.mandate.requires_birth_date && !grant.birth_date_matches {
         return Judgement::Lacks(MissingFact::BirthDateMatch);
+    }
+    if !policy.mandate.requires_name {
+        return Judgement::Suffices;
     }
     match grant.name {
         NameGrade::Match | NameGrade::MatchTruncated => Judgement::Suffices,

@@ -112,7 +112,7 @@ fn ask_guard(
         origin: command.origin,
         now: moment.now,
     };
-    match guard::ask(context.guard, &attempt, command.proof)? {
+    match guard::ask(context, &attempt, command.proof)? {
         None => Ok(()),
         Some(reason) => Err(Refusal::GuardRefused { reason }),
     }

@@ -76,8 +76,7 @@ fn check_resolution(row: &Payout, resolution: Resolution) -> Result<(), Refusal>
         (Status::Declined | Status::Cancelled | Status::Returned, Resolution::Settle) => as_asked,
         (Status::Held | Status::Pending | Status::InDoubt, Resolution::Return | Resolution::Keep)
         | (Status::Settled, Resolution::Settle | Resolution::Decline)
-        | (Status::Declined | Status::Cancelled, Resolution::Decline | Resolution::Return)
-        | (Status::Returned, Resolution::Decline | Resolution::Return)
+        | (Status::Declined | Status::Cancelled | Status::Returned, Resolution::Decline | Resolution::Return)
         | (_, Resolution::AlreadyReturned) => false,
     };
     if row.is_flagged() && fits { Ok(()) } else { Err(row.wrong_status()) }

@@ -113,7 +113,7 @@ fn ask_guard(
         origin: command.origin,
         now: moment.now,
     };
-    guard::ask(context.guard, &attempt, command.proof)
+    guard::ask(context, &attempt, command.proof)
 }
 
 /// The lots that go: those that came from this very account first, then aged ones, then young ones; the largest of them all
@@ -127,7 +127,7 @@ fn choose(
     policy: &Policy,
 ) -> Result<Vec<Piece>, Refusal> {
     let is_young = |lot: &Lot| now.milliseconds_since(lot.received) < policy.ageing.young_ms;
-    let is_theirs = |account: &BankAccount| !policy.mandate.requires_match || account.is_of(wallet.person);
+    let is_theirs = |account: &BankAccount| !policy.mandate.requires_name || account.is_of(wallet.person);
     let may_go = |lot: &&Lot| match lot.source {
         Source::TopUp(from) if from == command.bank_account => true,
         Source::TopUp(from) => !is_young(lot) && is_theirs(account) && rows.bank_account(from).is_some_and(is_theirs),

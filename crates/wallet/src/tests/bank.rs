@@ -9,7 +9,7 @@ use super::world::holder;
 use crate::bank_answer::{Answer, AnswerSource, Claim, Outcome, Resolution};
 use crate::ids::{BankAccountId, BankCode, GiveBackId, MandateId, PayoutId, StaffId, TopUpId};
 use crate::mandate::{self, Grant, NameGrade, RevokedBy, Why};
-use crate::{Command, Policies, Policy, chart, payout, top_up};
+use crate::{Command, Policies, chart, payout, top_up};
 use domain::Id;
 use ledger::Yen;
 use std::collections::BTreeMap;
@@ -95,7 +95,7 @@ impl Story {
             [who, "links", account] => self.link(who, account, true),
             [who, "links", account, "unconfirmed"] => self.link(who, account, false),
             ["static", "factors", "suffice"] => {
-                let mut policy = Policy::default();
+                let mut policy = super::world::policy();
                 policy.mandate.refuses_static_factors = false;
                 self.world.context.policies = Policies::new(policy);
             }

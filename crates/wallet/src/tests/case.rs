@@ -8,7 +8,7 @@ use super::story::{Story, check, wallet_of, yen};
 use crate::case::{Command as OfCase, Finding};
 use crate::ids::{CaseId, SendId};
 use crate::wallet::Blocked;
-use crate::{Command, Policies, Policy};
+use crate::{Command, Policies};
 use domain::Id;
 
 fn case(number: &str) -> CaseId {
@@ -121,7 +121,7 @@ fn what_is_upheld_stays_kept_until_it_is_found_unfounded() {
 #[test]
 fn by_policy_the_wallet_stays_open() {
     let mut told = Story::new();
-    let mut policy = Policy::default();
+    let mut policy = super::world::policy();
     policy.case.disowned_freezes_wallet = false;
     told.world.context.policies = Policies::new(policy);
     for sentence in [

@@ -14,7 +14,7 @@ use crate::refusal::{Limit, MissingFact, Proof, Refusal};
 use crate::switches::{self, Function};
 use crate::traits::Tier;
 use crate::wallet::{DEBTS_MAX, Debt, LINKS_MAX, Wallet};
-use crate::{Command, Policies, Policy, Row, chart, mandate, table};
+use crate::{Command, Policies, Row, chart, mandate, table};
 use domain::{Id, Key};
 use ledger::Yen;
 
@@ -381,7 +381,7 @@ fn a_wallet_links_so_many_accounts_and_no_more() {
 
 #[test]
 fn a_person_sends_no_more_with_a_second_wallet() {
-    let mut policy = Policy::default();
+    let mut policy = super::world::policy();
     policy.send.per_day_max = Yen::new(1_000);
     let mut story = Story::new();
     story.world.context.policies = Policies::new(policy);
@@ -427,9 +427,9 @@ fn nothing_expires_by_a_clock_that_is_not_believed() {
 #[test]
 fn what_was_granted_on_static_knowledge_debits_nothing_once_that_no_longer_suffices() {
     let mut story = Story::new();
-    let mut lax = Policy::default();
+    let mut lax = super::world::policy();
     lax.mandate.refuses_static_factors = false;
-    story.world.context.policies = Policies::new(lax).then(T0.day().plus(3), Policy::default());
+    story.world.context.policies = Policies::new(lax).then(T0.day().plus(3), super::world::policy());
     for sentence in [
         "A asks to link -> requested",
         "bank grants X static -> pending",

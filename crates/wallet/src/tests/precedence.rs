@@ -10,7 +10,7 @@ use crate::refusal::{FrozenBy, Limit, Noun, Proof, Refusal, Unable};
 use crate::send::{self, Request};
 use crate::switches::{self, Stop, Switches};
 use crate::wallet::Wallet;
-use crate::{Command, Policies, Policy, Row, Tier, table};
+use crate::{Command, Policies, Row, Tier, table};
 use domain::{Id, Key};
 use ledger::Yen;
 
@@ -244,7 +244,7 @@ const SEND_REASONS: [Reason<Request>; 17] = [
     ),
     (
         |scene| {
-            let mut policy = Policy::default();
+            let mut policy = super::world::policy();
             policy.send.per_time_min = Yen::new(30_000);
             scene.world.context.policies = Policies::new(policy);
         },

@@ -11,7 +11,7 @@ use crate::mandate::{self, Mandate};
 use crate::person::Person;
 use crate::purse::{Lot, PURSE_LOTS_MAX, Purse, Source};
 use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
-use crate::{Command, PersonId, Policies, Policy, Row, Tier, chart, payout, table, top_up};
+use crate::{Command, PersonId, Policies, Row, Tier, chart, payout, table, top_up};
 use domain::{Id, Key};
 use ledger::{Account, Rule, Yen};
 
@@ -138,7 +138,7 @@ const TOP_UP_REASONS: [Reason<top_up::Request>; 17] = [
     ),
     (
         |scene| {
-            let mut policy = Policy::default();
+            let mut policy = super::world::policy();
             policy.top_up.per_time_min = Yen::new(400_000);
             scene.world.context.policies = Policies::new(policy);
         },

@@ -8,7 +8,7 @@ use crate::purse::{Lot, Purse, Source};
 use crate::shop::Shop;
 use crate::traits::{IdentificationMethod, Tier, Traits};
 use crate::wallet::Wallet;
-use crate::{Command, Context, Event, Receipt, Refusal, Row, Wallets, chart, table};
+use crate::{Command, Context, Event, Policies, Policy, Receipt, Refusal, Row, Wallets, chart, table};
 use domain::{Decision, Domain, Id, Key, Moment, State, Time};
 use ledger::{Account, Yen};
 use std::collections::BTreeMap;
@@ -18,6 +18,15 @@ pub(crate) const T0: Time = Time::from_milliseconds(1_789_441_200_000);
 
 /// A day, in milliseconds.
 pub(crate) const DAY_MS: i64 = 86_400_000;
+
+/// The policy of a world whose stories are about something else: without what asks or holds beside a movement's own rules.
+/// Those have a room of their own, `controls`.
+pub(crate) fn policy() -> Policy {
+    let mut policy = Policy { monitoring: Vec::new(), ..Policy::default() };
+    policy.top_up.unproven_per_day_max = Yen::MAX;
+    policy.mandate.requires_phone = false;
+    policy
+}
 
 /// Rows, the moment, and all that happened.
 pub(crate) struct World {
@@ -53,7 +62,7 @@ impl World {
         Self {
             now: T0,
             clock_drifted: false,
-            context: Context::default(),
+            context: Context { policies: Policies::new(policy()), ..Context::default() },
             rows: BTreeMap::new(),
             journal: Vec::new(),
             given: BTreeMap::new(),

@@ -8,7 +8,7 @@ use crate::effect::Counters;
 use crate::mandate::{self, Grant, Mandate};
 use crate::policy::Policy;
 use crate::purse::Purse;
-use crate::refusal::{Limit, MissingFact, Noun, Refusal};
+use crate::refusal::{Limit, MissingFact, Noun, Proof, Refusal};
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
 use crate::wallet::{Wallet, check_limit};
@@ -17,7 +17,7 @@ use domain::{Day, Moment};
 use ledger::Yen;
 
 /// Refusals in order: amount, unknown, id taken, switches, mandate not active, closed or frozen, tier, grant too weak, too
-/// small, limits (at a time; unconfirmed; the wallet's, the person's, the account's; balance; lots), guard.
+/// small, limits (at a time; unconfirmed; the wallet's, the person's, the account's; balance; lots), step-up, guard.
 pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     if command.amount.is_zero() {
         return Err(Refusal::AmountZero);
@@ -40,6 +40,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     let beside_tokyo_ms = if canary::active("limits_count_utc_days") { -9 * 3_600_000 } else { 0 };
     let today = moment.now.plus_milliseconds(beside_tokyo_ms).day();
     check_limits(rows, command.amount, wallet, mandate, account, policy, today)?;
+    check_proof(command, wallet, policy, today)?;
 
     let attempt = guard::Attempt {
         function: Function::TopUp,
@@ -52,7 +53,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
         origin: command.origin,
         now: moment.now,
     };
-    let reason = guard::ask(context.guard, &attempt, command.proof)?;
+    let reason = guard::ask(context, &attempt, command.proof)?;
     let deadline = moment.now.plus_milliseconds(policy.review_ms);
     let event = Event::Requested {
         debit: Debit {
@@ -81,6 +82,13 @@ fn check_grant(mandate: &Mandate, grant: &Grant, policy: &Policy) -> Result<(), 
         return Err(Refusal::GrantTooWeak { missing: MissingFact::StrongFactor });
     }
     Ok(())
+}
+
+/// Refuses what goes beyond a day's unproven top-ups, unless its holder has shown a second time that it is they who ask.
+fn check_proof(command: &Request, wallet: &Wallet, policy: &Policy, today: Day) -> Result<(), Refusal> {
+    let sum = wallet.counters.top_up.on(today).checked_add(command.amount);
+    let fits = sum.is_some_and(|sum| sum <= policy.top_up.unproven_per_day_max);
+    if fits || command.proof.is_some() { Ok(()) } else { Err(Refusal::StepUpRequired { proof: Proof::SecondFactor }) }
 }
 
 /// Refuses if the function is stopped at the mandate's bank.

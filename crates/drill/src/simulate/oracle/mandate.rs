@@ -109,6 +109,8 @@ impl Oracle {
         reasons.add(stopped, Why::Stopped);
         Self::outflow_reasons(holding, reasons);
         reasons.add(holding.tier < Tier::Identified, Why::Tier);
+        let no_phone = self.holders.get(&holding.holder).is_none_or(|known| !known.has_phone());
+        reasons.add(no_phone && self.policy.mandate.requires_phone, Why::Status(Noun::Holder));
     }
 
     fn granted_reasons(mandate: &Mandate, account: BankAccountId, reasons: &mut Reasons) {

@@ -135,7 +135,9 @@ impl Oracle {
         reasons.limit(Limit::PerTime, self.policy.top_up.per_time_max, 0, amount);
         reasons.add(amount < self.policy.top_up.per_time_min.amount(), Why::TooSmall);
         let proven = command.proof.is_some_and(|proof| proof >= Proof::SecondFactor);
-        reasons.add(amount % 1_000 == 778 && !proven, Why::StepUp);
+        let today = self.tally.today(command.wallet.0, What::TopUp, now);
+        let is_much = today + amount > self.policy.top_up.unproven_per_day_max.amount();
+        reasons.add((amount % 1_000 == 778 || is_much) && !proven, Why::StepUp);
         reasons.add(amount % 1_000 == 779, Why::Guard);
         let holding = self.wallets.get(&command.wallet).filter(|holding| holding.holder == command.holder);
         reasons.add(holding.is_none(), Why::Unknown(Noun::Wallet));

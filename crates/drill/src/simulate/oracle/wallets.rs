@@ -23,6 +23,13 @@ pub struct Known {
     wallet: Option<WalletId>,
 }
 
+impl Known {
+    /// Whether their telephone has answered.
+    pub const fn has_phone(&self) -> bool {
+        self.phone.is_some()
+    }
+}
+
 impl Oracle {
     pub(super) fn holder_reasons(&self, command: &holder::Command, reasons: &mut Reasons) {
         let id = match command {

@@ -4,6 +4,7 @@ use super::{Change, Event, Mandate, MissingFact, RevokedBy, Status, Why, end, si
 use crate::domain::bank::{self, Function};
 use crate::domain::ids::{AccountId, MandateId, OperatorId, StaffId};
 use crate::domain::operator;
+use crate::domain::policy::Displacing;
 use crate::domain::refusal::{Noun, Refusal};
 use crate::domain::state::{Decided, Rows};
 use crate::domain::{Context, Event as Fact, Receipt};
@@ -14,9 +15,9 @@ pub(super) fn collect(
     rows: Rows<'_>,
     id: MandateId,
     row: &Mandate,
-    operator: OperatorId,
-    account: AccountId,
+    (operator, account): (OperatorId, AccountId),
     moment: Moment,
+    context: &Context,
 ) -> Decided {
     if row.operator != operator || row.grant.is_none_or(|grant| grant.account != account) {
         return Err(Refusal::Unknown { noun: Noun::Mandate });
@@ -24,7 +25,7 @@ pub(super) fn collect(
     match row.status {
         Status::Pending => {
             row.check_deadline(moment.now)?;
-            activate(rows, id, row, Vec::new(), moment)
+            activate(rows, id, row, Vec::new(), moment, context)
         }
         Status::InReview if !row.collected => {
             row.check_deadline(moment.now)?;
@@ -66,15 +67,22 @@ pub(super) fn decide(
     let event = Event::Accepted { mandate: id, deadline, by, at: moment.now };
     let mut events = vec![Fact::Mandate(event)];
     if row.collected {
-        return activate(rows, id, row, events, moment);
+        return activate(rows, id, row, events, moment, context);
     }
     operator::tell(rows, &mut events, row.operator, row.told(id, Change::Granted), moment.now);
     let (bank, status) = (row.bank, Status::Pending);
     Ok((events, Receipt::Mandate { id, bank, status, deadline, missing: None }))
 }
 
-/// Takes the slot. Whoever has it keeps it unless these are a stranger's better factors.
-fn activate(rows: Rows<'_>, id: MandateId, row: &Mandate, mut events: Vec<Fact>, moment: Moment) -> Decided {
+/// Takes the slot. Whoever has it keeps it unless the policy lets this one displace them.
+fn activate(
+    rows: Rows<'_>,
+    id: MandateId,
+    row: &Mandate,
+    mut events: Vec<Fact>,
+    moment: Moment,
+    context: &Context,
+) -> Decided {
     let unknown = Refusal::Unknown { noun: Noun::Mandate };
     let Some(grant) = row.grant else { return Err(unknown) };
     let account = rows.account(grant.account).ok_or(unknown)?;
@@ -82,7 +90,7 @@ fn activate(rows: Rows<'_>, id: MandateId, row: &Mandate, mut events: Vec<Fact>,
     if let Some(other_id) = account.live_mandate(row.operator).filter(|live| *live != id) {
         bank::check(rows, row.bank, Function::Change)?;
         let other = rows.mandate(other_id).ok_or(Refusal::Unknown { noun: Noun::Mandate })?;
-        if !may_displace(row, other) {
+        if !may_displace(row, other, context.policy.displacing) {
             let missing = MissingFact::FreeAccount;
             let event = Event::Refused { mandate: id, bank: row.bank, grant, missing, at: moment.now };
             events.extend([Fact::Mandate(event), row.whose().closed()]);
@@ -105,11 +113,17 @@ fn activate(rows: Rows<'_>, id: MandateId, row: &Mandate, mut events: Vec<Fact>,
     Ok((events, row.receipt(id, Status::Active)))
 }
 
-/// A stranger must have shown more than whoever is there, and the name must be the account's. A mandate that its true
-/// holder confirmed is displaced by nobody, and no wallet displaces its own: whoever wants it anew ends the old one first.
-fn may_displace(row: &Mandate, other: &Mandate) -> bool {
+/// A stranger must have shown more than whoever is there, and the name must be the account's, unless anybody may. A mandate
+/// that its true holder confirmed is displaced by nobody, and no wallet displaces its own: whoever wants it anew ends the old
+/// one first.
+fn may_displace(row: &Mandate, other: &Mandate, displacing: Displacing) -> bool {
     let is_own = row.wallet == other.wallet;
     let strength = |mandate: &Mandate| mandate.grant.map(|grant| grant.factors.strength());
     let is_matched = row.grant.is_some_and(|grant| grant.is_matched());
-    !is_own && !other.is_confirmed() && is_matched && strength(row) > strength(other)
+    let is_open = !is_own && !other.is_confirmed();
+    match displacing {
+        Displacing::Nobody => false,
+        Displacing::BetterFactors => is_open && is_matched && strength(row) > strength(other),
+        Displacing::Anybody => is_open,
+    }
 }

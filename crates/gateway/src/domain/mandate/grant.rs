@@ -5,8 +5,8 @@ use crate::domain::account::{self, Details};
 use crate::domain::bank::{self, Function};
 use crate::domain::factor::Strength;
 use crate::domain::ids::MandateId;
-use crate::domain::name::Grade;
 use crate::domain::operator;
+use crate::domain::policy::Policy;
 use crate::domain::state::{Decided, Rows};
 use crate::domain::{Context, Event as Fact};
 use domain::Moment;
@@ -36,13 +36,13 @@ pub(super) fn grant(
         None => account::Event::Seen { account: grant.account, details },
         Some(_) => account::Event::Described { account: grant.account, details },
     }));
-    if let Some(missing) = missing_of(rows, row, grant) {
+    if let Some(missing) = missing_of(rows, row, grant, &context.policy) {
         let event = Event::Refused { mandate: id, bank: row.bank, grant: *grant, missing, at: moment.now };
         events.extend([Fact::Mandate(event), row.whose().closed()]);
         operator::tell(rows, &mut events, row.operator, row.told(id, Change::Refused), moment.now);
         return Ok((events, row.lacking(id, missing)));
     }
-    let (status, change, wait_ms) = if grant.is_matched() {
+    let (status, change, wait_ms) = if context.policy.is_sure_of(grant) {
         (Status::Pending, Change::Granted, context.policy.mandate_ms)
     } else {
         (Status::InReview, Change::InReview, context.policy.review_ms)
@@ -53,9 +53,9 @@ pub(super) fn grant(
     Ok((events, Receipt::Mandate { id, bank: row.bank, status, deadline, missing: None }))
 }
 
-/// What a grant lacks, in order. A birth date that differs is another person, however well the name fits.
-fn missing_of(rows: Rows<'_>, row: &Mandate, grant: &Grant) -> Option<MissingFact> {
-    if !grant.contact_notified {
+/// What a grant lacks, in order.
+fn missing_of(rows: Rows<'_>, row: &Mandate, grant: &Grant, policy: &Policy) -> Option<MissingFact> {
+    if policy.tells_true_holder && !grant.contact_notified {
         return Some(MissingFact::Contact);
     }
     let disowned = rows.account(grant.account).is_some_and(|account| account.disowned > 0);
@@ -63,11 +63,5 @@ fn missing_of(rows: Rows<'_>, row: &Mandate, grant: &Grant) -> Option<MissingFac
     if !bank::allows_factors(rows, row.bank, grant.factors) || (disowned && strength < Strength::Possession) {
         return Some(MissingFact::StrongFactor);
     }
-    match grant.name {
-        Grade::No => Some(MissingFact::Match),
-        Grade::Match | Grade::MatchTruncated | Grade::Close | Grade::Undecidable if !grant.birth_date_matches => {
-            Some(MissingFact::Match)
-        }
-        Grade::Match | Grade::MatchTruncated | Grade::Close | Grade::Undecidable => None,
-    }
+    policy.is_another(grant.name, grant.birth_date_matches).then_some(MissingFact::Match)
 }

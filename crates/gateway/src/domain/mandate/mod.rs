@@ -435,7 +435,9 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
         Command::Request(command) => request(rows, command, moment, context),
         Command::Authenticate { .. } => authenticate(id, row, moment),
         Command::Grant { grant, details, .. } => grant::grant(rows, id, row, grant, details, moment, context),
-        Command::Collect { operator, account, .. } => activate::collect(rows, id, row, *operator, *account, moment),
+        Command::Collect { operator, account, .. } => {
+            activate::collect(rows, id, row, (*operator, *account), moment, context)
+        }
         Command::Decide { account, accept, by, .. } => {
             activate::decide(rows, id, row, *account, (*accept, *by), moment, context)
         }

@@ -57,7 +57,7 @@ async fn the_number_on_the_cash_card_lifts_the_caps_of_a_new_link() {
     let right = world.type_on_page(&person, ("card_serial", person.account("card_serial"))).await;
     assert!(right.contains("It is confirmed"), "{right}");
     world.is_confirmed(&person).await;
-    takes(&world, &person, &mandate, 100_000, 201).await;
+    takes(&world, &person, &mandate, 80_000, 201).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,7 +71,7 @@ async fn a_letter_from_the_bank_does() {
     let right = world.type_on_page(&person, ("letter", between(&letter, "Number: ", "\n"))).await;
     assert!(right.contains("It is confirmed"), "{right}");
     world.is_confirmed(&person).await;
-    takes(&world, &person, &mandate, 100_000, 201).await;
+    takes(&world, &person, &mandate, 80_000, 201).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -85,5 +85,5 @@ async fn the_banks_app_does_and_age_does_not() {
     world.advance(10 * 86_400).await;
     takes(&world, &person, &mandate, 1, 422).await;
     world.confirm(&person).await;
-    takes(&world, &person, &mandate, 100_000, 201).await;
+    takes(&world, &person, &mandate, 80_000, 201).await;
 }

@@ -3,7 +3,7 @@
 
 use super::world::{Answer, Person, World, at};
 use crate::served::Served;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,36 +17,51 @@ const MONTH_MAX: i64 = 300_000;
 /// The last date of a month, and the first of the next.
 const DATES: [&str; 2] = ["2027-09-30", "2027-10-01"];
 
-/// A world a tenth of a second before that month's end, and somebody in it with a mandate.
-async fn before_midnight() -> (Arc<World>, Person, String) {
-    let world = World::of(Served::start_at(at(30, "23:59:59.900"), true));
+/// Top-ups among those that are proven, and how much each is: as many as fill a month and more.
+const PROVEN: usize = 8;
+const PROVEN_YEN: i64 = 100_000;
+
+/// A world a tenth of a second before that month's end, and somebody in it who linked an account so many days ago.
+async fn before_midnight(days: i8) -> (Arc<World>, Person, String) {
+    let world = World::of(Served::start_at(at(30 - days, "23:59:59.900"), true));
     let (person, mandate) = world.linked().await;
+    world.advance(i64::from(days) * 86_400).await;
     (Arc::new(world), person, mandate)
 }
 
-/// Tops up 1,000 yen five hundred times at once: half of them are under way when the clock strikes, the others come right
-/// behind it. What was accepted, by its date.
-async fn burst(world: &Arc<World>, person: &Person, mandate: &str) -> BTreeMap<String, i64> {
-    let ask = || {
-        let (world, person, mandate) = (Arc::clone(world), person.clone(), mandate.to_owned());
-        tokio::spawn(async move { world.top_up(&person, &mandate, 1_000).await })
+/// Top-ups of 1,000 yen, as they are asked for.
+fn small(mandate: &str) -> Vec<Value> {
+    vec![json!({ "mandate_id": mandate, "amount": 1_000 }); TOP_UPS]
+}
+
+/// Asks for all of them at once: half are under way when the clock strikes, the others come right behind it. What was
+/// accepted, by its date. The rest is refused: by a cap, or for want of the proof that a larger sum of a date takes.
+async fn burst(world: &Arc<World>, person: &Person, asks: Vec<Value>) -> BTreeMap<String, i64> {
+    let ask = |body: Value| {
+        let (world, person) = (Arc::clone(world), person.clone());
+        tokio::spawn(async move {
+            let amount = body["amount"].as_i64().expect("yen");
+            (amount, world.post(&person, "{wallet}/top-ups", body).await)
+        })
     };
-    let first = ask().await.expect("it ends");
-    let mut asked: Vec<_> = (1..TOP_UPS / 2).map(|_| ask()).collect();
+    let mut asks = asks.into_iter();
+    let first = ask(asks.next().expect("five hundred")).await.expect("it ends");
+    let mut asked: Vec<_> = asks.by_ref().take(TOP_UPS / 2).map(ask).collect();
     world.advance(1).await;
-    asked.extend((TOP_UPS / 2..TOP_UPS).map(|_| ask()));
+    asked.extend(asks.map(ask));
     let mut accepted = BTreeMap::new();
-    let mut count = |answer: &Answer| match answer.status {
+    let mut count = |(amount, answer): (i64, Answer)| match answer.status {
         201 | 202 => {
             let accepted_at = answer.json["accepted_at"].as_str().expect("a time");
-            *accepted.entry(accepted_at[..10].to_owned()).or_default() += 1_000;
+            *accepted.entry(accepted_at[..10].to_owned()).or_default() += amount;
         }
         422 => assert_eq!(answer.json["type"], "/problems/limit-exceeded", "{}", answer.text),
+        403 => assert_eq!(answer.json["type"], "/problems/step-up-required", "{}", answer.text),
         status => panic!("{status}: {}", answer.text),
     };
-    count(&first);
+    count(first);
     for asked in asked {
-        count(&asked.await.expect("it ends"));
+        count(asked.await.expect("it ends"));
     }
     accepted
 }
@@ -61,8 +76,8 @@ async fn settle(world: &World, person: &Person, accepted: i64) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_top_ups_over_midnight_pass_no_cap_of_a_young_link() {
-    let (world, person, mandate) = before_midnight().await;
-    let accepted = burst(&world, &person, &mandate).await;
+    let (world, person, mandate) = before_midnight(0).await;
+    let accepted = burst(&world, &person, small(&mandate)).await;
     assert_eq!(accepted.keys().map(String::as_str).collect::<Vec<_>>(), DATES, "some before midnight, some after");
     assert!(accepted[DATES[0]] <= UNCONFIRMED_PER_DAY, "{accepted:?}");
     assert_eq!(accepted[DATES[1]], UNCONFIRMED_PER_DAY, "the new date takes all that it may, and no yen more");
@@ -79,11 +94,24 @@ async fn five_hundred_top_ups_over_midnight_pass_no_cap_of_a_young_link() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_top_ups_over_midnight_pass_no_cap_of_a_month_or_of_thirty_dates() {
-    let (world, person, mandate) = before_midnight().await;
+    let (world, person, mandate) = before_midnight(10).await;
     world.confirm(&person).await;
-    let accepted = burst(&world, &person, &mandate).await;
+    let mut asks = small(&mandate);
+    for n in 1..=PROVEN {
+        let mut body = json!({ "mandate_id": mandate, "amount": PROVEN_YEN });
+        let asked = world.post(&person, "{wallet}/top-ups", body.clone()).await;
+        assert!(world.prove(&person, &asked, &mut body).await, "{}", asked.text);
+        asks[n * TOP_UPS / (PROVEN + 1)] = body;
+    }
+    let mut accepted = burst(&world, &person, asks).await;
     assert_eq!(accepted.keys().map(String::as_str).collect::<Vec<_>>(), DATES, "some before midnight, some after");
-    assert_eq!(accepted.values().sum::<i64>(), MONTH_MAX, "a new month opens no new thirty dates: {accepted:?}");
+    let rest = MONTH_MAX - accepted.values().sum::<i64>();
+    assert!((1..PROVEN_YEN).contains(&rest), "a new month opens no new thirty dates: {accepted:?}");
+    for (amount, status) in [(rest + 1, 422), (rest, 201)] {
+        let answer = world.top_up(&person, &mandate, amount).await;
+        assert_eq!(answer.status, status, "{amount}: {}", answer.text);
+    }
+    *accepted.get_mut(DATES[1]).expect("some") += rest;
     settle(&world, &person, MONTH_MAX).await;
     // Thirty dates with today: on the 30th the last of September falls out, on the 31st the first of October.
     for (days, left) in [(27, 0), (1, accepted[DATES[0]]), (1, MONTH_MAX)] {

@@ -4,8 +4,8 @@ use super::world::{Answer, World};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
+use wallet::Context;
 use wallet::guard::{Attempt, Verdict};
-use wallet::{Context, Policies, Policy};
 
 const DESK: &str = "http://desk.localhost:8080/desk/v1";
 
@@ -79,7 +79,7 @@ fn hold(attempt: &Attempt<'_>) -> Verdict {
 
 #[tokio::test]
 async fn what_the_guard_holds_waits_for_the_desk_and_not_for_ever() {
-    let world = World::in_context(Context { policies: Policies::new(Policy::default()), guard: hold });
+    let world = World::in_context(Context { guard: hold, ..super::world::context() });
     let (token, wallet) = world.identified("sakura").await;
     let mandate = world.link("sakura", &token, &wallet).await;
     let (path, ask) = (format!("{wallet}/top-ups"), json!({ "mandate_id": mandate, "amount": 7_777 }));

@@ -7,8 +7,8 @@ use super::world::{Answer, World};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::task::JoinSet;
+use wallet::Context;
 use wallet::guard::{Attempt, Verdict};
-use wallet::{Context, Policies, Policy};
 
 /// A holder with a linked account.
 struct Linked {
@@ -298,7 +298,7 @@ fn hold(attempt: &Attempt<'_>) -> Verdict {
 
 #[tokio::test]
 async fn the_list_is_whole_page_by_page_and_after_the_file_is_lost() {
-    let world = World::in_context(Context { policies: Policies::new(Policy::default()), guard: hold });
+    let world = World::in_context(Context { guard: hold, ..super::world::context() });
     let mut sakura = linked_in(world).await;
     let mut expected = Vec::new();
     for n in 0..7 {

@@ -3,16 +3,17 @@
 use super::browser::Browser;
 use super::gateway::Gateway;
 use super::outside::{Inbox, SeededChance, StandingClock, Vendor};
-use crate::{Cost, GatewayOptions, IdentityOptions, Options, Provider, Rates, Role, Server, Staff};
+use crate::{Cost, GatewayOptions, IdentityOptions, Options, Provider, Rates, Role, Server, Staff, Velocity};
 use bytes::Bytes;
 use domain::Id;
 use http::{Request, StatusCode};
+use ledger::Yen;
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
-use wallet::{Context, StaffId};
+use wallet::{Context, Policies, Policy, StaffId};
 use web::{Bounds, Outside, Routers, Secret, Transport};
 
 pub const ORIGIN: &str = "http://localhost:8080";
@@ -30,13 +31,19 @@ pub struct World {
     pub clock: Arc<StandingClock>,
     keys: Mutex<u64>,
     context: Arc<Context>,
-    rates: Rates,
+    bounds: (Rates, Velocity),
     outside: Outside,
     directory: TempDir,
 }
 
-fn open(directory: &TempDir, outside: &Outside, routers: &Routers, context: &Arc<Context>, rates: Rates) -> Server {
-    let options = Options { context: Arc::clone(context), rates, ..options(directory) };
+fn open(
+    directory: &TempDir,
+    outside: &Outside,
+    routers: &Routers,
+    context: &Arc<Context>,
+    (rates, velocity): (Rates, Velocity),
+) -> Server {
+    let options = Options { context: Arc::clone(context), rates, velocity, ..options(directory) };
     let server = Server::open(options, outside.clone()).expect("the server opens");
     for (host, router) in server.routers() {
         routers.add(host, router);
@@ -66,20 +73,25 @@ impl Answer {
 
 impl World {
     pub fn new() -> Self {
-        Self::in_context(Context::default())
+        Self::in_context(context())
     }
 
     /// A world with figures and a guard of its own.
     pub fn in_context(context: Context) -> Self {
-        Self::with(context, RATES)
+        Self::with(context, (RATES, Velocity::NONE))
     }
 
     /// A world that is crowded sooner.
     pub fn with_rates(rates: Rates) -> Self {
-        Self::with(Context::default(), rates)
+        Self::with(context(), (rates, Velocity::NONE))
     }
 
-    fn with(context: Context, rates: Rates) -> Self {
+    /// A world that bounds what is done from one device and network.
+    pub fn with_velocity(velocity: Velocity) -> Self {
+        Self::with(context(), (RATES, velocity))
+    }
+
+    fn with(context: Context, bounds: (Rates, Velocity)) -> Self {
         let context = Arc::new(context);
         let directory = tempfile::tempdir().expect("a directory");
         let (inbox, routers) = (Inbox::default(), Arc::new(Routers::new()));
@@ -89,11 +101,23 @@ impl World {
             transport: Arc::clone(&routers) as _,
             chance: Arc::new(SeededChance::new(1)),
         };
-        let server = open(&directory, &outside, &routers, &context, rates);
+        let server = open(&directory, &outside, &routers, &context, bounds);
         let (vendor, gateway) = (Vendor::default(), Gateway::new(Arc::clone(&clock) as _));
         routers.add("sandbox.localhost", inbox.router().merge(vendor.router()));
         routers.add("gateway.localhost", gateway.router());
-        Self { server, inbox, vendor, gateway, routers, clock, keys: Mutex::new(0), context, rates, outside, directory }
+        Self {
+            server,
+            inbox,
+            vendor,
+            gateway,
+            routers,
+            clock,
+            keys: Mutex::new(0),
+            context,
+            bounds,
+            outside,
+            directory,
+        }
     }
 
     /// Stops the service and opens it again, without the file of due work if that was lost.
@@ -105,7 +129,7 @@ impl World {
                 drop(std::fs::remove_file(self.directory.path().join("wallet").join(file)));
             }
         }
-        self.server = open(&self.directory, &self.outside, &self.routers, &self.context, self.rates);
+        self.server = open(&self.directory, &self.outside, &self.routers, &self.context, self.bounds);
     }
 
     /// A key for a request that was never made before.
@@ -317,6 +341,15 @@ pub fn somebody(name: &str) -> Value {
     })
 }
 
+/// The figures of a world whose tests are about something else: nobody is asked for a telephone, for a second proof of a
+/// top-up, or watched. What those do has a room of its own, `controls`.
+pub fn context() -> Context {
+    let mut policy = Policy { monitoring: Vec::new(), ..Policy::default() };
+    policy.top_up.unproven_per_day_max = Yen::MAX;
+    policy.mandate.requires_phone = false;
+    Context { policies: Policies::new(policy), ..Context::default() }
+}
+
 fn options(directory: &TempDir) -> Options {
     let secret = |text: &str| Secret::new(text.to_owned());
     let provider = || Provider { origin: "http://sandbox.localhost:8080".into(), token: secret("provider") };
@@ -357,6 +390,7 @@ fn options(directory: &TempDir) -> Options {
         .into(),
         password_cost: Cost { memory_kib: 64, passes: 1 },
         rates: RATES,
+        velocity: Velocity::NONE,
         context: Arc::default(),
         engine: engine::Options::default(),
         store: engine::sqlite::SqliteOptions::default(),

@@ -1,0 +1,89 @@
+//! The controls that only the service sees: velocity, and a top-up's proof as its holder meets it. The same steps pass where
+//! the value is off.
+
+use super::world::{World, context};
+use crate::Velocity;
+use serde_json::json;
+use std::net::IpAddr;
+use wallet::{Context, Policies};
+
+const HOME: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
+const NEXT_DOOR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 200));
+const ELSEWHERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(198, 51, 100, 7));
+
+/// One after the other opens a wallet without showing a device: which of them may.
+async fn openings(world: &World, from: &[IpAddr]) -> Vec<u16> {
+    let mut answers = Vec::new();
+    for (number, source) in from.iter().enumerate() {
+        let name = format!("person{number}");
+        world.join(&name).await;
+        let token = world.log_in(&name).await;
+        let opened = world.post_at(*source, "/v1/wallets", Some(&token), &json!({})).await;
+        if opened.status == 429 {
+            assert_eq!(opened.problem(), (429, "too-many-from-here"), "{}", opened.text);
+        }
+        answers.push(opened.status.as_u16());
+    }
+    answers
+}
+
+#[tokio::test]
+async fn so_many_wallets_are_opened_from_a_device_and_from_a_network() {
+    let from = [HOME, HOME, HOME, NEXT_DOOR, ELSEWHERE];
+    assert_eq!(openings(&World::new(), &from).await, [201, 201, 201, 201, 201], "without bounds");
+    let of_device = Velocity { wallets_per_device_max: 2, ..Velocity::NONE };
+    let world = World::with_velocity(of_device);
+    // Whoever shows no device shares one with the whole network.
+    assert_eq!(openings(&world, &from).await, [201, 201, 429, 429, 201]);
+    let token = world.log_in("person0").await;
+    let again = world.post_at(HOME, "/v1/wallets", Some(&token), &json!({})).await;
+    assert_eq!(again.problem(), (409, "wrong-status"), "who has one is not counted: {}", again.text);
+    world.advance(of_device.window_ms);
+    let token = world.log_in("person2").await;
+    assert_eq!(world.post_at(HOME, "/v1/wallets", Some(&token), &json!({})).await.status, 201);
+
+    let of_network = Velocity { wallets_per_network_max: 3, ..Velocity::NONE };
+    assert_eq!(openings(&World::with_velocity(of_network), &from).await, [201, 201, 201, 429, 201]);
+}
+
+#[tokio::test]
+async fn so_many_links_are_asked_for_from_a_network() {
+    for (velocity, expected) in [(Velocity::NONE, 201), (Velocity { links_per_network_max: 1, ..Velocity::NONE }, 429)]
+    {
+        let world = World::with_velocity(velocity);
+        let mut answers = Vec::new();
+        for name in ["sakura", "taro"] {
+            let (token, wallet) = world.identified(name).await;
+            let path = format!("{wallet}/mandates");
+            let asked = world.post_at(HOME, &path, Some(&token), &json!({ "bank_code": "0125" })).await;
+            answers.push(asked.status.as_u16());
+        }
+        assert_eq!(answers, [201, expected], "{velocity:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_link_takes_a_telephone_and_a_larger_top_up_a_proof_where_the_policy_says_so() {
+    let mut policy = context().policies.on(domain::Day::from_number(0)).clone();
+    policy.mandate.requires_phone = true;
+    let world = World::in_context(Context { policies: Policies::new(policy), ..context() });
+    let (token, wallet) = world.identified("sakura").await;
+    let asked = world.post(&format!("{wallet}/mandates"), Some(&token), json!({ "bank_code": "0125" })).await;
+    assert_eq!(asked.problem(), (409, "wrong-status"), "{}", asked.text);
+    assert!(asked.text.contains("telephone not verified"), "{}", asked.text);
+
+    let mut policy = context().policies.on(domain::Day::from_number(0)).clone();
+    policy.top_up.unproven_per_day_max = ledger::Yen::new(4_000);
+    let world = World::in_context(Context { policies: Policies::new(policy), ..context() });
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.link("sakura", &token, &wallet).await;
+    assert_eq!(world.top_up(&token, &wallet, &mandate, 4_000).await.status, 201);
+    let asked = world.top_up(&token, &wallet, &mandate, 1_000).await;
+    assert_eq!(asked.problem(), (403, "step-up-required"), "{}", asked.text);
+    let challenge = asked.text("challenge_id");
+    let proven = world.post(&format!("/v1/challenges/{challenge}"), Some(&token), json!({})).await;
+    assert!(proven.status.is_success(), "{}", proven.text);
+    let body = json!({ "mandate_id": mandate, "amount": 1_000, "challenge_id": challenge });
+    let done = world.post(&format!("{wallet}/top-ups"), Some(&token), body).await;
+    assert_eq!(done.status, 201, "{}", done.text);
+}

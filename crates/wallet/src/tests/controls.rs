@@ -1,0 +1,218 @@
+//! The controls of the policy: the same attempt passes with one off, as an ordinary value, and is refused with it on.
+
+use super::bank::grant;
+use super::world::{DAY_MS, World, holder, policy};
+use crate::guard::{Rule, Verdict, When};
+use crate::ids::{BankAccountId, BankCode, MandateId, TopUpId};
+use crate::mandate::{self, Grant, NameGrade};
+use crate::policy::Displacing;
+use crate::refusal::Proof;
+use crate::switches::Function;
+use crate::{Command, Policies, Policy, Receipt, Refusal, Tier, top_up};
+use domain::Id;
+use ledger::Yen;
+
+/// What a stranger to the account shows: its number, name and PIN, which is all that was asked for in 2020.
+const STOLEN: Grant = Grant {
+    bank_account: ACCOUNT,
+    name: NameGrade::Match,
+    birth_date_matches: true,
+    factors_strong: false,
+    contact_notified: true,
+};
+const ACCOUNT: BankAccountId = BankAccountId(Id([7; 16]));
+
+/// Everything off that a policy can switch off.
+fn open_doors() -> Policy {
+    let mut open = policy();
+    open.mandate.tier_min = Tier::Email;
+    open.mandate.refuses_static_factors = false;
+    open.mandate.requires_name = false;
+    open.mandate.requires_birth_date = false;
+    open.mandate.requires_notice = false;
+    open.mandate.displacing = Displacing::Anybody;
+    (open.mandate.unconfirmed_per_day_max, open.mandate.unconfirmed_total_max) = (Yen::MAX, Yen::MAX);
+    (open.top_up.per_time_max, open.top_up.per_month_max, open.top_up.rolling_max) = (Yen::MAX, Yen::MAX, Yen::MAX);
+    open.top_up.tier_min = Tier::Email;
+    open.ageing.young_ms = 0;
+    open.balance.email_max = Yen::MAX;
+    open
+}
+
+/// A wallet of `tier` in a world with this policy.
+struct Scene {
+    world: World,
+    last: u128,
+}
+
+impl Scene {
+    fn new(policy: Policy, wallets: &[(u128, Tier)]) -> Self {
+        let mut world = World::new();
+        world.context.policies = Policies::new(policy);
+        for (number, tier) in wallets {
+            world.give_wallet(*number, *tier);
+        }
+        Self { world, last: 100 }
+    }
+
+    fn id(&mut self) -> Id {
+        self.last += 1;
+        Id::from_number(self.last)
+    }
+
+    fn ask(&mut self, who: u128) -> Result<MandateId, Refusal> {
+        let mandate = MandateId(self.id());
+        let (wallet, bank) = (super::world::wallet(who), BankCode::new(125).expect("a code"));
+        let request = mandate::Request { mandate, wallet, holder: holder(who), bank, origin: None, proof: None };
+        self.world.run(&Command::Mandate(mandate::Command::Request(request))).map(|_| mandate)
+    }
+
+    /// Links with what the bank's grant says; the debug print of whatever stands in the way.
+    fn link(&mut self, who: u128, grant: Grant) -> Result<MandateId, String> {
+        let mandate = self.ask(who).map_err(|refusal| format!("{refusal:?}"))?;
+        let granted = self.world.run(&Command::Mandate(mandate::Command::Grant { mandate, grant }));
+        if let Ok(Receipt::Mandate { missing: Some(missing), .. }) = granted {
+            return Err(format!("{missing:?}"));
+        }
+        granted.map_err(|refusal| format!("{refusal:?}"))?;
+        let (holder, bank_account) = (holder(who), grant.bank_account);
+        let confirm = mandate::Command::Confirm { mandate, holder, bank_account };
+        self.world.run(&Command::Mandate(confirm)).map_err(|refusal| format!("{refusal:?}"))?;
+        Ok(mandate)
+    }
+
+    fn top_up(
+        &mut self,
+        who: u128,
+        mandate: MandateId,
+        amount: i64,
+        proof: Option<Proof>,
+    ) -> Result<top_up::Status, Refusal> {
+        let top_up = TopUpId(self.id());
+        let (wallet, holder, amount) = (super::world::wallet(who), holder(who), Yen::new(amount));
+        let request = top_up::Request { top_up, wallet, holder, mandate, amount, origin: None, proof };
+        match self.world.run(&Command::TopUp(top_up::Command::Request(request)))? {
+            Receipt::TopUp { status, .. } => Ok(status),
+            other => panic!("a top-up is answered with one: {other:?}"),
+        }
+    }
+}
+
+/// One thief with stolen data links a stranger's account: by `control` alone, or by none.
+fn check_link(control: impl Fn(&mut Policy), tier: Tier, shown: Grant, expected: &str) {
+    assert!(Scene::new(open_doors(), &[(1, tier)]).link(1, shown).is_ok(), "{expected}: passes with all off");
+    let mut policy = open_doors();
+    control(&mut policy);
+    let refused = Scene::new(policy, &[(1, tier)]).link(1, shown).expect_err(expected);
+    assert!(refused.contains(expected), "{refused} is not {expected}");
+}
+
+#[test]
+fn each_control_of_a_link_refuses_alone_what_passes_without_it() {
+    let (wrong_name, wrong_date) =
+        (Grant { name: NameGrade::No, ..STOLEN }, Grant { birth_date_matches: false, ..STOLEN });
+    let untold = Grant { contact_notified: false, ..STOLEN };
+    check_link(|policy| policy.mandate.tier_min = Tier::Identified, Tier::Email, STOLEN, "TierTooLow");
+    check_link(|policy| policy.mandate.requires_phone = true, Tier::Email, STOLEN, "telephone not verified");
+    check_link(|policy| policy.mandate.requires_name = true, Tier::Email, wrong_name, "NameMatch");
+    check_link(|policy| policy.mandate.requires_birth_date = true, Tier::Email, wrong_date, "BirthDateMatch");
+    check_link(|policy| policy.mandate.refuses_static_factors = true, Tier::Email, STOLEN, "StrongFactor");
+    check_link(|policy| policy.mandate.requires_notice = true, Tier::Email, untold, "HolderNotified");
+}
+
+#[test]
+fn a_link_keeps_its_slot_from_whom_the_policy_says() {
+    let weak = STOLEN;
+    let strong = grant(ACCOUNT);
+    // (who may displace, what the newcomer shows, whether the link gives way)
+    for (displacing, newcomer, gives_way) in [
+        (Displacing::Nobody, strong, false),
+        (Displacing::TrueHolder, weak, false),
+        (Displacing::TrueHolder, strong, true),
+        (Displacing::Anybody, weak, true),
+    ] {
+        let mut policy = open_doors();
+        policy.mandate.displacing = displacing;
+        let mut scene = Scene::new(policy, &[(1, Tier::Identified), (2, Tier::Identified)]);
+        let first = scene.link(1, weak).expect("the slot is free");
+        let second = scene.link(2, newcomer);
+        assert_eq!(second.is_ok(), gives_way, "{displacing:?} {second:?}");
+        let usable = scene.top_up(1, first, 1_000, None);
+        assert_eq!(usable.is_ok(), !gives_way, "{displacing:?}: one live mandate at any time");
+    }
+}
+
+#[test]
+fn what_goes_beyond_a_days_unproven_top_ups_asks_for_a_proof() {
+    let mut policy = open_doors();
+    policy.top_up.unproven_per_day_max = Yen::new(10_000);
+    let mut scene = Scene::new(policy, &[(1, Tier::Email)]);
+    let mandate = scene.link(1, STOLEN).expect("a link");
+    let asks = Err(Refusal::StepUpRequired { proof: Proof::SecondFactor });
+    assert_eq!(scene.top_up(1, mandate, 10_001, None), asks);
+    assert_eq!(scene.top_up(1, mandate, 10_000, None), Ok(top_up::Status::Pending));
+    assert_eq!(scene.top_up(1, mandate, 100, None), asks, "pieces add up");
+    assert_eq!(scene.top_up(1, mandate, 100, Some(Proof::SecondFactor)), Ok(top_up::Status::Pending));
+    scene.world.pass(DAY_MS);
+    assert_eq!(scene.top_up(1, mandate, 10_000, None), Ok(top_up::Status::Pending), "another business date");
+}
+
+/// `control` alone refuses or holds the last of `amounts`, one a day, that all pass without it.
+fn check_top_ups(control: impl Fn(&mut Policy), amounts: &[i64], days_between: i64, expected: &str) {
+    let run = |policy| {
+        let mut scene = Scene::new(policy, &[(1, Tier::Email)]);
+        let mandate = scene.link(1, STOLEN).expect("a link");
+        let mut outcomes = Vec::new();
+        for amount in amounts {
+            outcomes.push(format!("{:?}", scene.top_up(1, mandate, *amount, None)));
+            scene.world.pass(days_between * DAY_MS);
+        }
+        outcomes
+    };
+    let passes = run(open_doors());
+    assert!(passes.iter().all(|outcome| outcome.contains("Pending")), "{expected}: {passes:?}");
+    let mut policy = open_doors();
+    control(&mut policy);
+    let outcomes = run(policy);
+    let (last, before) = outcomes.split_last().expect("one or more");
+    assert!(before.iter().all(|outcome| outcome.contains("Pending")), "{expected}: {outcomes:?}");
+    assert!(last.contains(expected), "{last} is not {expected}");
+}
+
+#[test]
+fn each_limit_and_rule_alone_stops_a_top_up_that_passes_without_it() {
+    let yen = Yen::new;
+    check_top_ups(|policy| policy.top_up.per_time_max = yen(100_000), &[100_001], 0, "PerTime");
+    check_top_ups(|policy| policy.top_up.per_month_max = yen(300_000), &[300_000, 100], 0, "PerMonth");
+    // The world begins on the 15th: thirty days later is another month, and the calendar alone would let it pass.
+    check_top_ups(|policy| policy.top_up.rolling_max = yen(300_000), &[300_000, 100], 20, "Rolling");
+    check_top_ups(
+        |policy| policy.mandate.unconfirmed_per_day_max = yen(10_000),
+        &[10_000, 100],
+        0,
+        "UnconfirmedPerDay",
+    );
+    check_top_ups(|policy| policy.mandate.unconfirmed_total_max = yen(30_000), &[30_000, 100], 40, "UnconfirmedTotal");
+    let rules = Policy::default().monitoring;
+    check_top_ups(|policy| policy.monitoring.clone_from(&rules), &[50_000, 50_000], 0, "Held");
+}
+
+#[test]
+fn of_all_that_strikes_the_strictest_counts() {
+    let rule = |verdict, refused_from| Rule {
+        functions: vec![Function::TopUp],
+        when: When { refused_from, ..When::default() },
+        verdict,
+    };
+    let hold = rule(Verdict::Hold { reason: 1 }, None);
+    let ask = rule(Verdict::StepUp(Proof::SecondFactor), None);
+    let refuse = rule(Verdict::Refuse { reason: 2 }, Some(1));
+    let policy = Policy { monitoring: vec![ask, hold, refuse], ..open_doors() };
+    let mut scene = Scene::new(policy, &[(1, Tier::Email)]);
+    let mandate = scene.link(1, STOLEN).expect("a link is looked at by no rule here");
+    assert_eq!(scene.top_up(1, mandate, 1_000, None), Ok(top_up::Status::Held));
+    assert!(scene.top_up(1, mandate, 0, None).is_err(), "a first refusal");
+    assert_eq!(scene.top_up(1, mandate, 1_000, None), Err(Refusal::GuardRefused { reason: 2 }));
+    scene.world.pass(DAY_MS);
+    assert_eq!(scene.top_up(1, mandate, 1_000, None), Ok(top_up::Status::Held), "refusals are counted by date");
+}
