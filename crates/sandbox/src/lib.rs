@@ -30,7 +30,7 @@ mod world;
 
 pub use clock::{Advanced, DueHook, SandboxClock};
 pub use options::{OpenError, Options, Origins, Policies, Secrets};
-pub use state::{local, marked};
+pub use state::{direct, local, marked};
 
 use crate::domain::Command;
 use crate::domain::{account, bank};

@@ -11,7 +11,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use std::net::IpAddr;
 use std::sync::Arc;
 use web::{Outside, Problem, Secret, Source};
@@ -64,6 +64,30 @@ pub(crate) fn bearer(headers: &HeaderMap, expected: Option<&Secret<String>>) -> 
     let token = sent.and_then(|sent| sent.strip_prefix("Bearer ")).unwrap_or_default();
     let is_known = expected.is_some_and(|expected| !token.is_empty() && expected.is(token));
     if is_known { Ok(()) } else { Err(Problem::unauthenticated()) }
+}
+
+/// What a proxy says of itself or of whom it speaks for.
+const FORWARDED: [&str; 7] =
+    ["forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-server", "x-real-ip"];
+
+/// `router` for whoever speaks to it directly. A proxy on this machine comes from this machine, and may bring the whole
+/// internet: what says that it was forwarded is refused, and so is the old HTTP/1.0, which proxies speak unless they are told
+/// otherwise, and nobody else does.
+pub fn direct(router: Router) -> Router {
+    router.layer(from_fn(|request: Request<Body>, next: Next| async move {
+        let is_forwarded = FORWARDED.into_iter().any(|name| request.headers().contains_key(name));
+        if is_forwarded || request.version() < Version::HTTP_11 {
+            return Problem::new(
+                StatusCode::FORBIDDEN,
+                "sandbox-is-local",
+                "The sandbox answers this machine alone, and no proxy.",
+                "サンドボックスは、プロキシを通しては使えません。",
+            )
+            .detail("The request was forwarded. Ask the sandbox directly, or configure an operator to serve others.")
+            .into_response();
+        }
+        next.run(request).await
+    }))
 }
 
 /// `router` for this machine alone, and for no page of a foreign origin.

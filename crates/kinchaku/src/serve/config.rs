@@ -54,6 +54,8 @@ pub struct Serve {
     pub roles: Vec<Role>,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpAddr>,
+    /// No proxy stands before the socket: each connection comes from whom it concerns.
+    pub no_proxy: bool,
     /// Whoever reaches the socket may speak plain HTTP: something else sees to it that nobody on the way listens.
     pub plain_http_from_anywhere: bool,
     /// How the log is written.
@@ -69,6 +71,7 @@ impl Default for Serve {
             anchor_keys: None,
             roles: vec![Role::Wallet, Role::Gateway, Role::Sandbox],
             trusted_proxies: Vec::new(),
+            no_proxy: false,
             plain_http_from_anywhere: false,
             log: Log::Text,
         }
@@ -336,7 +339,8 @@ impl Config {
                 }
             }
             origins::check(self)?;
-            return self.serve.check_socket();
+            self.serve.check_socket()?;
+            return self.serve.check_proxies();
         }
         if configured && self.sandbox.enabled != Some(true) {
             return Err(
@@ -355,6 +359,11 @@ impl Config {
         if !self.serve.listen.ip().is_loopback() {
             return Err(format!("the sandbox listens on loopback only, not on {}", self.serve.listen));
         }
+        if !self.serve.trusted_proxies.is_empty() {
+            return Err(
+                "[serve] trusted_proxies names a proxy before a sandbox, which answers this machine alone".into()
+            );
+        }
         Ok(())
     }
 }
@@ -371,6 +380,20 @@ impl Serve {
              `plain_http_from_anywhere = true` where the network itself encrypts",
             self.listen
         ))
+    }
+
+    /// What is counted by where it comes from must not all come from one proxy: a stranger who uses up a limit there would shut
+    /// out everybody.
+    fn check_proxies(&self) -> Result<(), String> {
+        match (self.trusted_proxies.is_empty(), self.no_proxy) {
+            (false, false) | (true, true) => Ok(()),
+            (false, true) => Err("[serve] trusted_proxies names a proxy, and no_proxy says that there is none".into()),
+            (true, false) => Err("[serve] trusted_proxies is empty: behind a TLS proxy everybody would be one source, and a limit \
+                 that one of them uses up would shut out all. Name the proxy's address, `trusted_proxies = [\"127.0.0.1\"]` for \
+                 one on this machine, and have it set X-Forwarded-For; or say `no_proxy = true` if every connection comes \
+                 from whom it concerns"
+                .into()),
+        }
     }
 }
 
@@ -422,6 +445,9 @@ mod tests {
         assert!(!config.is_sandbox() && config.wallet.is_some() && config.gateway.is_some());
     }
 
+    /// The example's line about the proxy in front of an operator.
+    const PROXIES: &str = "trusted_proxies = [\"127.0.0.1\"]";
+
     /// The example as an operator has it.
     fn operators() -> String {
         let keys = EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
@@ -434,11 +460,17 @@ mod tests {
         // Each line of the example with another in its place, and what the refusal names, or that it is taken.
         for (line, instead, named) in [
             ("listen = \"127.0.0.1:8080\"", "listen = \"[::1]:8080\"", None),
-            ("listen = \"127.0.0.1:8080\"", "listen = \"0.0.0.0:8080\"", Some("trusted_proxies")),
-            ("listen = \"127.0.0.1:8080\"", "listen = \"[::]:8080\"", Some("127.0.0.1")),
-            ("listen = \"127.0.0.1:8080\"", "listen = \"192.0.2.7:8080\"", Some("plain_http_from_anywhere")),
-            ("listen = \"127.0.0.1:8080\"", "listen = \"0.0.0.0:8080\"\nplain_http_from_anywhere = true", None),
-            ("trusted_proxies = []", "trusted_proxies = [\"10.0.0.1\"]", None),
+            // Beyond this machine no_proxy takes the place of the named one.
+            (PROXIES, "listen = \"0.0.0.0:8080\"\nno_proxy = true", Some("trusted_proxies")),
+            (PROXIES, "listen = \"[::]:8080\"\nno_proxy = true", Some("127.0.0.1")),
+            (PROXIES, "listen = \"192.0.2.7:8080\"\nno_proxy = true", Some("plain_http_from_anywhere")),
+            (PROXIES, "listen = \"0.0.0.0:8080\"\nno_proxy = true\nplain_http_from_anywhere = true", None),
+            (PROXIES, "trusted_proxies = [\"10.0.0.1\", \"::1\"]", None),
+            (PROXIES, "trusted_proxies = []", Some("everybody would be one source")),
+            (PROXIES, "", Some("trusted_proxies = [\"127.0.0.1\"]")),
+            (PROXIES, "plain_http_from_anywhere = true", Some("no_proxy")),
+            (PROXIES, "no_proxy = true", None),
+            (PROXIES, "trusted_proxies = [\"127.0.0.1\"]\nno_proxy = true", Some("no_proxy says that there is none")),
             ("\"https://wallet.example.jp\"", "\"http://wallet.example.jp\"", Some("[wallet] origin")),
             ("\"https://wallet.example.jp\"", "\"http://localhost:8080\"", Some("[wallet] origin")),
             ("\"https://wallet.example.jp\"", "\"https://wallet.example.jp/\"", Some("[wallet] origin")),
@@ -467,7 +499,11 @@ mod tests {
             ),
         ] {
             assert!(operators().contains(line), "{line}");
-            let read = read(Some(&operators().replace(line, instead)), &[]);
+            let mut text = operators().replace(line, instead);
+            if instead.starts_with("listen =") {
+                text = text.replace("listen = \"127.0.0.1:8080\"\n", "");
+            }
+            let read = read(Some(&text), &[]);
             match named {
                 None => assert!(!read.expect(instead).is_sandbox(), "{instead}"),
                 Some(named) => {
@@ -484,6 +520,7 @@ mod tests {
             (Some("[serve]\nlisten_on = 1\n[sandbox]\nenabled = true"), vec![], "listen_on"),
             (Some("[serve]\nlisten = \"0.0.0.0:8080\"\n[sandbox]\nenabled = true"), vec![], "loopback"),
             (None, vec![("KINCHAKU_SERVE_LISTEN", "0.0.0.0:8080")], "loopback"),
+            (None, vec![("KINCHAKU_SERVE_TRUSTED_PROXIES", "[\"127.0.0.1\"]")], "before a sandbox"),
             (None, vec![("KINCHAKU_SERVE_LISTENS", "127.0.0.1:1")], "listens"),
             (None, vec![("KINCHAKU_SHOP_NAME", "x")], "KINCHAKU_SHOP_NAME"),
             (Some("[serve]\nroles = [\"bank\"]\n[sandbox]\nenabled = true"), vec![], "bank"),

@@ -39,7 +39,7 @@ const README: &str = include_str!("../../../../README.md");
 #[test]
 fn the_readmes_commands_do_what_it_says() {
     let served = Served::start();
-    let blocks = README.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let blocks = README.split("```bash\n").skip(1).filter_map(|rest| rest.split("```").next());
     let story: Vec<&str> = blocks.filter(|block| block.contains("post() {")).collect();
     assert_eq!(story.len(), 1, "the README has one story");
     let story = story[0].replace(":8080", &format!(":{}", served.port));
@@ -117,11 +117,57 @@ fn a_configured_operator_never_says_that_it_is_a_sandbox() {
         );
     }
     assert!(!served.log().contains("SANDBOX"), "{}", served.log());
+    people_behind_the_proxy_are_counted_apart(&served);
     assert_eq!(served.stop(), Some(0));
     let (data, anchors) = (place.path().join("data/gateway"), anchors.join("gateway.jsonl"));
     let key = keys.join("gateway.key");
     let verify = ["audit", "verify", "--data", path(&data), "--anchors", path(&anchors), "--key", path(&key)];
     check(&verify, 0, " anchors believed");
+}
+
+/// The configured proxy speaks for many: each of them uses up what is their own.
+fn people_behind_the_proxy_are_counted_apart(served: &Served) {
+    // What the limit allows, what is left of it, and in how many seconds it begins anew.
+    let ask = |address: &str| {
+        let answer = served.get_with("wallet.example.jp", "/login", &format!("X-Forwarded-For: {address}\r\n"));
+        ["\"source\";q=", "\"source\";r=", ";t="].map(|name| {
+            let number = answer.split(name).nth(1).expect("the headers show the limit");
+            number.split(|letter: char| !letter.is_ascii_digit()).next().expect("a number").parse::<u64>().expect("one")
+        })
+    };
+    for n in 0.. {
+        let [one, again, another] = [format!("2001:db8:{n}::1"), format!("2001:db8:{n}::2"), format!("198.51.100.{n}")]
+            .map(|address| ask(&address));
+        if one[2] < another[2] {
+            // A new minute has begun in between.
+            continue;
+        }
+        assert_eq!((one[1], again[1], another[1]), (one[0] - 1, one[0] - 2, one[0] - 1));
+        return;
+    }
+}
+
+#[test]
+fn a_sandbox_behind_a_proxy_on_this_machine_answers_nobody() {
+    let served = Served::start();
+    for host in ["localhost", "desk.localhost", "gateway.localhost", "sandbox.localhost"] {
+        for header in
+            ["X-Forwarded-For: 198.51.100.7", "Forwarded: for=198.51.100.7", "Via: 1.1 proxy", "X-Real-IP: ::1"]
+        {
+            let answer = served.get_with(host, "/", &format!("{header}\r\n"));
+            assert!(
+                answer.starts_with("HTTP/1.1 403 ") && answer.contains("was forwarded"),
+                "{host} {header}: {answer}"
+            );
+        }
+        assert!(!served.get(host, "/").starts_with("HTTP/1.1 403 "), "{host}");
+    }
+    // What a proxy says that was told nothing: neither whom it speaks for nor today's version.
+    let mut stream = std::net::TcpStream::connect(("127.0.0.1", served.port)).expect("it listens");
+    let mut answer = String::new();
+    std::io::Write::write_all(&mut stream, b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("it takes the request");
+    std::io::Read::read_to_string(&mut stream, &mut answer).expect("it answers");
+    assert!(answer.contains(" 403 ") && answer.contains("was forwarded"), "{answer}");
 }
 
 #[test]

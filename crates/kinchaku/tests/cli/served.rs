@@ -101,8 +101,14 @@ impl Served {
 
     /// Asks `host` for `path`; the whole answer as text.
     pub fn get(&self, host: &str, path: &str) -> String {
+        self.get_with(host, path, "")
+    }
+
+    /// The same with more lines of header, each with its end.
+    pub fn get_with(&self, host: &str, path: &str, headers: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("it listens");
-        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:{}\r\nConnection: close\r\n\r\n", self.port);
+        let port = self.port;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n{headers}\r\n");
         stream.write_all(request.as_bytes()).expect("it takes the request");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("it answers");
