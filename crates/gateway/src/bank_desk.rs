@@ -86,7 +86,9 @@ impl FromRequestParts<Gateway> for Desk {
             let person = Person::of(&bank.desk, Some(bank.code), token);
             found = person.map(|person| Self { bank: bank.code, staff: person.id, person }).or(found);
         }
-        found.ok_or_else(Problem::unauthenticated)
+        let found = found.ok_or_else(Problem::unauthenticated)?;
+        found.person.count(gateway, parts)?;
+        Ok(found)
     }
 }
 

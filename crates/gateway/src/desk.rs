@@ -8,6 +8,7 @@ use crate::domain::{BankCode, StaffId};
 use crate::gateway::Gateway;
 use crate::oauth::bearer;
 use crate::options::Options;
+use crate::rates::Meter;
 use axum::extract::FromRequestParts;
 use domain::Id;
 use engine::{Actor, ActorKind};
@@ -15,7 +16,7 @@ use http::StatusCode;
 use http::request::Parts;
 use serde::Deserialize;
 use std::collections::BTreeSet;
-use web::{Problem, Secret};
+use web::{Problem, Secret, Verdict};
 
 /// The longest id of somebody, in bytes: with the bank's code and a colon it is what the journal keeps.
 pub const STAFF_BYTES_MAX: usize = 11;
@@ -87,6 +88,12 @@ impl Person {
         found
     }
 
+    /// Counts one more call of theirs.
+    pub(crate) fn count(self, gateway: &Gateway, parts: &Parts) -> Result<(), Problem> {
+        let counted = gateway.limits().desk(&Meter::of(parts), self.id, gateway.outside().now());
+        counted.map_err(Verdict::problem)
+    }
+
     /// Refuses whoever may only look.
     pub(crate) fn check_act(self) -> Result<(), Problem> {
         if self.may_act {
@@ -113,7 +120,9 @@ impl FromRequestParts<Gateway> for GatewayDesk {
 
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
         let token = bearer(&parts.headers).unwrap_or_default();
-        Person::of(&gateway.options().desk, None, token).map(Self).ok_or_else(Problem::unauthenticated)
+        let person = Person::of(&gateway.options().desk, None, token).ok_or_else(Problem::unauthenticated)?;
+        person.count(gateway, parts)?;
+        Ok(Self(person))
     }
 }
 

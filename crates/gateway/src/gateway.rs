@@ -3,19 +3,22 @@
 use crate::connector::{AccountNumber, BankConnector, HttpConnector, zengin};
 use crate::domain::account::{AccountKind, Details, Sealed};
 use crate::domain::calendar::Calendar;
+use crate::domain::open::Thing;
 use crate::domain::{
-    self as rules, AccountId, AccountRefId, BankCode, Command, Context, MandateId, MovementId, NotMeId, OperatorId,
-    Receipt, Reference, Refusal, Row, movement, operator,
+    self as rules, AccountId, AccountRefId, BankCode, Command, Context, FindingId, MandateId, MovementId, NotMeId,
+    OperatorId, Receipt, Reference, Refusal, Row, movement, open, operator,
 };
 use crate::oauth::{self, ClientId, Oauth, OauthError};
 use crate::options::{BankOptions, Options};
 use crate::pages;
 use crate::pushes::Pushes;
+use crate::rates::{self, Limits};
 use crate::windows::{StaticStop, Windows};
 use crate::work::Work;
 use crate::{api, bank_desk, desk};
 use axum::Router;
-use domain::{Id, Key, Time};
+use axum::middleware::from_fn_with_state;
+use domain::{Day, Id, Key, Time};
 use engine::sqlite::SqliteStore;
 use engine::vault::{Vault, VaultError};
 use engine::{Actor, ActorKind, Core, Engine, EngineError, Store, StoreError, Submission};
@@ -42,6 +45,7 @@ struct Parts {
     oauth: Oauth,
     pages: pages::Desk,
     pushes: Pushes,
+    limits: Limits,
 }
 
 /// A part of the gateway's due work that waits for no other part.
@@ -178,7 +182,8 @@ impl Gateway {
         let pages = pages::Desk::new(outside.chance.as_ref());
         let vault = Mutex::new(vault);
         let pushes = Pushes::default();
-        let parts = Parts { options, outside, engine, vault, connectors, windows, work, oauth, pages, pushes };
+        let limits = Limits::new(options.rates);
+        let parts = Parts { options, outside, engine, vault, connectors, windows, work, oauth, pages, pushes, limits };
         let this = Self(Arc::new(parts));
         for client in this.0.oauth.clients.all() {
             this.register(client.settings.client_id.as_str()).await?;
@@ -213,11 +218,10 @@ impl Gateway {
             longer: &[],
             service: "gateway",
         };
-        let router = api::router()
-            .merge(oauth::routes())
-            .merge(pages::routes())
-            .merge(bank_desk::routes())
-            .with_state(self.clone());
+        let programs = api::router().merge(oauth::routes()).merge(bank_desk::routes());
+        let programs = programs.layer(from_fn_with_state(self.clone(), rates::programs));
+        let people = pages::routes().layer(from_fn_with_state(self.clone(), rates::people));
+        let router = programs.merge(people).with_state(self.clone());
         let router = router.merge(web::page::assets()).merge(web::health(&self.0.engine));
         vec![(self.0.options.host().to_owned(), web::armour(router, armour))]
     }
@@ -280,6 +284,11 @@ impl Gateway {
     /// What the pages share.
     pub fn pages(&self) -> &pages::Desk {
         &self.0.pages
+    }
+
+    /// What may be asked in a minute.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
     }
 
     /// The windows.
@@ -360,6 +369,23 @@ impl Gateway {
     pub async fn account(&self, id: AccountId) -> Result<Option<rules::account::Account>, EngineError> {
         let row = self.row(Key::new(rules::table::ACCOUNT, id.0)).await?;
         Ok(row.and_then(|row| if let Row::Account(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None }))
+    }
+
+    /// The finding with `id`.
+    pub async fn finding(&self, id: FindingId) -> Result<Option<rules::finding::Finding>, EngineError> {
+        let row = self.row(Key::new(rules::table::FINDING, id.0)).await?;
+        Ok(row.and_then(|row| if let Row::Finding(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None }))
+    }
+
+    /// What is open at the bank with `code`.
+    pub async fn open_things(&self, code: BankCode) -> Result<Vec<Thing>, EngineError> {
+        let mut things = Vec::new();
+        for page in 0..open::PAGES {
+            if let Some(Row::Open(page)) = self.row(open::key(code, page)).await?.as_deref() {
+                things.extend_from_slice(&page.things);
+            }
+        }
+        Ok(things)
     }
 
     /// The switches and factors of the bank with `code`.
@@ -467,6 +493,11 @@ impl Gateway {
     /// The id of the incident that a bank calls `reference`.
     pub fn incident_id(&self, bank: BankCode, reference: &Reference) -> Id {
         self.vault().look_up("incident", format!("{bank} {reference}").as_bytes())
+    }
+
+    /// The id of a record in the day file of `bank` that is no movement of ours: the `nth` of those that look alike.
+    pub fn finding_id(&self, bank: BankCode, day: Day, record: &str, nth: usize) -> FindingId {
+        FindingId(self.vault().look_up("finding", format!("{bank} {day} {nth} {record}").as_bytes()))
     }
 
     /// What the letter that confirms a mandate of an account is told apart by.

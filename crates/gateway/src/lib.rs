@@ -15,6 +15,7 @@ pub mod oauth;
 pub mod options;
 pub mod pages;
 mod pushes;
+mod rates;
 pub mod windows;
 mod work;
 

@@ -34,6 +34,8 @@ pub struct Options {
     pub policy: Policy,
     /// The figures of the windows.
     pub windows: WindowPolicy,
+    /// What may be asked in a minute.
+    pub rates: Rates,
     /// It meets a simulated world: every page says so above all.
     pub is_sandbox: bool,
     /// When banks have their files of the day before, in minutes after midnight in Tokyo.
@@ -60,6 +62,7 @@ impl Options {
             events_hosts: Vec::new(),
             policy: Policy::default(),
             windows: WindowPolicy::default(),
+            rates: Rates::default(),
             is_sandbox: false,
             day_file_minute: 180,
             request_ms_max: 15_000,
@@ -77,6 +80,28 @@ impl Options {
     /// The bank with `code`.
     pub fn bank(&self, code: BankCode) -> Option<&BankOptions> {
         self.banks.iter().find(|bank| bank.code == code)
+    }
+}
+
+/// Requests a minute, each counted for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Of programs from one source, before it is known who they are.
+    pub source_max: u32,
+    /// Of people's browsers from one source.
+    pub browser_max: u32,
+    /// Of one operator.
+    pub operator_max: u32,
+    /// Of one bank's systems.
+    pub bank_max: u32,
+    /// Of one person of a desk.
+    pub desk_max: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Self {
+        // An operator's or a bank's machines often come from one source.
+        Self { source_max: 60_000, browser_max: 1_200, operator_max: 60_000, bank_max: 60_000, desk_max: 600 }
     }
 }
 

@@ -11,8 +11,8 @@ mod lane;
 
 use crate::connector::BankOrder;
 use crate::domain::movement::{self, Next, Outcome, Source};
-use crate::domain::open::{self, Thing};
-use crate::domain::{BankCode, Command, MovementId, Receipt, Row, mandate};
+use crate::domain::open::Thing;
+use crate::domain::{BankCode, Command, MovementId, Receipt, mandate};
 use crate::gateway::{Gateway, NotDone};
 use crate::pages::restore;
 use day_files::Desk;
@@ -75,21 +75,19 @@ impl Work {
     /// Reads what is open from the rows.
     pub async fn load(&self, gateway: &Gateway) -> Result<(), EngineError> {
         for (bank, Bank { lane, .. }) in &self.0 {
-            for page in 0..open::PAGES {
-                let row = gateway.row(open::key(*bank, page)).await?;
-                let Some(Row::Open(page)) = row.as_deref() else { continue };
-                for thing in &page.things {
-                    let due = match thing {
-                        Thing::Movement(id) => gateway.movement(*id).await?.map(|row| row.due),
-                        Thing::Mandate(id) => gateway.mandate(*id).await?.map(|row| row.deadline),
-                        Thing::Notice(id) => {
-                            restore(gateway, *id, gateway.outside().now()).await?;
-                            None
-                        }
-                    };
-                    if let Some(due) = due {
-                        locked(lane).set(*thing, due);
+            for thing in gateway.open_things(*bank).await? {
+                let due = match thing {
+                    Thing::Movement(id) => gateway.movement(id).await?.map(|row| row.due),
+                    Thing::Mandate(id) => gateway.mandate(id).await?.map(|row| row.deadline),
+                    Thing::Notice(id) => {
+                        restore(gateway, id, gateway.outside().now()).await?;
+                        None
                     }
+                    // It waits for people.
+                    Thing::Finding(_) => None,
+                };
+                if let Some(due) = due {
+                    locked(lane).set(thing, due);
                 }
             }
         }
@@ -132,8 +130,8 @@ impl Work {
                     let command = Command::Mandate(mandate::Command::Expire { mandate });
                     gateway.submit(command, gateway.system(), None).await.map(drop)
                 }
-                // Notices have a queue of their own.
-                Thing::Notice(_) => Ok(()),
+                // Notices have a queue of their own, and findings wait for people.
+                Thing::Notice(_) | Thing::Finding(_) => Ok(()),
                 Thing::Movement(_) if locked(lane).rests_until(gateway.outside().now()).is_some() => continue,
                 Thing::Movement(movement) => match self.file_due(gateway, bank, movement).await {
                     Ok(None) => self.ask(gateway, bank, movement).await.map(drop),
@@ -186,7 +184,7 @@ impl Work {
         let things = self.lane(bank).map(|lane| locked(lane).things()).unwrap_or_default();
         let movement = |thing| match thing {
             Thing::Movement(movement) => Some(movement),
-            Thing::Mandate(_) | Thing::Notice(_) => None,
+            Thing::Mandate(_) | Thing::Notice(_) | Thing::Finding(_) => None,
         };
         things.into_iter().filter_map(movement).collect()
     }

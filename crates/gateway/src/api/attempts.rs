@@ -6,6 +6,7 @@ use super::problem;
 use crate::domain::{BankCode, Noun};
 use crate::gateway::Gateway;
 use crate::oauth::bearer;
+use crate::rates::Meter;
 use crate::windows::Report;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -13,7 +14,7 @@ use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use serde_json::json;
-use web::{Json, Problem};
+use web::{Json, Problem, Verdict};
 
 /// The longest token or attempt's name that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 256;
@@ -41,10 +42,11 @@ enum ReportedOutcome {
 pub async fn hear(
     State(gateway): State<Gateway>,
     Path(code): Path<String>,
+    meter: Meter,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let bank = believe(&gateway, &code, &headers, &body)?;
+    let bank = believe(&gateway, &code, &meter, &headers, &body)?;
     let malformed = || Problem::malformed("This is no report of an attempt.");
     let said: AttemptBody = serde_json::from_slice(&body).map_err(|_| malformed())?;
     let tokens = [Some(&said.account_token), said.value_token.as_ref()];
@@ -66,11 +68,14 @@ pub async fn hear(
 pub async fn key(
     State(gateway): State<Gateway>,
     Path(code): Path<String>,
+    meter: Meter,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let code: BankCode = code.parse().map_err(|_| problem::unknown(Noun::Bank))?;
     let token = bearer(&headers).unwrap_or_default();
     gateway.bank(code).filter(|bank| bank.secret.is(token)).ok_or_else(Problem::unauthenticated)?;
-    let (key, until) = gateway.windows().bank_key(gateway.outside().now());
+    let now = gateway.outside().now();
+    gateway.limits().bank(&meter, code, now).map_err(Verdict::problem)?;
+    let (key, until) = gateway.windows().bank_key(now);
     Ok(Json(json!({ "key": key.expose(), "expires_at": until.to_string() })).into_response())
 }

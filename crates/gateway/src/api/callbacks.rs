@@ -7,6 +7,7 @@ use crate::domain::movement::{Command, Kind, Outcome, Source};
 use crate::domain::{BankCode, Command as Asked, MovementId, Noun};
 use crate::gateway::Gateway;
 use crate::options::BankOptions;
+use crate::rates::Meter;
 use axum::extract::{Path, State};
 use bytes::Bytes;
 use engine::{Actor, ActorKind};
@@ -14,7 +15,7 @@ use http::{HeaderMap, StatusCode};
 use ledger::Yen;
 use serde::Deserialize;
 use web::webhook::{self, Key};
-use web::{Problem, Secret};
+use web::{Problem, Secret, Verdict};
 
 /// What a bank says became of a movement.
 #[derive(Deserialize)]
@@ -39,10 +40,11 @@ enum CallbackKind {
 pub async fn hear(
     State(gateway): State<Gateway>,
     Path(code): Path<String>,
+    meter: Meter,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let bank = believe(&gateway, &code, &headers, &body)?;
+    let bank = believe(&gateway, &code, &meter, &headers, &body)?;
     let code = bank.code;
     let said: CallbackBody =
         serde_json::from_slice(&body).map_err(|_| Problem::malformed("This is no callback of a bank."))?;
@@ -67,10 +69,11 @@ pub async fn hear(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The bank that signed `body`. Who is no bank of ours and who cannot sign are answered alike.
+/// The bank that signed `body`, if it does not call too often. Who is no bank of ours and who cannot sign are answered alike.
 pub(super) fn believe<'a>(
     gateway: &'a Gateway,
     code: &str,
+    meter: &Meter,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<&'a BankOptions, Problem> {
@@ -79,6 +82,9 @@ pub(super) fn believe<'a>(
     let nobody = Secret::new(String::new());
     let secret = bank.map_or(&nobody, |bank| &bank.secret);
     let keys: Vec<Key> = Key::parse(secret.expose()).into_iter().collect();
-    webhook::verify(&keys, headers, body, gateway.outside().now())?;
-    bank.ok_or_else(Problem::unauthenticated)
+    let now = gateway.outside().now();
+    webhook::verify(&keys, headers, body, now)?;
+    let bank = bank.ok_or_else(Problem::unauthenticated)?;
+    gateway.limits().bank(meter, bank.code, now).map_err(Verdict::problem)?;
+    Ok(bank)
 }

@@ -10,6 +10,7 @@ mod callbacks;
 mod credits;
 mod debits;
 mod events;
+mod findings;
 pub mod lists;
 mod mandates;
 pub mod problem;
@@ -36,6 +37,8 @@ pub fn router() -> Router<Gateway> {
         .route("/gateway/v1/banks", get(banks::list))
         .route("/gateway/v1/banks/{code}/switches/{function}", put(banks::switch))
         .route("/gateway/v1/banks/{code}/reconciliation", get(banks::reconciliation))
+        .route("/gateway/v1/findings", get(findings::list))
+        .route("/gateway/v1/findings/{id}/resolution", post(findings::resolve))
         .route("/gateway/v1/bank-callbacks/{code}", post(callbacks::hear))
         .route("/gateway/v1/bank-attempts/{code}", post(attempts::hear))
         .route("/gateway/v1/bank-attempts/{code}/key", get(attempts::key))

@@ -112,6 +112,7 @@ const fn noun_name(noun: Noun) -> &'static str {
         Noun::Credit => "credit",
         Noun::Return => "return",
         Noun::Code => "code",
+        Noun::Finding => "finding",
     }
 }
 

@@ -7,8 +7,8 @@ use super::links::{LinkBody, own, shown};
 use crate::api::lists::{Listed, PAGE_MAX, Page};
 use crate::api::problem::{engine_error, unknown};
 use crate::domain::mandate::{self, Status};
-use crate::domain::open::{self, Thing};
-use crate::domain::{Command, MandateId, Noun, Row};
+use crate::domain::open::Thing;
+use crate::domain::{Command, MandateId, Noun};
 use crate::gateway::Gateway;
 use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
@@ -32,15 +32,12 @@ pub(super) async fn list(
     page: Page,
 ) -> Result<Json<Listed<ReviewBody>>, Problem> {
     let after: Option<MandateId> = page.parsed()?;
-    let mut waiting = Vec::new();
-    for page in 0..open::PAGES {
-        let row = gateway.row(open::key(desk.bank, page)).await.map_err(|error| engine_error(&error))?;
-        let page = row.and_then(|row| if let Row::Open(page) = row.as_ref() { Some(page.clone()) } else { None });
-        waiting.extend(page.into_iter().flat_map(|page| page.things).filter_map(|thing| match thing {
-            Thing::Mandate(id) => Some(id).filter(|id| after.is_none_or(|after| *id > after)),
-            Thing::Movement(_) | Thing::Notice(_) => None,
-        }));
-    }
+    let things = gateway.open_things(desk.bank).await.map_err(|error| engine_error(&error))?;
+    let waiting = things.into_iter().filter_map(|thing| match thing {
+        Thing::Mandate(id) => Some(id).filter(|id| after.is_none_or(|after| *id > after)),
+        Thing::Movement(_) | Thing::Notice(_) | Thing::Finding(_) => None,
+    });
+    let mut waiting: Vec<MandateId> = waiting.collect();
     waiting.sort_unstable();
     let (mut data, mut next_cursor) = (Vec::new(), None);
     for id in waiting {

@@ -2,7 +2,7 @@
 
 use super::state::{Rows, wrong_row};
 use super::{
-    Command, Context, Event, Receipt, Refusal, Row, account, bank, mandate, movement, notice, operator, table,
+    Command, Context, Event, Receipt, Refusal, Row, account, bank, finding, mandate, movement, notice, operator, table,
 };
 use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
 
@@ -29,6 +29,7 @@ impl Domain for Gateway {
             Command::Mandate(command) => mandate::keys(command, keys),
             Command::Movement(command) => movement::keys(command, keys),
             Command::Notice(command) => notice::keys(command, keys),
+            Command::Finding(command) => finding::keys(command, keys),
         }
     }
 
@@ -41,6 +42,7 @@ impl Domain for Gateway {
             Command::Mandate(command) => mandate::keys_further(command, rows, keys),
             Command::Movement(command) => movement::keys_further(command, rows, keys),
             Command::Notice(command) => notice::keys_further(command, rows, keys),
+            Command::Finding(command) => finding::keys_further(command, rows, keys),
         }
     }
 
@@ -53,6 +55,7 @@ impl Domain for Gateway {
             Command::Mandate(command) => mandate::decide(rows, command, moment, context),
             Command::Movement(command) => movement::decide(rows, command, moment, context),
             Command::Notice(command) => notice::decide(rows, command, moment),
+            Command::Finding(command) => finding::decide(rows, command, moment),
         };
         match decided {
             Ok((events, receipt)) => Decision { events, reply: Ok(receipt) },
@@ -76,6 +79,7 @@ impl Domain for Gateway {
             Event::Told(told) => told.touches(&mut each),
             Event::Share(event) => event.touches(&mut each),
             Event::Notice(event) => event.touches(&mut each),
+            Event::Finding(event) => event.touches(&mut each),
         }
     }
 
@@ -90,6 +94,7 @@ impl Domain for Gateway {
             Event::Told(told) => told.evolve(key, row),
             Event::Share(event) => event.evolve(key, row),
             Event::Notice(event) => event.evolve(key, row),
+            Event::Finding(event) => event.evolve(key, row),
         }
     }
 
@@ -100,7 +105,7 @@ impl Domain for Gateway {
                 Event::Mandate(event) => event.assert_decided(rows),
                 Event::Movement(event) => event.assert_decided(rows),
                 Event::Refused { .. } | Event::Operator(_) | Event::Bank(_) | Event::Account(_) | Event::Told(_) => {}
-                Event::Share(_) | Event::Notice(_) => {}
+                Event::Share(_) | Event::Notice(_) | Event::Finding(_) => {}
             }
         }
     }
@@ -128,6 +133,7 @@ impl Domain for Gateway {
             Row::Calendar(row) => values.push(count(row.maintenance.len())),
             Row::Share(row) => values.push(Value::Integer(i64::from(row.open))),
             Row::Notice(row) => values.extend(row.columns()),
+            Row::Finding(row) => values.extend(row.columns()),
         }
     }
 
@@ -145,6 +151,8 @@ impl Domain for Gateway {
             Command::Movement(command) => command.name(),
             Command::Notice(notice::Command::Owe { .. }) => "notice.owe",
             Command::Notice(notice::Command::Tell { .. }) => "notice.tell",
+            Command::Finding(finding::Command::Find { .. }) => "finding.find",
+            Command::Finding(finding::Command::Resolve { .. }) => "finding.resolve",
         }
     }
 }

@@ -18,6 +18,8 @@ use std::str::FromStr;
     NotMeId, "gnm";
     /// A notice that an account's true holder is owed.
     NoticeId, "ntc";
+    /// A record of a bank's day file that is no movement of ours: a keyed hash of bank, day and record.
+    FindingId, "fnd";
     /// A person who works at one of the desks.
     StaffId, "stf";
 }

@@ -17,6 +17,7 @@ pub mod account;
 pub mod bank;
 pub mod calendar;
 mod factor;
+pub mod finding;
 mod gateways;
 pub mod holidays;
 mod ids;
@@ -44,7 +45,8 @@ mod tests;
 pub use factor::{Factor, Factors, Strength};
 pub use gateways::Gateway;
 pub use ids::{
-    AccountId, AccountRefId, BankCode, MandateId, MovementId, NotMeId, NoticeId, OperatorId, Reference, StaffId,
+    AccountId, AccountRefId, BankCode, FindingId, MandateId, MovementId, NotMeId, NoticeId, OperatorId, Reference,
+    StaffId,
 };
 pub use policy::{Policy, UnconfirmedPolicy};
 pub use refusal::{Limit, MissingFact, Noun, Refusal};
@@ -75,6 +77,8 @@ pub enum Command {
     Movement(movement::Command),
     /// Of notices that are owed.
     Notice(notice::Command),
+    /// Of what day files have and the ledger has not.
+    Finding(finding::Command),
 }
 
 /// What happened, by noun. Stored for ever: variants are added at the end, never changed.
@@ -101,6 +105,8 @@ pub enum Event {
     Share(share::Event),
     /// To notices that are owed.
     Notice(notice::Event),
+    /// To what day files have and the ledger has not.
+    Finding(finding::Event),
 }
 
 /// A row of any table.
@@ -130,6 +136,8 @@ pub enum Row {
     Share(share::Share),
     /// A notice that is owed.
     Notice(notice::Notice),
+    /// What a day file has and the ledger has not.
+    Finding(Box<finding::Finding>),
 }
 
 /// What a command that was carried out answers.

@@ -1,10 +1,10 @@
-//! What is still to be done: movements without a final answer, mandates with a deadline and notices that are owed, in
-//! pages by bank.
+//! What is still to be done: movements without a final answer, mandates with a deadline, notices that are owed and findings
+//! that nobody has resolved, in pages by bank.
 //!
 //! A page is a row, so it changes in the same commit as what it lists, and a restart finds all open work by reading the
 //! pages alone. Which page a thing is on follows from its id.
 
-use super::ids::{BankCode, MandateId, MovementId, NoticeId};
+use super::ids::{BankCode, FindingId, MandateId, MovementId, NoticeId};
 use super::state::wrong_row;
 use super::{Row, table};
 use domain::{Id, Key};
@@ -24,6 +24,8 @@ pub enum Thing {
     Mandate(MandateId),
     /// A notice: the bank is to send it.
     Notice(NoticeId),
+    /// A finding: the desk is to say what became of it.
+    Finding(FindingId),
 }
 
 /// A page: what is open, in order.
@@ -40,6 +42,7 @@ impl Thing {
             Self::Movement(id) => id.0,
             Self::Mandate(id) => id.0,
             Self::Notice(id) => id.0,
+            Self::Finding(id) => id.0,
         };
         let [.., last] = id.0;
         key(bank, u16::from(last).checked_rem(PAGES).unwrap_or(0))

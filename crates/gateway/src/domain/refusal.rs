@@ -20,6 +20,7 @@ pub enum Noun {
     Credit,
     Return,
     Code,
+    Finding,
 }
 
 /// A figure that a command went over.

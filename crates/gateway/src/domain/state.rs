@@ -1,8 +1,10 @@
 //! The rows that a command named, as nouns.
 
-use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, NotMeId, NoticeId, OperatorId};
+use super::ids::{AccountId, AccountRefId, BankCode, FindingId, MandateId, MovementId, NotMeId, NoticeId, OperatorId};
 use super::refusal::{Noun, Refusal};
-use super::{Event, Receipt, Row, account, bank, calendar, mandate, movement, notice, open, operator, share, table};
+use super::{
+    Event, Receipt, Row, account, bank, calendar, finding, mandate, movement, notice, open, operator, share, table,
+};
 use domain::{Key, State};
 
 /// What a room decides: the facts and the receipt, or why not.
@@ -53,6 +55,8 @@ noun! {
     movement, movement_key, MovementId, |id| id.0, MOVEMENT, Movement, movement::Movement;
     /// The notice with `id`.
     notice, notice_key, NoticeId, |id| id.0, NOTICE, Notice, notice::Notice;
+    /// The finding with `id`.
+    finding, finding_key, FindingId, |id| id.0, FINDING, Finding, finding::Finding;
 }
 
 impl<'a> Rows<'a> {

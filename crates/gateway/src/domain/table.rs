@@ -28,6 +28,8 @@ pub const SHARE: Table = Table(10);
 pub const WALLET: Table = Table(11);
 /// Notices that are owed.
 pub const NOTICE: Table = Table(12);
+/// What day files have and the ledger has not.
+pub const FINDING: Table = Table(13);
 
 /// What somebody sees of each table in SQL, in the order of the constants above.
 pub const SPECS: &[TableSpec] = &[
@@ -47,4 +49,5 @@ pub const SPECS: &[TableSpec] = &[
     TableSpec { name: "share", columns: &["open"] },
     TableSpec { name: "wallet", columns: &["open"] },
     TableSpec { name: "notice", columns: &["bank", "owed_at", "told_at"] },
+    TableSpec { name: "finding", columns: &["bank", "moved", "found_at", "resolved_at"] },
 ];

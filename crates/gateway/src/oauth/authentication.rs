@@ -3,7 +3,9 @@
 use super::clients::Client;
 use super::fault::Fault;
 use super::replay::NotTaken;
+use crate::domain::OperatorId;
 use crate::gateway::Gateway;
+use crate::rates::Meter;
 use bytes::Bytes;
 use domain::Time;
 use http::{HeaderMap, header};
@@ -46,8 +48,9 @@ impl Form {
     }
 }
 
-/// Who calls, by the assertion in `form`. Refusals in order: no assertion, unknown client, not believed, shown before.
-pub(super) fn authenticate(gateway: &Gateway, form: &Form, now: Time) -> Result<Arc<Client>, Fault> {
+/// Who calls, by the assertion in `form`. Refusals in order: no assertion, unknown client, too many calls of that client, not
+/// believed, shown before.
+pub(super) fn authenticate(gateway: &Gateway, form: &Form, meter: &Meter, now: Time) -> Result<Arc<Client>, Fault> {
     let oauth = gateway.oauth();
     if form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
         return Err(Fault::InvalidClient("a client proves itself with private_key_jwt"));
@@ -59,14 +62,16 @@ pub(super) fn authenticate(gateway: &Gateway, form: &Form, now: Time) -> Result<
         return Err(unknown);
     }
     let client = oauth.clients.get(&id).ok_or(unknown.clone())?;
+    gateway.limits().claimed(meter, client.operator, now).map_err(Fault::TooManyRequests)?;
     let believed = assertion::believe(text, &id, &client.keys, oauth.issuer.url(), now).map_err(|error| {
         tracing::warn!(client = %client.settings.client_id, %error, "an assertion was not believed");
         unknown
     })?;
+    gateway.limits().operator(meter, client.operator, now).map_err(Fault::TooManyRequests)?;
     // Without `iat` it may be as old as the longest life allows.
     let issued =
         believed.issued.unwrap_or_else(|| believed.expires.plus_milliseconds(-1_000 * ASSERTION_LIFE_SECONDS_MAX));
-    match oauth.replay.take(&id, &believed.jti, issued, believed.expires, now) {
+    match oauth.replay.take(client.operator, (&id, &believed.jti), (issued, believed.expires), now) {
         Ok(()) => Ok(client),
         Err(NotTaken::Again) => Err(Fault::InvalidClient("this assertion was shown before")),
         Err(NotTaken::Full) => Err(Fault::Unavailable),
@@ -83,10 +88,17 @@ pub(super) fn proof_header(headers: &HeaderMap) -> Result<Option<&str>, &'static
     }
 }
 
-/// Believes `text` as a proof for `call` that was not shown before.
-pub(super) fn believe_proof(gateway: &Gateway, text: &str, call: Call<'_>, now: Time) -> Result<Proof, Fault> {
+/// Believes `text` as `operator`'s proof for `call` that was not shown before.
+pub(super) fn believe_proof(
+    gateway: &Gateway,
+    operator: OperatorId,
+    text: &str,
+    call: Call<'_>,
+    now: Time,
+) -> Result<Proof, Fault> {
     let proof = dpop::believe(text, call, now).map_err(|_| Fault::InvalidDpopProof("the proof is not believed"))?;
-    match gateway.oauth().replay.take(&proof.thumbprint, &proof.jti, proof.issued, proof.expires, now) {
+    let named = (proof.thumbprint.as_str(), proof.jti.as_str());
+    match gateway.oauth().replay.take(operator, named, (proof.issued, proof.expires), now) {
         Ok(()) => Ok(proof),
         Err(NotTaken::Again) => Err(Fault::InvalidDpopProof("this proof was shown before")),
         Err(NotTaken::Full) => Err(Fault::Unavailable),

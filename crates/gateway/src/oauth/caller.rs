@@ -4,12 +4,13 @@ use super::authentication::{believe_proof, proof_header};
 use super::fault::Fault;
 use crate::domain::OperatorId;
 use crate::gateway::Gateway;
+use crate::rates::Meter;
 use axum::extract::FromRequestParts;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use web::Problem;
 use web::jose::Algorithm;
 use web::jose::dpop::Call;
+use web::{Problem, Verdict};
 
 /// What a token is good for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -89,28 +90,32 @@ impl Caller {
 impl FromRequestParts<Gateway> for Caller {
     type Rejection = Problem;
 
-    /// Refusals in order: no DPoP token, token not believed or expired, client gone, no proof, proof not believed or not
-    /// for this call and token, proof by another key, proof shown before.
+    /// Refusals in order: no DPoP token, token not believed or expired, client gone, too many calls, no proof, proof not
+    /// believed or not for this call and token, proof shown before, proof by another key.
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
+        let (now, meter) = (gateway.outside().now(), Meter::of(parts));
+        let too_many = |verdict: Verdict| verdict.problem();
         #[cfg(test)]
         if let Some(caller) = parts.extensions.get::<Self>() {
+            gateway.limits().operator(&meter, caller.operator, now).map_err(too_many)?;
             return Ok(caller.clone());
         }
-        let now = gateway.outside().now();
         let oauth = gateway.oauth();
         let text = token(&parts.headers).ok_or_else(|| refused("invalid_token"))?;
         let token = oauth.issuer.believe(text, now).ok_or_else(|| refused("invalid_token"))?;
         let client = oauth.clients.get(&token.client).ok_or_else(|| refused("invalid_token"))?;
+        gateway.limits().claimed(&meter, client.operator, now).map_err(too_many)?;
         let proof = proof_header(&parts.headers).ok().flatten().ok_or_else(|| refused("invalid_dpop_proof"))?;
         let url = oauth.issuer.address(parts.uri.path());
         let call = Call { method: parts.method.as_str(), url: &url, access_token: Some(text) };
-        let proof = believe_proof(gateway, proof, call, now).map_err(|fault| match fault {
+        let proof = believe_proof(gateway, client.operator, proof, call, now).map_err(|fault| match fault {
             Fault::Unavailable => Problem::busy(),
             other => refused(other.code()),
         })?;
         if proof.thumbprint != token.thumbprint {
             return Err(refused("invalid_dpop_proof"));
         }
+        gateway.limits().operator(&meter, client.operator, now).map_err(too_many)?;
         Ok(Self { operator: client.operator, scopes: token.scopes })
     }
 }

@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use engine::EngineError;
 use http::{HeaderValue, StatusCode, header};
 use serde_json::json;
+use web::Verdict;
 
 /// Why a call of an endpoint was refused. The texts say which rule was broken and never repeat what was sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,8 @@ pub enum Fault {
     InvalidAuthorizationDetails(String),
     /// The client, or one of its wallets, has as much open as it may (RFC 9126, section 2.3).
     TooManyOpen,
+    /// The client calls too often.
+    TooManyRequests(Verdict),
     /// Too much is going on: try again.
     Unavailable,
     /// Our own fault.
@@ -42,6 +45,7 @@ impl Fault {
             Self::InvalidDpopProof(_) => "invalid_dpop_proof",
             Self::InvalidAuthorizationDetails(_) => "invalid_authorization_details",
             Self::TooManyOpen => "too_many_open",
+            Self::TooManyRequests(_) => "too_many_requests",
             Self::Unavailable => "temporarily_unavailable",
             Self::Internal => "server_error",
         }
@@ -57,6 +61,7 @@ impl Fault {
             Self::UnsupportedGrantType => "grant_type is authorization_code or client_credentials",
             Self::InvalidScope => "a scope is not known, or not this client's",
             Self::TooManyOpen => "this wallet, or this client at this bank, has as much open as it may: end it or wait",
+            Self::TooManyRequests(_) => "this client calls too often: wait as long as Retry-After says",
             Self::Unavailable => "too much is going on: try again in a moment",
             Self::Internal => "something is wrong on our side",
         }
@@ -71,7 +76,7 @@ impl Fault {
             | Self::InvalidScope
             | Self::InvalidDpopProof(_)
             | Self::InvalidAuthorizationDetails(_) => StatusCode::BAD_REQUEST,
-            Self::TooManyOpen => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooManyOpen | Self::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -95,8 +100,21 @@ impl IntoResponse for Fault {
         let body = json!({ "error": self.code(), "error_description": self.description() });
         let mut response = (self.status(), axum::Json(body)).into_response();
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+        let again_seconds = match &self {
+            Self::TooManyRequests(verdict) => Some(verdict.reset_seconds),
+            Self::Unavailable => Some(1),
+            Self::InvalidRequest(_)
+            | Self::InvalidClient(_)
+            | Self::InvalidGrant(_)
+            | Self::UnsupportedGrantType
+            | Self::InvalidScope
+            | Self::InvalidDpopProof(_)
+            | Self::InvalidAuthorizationDetails(_)
+            | Self::TooManyOpen
+            | Self::Internal => None,
+        };
+        if let Some(seconds) = again_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

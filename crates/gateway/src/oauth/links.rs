@@ -5,6 +5,7 @@
 //! by its hash, never by itself. What a person types never comes here.
 //! Start reading at [`Links::push`], then [`Links::open`] and [`Links::redeem`].
 
+use super::room::Room;
 use crate::domain::mandate::Limits;
 use crate::domain::{AccountId, BankCode, Factors, MandateId, OperatorId, Reference};
 use crate::windows::Reserved;
@@ -15,7 +16,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use web::Secret;
 
-/// Links at once.
+/// Links at once, while no operator comes too short.
 pub const LINKS_MAX: usize = 50_000;
 /// Links of one wallet under way at once: a person goes through one, and begins anew a few times.
 pub const WALLET_LINKS_MAX: usize = 3;
@@ -168,11 +169,12 @@ pub enum Redeemed {
 }
 
 /// The store.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Links(Mutex<Inner>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Inner {
+    room: Room,
     links: BTreeMap<MandateId, Kept>,
     by_end: BTreeSet<(Time, MandateId)>,
     by_wallet: BTreeSet<(OperatorId, Reference, MandateId)>,
@@ -196,9 +198,23 @@ struct Kept {
 
 type Hash = [u8; 32];
 
-/// There are [`LINKS_MAX`] links already, or the banks are being asked for all that the wallet may have.
+/// There are [`LINKS_MAX`] links already, and many of this operator, or the banks are being asked for all that the wallet may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
+
+impl Default for Links {
+    fn default() -> Self {
+        Self(Mutex::new(Inner {
+            room: Room::new(LINKS_MAX),
+            links: BTreeMap::new(),
+            by_end: BTreeSet::new(),
+            by_wallet: BTreeSet::new(),
+            requests: BTreeMap::new(),
+            browsers: BTreeMap::new(),
+            codes: BTreeMap::new(),
+        }))
+    }
+}
 
 impl Links {
     fn inner(&self, now: Time) -> MutexGuard<'_, Inner> {
@@ -212,7 +228,7 @@ impl Links {
     pub fn push(&self, link: Link, request: &Secret<String>, now: Time) -> Result<(), Full> {
         let mut inner = self.inner(now);
         inner.make_room(link.operator, &link.asked.wallet)?;
-        if inner.links.len() >= LINKS_MAX {
+        if !inner.room.take(link.operator) {
             return Err(Full);
         }
         let request = hash(request.expose());
@@ -333,6 +349,7 @@ impl Inner {
 
     fn remove(&mut self, mandate: MandateId) {
         let Some(kept) = self.links.remove(&mandate) else { return };
+        self.room.give(kept.link.operator);
         self.by_end.remove(&(kept.link.expires, mandate));
         self.by_wallet.remove(&(kept.link.operator, kept.link.asked.wallet.clone(), mandate));
         self.requests.remove(&kept.request);

@@ -11,6 +11,7 @@
 //! | `issuer` | our keys, their rotation, the tokens that they sign, the metadata |
 //! | `caller` | the extractor: who shows a token, and whether they can prove that it is theirs |
 //! | `replay` | what comes once comes once |
+//! | `room` | nobody uses up what is another's of the memories here |
 //!
 //! What is remembered here is remembered by this process alone, and a restart forgets it on the safe side: links in the
 //! making end, and what was signed before the start is not taken. Nothing here moves money or knows a bank.
@@ -24,6 +25,7 @@ mod issuer;
 mod links;
 mod pushed;
 mod replay;
+mod room;
 mod token;
 
 pub use caller::{Caller, Scope};
@@ -33,7 +35,7 @@ pub use fault::Fault;
 pub use issuer::{ACCESS_TOKEN_SECONDS, Issuer, IssuerError};
 pub use links::{Asked, AtBank, BrowserToken, Challenge, Holder, LINK_MS, Link, Links, Opened, Stage};
 pub(crate) use pushed::request_token;
-pub use replay::Replay;
+pub use replay::{REMEMBERED_MAX, Replay};
 
 use crate::domain::OperatorId;
 use crate::gateway::Gateway;
@@ -73,7 +75,7 @@ impl Oauth {
             issuer: Issuer::open(origin.to_owned(), Some(directory.join("signing-keys.json")), chance, now)?,
             clients: Clients::open(configured, Some(directory.join("clients.json")), operator)?,
             links: Links::default(),
-            replay: Replay::new(now),
+            replay: Replay::new(now, REMEMBERED_MAX),
         })
     }
 }

@@ -8,13 +8,13 @@ use super::fault::Fault;
 use super::links::{Asked, Holder, LINK_MS, Link, REQUEST_URI_SECONDS, Stage};
 use crate::desk::is_plain;
 use crate::domain::mandate::{self, Limits};
-use crate::domain::{BankCode, Command, MandateId, Reference, Refusal};
+use crate::domain::{BankCode, Command, MandateId, OperatorId, Reference, Refusal};
 use crate::gateway::{Gateway, NotDone};
+use crate::rates::Meter;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use domain::Time;
 use http::{HeaderMap, StatusCode};
 use jiff::civil::Date;
 use ledger::Yen;
@@ -66,15 +66,20 @@ pub(crate) fn request_token(request_uri: &str) -> Option<&str> {
 
 /// The handler. Refusals in order: the form, the client, the parameters one by one, the details, the proof, the bank's
 /// switch, too many open, no room.
-pub async fn push(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Result<Response, Fault> {
+pub async fn push(
+    State(gateway): State<Gateway>,
+    meter: Meter,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Fault> {
     let now = gateway.outside().now();
     let form = Form::parse(&headers, &body)?;
-    let client = authenticate(&gateway, &form, now)?;
+    let client = authenticate(&gateway, &form, &meter, now)?;
     check_parameters(&form, &client)?;
     let details = details(&form)?;
     let bank = known_bank(&gateway, &details)?;
     let limits = limits(&gateway, &details)?;
-    let thumbprint = thumbprint(&gateway, &form, &headers, now)?;
+    let thumbprint = thumbprint(&gateway, client.operator, &form, &headers)?;
     let mandate = MandateId(gateway.outside().id());
     let request = mandate::Request {
         mandate,
@@ -202,13 +207,19 @@ fn limits(gateway: &Gateway, details: &Details) -> Result<Limits, Fault> {
 }
 
 /// The key that the code will have to come with (RFC 9449, section 10): named, proven, or neither.
-fn thumbprint(gateway: &Gateway, form: &Form, headers: &HeaderMap, now: Time) -> Result<Option<String>, Fault> {
+fn thumbprint(
+    gateway: &Gateway,
+    operator: OperatorId,
+    form: &Form,
+    headers: &HeaderMap,
+) -> Result<Option<String>, Fault> {
     let named = form.get("dpop_jkt");
     let Some(text) = proof_header(headers).map_err(Fault::InvalidDpopProof)? else {
         return Ok(named.map(str::to_owned));
     };
     let url = gateway.oauth().issuer.address("/gateway/v1/par");
-    let proof = believe_proof(gateway, text, Call { method: "POST", url: &url, access_token: None }, now)?;
+    let (call, now) = (Call { method: "POST", url: &url, access_token: None }, gateway.outside().now());
+    let proof = believe_proof(gateway, operator, text, call, now)?;
     if named.is_some_and(|named| named != proof.thumbprint) {
         return Err(Fault::InvalidDpopProof("dpop_jkt is another key than the proof's"));
     }

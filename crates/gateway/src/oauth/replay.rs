@@ -2,11 +2,14 @@
 //!
 //! The memory is this process's own. After a restart it is empty, so what was signed before the start is not taken at all.
 
+use super::room::Room;
+use crate::domain::OperatorId;
 use domain::Time;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
-/// What is remembered at once. All of it was signed by somebody who is known; when it is full, callers wait.
+/// What is remembered at once, while nobody comes too short. All of it was signed by somebody who is known; whoever finds no room
+/// for it waits.
 pub const REMEMBERED_MAX: usize = 400_000;
 
 /// What was shown already.
@@ -17,12 +20,13 @@ pub struct Replay {
     seen: Mutex<Seen>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
     /// By the hash alone: is it there?
     hashes: BTreeSet<[u8; 16]>,
-    /// By the end of its life: what can be forgotten?
-    by_end: BTreeSet<(Time, [u8; 16])>,
+    /// By the end of its life: what can be forgotten, and who has room again?
+    by_end: BTreeMap<(Time, [u8; 16]), OperatorId>,
+    room: Room,
 }
 
 /// Why something shown is not taken.
@@ -30,38 +34,47 @@ struct Seen {
 pub enum NotTaken {
     /// It was shown before, or may have been: it is older than this process.
     Again,
-    /// Too much is remembered already.
+    /// Too much of the operator's is remembered already.
     Full,
 }
 
 impl Replay {
-    /// Nothing was shown yet to the process that starts `now`.
-    pub fn new(now: Time) -> Self {
+    /// Nothing was shown yet to the process that starts `now`, and remembers `max`.
+    pub fn new(now: Time, max: usize) -> Self {
         let started = Time::from_milliseconds(now.milliseconds().div_euclid(1_000) * 1_000);
-        Self { started, seen: Mutex::default() }
+        let seen = Seen { hashes: BTreeSet::new(), by_end: BTreeMap::new(), room: Room::new(max) };
+        Self { started, seen: Mutex::new(seen) }
     }
 
-    /// Takes the thing that `owner` calls `jti`, issued at `issued` and refused anyway from `expires` on, if it is new.
-    pub fn take(&self, owner: &str, jti: &str, issued: Time, expires: Time, now: Time) -> Result<(), NotTaken> {
+    /// Takes what `operator` shows, if it is new: the thing that `owner` calls `jti`, issued at `issued` and refused anyway from
+    /// `expires` on. An owner is the operator's client, or one of its keys.
+    pub fn take(
+        &self,
+        operator: OperatorId,
+        (owner, jti): (&str, &str),
+        (issued, expires): (Time, Time),
+        now: Time,
+    ) -> Result<(), NotTaken> {
         if issued < self.started {
             return Err(NotTaken::Again);
         }
         let hash = hash(owner, jti);
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(&(end, old)) = seen.by_end.first()
-            && end <= now
+        while let Some(first) = seen.by_end.first_entry()
+            && first.key().0 <= now
         {
-            seen.by_end.pop_first();
+            let ((_, old), whose) = first.remove_entry();
             seen.hashes.remove(&old);
+            seen.room.give(whose);
         }
         if seen.hashes.contains(&hash) {
             return Err(NotTaken::Again);
         }
-        if seen.hashes.len() >= REMEMBERED_MAX {
+        if !seen.room.take(operator) {
             return Err(NotTaken::Full);
         }
         seen.hashes.insert(hash);
-        seen.by_end.insert((expires, hash));
+        seen.by_end.insert((expires, hash), operator);
         Ok(())
     }
 }
@@ -79,18 +92,40 @@ fn hash(owner: &str, jti: &str) -> [u8; 16] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ::domain::Id;
+
+    fn operator(number: u128) -> OperatorId {
+        OperatorId::new(Id::from_number(number << 64))
+    }
+
+    #[test]
+    fn an_operator_that_shows_very_much_leaves_room_for_another() {
+        let at = |seconds: i64| Time::from_milliseconds(seconds * 1_000);
+        let replay = Replay::new(at(100), 128);
+        let show = |whose, n: usize, until, now| {
+            replay.take(operator(whose), ("key", &format!("{whose} {n}")), (at(100), at(until)), at(now))
+        };
+        for n in 0..128 {
+            assert_eq!(show(1, n, 160, 101), Ok(()), "{n}");
+        }
+        assert_eq!(show(1, 128, 160, 101), Err(NotTaken::Full));
+        assert_eq!((show(2, 0, 170, 101), show(2, 1, 170, 101)), (Ok(()), Ok(())));
+        assert_eq!((show(2, 2, 170, 101), show(1, 5, 160, 101)), (Err(NotTaken::Full), Err(NotTaken::Again)));
+        assert_eq!((show(1, 129, 220, 160), show(2, 1, 170, 160)), (Ok(()), Err(NotTaken::Again)));
+    }
 
     #[test]
     fn a_thing_is_taken_once_for_as_long_as_it_could_be_shown() {
         let at = |seconds: i64| Time::from_milliseconds(seconds * 1_000);
-        let replay = Replay::new(Time::from_milliseconds(100_999));
-        assert_eq!(replay.take("a", "1", at(100), at(160), at(101)), Ok(()));
-        assert_eq!(replay.take("a", "1", at(100), at(160), at(159)), Err(NotTaken::Again));
-        assert_eq!(replay.take("b", "1", at(100), at(160), at(159)), Ok(()), "another's may be called the same");
-        assert_eq!(replay.take("a", "2", at(100), at(160), at(159)), Ok(()));
-        assert_eq!(replay.take("a", "3", at(99), at(160), at(101)), Err(NotTaken::Again), "older than the process");
-        assert_eq!(replay.take("", "a1", at(100), at(160), at(101)), Ok(()), "names do not run into each other");
-        assert_eq!(replay.take("a", "4", at(200), at(260), at(200)), Ok(()));
+        let replay = Replay::new(Time::from_milliseconds(100_999), REMEMBERED_MAX);
+        let take = |owner, jti, issued, expires, now| replay.take(operator(1), (owner, jti), (issued, expires), now);
+        assert_eq!(take("a", "1", at(100), at(160), at(101)), Ok(()));
+        assert_eq!(take("a", "1", at(100), at(160), at(159)), Err(NotTaken::Again));
+        assert_eq!(take("b", "1", at(100), at(160), at(159)), Ok(()), "another's may be called the same");
+        assert_eq!(take("a", "2", at(100), at(160), at(159)), Ok(()));
+        assert_eq!(take("a", "3", at(99), at(160), at(101)), Err(NotTaken::Again), "older than the process");
+        assert_eq!(take("", "a1", at(100), at(160), at(101)), Ok(()), "names do not run into each other");
+        assert_eq!(take("a", "4", at(200), at(260), at(200)), Ok(()));
         assert_eq!(replay.seen.lock().map(|seen| seen.hashes.len()).ok(), Some(1), "what is over is forgotten");
     }
 }

@@ -13,6 +13,7 @@ use super::links::{Link, Redeemed};
 use crate::domain::mandate::{self, RevokedBy, Status, Why};
 use crate::domain::{Command, Factor, Receipt, Refusal};
 use crate::gateway::{Gateway, NotDone};
+use crate::rates::Meter;
 use axum::Json;
 use axum::extract::State;
 use bytes::Bytes;
@@ -23,15 +24,21 @@ use sha2::{Digest, Sha256};
 use web::jose::dpop::{Call, Proof};
 
 /// The handler. Refusals in order: the form, the client, the proof, then what the grant type says.
-pub async fn token(State(gateway): State<Gateway>, headers: HeaderMap, body: Bytes) -> Result<Json<Value>, Fault> {
+pub async fn token(
+    State(gateway): State<Gateway>,
+    meter: Meter,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, Fault> {
     let now = gateway.outside().now();
     let form = Form::parse(&headers, &body)?;
-    let client = authenticate(&gateway, &form, now)?;
+    let client = authenticate(&gateway, &form, &meter, now)?;
     let url = gateway.oauth().issuer.address("/gateway/v1/token");
     let proof = proof_header(&headers)
         .map_err(Fault::InvalidDpopProof)?
         .ok_or(Fault::InvalidDpopProof("a token is bound to a key: send a proof in DPoP"))?;
-    let proof = believe_proof(&gateway, proof, Call { method: "POST", url: &url, access_token: None }, now)?;
+    let call = Call { method: "POST", url: &url, access_token: None };
+    let proof = believe_proof(&gateway, client.operator, proof, call, now)?;
     match form.get("grant_type") {
         Some("authorization_code") => collect(&gateway, &client, &form, proof, now).await,
         Some("client_credentials") => {

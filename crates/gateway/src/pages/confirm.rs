@@ -4,13 +4,16 @@
 //! number from a letter that the bank sent. (An approval in the bank's own app comes from the bank's desk.) Until then the
 //! mandate debits little; age alone never lifts that.
 
+use super::attempt::settle;
 use super::not_me::{code_input, count, visitor, with_visitor};
+use super::notice::About;
 use super::{Stop, digits, fields, form_token, page, refused};
 use crate::connector::{Attempt, AuthenticationOutcome};
 use crate::domain::account::NotMe;
 use crate::domain::{AccountId, Command, Factor, MandateId, Refusal, Row, mandate, table};
 use crate::gateway::{Gateway, NotDone};
 use crate::oauth::actor;
+use crate::windows::{Ended, Try, Verdict};
 use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -19,6 +22,7 @@ use domain::Key;
 use http::{HeaderMap, StatusCode};
 use maud::html;
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use web::page::{Words, words};
 use web::{Secret, Source};
 
@@ -54,6 +58,7 @@ pub(super) async fn submit(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Stop> {
+    let source = source.map(|Extension(Source(address))| address);
     let visitor = visitor(&gateway, &headers);
     let fields = fields(&gateway, &visitor, PATH, &headers, &body)?;
     count(&gateway, source)?;
@@ -64,14 +69,17 @@ pub(super) async fn submit(
     let Some(row) = row else {
         return Ok(unknown(&gateway));
     };
-    let channel = if fields.get("letter").is_empty() {
-        let serial = Secret::new(fields.get("card_serial").to_owned());
-        match card_is_right(&gateway, &row, serial).await {
-            Ok(is_right) => is_right.then_some(Factor::CardSerial),
-            Err(()) => return Ok(refused(&gateway, StatusCode::SERVICE_UNAVAILABLE, super::LATER)),
-        }
-    } else {
-        letter_code(&gateway, row.mandate, row.account).is(&digits(fields.get("letter"))).then_some(Factor::Letter)
+    let channel = match (fields.get("letter"), fields.get("card_serial")) {
+        ("", "") => None,
+        ("", serial) => match try_card(&gateway, &row, Secret::new(serial.to_owned()), source).await {
+            Some(Card::Right) => Some(Factor::CardSerial),
+            Some(Card::Wrong) => None,
+            Some(Card::TooOften) => {
+                return Ok(form(&gateway, &visitor, Some(TOO_OFTEN), StatusCode::TOO_MANY_REQUESTS));
+            }
+            None => return Ok(refused(&gateway, StatusCode::SERVICE_UNAVAILABLE, super::LATER)),
+        },
+        (letter, _) => letter_code(&gateway, row.mandate, row.account).is(&digits(letter)).then_some(Factor::Letter),
     };
     let Some(channel) = channel else {
         return Ok(unknown(&gateway));
@@ -95,15 +103,52 @@ async fn notice(gateway: &Gateway, code: &str) -> Result<Option<NotMe>, engine::
     Ok(row.filter(|row| row.used.is_none() && now < row.expires))
 }
 
-/// Asks the bank whether the number is that of the account's cash card; `Err` when it gives no answer.
-async fn card_is_right(gateway: &Gateway, row: &NotMe, serial: Secret<String>) -> Result<bool, ()> {
-    let account = gateway.account(row.account).await.map_err(|_| ())?.ok_or(())?;
-    let (number, _) = gateway.unseal(row.account, &account.details).map_err(|_| ())?;
-    let connector = gateway.connector(row.bank).ok_or(())?;
+/// What a number is that somebody typed as that of a cash card.
+enum Card {
+    Right,
+    Wrong,
+    /// Too many were tried: the bank was not asked.
+    TooOften,
+}
+
+/// Asks the bank whether the number is that of the account's cash card; none when it gives no answer. It is a factor like any
+/// other: the windows count it for the account, the wallet and the source, and the true holder hears of a wrong one.
+async fn try_card(gateway: &Gateway, row: &NotMe, serial: Secret<String>, source: Option<IpAddr>) -> Option<Card> {
+    let details = gateway.account(row.account).await.ok()??.details;
+    let wallet = gateway.mandate(row.mandate).await.ok()??.wallet;
+    let (account, _) = gateway.unseal(row.account, &details).ok()?;
+    let connector = gateway.connector(row.bank)?;
+    let tried = Try {
+        bank: row.bank,
+        account: Some(row.account),
+        branch: &account.branch,
+        number: &account.number,
+        source,
+        operator: row.operator,
+        wallet: &wallet,
+        value: None,
+        is_static: false,
+    };
+    let Verdict::Allow(reserved) = gateway.windows().judge(&tried, gateway.outside().now()) else {
+        return Some(Card::TooOften);
+    };
     let factors = BTreeMap::from([(Factor::CardSerial, serial)]);
-    let attempt = Attempt { id: gateway.new_id().to_string(), account: number, factors };
-    let answer = connector.authenticate(&attempt).await.map_err(|_| ())?;
-    Ok(answer.outcome == AuthenticationOutcome::Succeeded)
+    let attempt = Attempt { id: gateway.new_id().to_string(), account: account.clone(), factors };
+    let ended = match connector.authenticate(&attempt).await {
+        Ok(answer) if answer.outcome == AuthenticationOutcome::Succeeded => Ended::Right,
+        Ok(_) => Ended::Wrong,
+        Err(_) => Ended::Unanswered,
+    };
+    settle(gateway, row.bank, &reserved, ended).await;
+    match ended {
+        Ended::Right => Some(Card::Right),
+        Ended::Wrong => {
+            let about = About::failures(row, account);
+            gateway.pages().notices.gather(row.account, about, gateway.outside().now());
+            Some(Card::Wrong)
+        }
+        Ended::Unanswered => None,
+    }
 }
 
 /// The number that a letter to the address which the bank knows carries: of this mandate and this account alone, and never
@@ -126,6 +171,10 @@ const CONFIRMED: Words =
 const UNKNOWN: Words = Words {
     ja: "確認できませんでした。コードと番号をもう一度ご確認ください。",
     en: "It could not be confirmed. Check the code and the number.",
+};
+const TOO_OFTEN: Words = Words {
+    ja: "製造番号の入力が多すぎます。しばらくしてからお試しになるか、銀行から届いた番号を入力してください。",
+    en: "Too many card numbers were typed. Try again later, or type the number from your bank's letter.",
 };
 const SAME_CHANNEL: Words = Words {
     ja: "登録のときに使った方法では確認できません。別の方法をお使いください。",

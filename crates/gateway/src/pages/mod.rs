@@ -53,7 +53,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use web::cookie::{self, Secure};
 use web::page::{Page, SANDBOX, Words, words};
-use web::{Chance, RateLimit, csrf};
+use web::{Chance, RateLimit, Verdict, csrf};
 
 /// The cookie that binds a link to its browser.
 const COOKIE: &str = "link";
@@ -192,6 +192,13 @@ fn nothing(gateway: &Gateway) -> Response {
     refused(gateway, StatusCode::BAD_REQUEST, NO_LINK)
 }
 
+/// Too much was asked for from where this browser is.
+pub(crate) fn too_many(gateway: &Gateway, verdict: Verdict) -> Response {
+    let mut response = refused(gateway, StatusCode::TOO_MANY_REQUESTS, TOO_MANY);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(verdict.reset_seconds));
+    response
+}
+
 /// The engine or a bank could not answer now.
 fn unavailable(gateway: &Gateway) -> Response {
     refused(gateway, StatusCode::SERVICE_UNAVAILABLE, LATER)
@@ -245,6 +252,10 @@ const NO_LINK: Words = Words {
 const FORGED: Words = Words {
     ja: "この画面からの操作ではないか、時間が経ちすぎています。前の画面からやり直してください。",
     en: "This did not come from the page, or too late. Go back and try again.",
+};
+const TOO_MANY: Words = Words {
+    ja: "アクセスが多すぎます。1分ほど待ってから、もう一度お試しください。",
+    en: "There were too many requests. Wait a minute and try again.",
 };
 const LATER: Words = Words {
     ja: "ただいま手続きができません。しばらくしてから、お使いのウォレットでもう一度はじめてください。",

@@ -48,8 +48,8 @@ pub(super) fn visitor(gateway: &Gateway, headers: &HeaderMap) -> String {
 }
 
 /// Counts one more code from `source`: codes must not be guessed. Refuses when there were too many.
-pub(super) fn count(gateway: &Gateway, source: Option<Extension<Source>>) -> Result<(), Stop> {
-    let source = source.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(Source(address))| address);
+pub(super) fn count(gateway: &Gateway, source: Option<IpAddr>) -> Result<(), Stop> {
+    let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
     let now = gateway.outside().now();
     if gateway.pages().codes.count(source, now).allowed {
         return Ok(());
@@ -87,7 +87,7 @@ pub(super) async fn submit(
 ) -> Result<Response, Stop> {
     let visitor = visitor(&gateway, &headers);
     let fields = fields(&gateway, &visitor, PATH, &headers, &body)?;
-    count(&gateway, source)?;
+    count(&gateway, source.map(|Extension(Source(address))| address))?;
     let code = gateway.not_me_id(&digits(fields.get("code")));
     let Ok(command) = disown(&gateway, code).await else {
         return Ok(super::unavailable(&gateway));

@@ -38,6 +38,23 @@ pub(super) struct About {
 }
 
 impl About {
+    /// Somebody tried the account of an earlier notice, and did not know what only its holder has.
+    pub(super) fn failures(of: &account::NotMe, account: AccountNumber) -> Self {
+        let account::NotMe { mandate, operator, bank, .. } = *of;
+        Self { mandate, operator, bank, account, kind: NoticeKind::Failures, by_second_step: false, owed: None }
+    }
+
+    /// The same of a first factor that somebody knew.
+    #[cfg(test)]
+    pub(super) fn into_owed(self, notice: NoticeId) -> Self {
+        Self { kind: NoticeKind::FirstFactor, owed: Some(notice), ..self }
+    }
+
+    /// Nobody knew anything: it is told once a day, if there is time.
+    pub(super) fn is_plain(&self) -> bool {
+        self.kind == NoticeKind::Failures
+    }
+
     pub(super) fn of(link: &Link, account: AccountNumber, kind: NoticeKind) -> Self {
         let (mandate, operator, bank) = (link.mandate, link.operator, link.asked.bank);
         Self { mandate, operator, bank, account, kind, by_second_step: false, owed: None }

@@ -1,7 +1,8 @@
 //! The notices that wait for their time, or for a bank that does not take them, with the account's number: in memory. What is
 //! owed for a first factor stands in the books as well, and comes back from there.
 //!
-//! A bank has a queue of its own: what one bank does not take, and whoever floods it, keeps no notice of another bank.
+//! A bank has a queue of its own: what one bank does not take, and whoever floods it, keeps no notice of another bank. What is
+//! owed has a place of its own in it and goes first: however many plain failures somebody causes, they push out none of it.
 //! Start reading at [`Notices::run_due`].
 
 use super::notice::{About, NotTold, tell, told as paid};
@@ -12,8 +13,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use web::Due;
 
-/// Notices of one bank that wait at once; further ones are counted and dropped: the bank is down, or under attack.
-pub const WAITING_MAX: usize = 10_000;
+/// Notices of plain failures at one bank that wait at once; further ones are dropped: the bank is down, or under attack.
+pub const PLAIN_MAX: usize = 10_000;
+/// Notices at one bank that are owed and wait at once: more than the books have room for.
+pub const OWED_MAX: usize = 10_000;
 /// How often a bank is asked to send one notice of plain failures.
 const TRIES_MAX: u32 = 8;
 /// How often it is asked for one that is owed: for about two days.
@@ -39,7 +42,10 @@ type Place = (Time, u64);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    due: BTreeMap<Place, Notice>,
+    /// What is owed, or follows from a link.
+    owed: BTreeMap<Place, Notice>,
+    /// Plain failures.
+    plain: BTreeMap<Place, Notice>,
     last: u64,
     /// Accounts whose plain failures are gathered.
     gathered: BTreeSet<AccountId>,
@@ -82,7 +88,7 @@ impl Notices {
     pub(super) fn take_held(&self, bank: BankCode, mandate: MandateId) -> Option<About> {
         self.of(bank, |waiting| {
             let place = waiting.held.remove(&mandate)?;
-            waiting.due.remove(&place).map(|notice| notice.about)
+            waiting.owed.remove(&place).map(|notice| notice.about)
         })
     }
 
@@ -151,28 +157,36 @@ impl Notices {
 impl Waiting {
     /// Puts `notice` where it is due at `due`; none where there is no room.
     fn put(&mut self, due: Time, notice: Notice) -> Option<Place> {
-        if self.due.len() >= WAITING_MAX {
-            tracing::error!(bank = %notice.about.bank, "too many notices wait: one is dropped");
+        let is_plain = notice.about.is_plain();
+        let (kept, max) = if is_plain { (&mut self.plain, PLAIN_MAX) } else { (&mut self.owed, OWED_MAX) };
+        if kept.len() >= max {
+            tracing::error!(bank = %notice.about.bank, is_plain, "too many notices wait: one is dropped");
             return None;
         }
         self.last += 1;
         let place = (due, self.last);
-        self.due.insert(place, notice);
+        kept.insert(place, notice);
         Some(place)
     }
 
     fn next_due(&self) -> Option<Time> {
-        self.due.first_key_value().map(|((due, _), _)| *due)
+        let firsts = [&self.owed, &self.plain].map(|kept| kept.first_key_value().map(|((due, _), _)| *due));
+        firsts.into_iter().flatten().min()
     }
 
-    /// The next notice that is due, of gathered failures as many as an hour allows; the rest of those is dropped.
+    /// The next notice that is due, what is owed before all else; of gathered failures as many as an hour allows, and the rest
+    /// of those is dropped.
     fn next(&mut self, now: Time) -> Option<Notice> {
-        loop {
-            let first = self.due.first_entry().filter(|first| first.key().0 <= now)?;
+        if let Some(first) = self.owed.first_entry().filter(|first| first.key().0 <= now) {
             let (place, notice) = first.remove_entry();
             if self.held.get(&notice.about.mandate) == Some(&place) {
                 self.held.remove(&notice.about.mandate);
             }
+            return Some(notice);
+        }
+        loop {
+            let first = self.plain.first_entry().filter(|first| first.key().0 <= now)?;
+            let notice = first.remove();
             let Some(gathered) = notice.gathered else { return Some(notice) };
             self.gathered.remove(&gathered);
             if self.may_tell_of_failures(now) {
@@ -190,5 +204,49 @@ impl Waiting {
         let may = *told < FAILURES_AN_HOUR_MAX;
         *told += u32::from(may);
         may
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::{AccountKind, NotMe};
+    use crate::domain::{AccountRefId, NoticeId, OperatorId};
+    use ::domain::Id;
+
+    const NOW: Time = Time::from_milliseconds(1_000);
+
+    fn about(number: u128, owed: bool) -> About {
+        let id = Id::from_number(number);
+        let of = NotMe {
+            account: AccountId(id),
+            bank: "0125".parse().expect("a code"),
+            mandate: MandateId(id),
+            operator: OperatorId::new(id),
+            account_ref: AccountRefId(id),
+            expires: NOW,
+            used: None,
+        };
+        let account = crate::connector::AccountNumber {
+            branch: "100".into(),
+            kind: AccountKind::Ordinary,
+            number: format!("{number:07}"),
+        };
+        let plain = About::failures(&of, account);
+        if owed { plain.into_owed(NoticeId(id)) } else { plain }
+    }
+
+    #[test]
+    fn plain_failures_push_out_nothing_that_is_owed_and_come_after_it() {
+        let mut waiting = Waiting::default();
+        let plain = |number| Notice { tries: 0, about: about(number, false), gathered: None };
+        let owed = |number| Notice { tries: 0, about: about(number, true), gathered: None };
+        assert!((0..10_000).all(|number| waiting.put(NOW, plain(number)).is_some()));
+        assert!(waiting.put(NOW, plain(10_000)).is_none(), "so many plain ones wait at most");
+        assert!(waiting.put(NOW, owed(20_000)).is_some() && waiting.put(NOW, owed(20_001)).is_some());
+        let order: Vec<_> =
+            std::iter::from_fn(|| waiting.next(NOW)).map(|notice| notice.about.owed.is_some()).collect();
+        assert_eq!(order.iter().position(|owed| !owed), Some(2), "what is owed goes first");
+        assert_eq!(order.len(), 10_002);
     }
 }

@@ -194,6 +194,64 @@ async fn the_day_file_ends_what_no_question_could_and_contradicts_what_it_lacks(
 }
 
 #[tokio::test]
+async fn what_a_bank_debited_and_nobody_asked_for_is_seen_until_somebody_says_why() {
+    let mut world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    world.confirm(mandate).await;
+    debit(&world, &mandate.to_string(), "known", 1_000).await;
+    let line = |reference: &str, amount: i64| Line {
+        movement: world.gateway.movement_id(
+            world.operator("kinchaku"),
+            crate::domain::movement::Kind::Debit,
+            reference,
+        ),
+        account: AccountNumber { branch: "100".into(), kind: AccountKind::Ordinary, number: "1234567".into() },
+        name: "ﾔﾏﾀﾞ ﾀﾛｳ".into(),
+        amount: Yen::new(amount),
+    };
+    // Two of them look alike, and one moved nothing.
+    let lines = [line("known", 1_000), line("x", 900), line("x", 900), line("y", 50)];
+    let bytes = request_file(&options(), BANK.parse().expect("a code"), T0.day(), &lines).expect("it can be written");
+    world.bank.books().day_file = Some(result_of(&bytes, &[0, 0, 0, 1]));
+    world.pass(16 * HOUR_MS);
+    world.work().await;
+    let call = async |world: &World, token: &str, method: &str, path: &str, body: Option<Value>| {
+        let token = format!("Bearer {token}");
+        world
+            .call_with(&[("authorization", token.as_str())], method, &format!("/gateway/v1/findings{path}"), body)
+            .await
+    };
+    let list = async |world: &World| {
+        let (_, list) = call(world, "desk-reader", "GET", "", None).await;
+        list["data"].as_array().unwrap_or_else(|| panic!("{list}")).clone()
+    };
+    let found = list(&world).await;
+    let mut amounts: Vec<_> = found.iter().map(|one| (one["amount"].as_i64(), one["moved"].as_i64())).collect();
+    amounts.sort_unstable();
+    assert_eq!(amounts, [(Some(50), Some(0)), (Some(900), Some(900)), (Some(900), Some(900))], "{found:?}");
+    assert_eq!((&found[0]["bank_code"], &found[0]["day"]), (&json!(BANK), &json!(T0.day().to_string())));
+    let (_, page) = call(&world, "desk", "GET", "?limit=2", None).await;
+    let cursor = page["next_cursor"].as_str().expect("there is one more").to_owned();
+    let (_, rest) = call(&world, "desk", "GET", &format!("?limit=2&cursor={cursor}"), None).await;
+    assert_eq!((&rest["data"], &rest["next_cursor"]), (&json!([found[2]]), &Value::Null));
+
+    let path = format!("/{}/resolution", found[0]["id"].as_str().expect("an id"));
+    let said = |reason: &str| Some(json!({ "reason": reason }));
+    assert_eq!(call(&world, "desk-reader", "POST", &path, said("ours")).await.0, 403);
+    assert_eq!(call(&world, "desk", "POST", &path, said(" ")).await.0, 400);
+    assert_eq!(call(&world, "desk", "POST", "/fnd_0/resolution", said("ours")).await.0, 404);
+    assert_eq!(call(&world, "desk", "POST", &path, said("another collector's")).await.0, 204);
+    assert_eq!(call(&world, "desk", "POST", &path, said("another collector's")).await.0, 204, "the same again");
+    assert_eq!(call(&world, "desk", "POST", &path, said("or not")).await.1["type"], "/problems/wrong-status");
+    assert_eq!(list(&world).await, found[1..]);
+    // A restart reads the same file once more: nothing is forgotten, and nothing found twice.
+    world.restart().await;
+    world.work().await;
+    assert!(world.gateway.work().reconciliation(BANK.parse().expect("a code")).is_some(), "it was read again");
+    assert_eq!(list(&world).await, found[1..]);
+}
+
+#[tokio::test]
 async fn a_day_on_which_a_bank_did_nothing_ends_what_it_was_asked_also_after_a_restart() {
     let mut world = World::new().await;
     let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;

@@ -10,7 +10,7 @@ use crate::domain::holidays::is_business_day;
 use crate::domain::mandate;
 use crate::domain::movement::{Command, Event, Kind, Movement, Next, Outcome, Source, Status};
 use crate::domain::open;
-use crate::domain::{self as rules, BankCode, Command as Asked, MovementId, Receipt};
+use crate::domain::{self as rules, BankCode, Command as Asked, MovementId, Receipt, finding};
 use crate::gateway::{Gateway, NotDone};
 use crate::options::FileOptions;
 use bytes::Bytes;
@@ -18,7 +18,7 @@ use domain::{Day, Time};
 use engine::EngineError;
 use engine::sqlite::SqliteJournal;
 use ledger::Yen;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use web::Due;
 
@@ -40,7 +40,7 @@ pub struct Reconciliation {
     pub records: usize,
     /// Yen that it says were debited.
     pub settled: Yen,
-    /// Records that are no movement of ours, or not of that amount.
+    /// Records that are no movement of ours, or not of that amount: each is a finding, which the desk resolves.
     pub strangers: usize,
     /// Debits that the ledger has as settled that day, and the file lacks.
     pub missing: usize,
@@ -243,13 +243,17 @@ async fn reconcile(
 ) -> Result<Reconciliation, NotDone> {
     let mut result =
         Reconciliation { day, records: lines.len(), settled: Yen::ZERO, strangers: 0, missing: 0, absent: 0 };
-    let mut listed = BTreeSet::new();
+    let (mut listed, mut strangers) = (BTreeSet::new(), BTreeMap::new());
     for line in lines {
         if let Outcome::Settled { amount } = line.outcome {
             result.settled = result.settled.checked_add(amount).unwrap_or(Yen::MAX);
         }
         let Some(row) = known(gateway, bank, line).await? else {
             result.strangers += 1;
+            let record = (line.movement, line.amount, moved(line.outcome));
+            let nth = strangers.entry(record).or_insert(0);
+            *nth += 1;
+            find(gateway, (bank, day), record, *nth).await?;
             continue;
         };
         listed.insert(row);
@@ -270,6 +274,27 @@ async fn reconcile(
         }
     }
     Ok(result)
+}
+
+/// A record is no movement of ours: the desk is to see it until somebody says what became of it.
+async fn find(
+    gateway: &Gateway,
+    (bank, day): (BankCode, Day),
+    (movement, amount, moved): (Option<MovementId>, Yen, Yen),
+    nth: usize,
+) -> Result<(), NotDone> {
+    let named = movement.map(|movement| movement.to_string()).unwrap_or_default();
+    let finding = gateway.finding_id(bank, day, &format!("{named} {} {}", amount.amount(), moved.amount()), nth);
+    let command = finding::Command::Find { finding, bank, day, amount, moved };
+    gateway.submit(Asked::Finding(command), gateway.system(), None).await.map(drop)
+}
+
+/// How much a record says that the bank moved.
+const fn moved(outcome: Outcome) -> Yen {
+    match outcome {
+        Outcome::Settled { amount } | Outcome::Reversed { amount } => amount,
+        Outcome::Declined { .. } | Outcome::NotFound { .. } | Outcome::Unknown => Yen::ZERO,
+    }
 }
 
 /// Whether the file of `day` must have the debit: it was sent on that day, before its last minutes, and on no other; or it never

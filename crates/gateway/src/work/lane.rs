@@ -65,7 +65,7 @@ impl Lane {
                 break;
             }
             match thing {
-                Thing::Mandate(_) | Thing::Notice(_) => taken.push(*thing),
+                Thing::Mandate(_) | Thing::Notice(_) | Thing::Finding(_) => taken.push(*thing),
                 Thing::Movement(_) if is_shut || questions == 0 => {}
                 Thing::Movement(_) => {
                     questions = questions.saturating_sub(1);

@@ -12,8 +12,8 @@ use crate::domain::calendar::{Calendar, Hours, Maintenance, Span};
 use crate::domain::mandate::{self, Limits, RevokedBy, Why};
 use crate::domain::movement::{self, Code, Outcome, Source, Target};
 use crate::domain::{
-    AccountId, AccountRefId, Command, Event, Factor, Factors, MandateId, MovementId, NotMeId, NoticeId, OperatorId,
-    Row, StaffId, notice as owed, operator,
+    AccountId, AccountRefId, Command, Event, Factor, Factors, FindingId, MandateId, MovementId, NotMeId, NoticeId,
+    OperatorId, Row, StaffId, finding, notice as owed, operator,
 };
 use domain::{Id, Key};
 use ledger::Yen;
@@ -83,6 +83,7 @@ pub(super) fn deeds() -> Vec<Event> {
     world.done(&notice(NoticeKind::FirstFactor, weak, 15));
     not_me(&mut world, 15, refs, Some(listener));
     owed(&mut world, weak);
+    found(&mut world);
     world.journal
 }
 
@@ -90,6 +91,15 @@ pub(super) fn deeds() -> Vec<Event> {
 fn not_me(world: &mut World, code: u128, refs: Vec<(OperatorId, AccountRefId)>, listener: Option<OperatorId>) {
     let (code, wallet) = (NotMeId(Id::from_number(code)), Some(reference("thief")));
     world.done(&Command::Account(account::Command::NotMe { code, refs, listener, wallet }));
+}
+
+/// A day file has what nobody asked for, and somebody finds out why.
+fn found(world: &mut World) {
+    let (finding, bank, day) = (FindingId(Id::from_number(17)), bank_code(), world.now.day());
+    let find = finding::Command::Find { finding, bank, day, amount: Yen::new(900), moved: Yen::new(900) };
+    world.done(&Command::Finding(find));
+    let (by, reason) = (StaffId(Id::from_number(9)), "another collector's".to_owned());
+    world.done(&Command::Finding(finding::Command::Resolve { finding, by, reason }));
 }
 
 /// A notice is owed, and sent.
@@ -231,6 +241,8 @@ fn every_kind_of_event_is_there() {
         "Share(Closed",
         "Notice(Owed",
         "Notice(Told",
+        "Finding(Found",
+        "Finding(Resolved",
     ] {
         assert!(text.contains(name), "no golden bytes of {name}");
     }

@@ -6,8 +6,8 @@ use crate::domain::movement::{self, Movement, Outcome, Source, Target};
 use crate::domain::name::Grade;
 use crate::domain::open::Thing;
 use crate::domain::{
-    AccountId, AccountRefId, BankCode, Command, Context, Event, Factor, Gateway, MandateId, MovementId, NoticeId,
-    OperatorId, Receipt, Reference, Refusal, Row, open, operator, table,
+    AccountId, AccountRefId, BankCode, Command, Context, Event, Factor, FindingId, Gateway, MandateId, MovementId,
+    NoticeId, OperatorId, Receipt, Reference, Refusal, Row, open, operator, table,
 };
 use domain::{Decision, Domain, Id, Key, Moment, State, Time};
 use ledger::Yen;
@@ -154,6 +154,7 @@ impl World {
                 }
                 Row::Mandate(row) => Some((Thing::Mandate(MandateId(key.id)), row.status.is_open())),
                 Row::Notice(row) => Some((Thing::Notice(NoticeId(key.id)), row.told.is_none())),
+                Row::Finding(row) => Some((Thing::Finding(FindingId(key.id)), row.resolution.is_none())),
                 _ => None,
             };
             let Some((thing, is_open)) = thing else { continue };

@@ -296,6 +296,35 @@ async fn the_true_holder_confirms_by_another_channel() {
     assert!(is_confirmed().await);
 }
 
+#[tokio::test]
+async fn whoever_guesses_the_number_of_a_card_is_stopped_wherever_they_are_and_its_holder_hears_of_it() {
+    let world = World::new().await;
+    let code = granted(&world).await;
+    world.wallet().collect(&code).await;
+    world.settle().await;
+    let (notice, told) = (world.hosted.last_code(), world.hosted.inside().notices.len());
+    let guess = async |place: u8, serial: &str| {
+        let mut browser = world.browser().at(place);
+        let page = browser.get("/confirm").await;
+        let typed = [("code", notice.as_str()), ("card_serial", serial), ("letter", "")];
+        browser.send(&page, "/confirm", &typed).await.status
+    };
+    for place in 1..=5 {
+        assert_eq!(guess(place, "WRONG").await, StatusCode::UNPROCESSABLE_ENTITY, "{place}");
+    }
+    let asked = world.hosted.inside().attempts.len();
+    // From a place where nobody was before: the account has been tried too often, and the bank is not asked.
+    assert_eq!(guess(6, "WRONG").await, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(guess(7, "SERIAL-1").await, StatusCode::TOO_MANY_REQUESTS, "nor would the right one help");
+    assert_eq!(world.hosted.inside().attempts.len(), asked);
+    world.clock.advance(11 * 60_000);
+    world.settle().await;
+    assert_eq!(world.hosted.inside().notices.len(), told + 1, "the true holder hears that somebody tried");
+    // What was tried counts for two windows at most.
+    world.clock.advance(2 * 3_600_000);
+    assert_eq!(guess(8, "SERIAL-1").await, StatusCode::OK);
+}
+
 /// Takes `browser` out to the page of 三井住友銀行: the address there.
 async fn to_bank(browser: &mut Browser<'_>, world: &World) -> String {
     browser.get(&world.wallet().push("0009").await).await;

@@ -9,4 +9,5 @@ mod fapi;
 mod link;
 mod notices;
 mod own_page;
+mod rates;
 mod world;

@@ -6,7 +6,7 @@ use super::client::Client;
 use crate::Gateway;
 use crate::desk::{Role, Staff};
 use crate::domain::BankCode;
-use crate::options::{BankOptions, OperatorOptions, Options};
+use crate::options::{BankOptions, OperatorOptions, Options, Rates};
 use domain::Time;
 use engine::Clock;
 use serde_json::json;
@@ -72,6 +72,11 @@ pub struct World {
 impl World {
     /// A fresh one.
     pub async fn new() -> Self {
+        Self::with_rates(Rates::default()).await
+    }
+
+    /// One in which so much may be asked in a minute.
+    pub async fn with_rates(rates: Rates) -> Self {
         let directory = tempfile::tempdir().expect("a directory for the test");
         let clock = Arc::new(TestClock(AtomicI64::new(NOW_MS)));
         let routers = Arc::new(Routers::new());
@@ -79,7 +84,7 @@ impl World {
         for bank in [&hosted, &own, &other_own] {
             routers.add(format!("bank-{}.localhost", bank.code), bank.router());
         }
-        let gateway = open(&directory, &clock, &routers).await;
+        let gateway = open(&directory, &clock, &routers, rates).await;
         Self { gateway, clock, routers, hosted, own, other_own, next: AtomicU32::new(0), directory }
     }
 
@@ -88,7 +93,7 @@ impl World {
         let Self { gateway, clock, routers, hosted, own, other_own, next, directory } = self;
         gateway.stop().expect("it stops");
         drop(gateway);
-        let gateway = open(&directory, &clock, &routers).await;
+        let gateway = open(&directory, &clock, &routers, Rates::default()).await;
         Self { gateway, clock, routers, hosted, own, other_own, next, directory }
     }
 
@@ -103,7 +108,7 @@ impl World {
         gateway.stop().expect("it stops");
         // What is made after a restart is not what was made before.
         clock.advance(1_000);
-        let gateway = open(&after, &clock, &routers).await;
+        let gateway = open(&after, &clock, &routers, Rates::default()).await;
         Self { gateway, clock, routers, hosted, own, other_own, next, directory: after }
     }
 
@@ -147,9 +152,10 @@ impl World {
     }
 }
 
-async fn open(directory: &TempDir, clock: &Arc<TestClock>, routers: &Arc<Routers>) -> Gateway {
+async fn open(directory: &TempDir, clock: &Arc<TestClock>, routers: &Arc<Routers>, rates: Rates) -> Gateway {
     let mut options = Options::new(directory.path().to_owned(), GATEWAY.to_owned());
-    options.desk = vec![staff("desk-secret")];
+    options.rates = rates;
+    options.desk = vec![staff("desk-secret"), Staff { id: "ono".to_owned(), ..staff("desk-other") }];
     options.banks = [("0125", "七十七銀行", false), ("0009", "三井住友銀行", true), ("0001", "みずほ銀行", true)]
         .map(|(code, name, own_page)| bank(code, name, own_page))
         .to_vec();
