@@ -136,7 +136,9 @@ pub fn run(bench: &Bench) -> ExitCode {
     let show = |done: Progress| progress.show(done.stage, done.done, done.of);
     match bench {
         Bench::Pay(arguments) => tell(bench::pay(&arguments.options(), &show), arguments.json, &progress),
-        Bench::Http(arguments) => tell(bench::http(&arguments.options(), &show), arguments.json, &progress),
+        Bench::Http(arguments) => {
+            tell(bench::http(&arguments.options(), crate::serve::listening, &show), arguments.json, &progress)
+        }
         Bench::Transfer(arguments) => tell(bench::transfer(&arguments.options(), &show), arguments.json, &progress),
     }
 }

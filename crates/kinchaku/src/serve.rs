@@ -120,7 +120,7 @@ async fn serve(config: Config) -> Result<(), String> {
     if let Some(clock) = &sandbox_clock {
         let all = round.into_iter().chain(elsewhere(&config, address.port(), &outside)).collect();
         clock.on_advance(timers::round(all));
-        router = sandbox::marked(router);
+        router = sandbox::marked(sandbox::direct(router));
     }
 
     let (stop, stopped) = watch::channel(false);
@@ -157,6 +157,12 @@ async fn serve(config: Config) -> Result<(), String> {
     ended
 }
 
+/// Serves `router` on `listener` as `serve` does for whoever has no proxy: for whoever measures that.
+pub async fn listening(listener: TcpListener, router: Router) {
+    listen::make_room();
+    listen::listen(listener, router, Peers::default(), listen::HEAD_MS_MAX, std::future::pending()).await;
+}
+
 fn open_clock(config: &Config) -> Result<Arc<SandboxClock>, String> {
     let directory = config.serve.data.join("sandbox");
     std::fs::create_dir_all(&directory).map_err(|error| format!("{}: {error}", directory.display()))?;
@@ -177,9 +183,9 @@ fn elsewhere(config: &Config, port: u16, outside: &Outside) -> Vec<Step> {
     others.map(|(_, origin)| apart::step(&origin, Arc::clone(&outside.transport))).collect()
 }
 
-/// What is due, in steps: for a round over everything, in order, and for timers. They are the same but where banks are
-/// asked: at the gateway each bank's turn has a timer of its own, and the wallet's timer waits for no bank; a round takes them all
-/// at once, and waits for them.
+/// What is due, in steps: for a round over everything, in order, and for timers. Where others are asked each turn has a timer
+/// of its own: a bank, at the gateway; whoever delivers letters or says who people are, at the wallet. So nobody's silence holds
+/// up what is asked of another. A round takes all turns, and waits for them.
 #[derive(Default)]
 struct Steps {
     round: Vec<Step>,
@@ -255,8 +261,17 @@ impl Services {
             }));
         }
         if let Some(wallet) = self.wallet.clone() {
-            steps.timed.push(wallet_step(wallet.clone()));
-            steps.round.push(quiet_step(wallet));
+            for turn in server::Turn::ALL {
+                let wallet = wallet.clone();
+                steps.timed.push(Arc::new(move |now, budget| {
+                    let wallet = wallet.clone();
+                    Box::pin(async move { wallet.run_turn(turn, now, budget).await })
+                }));
+            }
+            steps.round.push(Arc::new(move |now, budget| {
+                let wallet = wallet.clone();
+                Box::pin(async move { wallet.run_due(now, budget).await })
+            }));
         }
         steps
     }
@@ -268,22 +283,6 @@ impl Services {
         let sandbox = self.sandbox.as_ref().map_or(Ok(()), |sandbox| sandbox.stop());
         wallet.and(gateway).and(sandbox).map_err(|error| error.to_string())
     }
-}
-
-/// A timer's step of the wallet: a bank that does not answer holds up nothing else. It sees to it itself that no two run at once.
-fn wallet_step(wallet: server::Server) -> Step {
-    Arc::new(move |now, budget| {
-        let wallet = wallet.clone();
-        Box::pin(async move { wallet.step(now, budget).await })
-    })
-}
-
-/// The same for whoever advances the clock: it comes back when nothing is under way any more.
-fn quiet_step(wallet: server::Server) -> Step {
-    Arc::new(move |now, budget| {
-        let wallet = wallet.clone();
-        Box::pin(async move { wallet.run_due(now, budget).await })
-    })
 }
 
 async fn wait_for(mut stopped: watch::Receiver<bool>) {

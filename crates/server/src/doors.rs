@@ -4,6 +4,10 @@
 //! its body readable JSON, beside it whose it is and when it ends or is due. No amount is ever decided here, and nothing
 //! here is needed to know who has how much. Personal data comes in sealed, secrets come in as keyed hashes.
 //! A second file of the same shape holds work that can be made again from the journal.
+//!
+//! Everything here is called on the runtime's own threads, without a thread beside them: a read of one row by its key takes some
+//! microseconds, a list is bounded by [`DOORS_LISTED_MAX`], and a write is one small transaction whose sync takes what the disk
+//! takes. Payments write nothing here, and read only what memory does not have.
 //! Start reading at [`Door`], then [`Doors::change`].
 
 use domain::{Id, Time};
@@ -17,6 +21,9 @@ use std::time::Duration;
 
 /// How long a statement waits for another program that reads the file.
 const BUSY_MS_MAX: u64 = 2_000;
+/// The version of the files' form. Tables are made where they are not there, so it grows only where an older program would
+/// misread what a newer one has written; a file that says nothing is of the first one.
+const VERSION: u32 = 1;
 /// The most that one list gives.
 pub const DOORS_LISTED_MAX: usize = 1_000;
 
@@ -86,6 +93,14 @@ impl Doors {
     pub fn open(path: &Path, safety: Safety) -> Result<Self, DoorsError> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+        let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version > VERSION {
+            let file = path.file_name().unwrap_or_default().to_string_lossy();
+            return Err(DoorsError(format!(
+                "{file} has version {version}, and this program knows those up to {VERSION}: start the newer program that wrote it, \
+                 or put back the backup that was made before it"
+            )));
+        }
         let synchronous = match safety {
             Safety::Durable => "FULL",
             Safety::Rebuildable => "NORMAL",
@@ -93,6 +108,9 @@ impl Doors {
         connection.execute_batch(&format!(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = {synchronous}; PRAGMA secure_delete = ON;"
         ))?;
+        if version < VERSION {
+            connection.pragma_update(None, "user_version", VERSION)?;
+        }
         connection.set_prepared_statement_cache_capacity(128);
         Ok(Self { connection: Mutex::new(connection) })
     }

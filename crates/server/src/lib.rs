@@ -55,5 +55,5 @@ mod tests;
 pub use desk::{Role, Staff};
 pub use options::{GatewayOptions, IdentityOptions, Options, Provider, Rates, Velocity};
 pub use password::Cost;
-pub use server::Server;
+pub use server::{Server, Turn};
 pub use service::OpenError;

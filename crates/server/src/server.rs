@@ -8,7 +8,54 @@ use axum::middleware::from_fn_with_state;
 use domain::Time;
 use engine::StoreError;
 use std::sync::Arc;
+use tokio::sync::{Mutex, MutexGuard};
 use web::{Armour, Outside, Problem, Ran, armour, page};
+
+/// A part of the due work that others are asked for, or that nobody is. Whoever runs each by itself has no one's silence hold
+/// up what is asked of another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    /// What the journal makes due: questions to banks, ends of what waits. Each bank has a lane of its own in it.
+    Banks,
+    /// What people are to be told of becomes letters.
+    Writing,
+    /// Letters go to whoever delivers them.
+    Letters,
+    /// Whoever says who people are is asked for verdicts.
+    People,
+    /// The gateway's news are read, and the days closed that they complete.
+    Gateway,
+    /// Messages to shops and the operator go out. Each endpoint has a courier of its own.
+    Shops,
+    /// What ended is dropped.
+    Keeping,
+}
+
+impl Turn {
+    /// Every turn, in the order in which a round takes them.
+    pub const ALL: [Self; 7] =
+        [Self::Banks, Self::Writing, Self::Letters, Self::People, Self::Gateway, Self::Shops, Self::Keeping];
+}
+
+/// Whose turn it is: two at once in the same one would do the same twice.
+#[derive(Default)]
+pub struct Turns([Mutex<()>; Turn::ALL.len()]);
+
+impl Turns {
+    async fn take(&self, turn: Turn) -> MutexGuard<'_, ()> {
+        let [banks, writing, letters, people, gateway, shops, keeping] = &self.0;
+        let taken = match turn {
+            Turn::Banks => banks,
+            Turn::Writing => writing,
+            Turn::Letters => letters,
+            Turn::People => people,
+            Turn::Gateway => gateway,
+            Turn::Shops => shops,
+            Turn::Keeping => keeping,
+        };
+        taken.lock().await
+    }
+}
 
 /// The longest that a request may take, in milliseconds.
 const REQUEST_MS_MAX: u64 = 30_000;
@@ -42,49 +89,55 @@ impl Server {
         armour(router, Armour { clock, chance, time_ms_max: REQUEST_MS_MAX, longer: &[], service })
     }
 
-    /// Does what is due at `now`, at most about `budget` things, and waits until nobody is at work any more: for whoever
-    /// wants to know that all is quiet.
-    pub async fn run_due(&self, now: Time, budget: usize) -> Ran {
-        let _stepping = self.0.stepping.lock().await;
-        let work = settled(self.0.work_due(now, budget).await);
-        let rest = self.run_rest(now, budget).await;
-        work.and(rest).and(settled(self.0.deliver_webhooks(now).await).named("wallet.webhook"))
-    }
-
-    /// The same without waiting for banks and shops: for timers. What is under way goes on by itself.
-    pub async fn step(&self, now: Time, budget: usize) -> Ran {
-        let _stepping = self.0.stepping.lock().await;
-        let work = settled(self.0.work_begun(now, budget).await);
-        let rest = self.run_rest(now, budget).await;
-        work.and(rest).and(self.0.begin_webhooks(now).await.named("wallet.webhook"))
-    }
-
-    async fn run_rest(&self, now: Time, budget: usize) -> Ran {
+    /// Does what is due at `now` in one turn, at most about `budget` things. The same turn never runs twice at once; banks and
+    /// shops are not waited for: what is under way there goes on by itself.
+    pub async fn run_turn(&self, turn: Turn, now: Time, budget: usize) -> Ran {
         let service = &self.0;
-        let errands = settled(service.run_errands(now, budget));
-        let letters = settled(service.deliver_due(now, budget).await);
-        let people = settled(service.refresh_identifications(now, budget).await);
-        let fed = settled(service.feed_shops().await);
-        let news = settled(service.read_news(now, budget).await);
-        let closed = settled(service.close_days(now).await);
-        let unclaimed = settled(service.end_unclaimed(now, budget).await);
-        let told = settled(service.tell(now, budget).await);
-        let seen = settled(service.note_sessions(now));
-        let swept = settled(service.sweep(now));
-        [
-            (errands, "wallet.errand"),
-            (letters, "wallet.letter"),
-            (people, "wallet.identification"),
-            (fed, "wallet.webhook_written"),
-            (news, "wallet.news"),
-            (closed, "wallet.day_closed"),
-            (unclaimed, "wallet.unclaimed_ended"),
-            (told, "wallet.notice"),
-            (seen, "wallet.session_noted"),
-            (swept, "wallet.swept"),
-        ]
-        .into_iter()
-        .fold(Ran::default(), |ran, (due, kind)| ran.and(due.named(kind)))
+        let _turn = service.turns.take(turn).await;
+        match turn {
+            Turn::Banks => settled(service.work_begun(now, budget).await),
+            Turn::Writing => self.write(now, budget).await,
+            Turn::Letters => settled(service.deliver_due(now, budget).await).named("wallet.letter"),
+            Turn::People => settled(service.refresh_identifications(now, budget).await).named("wallet.identification"),
+            Turn::Gateway => self.hear_gateway(now, budget).await,
+            Turn::Shops => {
+                let fed = settled(service.feed_shops().await).named("wallet.webhook_written");
+                fed.and(service.begin_webhooks(now).await.named("wallet.webhook"))
+            }
+            Turn::Keeping => {
+                let seen = settled(service.note_sessions(now)).named("wallet.session_noted");
+                seen.and(settled(service.sweep(now)).named("wallet.swept"))
+            }
+        }
+    }
+
+    /// Does what is due at `now` in every turn, one after another in the order of [`Turn::ALL`], and then waits until nobody is
+    /// at work any more: for whoever wants to know that all is quiet.
+    pub async fn run_due(&self, now: Time, budget: usize) -> Ran {
+        let mut ran = Ran::default();
+        for turn in Turn::ALL {
+            ran = ran.and(self.run_turn(turn, now, budget).await);
+            match turn {
+                Turn::Banks => ran = ran.and(settled(self.0.work_rested(now).await)),
+                Turn::Shops => settled(self.0.couriers_back().await),
+                Turn::Writing | Turn::Letters | Turn::People | Turn::Gateway | Turn::Keeping => {}
+            }
+        }
+        ran
+    }
+
+    /// What people are to be told of, in words.
+    async fn write(&self, now: Time, budget: usize) -> Ran {
+        let errands = settled(self.0.run_errands(now, budget)).named("wallet.errand");
+        errands.and(settled(self.0.tell(now, budget).await).named("wallet.notice"))
+    }
+
+    /// The gateway's news, and what waits for them: a day is closed when its last ones were read.
+    async fn hear_gateway(&self, now: Time, budget: usize) -> Ran {
+        let news = settled(self.0.read_news(now, budget).await).named("wallet.news");
+        let closed = settled(self.0.close_days(now).await).named("wallet.day_closed");
+        let unclaimed = settled(self.0.end_unclaimed(now, budget).await).named("wallet.unclaimed_ended");
+        news.and(closed).and(unclaimed)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.

@@ -14,6 +14,7 @@ use crate::news::{self, Looks, NextLook};
 use crate::options::Options;
 use crate::password::Passwords;
 use crate::refusals;
+use crate::server::Turns;
 use crate::sweep::NextSweep;
 use crate::telling::Teller;
 use crate::webhooks::couriers::Couriers;
@@ -60,8 +61,8 @@ pub struct Service {
     pub breakers: Breakers,
     /// Where somebody is at work.
     pub lanes: Lanes,
-    /// Held by whoever steps the service: two steps at once would do the same twice.
-    pub stepping: tokio::sync::Mutex<()>,
+    /// Whose turn it is to do what is due.
+    pub turns: Turns,
     /// Keyed hashes.
     pub keys: Keys,
     /// Password hashing.
@@ -172,7 +173,7 @@ impl Service {
             next_sweep: NextSweep::default(),
             breakers: Breakers::default(),
             lanes: Lanes::default(),
-            stepping: tokio::sync::Mutex::default(),
+            turns: Turns::default(),
             keys: Keys::new(&vault),
             passwords: Passwords::new(options.password_cost),
             entrance: Entrance::new(options.rates),

@@ -3,7 +3,7 @@
 //!
 //! Work at one bank is that bank's own: it has its own lane, bounded, and while the bank does not answer its work waits.
 //! What waits for the desk is made beside it, from the same records.
-//! Start reading at [`Work::handle`](crate::work::Work) (what is due when) and `Service::work_due` (who does it).
+//! Start reading at [`Work::handle`](crate::work::Work) (what is due when) and `Service::work_begun` (who does it).
 
 pub mod closing;
 mod days;

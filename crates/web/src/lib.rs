@@ -36,4 +36,4 @@ pub use problem::{Problem, fallback};
 pub use rate::{RateLimit, Verdict};
 pub use secret::Secret;
 pub use sockets::Sockets;
-pub use transport::{Bounds, Delay, InProcess, Routers, Transport, TransportError};
+pub use transport::{Bounds, Call, Delay, InProcess, Routers, Transport, TransportError};

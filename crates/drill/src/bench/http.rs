@@ -1,6 +1,7 @@
 //! `bench http`: payments over the wallet's API, through real sockets, audited afterwards.
 //!
-//! The server runs as `serve` runs it: the same routers, timers and engine, on a runtime of its own. The load is made on
+//! The server runs as `serve` runs it: the same socket, routers, turns and engine, on a runtime of its own. No gateway runs beside
+//! it: payments ask no bank. The load is made on
 //! one thread beside it, on the same machine, and is counted in. Each connection sends its next payment after its last
 //! answer. Start reading at [`http()`], then at [`client`].
 
@@ -9,13 +10,13 @@ mod client;
 use super::meter::{Meter, Progress, now};
 use super::resources::memory_bytes_peak;
 use super::{Failure, a_second};
-use axum::serve::ListenerExt;
+use axum::Router;
 use client::{Caller, Load};
 use engine::sqlite::{SqliteOptions, SqliteStore};
 use engine::{Core, Options as EngineOptions, SystemClock};
 use ledger::Yen;
 use serde::Serialize;
-use server::{Cost, GatewayOptions, IdentityOptions, Options, Provider, Rates, Server};
+use server::{Cost, GatewayOptions, IdentityOptions, Options, Provider, Rates, Server, Turn};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -84,8 +85,12 @@ impl fmt::Display for HttpReport {
     }
 }
 
-/// Makes one run.
-pub fn http(options: &HttpOptions, show: &dyn Fn(Progress)) -> Result<HttpReport, Failure> {
+/// Makes one run. `listen` serves the router on the socket, as `serve` does.
+pub fn http<F: Future<Output = ()> + Send + 'static>(
+    options: &HttpOptions,
+    listen: impl FnOnce(TcpListener, Router) -> F,
+    show: &dyn Fn(Progress),
+) -> Result<HttpReport, Failure> {
     let directory = tempfile::tempdir().map_err(setup)?;
     let wallet_directory = directory.path().join("wallet");
     std::fs::create_dir_all(&wallet_directory).map_err(setup)?;
@@ -101,10 +106,10 @@ pub fn http(options: &HttpOptions, show: &dyn Fn(Progress)) -> Result<HttpReport
     let (callers, shops) = runtime.block_on(found(&server, options))?;
     let listener = runtime.block_on(TcpListener::bind((HOST, 0))).map_err(setup)?;
     let address = listener.local_addr().map_err(setup)?;
-    runtime.spawn(step(server.clone()));
-    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-    let router = by_host(server.routers());
-    runtime.spawn(async move { axum::serve(listener, router).await });
+    for turn in Turn::ALL {
+        runtime.spawn(run(server.clone(), turn));
+    }
+    runtime.spawn(listen(listener, by_host(server.routers())));
     let until = now() + Duration::from_secs(options.seconds);
     let load = Load::new(callers, shops, until);
     let begun = now();
@@ -144,9 +149,9 @@ async fn found(server: &Server, options: &HttpOptions) -> Result<(Vec<Caller>, V
 }
 
 /// Due work, as `serve` does it.
-async fn step(server: Server) {
+async fn run(server: Server, turn: Turn) {
     loop {
-        let due = server.run_due(domain_now(), STEP_BUDGET).await.due;
+        let due = server.run_turn(turn, domain_now(), STEP_BUDGET).await.due;
         if due.done == 0 {
             tokio::time::sleep(STEP_PAUSE).await;
         }

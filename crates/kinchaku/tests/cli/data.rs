@@ -44,11 +44,13 @@ fn what_is_newer_damaged_or_without_its_key_is_refused_with_what_to_do() {
     let data = place.path().join("data");
     let gone = |file: &Path| fs::remove_file(file).expect("it is there");
     let emptied = |file: &Path| fs::write(file, "").expect("it is written");
-    let cases: [(&str, Ruin<'_>, &str); 9] = [
+    let cases: [(&str, Ruin<'_>, &str); 11] = [
         ("wallet/journal.sqlite", &newer, "run the newer program, nothing was written"),
         ("wallet/state.sqlite", &newer, "run the newer program, nothing was written"),
         ("gateway/journal.sqlite", &newer, "run the newer program, nothing was written"),
         ("sandbox/journal.sqlite", &newer, "run the newer program, nothing was written"),
+        ("wallet/server.sqlite", &newer, "start the newer program that wrote it"),
+        ("wallet/work.sqlite", &newer, "start the newer program that wrote it"),
         ("wallet/journal.sqlite", &scrambled, "restore it from a backup"),
         ("gateway/state.sqlite", &scrambled, "restore it from a backup"),
         ("secrets/wallet.key", &gone, "put the file back that belongs to this data"),

@@ -7,7 +7,6 @@ use crate::work::closing::Difference;
 use crate::work::{Due, Waiting};
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use engine::Mode;
 use http::{StatusCode, header};
 use std::fmt::Write;
@@ -18,7 +17,13 @@ use web::Problem;
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
-    OpenApiRouter::new().routes(routes!(ready)).routes(routes!(metrics)).route("/healthz", get(|| async { "ok\n" }))
+    OpenApiRouter::new().routes(routes!(alive)).routes(routes!(ready)).routes(routes!(metrics))
+}
+
+/// Whether the process lives.
+#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "As asked.")))]
+async fn alive() -> &'static str {
+    "ok\n"
 }
 
 /// Whether the service can work.

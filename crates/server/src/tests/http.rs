@@ -30,6 +30,7 @@ mod thieves;
 mod till;
 mod tokens;
 mod top_ups;
+mod turns;
 mod waiting;
 mod webhooks;
 mod world;

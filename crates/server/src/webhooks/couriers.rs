@@ -145,14 +145,13 @@ impl Service {
         Due { done, next: later }
     }
 
-    /// The same, and waits until all are back.
-    pub async fn deliver_webhooks(self: &Arc<Self>, now: Time) -> Result<Due, Problem> {
-        let due = self.begin_webhooks(now).await;
+    /// Waits until all couriers are back.
+    pub async fn couriers_back(&self) -> Result<(), Problem> {
         let under_way = std::mem::take(&mut *self.couriers.under_way.lock().await);
         for (_, courier) in under_way {
             courier.await.map_err(|_| Problem::internal())?;
         }
-        Ok(due)
+        Ok(())
     }
 
     /// One courier's round.

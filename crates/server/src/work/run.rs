@@ -103,17 +103,16 @@ impl Service {
         Ok(usize::try_from(maker.cursor() - before).unwrap_or(usize::MAX))
     }
 
-    /// Does what is due at `now`, about `budget` things, and waits until every lane is quiet.
-    pub async fn work_due(self: &Arc<Self>, now: Time, budget: usize) -> Result<Ran, Problem> {
-        let ran = self.begin_work(now, budget).await?;
-        self.lanes.rest().await;
-        Ok(ran.and(web::Due { done: 0, next: self.next_work(now)? }))
-    }
-
     /// Begins what is due at `now`, and waits for nobody: a bank that does not answer holds up its own lane alone.
     pub async fn work_begun(self: &Arc<Self>, now: Time, budget: usize) -> Result<Ran, Problem> {
         let ran = self.begin_work(now, budget).await?;
         Ok(ran.and(web::Due { done: 0, next: self.next_work(now)? }))
+    }
+
+    /// Waits until every lane is quiet. When something is due next.
+    pub async fn work_rested(&self, now: Time) -> Result<web::Due, Problem> {
+        self.lanes.rest().await;
+        Ok(web::Due { done: 0, next: self.next_work(now)? })
     }
 
     async fn begin_work(self: &Arc<Self>, now: Time, budget: usize) -> Result<Ran, Problem> {

@@ -4,6 +4,7 @@
 use super::desk::call;
 use super::gateway::Script;
 use super::world::{Answer, World};
+use crate::Turn;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -371,11 +372,11 @@ async fn a_silent_bank_delays_only_itself() {
     let now = sakura.world.now();
     // The silent bank's twenty are due before the other's one; no step waits for them.
     for _ in 0..3 {
-        sakura.world.server.step(now, 4).await;
+        sakura.world.server.run_turn(Turn::Banks, now, 4).await;
         tokio::task::yield_now().await;
     }
     while sakura.seen(&quick).await["status"] != "settled" {
-        sakura.world.server.step(now, 4).await;
+        sakura.world.server.run_turn(Turn::Banks, now, 4).await;
     }
     assert_eq!(sakura.seen(&slow[0]).await["status"], "in_doubt", "its bank has not answered");
     sakura.world.gateway.let_answer();

@@ -132,6 +132,12 @@ impl World {
         self.server = open(&self.directory, &self.outside, &self.routers, &self.context, self.bounds);
     }
 
+    /// From now on the service reaches the world through `transport`.
+    pub fn calls_through(&mut self, transport: Arc<dyn Transport>) {
+        self.outside.transport = transport;
+        self.restart(false);
+    }
+
     /// A key for a request that was never made before.
     pub fn key(&self) -> String {
         let mut keys = self.keys.lock().expect("nobody panicked");
