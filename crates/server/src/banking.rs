@@ -5,12 +5,13 @@
 //! What comes back goes into the books as it is said; whether that is final is for the rules.
 //! Start reading at [`Service::ask_top_up`].
 
+use crate::entrance::Holder;
 use crate::gateway::{GatewayAnswer, GatewayError};
 use crate::links::{Link, LinkedAccount};
 use crate::refusals;
 use crate::service::Service;
 use domain::{Id, Key};
-use engine::{Actor, ActorKind};
+use engine::{Actor, ActorKind, Request};
 use http::{Method, StatusCode};
 use ledger::Yen;
 use serde_json::{Value, json};
@@ -19,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::payout::{self, Payout};
 use wallet::top_up::{self, TopUp};
-use wallet::{BankCode, Command, GiveBackId, Noun, PayoutId, Refusal, Row, TopUpId, table};
+use wallet::{BankCode, Command, GiveBackId, MandateId, Noun, PayoutId, Refusal, Row, TopUpId, table};
 use web::Problem;
 
 /// The gateway's refusals that say for sure that a movement was not taken.
@@ -92,6 +93,33 @@ impl Service {
             Some(Row::Payout(row)) => Ok((**row).clone()),
             Some(_) | None => Err(refusals::problem(&Refusal::Unknown { noun: Noun::Payout })),
         }
+    }
+
+    /// Refuses a new debit at a bank that is known not to answer: nothing is taken then, and nothing is owed. A request that was
+    /// answered before is answered so again, and what the rules refuse is for them to say.
+    pub async fn check_bank_answers(
+        &self,
+        caller: &Holder,
+        mandate: MandateId,
+        request: Request,
+    ) -> Result<(), Problem> {
+        let now = self.now();
+        if self.breakers.open(now) == 0 {
+            return Ok(());
+        }
+        let Ok(row) = self.mandate(mandate).await else { return Ok(()) };
+        let Some(until) = self.breakers.pause(row.bank, now).filter(|_| row.holder == caller.id) else {
+            return Ok(());
+        };
+        if self.recall(request).await?.is_some() {
+            return Ok(());
+        }
+        let seconds = until.milliseconds_since(now).div_euclid(1_000).saturating_add(1);
+        let problem = refusals::new(503, "bank-silent", "The bank does not answer now.", "銀行が応答していません。");
+        Err(problem
+            .detail("Nothing was debited. Try again when Retry-After says.")
+            .with("bank_code", row.bank.to_string())
+            .retry_after(seconds))
     }
 
     /// Asks the bank for the debit of a top-up, or what became of it.

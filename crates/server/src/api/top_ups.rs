@@ -69,9 +69,10 @@ async fn ask(
         let request = Request { top_up, wallet, holder: caller.id, mandate, amount, origin, proof };
         Command::TopUp(top_up::Command::Request(request))
     };
-    let answer = service
-        .submit_provable(&caller, repeat.by(&service, caller.actor()), body.challenge_id.as_deref(), false, command)
-        .await?;
+    let request = repeat.by(&service, caller.actor());
+    service.check_bank_answers(&caller, mandate, request).await?;
+    let challenge = body.challenge_id.as_deref();
+    let answer = service.submit_provable(&caller, request, challenge, false, command).await?;
     let Receipt::TopUp { id, status, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
         return Err(Problem::internal());
     };

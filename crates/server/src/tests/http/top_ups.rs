@@ -155,10 +155,10 @@ async fn a_gateway_that_is_silent_is_left_alone_and_tried_again() {
     }
     world.gateway.with(|stand| stand.script = Script::Settle);
     let paused = world.top_up(&token, &wallet, &mandate, 1_000).await;
-    assert_eq!(said(&paused), (202, "pending".into()), "it is not asked while it is left alone");
+    assert_eq!(paused.problem(), (503, "bank-silent"), "it is not asked while it is left alone, and nothing is taken");
     world.advance(60_000);
     world.run_due().await;
-    assert_eq!(world.funds(&token, &wallet).await, 6_000);
+    assert_eq!(world.funds(&token, &wallet).await, 5_000);
 }
 
 #[tokio::test]
@@ -189,14 +189,18 @@ async fn two_days_without_the_gateway_owe_nobody_anything_and_are_caught_up_with
         if hour % 16 == 0 {
             let token = world.log_in("sakura").await;
             let made = world.top_up(&token, &wallet, &mandate, 1_000).await;
-            assert_eq!(made.status, 202, "{}", made.text);
-            waiting.push(made.text("id"));
+            if hour == 0 {
+                assert_eq!(made.status, 202, "nobody knows yet: {}", made.text);
+                waiting.push(made.text("id"));
+            } else {
+                assert_eq!(made.problem(), (503, "bank-silent"), "what cannot be debited is not taken");
+            }
         }
         world.advance(3_600_000);
         world.run_due().await;
     }
     let shown = world.get(&wallet, Some(&world.log_in("sakura").await)).await;
-    assert_eq!((&shown.body["balances"]["funds"], &shown.body["balances"]["arriving"]), (&json!(0), &json!(3_000)));
+    assert_eq!((&shown.body["balances"]["funds"], &shown.body["balances"]["arriving"]), (&json!(0), &json!(1_000)));
     assert_eq!(world.gateway.with(|stand| stand.movements.len()), 0);
     // It is back: everything is asked for once, under the reference of its first day, and counts there.
     world.routers.add("gateway.localhost", gateway);
@@ -205,10 +209,39 @@ async fn two_days_without_the_gateway_owe_nobody_anything_and_are_caught_up_with
         world.run_due().await;
     }
     let token = world.log_in("sakura").await;
-    assert_eq!(world.funds(&token, &wallet).await, 3_000);
+    assert_eq!(world.funds(&token, &wallet).await, 1_000);
     for id in &waiting {
         assert_eq!(world.get(&format!("{wallet}/top-ups/{id}"), Some(&token)).await.text("status"), "settled");
     }
     let asked = world.gateway.with(|stand| stand.movements.keys().cloned().collect::<Vec<_>>());
     assert_eq!(asked.len(), waiting.len(), "{asked:?}");
+}
+
+#[tokio::test]
+async fn while_the_gateway_is_away_nothing_new_is_taken_and_what_was_taken_is_answered_again() {
+    let (world, token, wallet, mandate) = linked().await;
+    let gateway = world.gateway.router();
+    world.routers.add("gateway.localhost", axum::Router::new());
+    let (key, path, body) = (world.key(), format!("{wallet}/top-ups"), json!({ "mandate_id": mandate, "amount": 500 }));
+    let first = world.post_with(&path, Some(&token), &key, &body).await;
+    assert_eq!(first.status, 202, "nobody knows yet that it is away: {}", first.text);
+    for _ in 0..4 {
+        assert_eq!(world.top_up(&token, &wallet, &mandate, 500).await.status, 202);
+    }
+    let refused = world.top_up(&token, &wallet, &mandate, 500).await;
+    assert_eq!((refused.problem(), refused.headers.contains_key("retry-after")), ((503, "bank-silent"), true));
+    let held = world.get(&wallet, Some(&token)).await.body["limits"]["top_up"]["month_left"].clone();
+    assert_eq!(held, 297_500, "what was refused counts on no limit");
+    assert_eq!(world.post_with(&path, Some(&token), &key, &body).await.text("id"), first.text("id"));
+    // Another's mandate is still nobody's business.
+    let (stranger, own) = world.identified("haru").await;
+    assert_eq!(world.top_up(&stranger, &own, &mandate, 500).await.problem(), (404, "not-found"));
+    world.routers.add("gateway.localhost", gateway);
+    world.advance(31_000);
+    assert_eq!(said(&world.top_up(&token, &wallet, &mandate, 500).await), (201, "settled".into()));
+    for _ in 0..10 {
+        world.advance(60_000);
+        world.run_due().await;
+    }
+    assert_eq!(world.funds(&token, &wallet).await, 3_000, "each of the six, once");
 }

@@ -15,7 +15,7 @@ use web::{Bounds, Call, Routers, Transport};
 
 const DAY_MS: i64 = 86_400_000;
 /// Nobody waits that long for anybody but the silent ones.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The world, in which whoever delivers letters and whoever says who people are take every question and never say a word.
 struct Silence {
