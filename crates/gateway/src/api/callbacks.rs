@@ -83,7 +83,9 @@ pub(super) fn believe<'a>(
     let secret = bank.map_or(&nobody, |bank| &bank.secret);
     let keys: Vec<Key> = Key::parse(secret.expose()).into_iter().collect();
     let now = gateway.outside().now();
-    webhook::verify(&keys, headers, body, now)?;
+    webhook::verify(&keys, headers, body, now).inspect_err(|error| {
+        tracing::warn!(bank = ?bank.map(|bank| bank.code), ?error, "what a bank is said to say was not believed");
+    })?;
     let bank = bank.ok_or_else(Problem::unauthenticated)?;
     gateway.limits().bank(meter, bank.code, now).map_err(Verdict::problem)?;
     Ok(bank)

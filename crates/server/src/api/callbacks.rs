@@ -42,6 +42,7 @@ async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Byt
     let mut candidates = keys.candidates(token.header.algorithm, token.header.key_id.as_deref());
     let claims = candidates.find_map(|key| token.verify::<Claims>(key).ok());
     if claims.is_none_or(|claims| claims.iss != service.options.gateway.issuer) {
+        tracing::warn!("what the gateway is said to push was not believed");
         return Err(Problem::unauthenticated());
     }
     service.looks.announce(service.now());
