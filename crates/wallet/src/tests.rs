@@ -6,6 +6,7 @@ mod bank_matrix;
 mod bank_properties;
 mod bank_stories;
 mod books;
+mod calendar;
 mod case;
 mod controls;
 mod decoders;

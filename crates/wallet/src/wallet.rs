@@ -61,8 +61,10 @@ pub struct Wallet {
     pub ties: Option<Arc<Ties>>,
 }
 
-/// The most debts that are kept apart; what comes beyond is added to the last of them.
-pub const DEBTS_MAX: usize = 64;
+/// The most debts that are kept apart. A bank's word cannot be refused, so this is more than the top-ups of a month at their
+/// least amount come to (3,000), each of which may be taken back. What comes beyond all the same is added to the last of
+/// them: no yen is lost, but a refund of that lot no longer finds what is owed of it.
+pub const DEBTS_MAX: usize = 4_096;
 /// The most bank accounts that a wallet may ever link.
 pub const LINKS_MAX: usize = 32;
 

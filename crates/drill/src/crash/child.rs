@@ -38,6 +38,7 @@ pub fn small_bounds() -> Bounds {
             generation_events_min: 48,
             tail_events_max: 256,
             refusals_journaled_max: u32::MAX,
+            refusals_of_service_journaled_max: u32::MAX,
             ..Options::default()
         },
     }
@@ -45,7 +46,14 @@ pub fn small_bounds() -> Bounds {
 
 /// The bounds of a run that is killed: those of the product.
 pub fn usual_bounds() -> Bounds {
-    Bounds { core: Options { refusals_journaled_max: u32::MAX, ..Options::default() }, ..Bounds::default() }
+    Bounds {
+        core: Options {
+            refusals_journaled_max: u32::MAX,
+            refusals_of_service_journaled_max: u32::MAX,
+            ..Options::default()
+        },
+        ..Bounds::default()
+    }
 }
 
 /// The load of a recorded run.

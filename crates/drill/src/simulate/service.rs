@@ -152,6 +152,7 @@ pub(super) fn open_core(
         generation_events_min: GENERATION_EVENTS_MIN,
         tail_events_max: TAIL_EVENTS_MAX,
         refusals_journaled_max,
+        refusals_of_service_journaled_max: refusals_journaled_max,
         ..Options::default()
     };
     let store = MemoryStore::open(disk).map_err(|error| format!("the disk cannot be opened: {error}"))?;

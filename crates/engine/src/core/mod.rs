@@ -112,7 +112,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             believed: Believed::ALL,
             cache: Cache::new(options.cache_rows_max),
             write_back: WriteBack::new(recovered.watermark, spare_rows),
-            refusals: Refusals::new(options.refusals_journaled_max, options.refusal_actors_max),
+            refusals: Refusals::new(options),
             encoder: Encoder::new(),
             observer: None,
             defects: 0,

@@ -1,4 +1,4 @@
-//! Attackers write little: refusals of one caller in one hour are journaled up to a bound, and counted beyond it.
+//! Attackers write little: refusals of one caller in one hour are journaled up to the bound of their kind, and counted beyond it.
 //!
 //! What is only counted is not remembered. So a command with a request key is not answered then: whoever sent it comes again
 //! when the hour has ended, and no key ever carries two answers.
@@ -8,6 +8,7 @@
 //! callers. A count stands for more commands than it takes to journal it, so what waits never piles up. Everything that
 //! a batch changes here can be taken back, as its overlay can.
 
+use crate::options::Options;
 use crate::record::Actor;
 use domain::{Id, Time};
 use hashbrown::HashMap;
@@ -24,8 +25,7 @@ struct Count {
 /// The refusals of the current hour, by caller.
 #[derive(Debug)]
 pub(super) struct Refusals {
-    journaled_max: u32,
-    actors_max: usize,
+    options: Options,
     hour: i64,
     counts: HashMap<Actor, Count>,
     /// What the counts were before the running batch; `None` for a caller who had none.
@@ -41,10 +41,9 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    pub fn new(journaled_max: u32, actors_max: usize) -> Self {
+    pub fn new(options: Options) -> Self {
         Self {
-            journaled_max,
-            actors_max,
+            options,
             hour: i64::MIN,
             counts: HashMap::new(),
             undo: Vec::new(),
@@ -96,13 +95,13 @@ impl Refusals {
 
     /// Whether one more refusal of `actor` is journaled; otherwise it has been counted.
     pub fn journals(&mut self, actor: Actor) -> bool {
-        let full = self.counts.len() >= self.actors_max;
+        let full = self.counts.len() >= self.options.refusal_actors_max;
         let actor =
             if full && !self.counts.contains_key(&actor) { Actor { id: Id::default(), ..actor } } else { actor };
         let before = self.counts.get(&actor).copied();
         self.undo.push((actor, before));
         let count = self.counts.entry(actor).or_default();
-        let journaled = count.journaled < self.journaled_max;
+        let journaled = count.journaled < self.options.refusals_journaled_max_of(actor.kind);
         if journaled {
             count.journaled += 1;
         } else {

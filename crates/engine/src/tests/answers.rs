@@ -6,7 +6,7 @@ use crate::core::{Core, Mode};
 use crate::encoding::ENTRY_BYTES_MAX;
 use crate::memory::{Disk, Fault, MemoryStore};
 use crate::options::{AGGREGATED_A_COMMAND_MAX, Options};
-use crate::record::{Outcome, Record, SealedRecord};
+use crate::record::{ActorKind, Outcome, Record, SealedRecord};
 use crate::store::{Commit, Generation, Recovered, Store, StoreError, Stored};
 use crate::submission::{Answered, EngineError, Submission};
 use domain::{Key, Time};
@@ -203,6 +203,32 @@ fn an_engine_that_was_replaced_is_fenced() {
     let mut successor = open(&disk);
     check(&mut core, &[submission(ADD, 0, 1)], "halted");
     check(&mut successor, &[submission(ADD, 0, 1)], "10");
+}
+
+#[test]
+fn a_shop_hears_why_where_a_person_is_told_to_come_again() {
+    let disk = Disk::new();
+    let options = Options { refusals_journaled_max: 1, refusals_of_service_journaled_max: 3, ..Options::default() };
+    let mut core = open_with(&disk, options);
+    let refused = |kind, key| {
+        let mut submission = with_request(Command::Add { counter: 1, by: 2_000 }, key, 0);
+        submission.actor.kind = kind;
+        submission
+    };
+    let mut check_kind = |kind, first: u8, expected: &str| {
+        let batch: Vec<_> = (first..first + 4).map(|key| refused(kind, key)).collect();
+        check(&mut core, &batch, expected);
+    };
+    let again = "again at 3600000";
+    for (first, kind) in [(0, ActorKind::Anyone), (10, ActorKind::Holder)] {
+        let beyond = if kind == ActorKind::Anyone { "(full 0)" } else { again };
+        check_kind(kind, first, &format!("full 0, {beyond}, {beyond}, {beyond}"));
+    }
+    for (first, kind) in
+        [(20, ActorKind::Shop), (30, ActorKind::Operator), (40, ActorKind::Bank), (50, ActorKind::System)]
+    {
+        check_kind(kind, first, &format!("full 0, full 0, full 0, {again}"));
+    }
 }
 
 #[test]

@@ -47,6 +47,7 @@ fn options(refusals_journaled_max: u32) -> Options {
         generation_events_min: 5,
         tail_events_max: 12,
         refusals_journaled_max,
+        refusals_of_service_journaled_max: refusals_journaled_max,
         refusal_actors_max: 2,
         replay_page_records_max: 4,
         ..Options::default()

@@ -1,12 +1,13 @@
 //! Links, top-ups and payouts, in a few words each.
 
-use super::bank::grant;
+use super::bank::{BANK, grant};
 use super::story::{Story, check};
-use super::world::{holder, wallet};
+use super::world::{World, holder, wallet};
 use crate::ids::{BankAccountId, BankCode, MandateId};
 use crate::refusal::{Noun, Refusal};
-use crate::{Command, mandate};
-use domain::Id;
+use crate::traits::Tier;
+use crate::{Command, Row, mandate, table};
+use domain::{Id, Key};
 
 #[test]
 fn a_top_up_is_credited_once_whatever_is_said_again() {
@@ -460,6 +461,35 @@ fn a_grant_lapses_unless_it_is_collected_in_time() {
         "the guard holds; A asks to link -> requested; bank grants X -> in_review; desk accepts X -> pending
          A collects X -> active; B revokes -> unknown mandate; A revokes -> revoked; A revokes -> revoked",
     );
+}
+
+#[test]
+fn of_a_hundred_wallets_that_link_one_account_at_once_one_does() {
+    let mut world = World::new();
+    let bank_account = BankAccountId(Id::from_number(1));
+    let mandate = |number| MandateId(Id::from_number(0x5000 + number));
+    let numbers = 1..=100;
+    for number in numbers.clone() {
+        world.give_wallet(number, Tier::Identified);
+    }
+    for number in numbers.clone() {
+        let (mandate, wallet, holder, bank) = (mandate(number), wallet(number), holder(number), BANK);
+        let request = mandate::Request { mandate, wallet, holder, bank, origin: None, proof: None };
+        world.done(&Command::Mandate(mandate::Command::Request(request)));
+        world.done(&Command::Mandate(mandate::Command::Grant { mandate, grant: grant(bank_account) }));
+    }
+    let replies: Vec<_> = numbers
+        .map(|number| {
+            let (mandate, holder) = (mandate(number), holder(number));
+            world.run(&Command::Mandate(mandate::Command::Confirm { mandate, holder, bank_account })).map(drop)
+        })
+        .collect();
+    assert_eq!(replies[0], Ok(()));
+    assert!(replies[1..].iter().all(|reply| *reply == Err(Refusal::AlreadyLinked)), "{replies:?}");
+    let Some(Row::BankAccount(row)) = world.row(Key::new(table::BANK_ACCOUNT, bank_account.0)) else {
+        panic!("the account is known");
+    };
+    assert_eq!(row.live_mandate, Some(mandate(1)));
 }
 
 #[test]

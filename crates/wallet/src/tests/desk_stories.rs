@@ -13,7 +13,7 @@ use crate::purse::{Lot, Piece, Purse, Source};
 use crate::refusal::{Limit, MissingFact, Proof, Refusal};
 use crate::switches::{self, Function};
 use crate::traits::Tier;
-use crate::wallet::{DEBTS_MAX, Debt, LINKS_MAX, Wallet};
+use crate::wallet::{DEBTS_MAX, Debt, LINKS_MAX, WRITTEN_OFF_MAX, Wallet};
 use crate::{Command, Policies, Row, chart, mandate, table};
 use domain::{Id, Key};
 use ledger::Yen;
@@ -214,7 +214,8 @@ fn no_more_lots_are_written_off_than_can_be_remembered() {
     };
     let mut row: Wallet = world.wallet(id).clone();
     row.debts = debts(0..2);
-    row.ties_mut().written_off = debts(1..256);
+    let most = u128::try_from(WRITTEN_OFF_MAX).expect("it fits");
+    row.ties_mut().written_off = debts(1..most);
     world.give_row(Key::new(table::WALLET, id.0), Row::Wallet(Box::new(row)));
     let propose = Command::Wallet(crate::wallet::Command::ProposeWriteOff {
         wallet: id,
@@ -223,7 +224,7 @@ fn no_more_lots_are_written_off_than_can_be_remembered() {
     });
     world.done(&propose);
     let mut row: Wallet = world.wallet(id).clone();
-    row.ties_mut().written_off = debts(2..258);
+    row.ties_mut().written_off = debts(2..most + 2);
     world.rows.insert(Key::new(table::WALLET, id.0), Row::Wallet(Box::new(row)));
     let refused = world.refused(&propose);
     assert!(matches!(refused, Refusal::LimitExceeded { limit: Limit::Lots, .. }), "{refused:?}");
@@ -314,15 +315,48 @@ fn debts_are_bounded_and_lose_no_yen() {
     let mut world = World::new();
     let id = world.give_wallet(1, Tier::Identified);
     let mut row: Wallet = world.wallet(id).clone();
-    for lot in 0..200 {
+    for lot in (0..).take(DEBTS_MAX + 10) {
         row.apply(id, &Effect::Owe(id, Debt { lot: Id::from_number(lot), amount: Yen::new(10) }));
     }
-    assert_eq!((row.debts.len(), row.owed()), (DEBTS_MAX, Yen::new(2_000)));
+    assert_eq!((row.debts.len(), row.owed()), (DEBTS_MAX, Yen::new(41_060)));
     let debts = row.debts.clone();
     for debt in debts {
         row.apply(id, &Effect::Repay(id, debt));
     }
     assert_eq!(row.owed(), Yen::ZERO);
+}
+
+/// A hundred small top-ups, all spent, all taken back: each refund finds what is owed of its own lots.
+#[test]
+fn a_wallet_that_owes_a_hundred_lots_owes_each_of_them() {
+    let mut story = Story::new();
+    story.tell("A links X");
+    for number in 0..100 {
+        story.tell(&format!("t{number}: A tops up 100 from X -> pending"));
+        story.tell(&format!("bank moved 100 of t{number} -> settled"));
+    }
+    story.tell("2 days pass");
+    for sentence in ["first: A pays S 5000 -> captured", "second: A pays S 5000 -> captured"] {
+        story.tell(sentence);
+    }
+    for number in 0..100 {
+        story.tell(&format!("bank takes back 100 of t{number} -> reversed"));
+    }
+    for sentence in [
+        "A owes 10000",
+        "S refunds 2000 of second -> done",
+        "A has 0 funds",
+        "A owes 8000",
+        "ann proposes writing off 8000 of A -> open",
+        "bob approves writing off 8000 of A -> open",
+        "S refunds 3000 of second -> done",
+        "S refunds 5000 of first -> done",
+        "A has 0 funds",
+        "written off is 0",
+        "bank owes 0",
+    ] {
+        story.tell(sentence);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@
 //! return of a lot that the bank took back would otherwise hand the holder the operator's money. So the wallet remembers of
 //! each lot what was written off, and [`recover`] adds to whatever brings something of it back the event that takes it.
 
-use super::{Debt, Event, Wallet};
+use super::{DEBTS_MAX, Debt, Event, Wallet};
 use crate::Receipt;
 use crate::canary;
 use crate::effect::Effect;
@@ -19,8 +19,9 @@ use domain::{Id, Moment, Time};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 
-/// The most lots of which a wallet remembers that they were written off; no more is written off than can be remembered.
-pub const WRITTEN_OFF_MAX: usize = 256;
+/// The most lots of which a wallet remembers that they were written off; no more is written off than can be remembered. All
+/// that a wallet can owe fits in twice.
+pub const WRITTEN_OFF_MAX: usize = 2 * DEBTS_MAX;
 
 /// What one person of the desk proposed to write off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
