@@ -98,6 +98,7 @@ pub fn of_problem(answer: &Answer) -> Control {
         "already-linked" => Control::OneMandate,
         "insufficient-funds" => Control::Balance,
         "stopped" => Control::Switches,
+        "wrong-status" if answer.text.contains("telephone not verified") => Control::Phone,
         "frozen" | "wrong-status" => Control::Notice,
         "guard-refused" => Control::Monitoring,
         "rate-limited" | "too-many-open" | "too-many-requests" => Control::Velocity,

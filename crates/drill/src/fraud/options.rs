@@ -146,6 +146,7 @@ fn wallet(staging: &Staging<'_>, directory: &Path, shared: &Shared, desks: &Desk
         ],
         password_cost: PASSWORD_COST,
         rates: server::Rates::default(),
+        velocity: staging.preset.velocity,
         context: Arc::new(context),
         engine: engine_options(),
         store: engine::sqlite::SqliteOptions::default(),

@@ -1,11 +1,12 @@
 //! The presets: the controls of a time, as values of the services' own policies. Nothing here decides anything, and no service
-//! knows which preset it runs under. Start reading at [`PRESETS`].
+//! knows which preset it runs under. What each value switches is the table of docs/controls.md. Start reading at [`PRESETS`].
 
-use gateway::domain::Policy as GatewayPolicy;
+use gateway::domain::{Displacing as GatewayDisplacing, Policy as GatewayPolicy, UnconfirmedPolicy};
 use gateway::windows::WindowPolicy;
 use ledger::Yen;
 use sandbox::Policies as BankPolicies;
-use wallet::{Policy as WalletPolicy, Tier};
+use server::Velocity;
+use wallet::{Displacing, Policy as WalletPolicy, Tier};
 
 /// Controls that belong together.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub struct Preset {
     pub gateway: GatewayPolicy,
     /// The gateway's windows.
     pub windows: WindowPolicy,
+    /// What may be done from one device and one network.
+    pub velocity: Velocity,
     /// What the banks ask for.
     pub banks: BankPolicies,
     /// The stops that were made by hand, each at its moment.
@@ -39,7 +42,8 @@ pub struct Stop {
 pub type Make = fn() -> Preset;
 
 /// Every preset, with what makes it.
-pub const PRESETS: &[(&str, Make)] = &[("hardened", hardened), ("as-of-2020", as_of_2020)];
+pub const PRESETS: &[(&str, Make)] =
+    &[("hardened", hardened), ("as-of-2020", as_of_2020), ("as-of-2019", as_of_2019), ("open", open)];
 
 /// The preset called `name`, if there is one.
 pub fn find(name: &str) -> Option<Preset> {
@@ -53,32 +57,44 @@ fn hardened() -> Preset {
         wallet: WalletPolicy::default(),
         gateway: GatewayPolicy::default(),
         windows: WindowPolicy::default(),
+        velocity: Velocity::default(),
         banks: BankPolicies::Raised,
         stops: Vec::new(),
     }
 }
 
-/// The controls of September 2020: a wallet takes a mail address, a link takes what the bank asks for, and stops are made by
-/// hand.
-fn as_of_2020() -> Preset {
-    let hardened = hardened();
-    let mut wallet = hardened.wallet;
+/// Every control off: what is left is what no policy switches, and what the banks asked for in 2020.
+pub fn open() -> Preset {
+    let mut wallet = WalletPolicy::default();
     wallet.top_up.tier_min = Tier::Email;
+    wallet.top_up.per_time_max = NONE;
+    wallet.top_up.per_month_max = NONE;
     wallet.top_up.rolling_max = NONE;
+    wallet.top_up.unproven_per_day_max = NONE;
     wallet.mandate.tier_min = Tier::Email;
+    wallet.mandate.requires_phone = false;
     wallet.mandate.unconfirmed_per_day_max = NONE;
     wallet.mandate.unconfirmed_total_max = NONE;
     wallet.mandate.refuses_static_factors = false;
-    wallet.mandate.requires_match = false;
+    wallet.mandate.requires_name = false;
+    wallet.mandate.requires_birth_date = false;
     wallet.mandate.requires_notice = false;
+    wallet.mandate.displacing = Displacing::Anybody;
     wallet.case.disowned_freezes_wallet = false;
-    wallet.ageing.per_day_max = NONE;
-    wallet.ageing.send_per_day_max = NONE;
+    wallet.ageing.young_ms = 0;
+    wallet.monitoring.clear();
+    // How much a wallet holds was no control against this: whoever had a mail address had what everybody had.
     wallet.balance.email_max = wallet.balance.identified_max;
     wallet.balance.phone_max = wallet.balance.identified_max;
-    let mut gateway = hardened.gateway;
-    gateway.unconfirmed.per_day = NONE;
-    gateway.unconfirmed.total = NONE;
+    let mut gateway = GatewayPolicy::default();
+    gateway.amount_max = NONE;
+    gateway.unconfirmed = UnconfirmedPolicy { per_day: NONE, total: NONE };
+    gateway.requires_name = false;
+    gateway.requires_birth_date = false;
+    gateway.tells_true_holder = false;
+    gateway.displacing = GatewayDisplacing::Anybody;
+    gateway.debits_may_overdraw = true;
+    gateway.shares_incidents = false;
     let windows = WindowPolicy {
         account_failures_max: u32::MAX,
         source_failures_max: u32::MAX,
@@ -88,27 +104,107 @@ fn as_of_2020() -> Preset {
         neighbours_max: u32::MAX,
         value_accounts_max: u32::MAX,
         value_accounts_stop: u32::MAX,
-        ..hardened.windows
+        ..WindowPolicy::default()
     };
-    let stops = STOPS_2020.iter().map(|(at, bank, function)| Stop { at, bank, function }).collect();
-    Preset { name: "as-of-2020", wallet, gateway, windows, banks: BankPolicies::AsOf2020, stops }
+    let (velocity, banks) = (Velocity::NONE, BankPolicies::AsOf2020);
+    Preset { name: "open", wallet, gateway, windows, velocity, banks, stops: Vec::new() }
+}
+
+/// The controls of September 2020: a wallet takes a mail address and any name, a link takes what the bank asks for and the name
+/// that the wallet's holder says is theirs, who came first keeps the account, a month has its cap, and stops are made by hand.
+/// To send and to pay out took an identification then as well.
+fn as_of_2020() -> Preset {
+    let (mut preset, today) = (open(), WalletPolicy::default());
+    preset.name = "as-of-2020";
+    preset.wallet.top_up.per_time_max = today.top_up.per_time_max;
+    preset.wallet.top_up.per_month_max = today.top_up.per_month_max;
+    preset.wallet.mandate.requires_name = true;
+    preset.wallet.mandate.displacing = Displacing::Nobody;
+    preset.gateway.requires_name = true;
+    preset.gateway.displacing = GatewayDisplacing::Nobody;
+    let registrations = STOPS_2020.iter().flat_map(|(at, banks)| {
+        let stop = |bank, function| Stop { at, bank, function };
+        banks.iter().flat_map(move |bank| [stop(*bank, "register"), stop(*bank, "change")])
+    });
+    let debits = DEBIT_STOPS_2020.iter().map(|(at, bank)| Stop { at, bank, function: "debit" });
+    preset.stops = registrations.chain(debits).collect();
+    preset
+}
+
+/// The controls of May 2019: only subscribers had a wallet, whose line's contract said who they were; but the account could be
+/// anybody's. Ten times as much a month, and payouts without count. りそな and 埼玉りそな, which stopped in that month, are no
+/// banks of the sandbox: no stop is here.
+fn as_of_2019() -> Preset {
+    let mut preset = open();
+    preset.name = "as-of-2019";
+    preset.wallet.top_up.tier_min = Tier::Phone;
+    preset.wallet.top_up.per_time_max = Yen::new(100_000);
+    preset.wallet.top_up.per_month_max = Yen::new(1_000_000);
+    preset.wallet.mandate.tier_min = Tier::Phone;
+    preset.wallet.mandate.requires_phone = true;
+    preset.wallet.mandate.displacing = Displacing::Nobody;
+    preset.wallet.payout.per_time_max = Yen::new(100_000);
+    preset.wallet.payout.count_per_month_max = u32::MAX;
+    preset.gateway.displacing = GatewayDisplacing::Nobody;
+    preset
 }
 
 /// A bound that nobody reaches.
 const NONE: Yen = Yen::new(1_000_000_000_000);
 
-/// The stops of September 2020, with their dates.
-const STOPS_2020: &[(&str, &str, &str)] = &[
-    ("2020-09-05T00:00", "0125", "register"),
-    ("2020-09-08T00:00", "0168", "register"),
-    ("2020-09-08T00:00", "0152", "register"),
-    ("2020-09-09T00:00", "0125", "debit"),
-    ("2020-09-09T12:00", "9900", "register"),
-    ("2020-09-09T12:00", "0040", "register"),
-    ("2020-09-09T12:00", "0163", "register"),
-    ("2020-09-09T12:00", "0157", "register"),
-    ("2020-09-09T12:00", "0126", "register"),
-    ("2020-09-09T12:00", "0166", "register"),
-    ("2020-09-09T12:00", "0118", "register"),
-    ("2020-09-11T00:00", "9900", "debit"),
+/// When new links and changes of links were stopped, and at which banks. On the ninth the hour is not known; on the tenth all
+/// that were left were stopped by the operator.
+const STOPS_2020: [(&str, &[&str]); 4] = [
+    ("2020-09-05T00:00", &["0125"]),
+    ("2020-09-08T00:00", &["0152", "0168"]),
+    (
+        "2020-09-09T12:00",
+        &[
+            "0040", "0118", "0126", "0157", "0161", "0163", "0164", "0166", "0174", "0183", "0187", "0501", "0512",
+            "0546", "9900",
+        ],
+    ),
+    (
+        "2020-09-10T00:00",
+        &[
+            "0001", "0009", "0035", "0134", "0135", "0143", "0149", "0150", "0153", "0158", "0162", "0169", "0173",
+            "0177", "0182", "0190", "0576",
+        ],
+    ),
 ];
+
+/// When debits by links that were there were stopped too. For イオン and 静岡 it is known only that they were by the thirteenth.
+const DEBIT_STOPS_2020: [(&str, &str); 4] = [
+    ("2020-09-09T00:00", "0125"),
+    ("2020-09-11T00:00", "9900"),
+    ("2020-09-13T00:00", "0040"),
+    ("2020-09-13T00:00", "0149"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use sandbox::registry::Registry;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_bank_was_stopped_in_september_2020_and_no_other() {
+        let preset = as_of_2020();
+        let stopped = |function| -> BTreeSet<String> {
+            let stops = preset.stops.iter().filter(|stop| stop.function == function);
+            stops.map(|stop| stop.bank.to_owned()).collect()
+        };
+        let banks: BTreeSet<String> = Registry::read().banks().map(|bank| bank.code.to_string()).collect();
+        assert_eq!((stopped("register"), stopped("change")), (banks.clone(), banks.clone()));
+        assert!(stopped("debit").is_subset(&banks));
+        assert_eq!(STOPS_2020.map(|(_, banks)| banks.len()), [1, 2, 15, 17]);
+    }
+
+    #[test]
+    fn a_preset_is_found_by_its_name() {
+        for (name, make) in PRESETS {
+            assert_eq!((make().name, find(name).map(|preset| preset.name)), (*name, Some(*name)));
+        }
+        assert!(find("hardened ").is_none());
+    }
+}

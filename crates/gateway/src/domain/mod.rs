@@ -48,7 +48,7 @@ pub use ids::{
     AccountId, AccountRefId, BankCode, FindingId, MandateId, MovementId, NotMeId, NoticeId, OperatorId, Reference,
     StaffId,
 };
-pub use policy::{Policy, UnconfirmedPolicy};
+pub use policy::{Displacing, Policy, UnconfirmedPolicy};
 pub use refusal::{Limit, MissingFact, Noun, Refusal};
 
 use domain::Time;
