@@ -139,7 +139,7 @@ fn wary(attempt: &Attempt<'_>) -> Verdict {
 
 #[tokio::test]
 async fn what_the_guard_asked_for_is_no_answer_of_the_key() {
-    let world = World::in_context(Context { guard: wary, ..Context::default() });
+    let world = World::in_context(Context { guard: wary, ..super::world::context() });
     let (sakura, mut pay) = ready(&world, "/payments").await;
     pay["amount"] = json!(777);
     world.trust(&sakura);
