@@ -1,13 +1,14 @@
 //! `kinchaku drill`: an attack replayed against the whole stack in simulated time, with its figures as text or JSON.
 
 use clap::Args;
-use drill::fraud::{self, Options, Report, presets, scenario};
+use drill::fraud::{self, Options, Report, ablation, page, presets, scenario, tactics};
 use engine::{Clock as _, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
 use scenario::{Method, SCENARIOS};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{IsTerminal, stderr};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,6 +28,10 @@ Examples:
   kinchaku drill september-2020 --preset as-of-2020   under those of the time, with the stops on their real dates
   kinchaku drill september-2020 --seeds 5 --json      five seeds, their median and range
   kinchaku drill september-2020 --attacker guess --honest 5000
+  kinchaku drill september-2020 --tactics relayed-codes
+  kinchaku drill september-2020 --matrix              every way of the attacker, one row each
+  kinchaku drill september-2020 --ablate --report drill.html
+                                                      what each control is worth, as a page with charts
 
 The same seed gives the same report, but for `seconds`. Every number that the drill chooses: docs/drill.md.";
 
@@ -34,7 +39,7 @@ The same seed gives the same report, but for `seconds`. Every number that the dr
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Drill {
-    /// Which attack: september-2020.
+    /// Which attack: september-2020, resona-2019.
     name: String,
     /// Under which controls: hardened, as-of-2020.
     #[arg(long, default_value = "hardened")]
@@ -42,6 +47,18 @@ pub struct Drill {
     /// By which way criminals come to credentials: guess, phish, both.
     #[arg(long, default_value = "both")]
     attacker: String,
+    /// How the attacker goes about it: burst, slow, small, sleeper, copied-faces, relayed-codes and others.
+    #[arg(long, default_value = "burst")]
+    tactics: String,
+    /// Every way of the attacker, one after the other.
+    #[arg(long, conflicts_with_all = ["ablate", "seeds", "report"])]
+    matrix: bool,
+    /// What each control is worth: the loss with all but it, and with it alone on top of the controls of the time.
+    #[arg(long, conflicts_with = "seeds")]
+    ablate: bool,
+    /// Write the report as one page with charts, too.
+    #[arg(long, value_name = "FILE.html")]
+    report: Option<PathBuf>,
     /// The seed; the first one of several.
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -67,21 +84,112 @@ pub fn run(arguments: &Drill) -> ExitCode {
     };
     let interrupted = Arc::new(AtomicBool::new(false));
     listen(&interrupted);
+    let done = if arguments.ablate {
+        ablate(arguments, &options, &interrupted)
+    } else if arguments.matrix {
+        matrix(arguments, &options, &interrupted)
+    } else {
+        replay_all(arguments, &options, &interrupted)
+    };
+    match done {
+        Err(reason) => {
+            tell(&format!("kinchaku drill: {reason}"));
+            ExitCode::FAILURE
+        }
+        Ok(()) if interrupted.load(Ordering::SeqCst) => ExitCode::from(INTERRUPTED),
+        Ok(()) => ExitCode::SUCCESS,
+    }
+}
+
+fn replay_all(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<(), String> {
     let mut reports = Vec::new();
     for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
-        match replay(&Options { seed, ..options.clone() }, &interrupted) {
-            Ok(report) => reports.push(report),
-            Err(reason) => {
-                tell(&format!("kinchaku drill: {reason}"));
-                return ExitCode::FAILURE;
-            }
-        }
+        reports.push(replay(&Options { seed, ..options.clone() }, interrupted)?);
         if interrupted.load(Ordering::SeqCst) {
             break;
         }
     }
     print(&if arguments.json { as_json(&reports) } else { as_text(&reports) });
-    if interrupted.load(Ordering::SeqCst) { ExitCode::from(INTERRUPTED) } else { ExitCode::SUCCESS }
+    write_page(arguments, &reports[0], &[])
+}
+
+/// Writes the page, if one is wished for.
+fn write_page(arguments: &Drill, report: &Report, rows: &[ablation::Row]) -> Result<(), String> {
+    let Some(file) = &arguments.report else { return Ok(()) };
+    std::fs::write(file, page::page(report, rows)).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+/// Runs all of `runs`, with a bar.
+fn run_many(runs: &[Options], interrupted: &AtomicBool) -> Result<Vec<Option<Report>>, String> {
+    let bar = stderr().is_terminal().then(|| ProgressBar::new(u64::try_from(runs.len()).unwrap_or(u64::MAX)));
+    let reports = fraud::run_many(runs, &|done| {
+        if let Some(bar) = &bar {
+            bar.set_position(u64::try_from(done).unwrap_or(0));
+        }
+        !interrupted.load(Ordering::SeqCst)
+    });
+    if let Some(bar) = bar {
+        bar.finish_and_clear();
+    }
+    reports
+}
+
+fn ablate(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<(), String> {
+    let [now, then] = ["hardened", "as-of-2020"].map(|name| presets::find(name).expect("a preset of the house"));
+    let reports = run_many(&ablation::runs(options, &now, &then), interrupted)?;
+    let (rows, partial) = (ablation::rows(&reports), reports.iter().any(Option::is_none));
+    let taken = |index: usize| reports.get(index).and_then(Option::as_ref).map(|report| report.yen_taken);
+    if arguments.json {
+        let all = json!({ "drill": options.scenario.name, "seed": options.seed, "partial": partial,
+            "hardened": taken(0), "as_of_2020": taken(1), "ablation": rows });
+        print(&all.to_string());
+    } else {
+        print(&format!(
+            "{:28} {:>14} {:>14}  challenged, delayed, refused beyond",
+            "yen taken", "all but it", "it alone"
+        ));
+        for row in &rows {
+            print(&format!("{:28} {:>14} {:>14}  {:?}", row.control, row.all_but_it, row.it_alone, row.honest));
+        }
+        print(&format!(
+            "{:28} {:>14?} {:>14?}{}",
+            "all, none",
+            taken(0),
+            taken(1),
+            if partial { "  PARTIAL" } else { "" }
+        ));
+    }
+    match reports.get(1).and_then(Option::as_ref) {
+        Some(report) => write_page(arguments, report, &rows),
+        None => Ok(()),
+    }
+}
+
+fn matrix(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<(), String> {
+    let with = |tactics| Options { tactics, ..options.clone() };
+    let runs: Vec<Options> = tactics::TACTICS.iter().map(with).collect();
+    let reports = run_many(&runs, interrupted)?;
+    let partial = reports.iter().any(Option::is_none);
+    if arguments.json {
+        let rows: Vec<Value> =
+            reports.iter().flatten().map(|report| serde_json::to_value(report).unwrap_or(Value::Null)).collect();
+        let all = json!({ "drill": options.scenario.name, "preset": options.preset.name, "seed": options.seed,
+            "partial": partial, "matrix": rows });
+        print(&all.to_string());
+        return Ok(());
+    }
+    print(&format!("{:18} {:>12} {:>12} {:>12} {:>7}", options.preset.name, "taken", "escaped", "returned", "links"));
+    for report in reports.iter().flatten() {
+        let Report { tactics, yen_taken, yen_escaped, yen_returned, attacker, .. } = report;
+        print(&format!(
+            "{tactics:18} {yen_taken:>12} {yen_escaped:>12} {yen_returned:>12} {:>7}",
+            attacker.links_granted
+        ));
+    }
+    if partial {
+        print("PARTIAL: ended before the last row");
+    }
+    Ok(())
 }
 
 fn options(arguments: &Drill) -> Result<Options, String> {
@@ -96,7 +204,10 @@ fn options(arguments: &Drill) -> Result<Options, String> {
     let method = Method::ALL.into_iter().find(|method| method.name() == arguments.attacker);
     let method =
         method.ok_or_else(|| unknown("attacker", &arguments.attacker, Method::ALL.map(Method::name).to_vec()))?;
-    Ok(Options { scenario, preset, method, seed: arguments.seed, honest: arguments.honest })
+    let tactics = tactics::find(&arguments.tactics).ok_or_else(|| {
+        unknown("tactics", &arguments.tactics, tactics::TACTICS.iter().map(|tactics| tactics.name).collect())
+    })?;
+    Ok(Options { scenario, preset, method, tactics, seed: arguments.seed, honest: arguments.honest })
 }
 
 /// Ctrl-C ends the run at the next simulated day; the second one ends the process.

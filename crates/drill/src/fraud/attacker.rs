@@ -6,8 +6,9 @@ use super::controls::Control;
 use super::holder::{Credentials, Holder, Means, Refused, Typed};
 use super::luck::Luck;
 use super::report;
-use super::scenario::attack::{GUESS_MINUTES, PINS, RETRIES_MAX, SHOP_YEN_MAX, SPEND_MINUTES, TOP_UP_YEN, TRIES_MAX};
+use super::scenario::attack::{PINS, RETRIES_MAX, SHOP_YEN_MAX, SPEND_MINUTES, TRIES_MAX, YEN_MIN};
 use super::stage::Stage;
+use super::tactics::Tactics;
 use domain::Time;
 use sandbox::domain::account::AccountNumber;
 use std::net::{IpAddr, Ipv4Addr};
@@ -46,6 +47,7 @@ pub struct Done {
 pub struct Gang<'s> {
     stage: &'s Stage,
     luck: Luck,
+    tactics: &'static Tactics,
     marks: Vec<Mark<'s>>,
     sprayers: Vec<Sprayer<'s>>,
     shops: Vec<String>,
@@ -60,10 +62,21 @@ pub struct Gang<'s> {
 /// An account that the gang can get into.
 struct Mark<'s> {
     known: Credentials,
-    names: [String; 4],
+    person: Person,
     holder: Option<Holder<'s>>,
     amount: i64,
     retries: u32,
+}
+
+/// Whom a wallet is opened as.
+#[derive(Clone, Debug)]
+pub struct Person {
+    /// Family and given name, in letters and in kana.
+    pub names: [String; 4],
+    /// The birth date.
+    pub birth_date: String,
+    /// The number of a document that the identity vendor takes for theirs.
+    pub document: Option<String>,
 }
 
 /// Guesses at one bank.
@@ -81,10 +94,11 @@ struct Sprayer<'s> {
 
 impl<'s> Gang<'s> {
     /// A gang that knows shops that resell.
-    pub fn new(stage: &'s Stage, seed: u64, shops: Vec<String>) -> Self {
+    pub fn new(stage: &'s Stage, seed: u64, tactics: &'static Tactics, shops: Vec<String>) -> Self {
         Self {
             stage,
             luck: Luck::new(seed, "gang"),
+            tactics,
             marks: Vec::new(),
             sprayers: Vec::new(),
             shops,
@@ -95,9 +109,9 @@ impl<'s> Gang<'s> {
         }
     }
 
-    /// Somebody typed this into a false page; the deed that begins with it.
-    pub fn phish(&mut self, known: Credentials, names: [String; 4]) -> Deed {
-        self.marks.push(Mark { known, names, holder: None, amount: TOP_UP_YEN.0, retries: 0 });
+    /// Somebody typed this into a false page, and a wallet is to be opened as that person; the deed that begins with it.
+    pub fn phish(&mut self, known: Credentials, person: Person) -> Deed {
+        self.marks.push(Mark { known, person, holder: None, amount: self.tactics.top_up_yen, retries: 0 });
         Deed::Open(self.marks.len() - 1)
     }
 
@@ -132,13 +146,14 @@ impl<'s> Gang<'s> {
     }
 
     /// A wallet under a throw-away mail address, in whatever name.
-    async fn wallet(&mut self, names: [String; 4], birth_date: String) -> Result<Holder<'s>, Refused> {
+    async fn wallet(&mut self, person: Person) -> Result<Holder<'s>, Refused> {
         self.wallets += 1;
+        let Person { names, birth_date, document } = person;
         let means = Means {
             mail: format!("throwaway{}@mail.example", self.wallets),
             password: format!("throwaway {}", self.wallets),
-            phone: None,
-            document: None,
+            phone: self.tactics.has_phones.then(|| format!("090{:08}", self.wallets)),
+            document,
             names,
             birth_date,
         };
@@ -149,9 +164,9 @@ impl<'s> Gang<'s> {
     }
 
     async fn open(&mut self, number: usize, done: &mut Done) {
-        let (names, known) = (self.marks[number].names.clone(), self.marks[number].known.clone());
+        let (person, known) = (self.marks[number].person.clone(), self.marks[number].known.clone());
         self.figures.links_tried += 1;
-        let linked = match self.wallet(names, known.birth_date.clone()).await {
+        let linked = match self.wallet(person).await {
             Ok(mut holder) => {
                 let linked = self.link(&mut holder, &known, done).await;
                 self.marks[number].holder = Some(holder);
@@ -163,7 +178,9 @@ impl<'s> Gang<'s> {
         match linked {
             Ok(()) => {
                 self.figures.links_granted += 1;
-                done.next.push((self.luck.minutes_after(now, (1, 30)), Deed::Drain(number)));
+                let then =
+                    self.luck.minutes_after(now, (1, 30)).plus_milliseconds(self.tactics.sleeps_days * 24 * HOUR_MS);
+                done.next.push((then, Deed::Drain(number)));
             }
             Err(Refused { by, .. }) => {
                 self.refused(by);
@@ -197,7 +214,7 @@ impl<'s> Gang<'s> {
         let (mut got, mut refusal) = (false, None);
         for _ in 0..STEPS_MAX {
             let amount = self.marks[number].amount;
-            if amount < TOP_UP_YEN.1 {
+            if amount < YEN_MIN {
                 break;
             }
             self.figures.top_ups_tried += 1;
@@ -211,7 +228,7 @@ impl<'s> Gang<'s> {
                 Err(refused) => {
                     self.refused(refused.by);
                     refusal = Some(refused.by);
-                    match refused.left.filter(|left| *left >= TOP_UP_YEN.1 && *left < amount) {
+                    match refused.left.filter(|left| *left >= YEN_MIN && *left < amount) {
                         Some(left) => self.marks[number].amount = left,
                         None => break,
                     }
@@ -238,7 +255,7 @@ impl<'s> Gang<'s> {
             }
             self.luck.minutes_after(now.day().plus(1).start(), (2, 600))
         };
-        mark.amount = TOP_UP_YEN.0;
+        mark.amount = self.tactics.top_up_yen;
         Some((next, Deed::Drain(number)))
     }
 
@@ -252,7 +269,7 @@ impl<'s> Gang<'s> {
         let (mut most, mut refusal) = (SHOP_YEN_MAX, None);
         for _ in 0..STEPS_MAX {
             let amount = funds.min(most);
-            if amount < TOP_UP_YEN.1 {
+            if amount < YEN_MIN {
                 break;
             }
             let shop = self.shops[self.luck.index(self.shops.len())].clone();
@@ -264,7 +281,7 @@ impl<'s> Gang<'s> {
                 Err(refused) => {
                     self.refused(refused.by);
                     refusal = Some(refused.by);
-                    match refused.left.filter(|left| *left >= TOP_UP_YEN.1 && *left < amount) {
+                    match refused.left.filter(|left| *left >= YEN_MIN && *left < amount) {
                         Some(left) => most = left,
                         None => break,
                     }
@@ -273,7 +290,7 @@ impl<'s> Gang<'s> {
         }
         let mark = &mut self.marks[number];
         mark.holder = Some(holder);
-        if refusal.is_some() && funds >= TOP_UP_YEN.1 && mark.retries < RETRIES_MAX {
+        if refusal.is_some() && funds >= YEN_MIN && mark.retries < RETRIES_MAX {
             mark.retries += 1;
             done.next.push((self.luck.minutes_after(now.day().plus(1).start(), (60, 1_200)), Deed::Spend(number)));
         }
@@ -289,7 +306,7 @@ impl<'s> Gang<'s> {
         }
         let holder = match sprayer.holder.take() {
             Some(holder) => Ok(holder),
-            None => self.wallet(anybody(), "1980-01-01".to_owned()).await,
+            None => self.wallet(anybody()).await,
         };
         let tried = match holder {
             Ok(holder) => self.try_some(number, holder, done).await,
@@ -313,7 +330,7 @@ impl<'s> Gang<'s> {
         } else {
             // Whoever is refused waits, the longer the more often.
             let wait_ms = i64::from(sprayer.vain) * HOUR_MS;
-            self.luck.minutes_after(now, GUESS_MINUTES).plus_milliseconds(wait_ms)
+            self.luck.minutes_after(now, self.tactics.guess_minutes).plus_milliseconds(wait_ms)
         };
         done.next.push((next, Deed::Spray(number)));
     }
@@ -336,7 +353,13 @@ impl<'s> Gang<'s> {
                     (self.figures.links_granted, self.figures.hits) =
                         (self.figures.links_granted + 1, self.figures.hits + 1);
                     done.touched.push(known.account);
-                    let mark = Mark { known, names: anybody(), holder: Some(holder), amount: TOP_UP_YEN.0, retries: 0 };
+                    let mark = Mark {
+                        known,
+                        person: anybody(),
+                        holder: Some(holder),
+                        amount: self.tactics.top_up_yen,
+                        retries: 0,
+                    };
                     self.marks.push(mark);
                     return Ok(Some(self.marks.len() - 1));
                 }
@@ -371,7 +394,8 @@ fn pause_minutes(milliseconds: i64) -> f64 {
     milliseconds as f64 / 60_000.0
 }
 
-/// A name that is nobody's.
-fn anybody() -> [String; 4] {
-    ["鈴谷", "太郎", "スズヤ", "タロウ"].map(str::to_owned)
+/// Somebody who is nobody.
+pub fn anybody() -> Person {
+    let names = ["鈴谷", "太郎", "スズヤ", "タロウ"].map(str::to_owned);
+    Person { names, birth_date: "1980-01-01".to_owned(), document: None }
 }

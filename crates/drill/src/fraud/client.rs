@@ -179,7 +179,7 @@ impl<'s> Client<'s> {
             request.extensions_mut().insert(Source(self.source));
         }
         if request.method() != Method::GET {
-            self.stage.stirred();
+            self.stage.stirred(request.headers().contains_key(header::COOKIE));
         }
         let Ok(answer) = self.stage.routers.call(request, BOUNDS).await else { return nobody() };
         let text = String::from_utf8_lossy(answer.body()).into_owned();

@@ -44,7 +44,9 @@ pub struct World<'s> {
     news: bool,
     /// Cases by the day on which they became known; those of people who were mistaken by themselves too.
     pub known: BTreeMap<Day, Sum>,
-    /// The latter.
+    /// Each of those cases with its moment and its yen, in that order.
+    pub known_at: Vec<(Time, i64)>,
+    /// Those of people who were mistaken.
     pub mistaken: BTreeMap<Day, Sum>,
     /// The first debit, and when the first case was seen by anybody.
     pub first_debit: Option<Time>,
@@ -70,6 +72,7 @@ impl<'s> World<'s> {
             victims: BTreeMap::new(),
             news: false,
             known: BTreeMap::new(),
+            known_at: Vec::new(),
             mistaken: BTreeMap::new(),
             first_debit: None,
             first_seen: None,
@@ -110,6 +113,7 @@ impl<'s> World<'s> {
             Sight::News => self.news(now),
             Sight::Mistake => {
                 let yen = self.luck.between(MISTAKEN_YEN);
+                self.known_at.push((now, yen));
                 for days in [&mut self.known, &mut self.mistaken] {
                     add(days.entry(now.day()).or_default(), yen);
                 }
@@ -133,6 +137,7 @@ impl<'s> World<'s> {
         let Some(victim) = self.victims.get_mut(&account).filter(|victim| !victim.is_counted) else { return };
         victim.is_counted = true;
         add(self.known.entry(now.day()).or_default(), victim.debited);
+        self.known_at.push((now, victim.debited));
         self.revoke(account).await;
     }
 

@@ -8,6 +8,7 @@ use super::controls::{self, Control};
 use http::Method;
 use sandbox::domain::account::{self, AccountNumber, Customer};
 use serde_json::{Value, json};
+use web::jose::{SigningKey, dpop};
 
 /// Things to be proven of a person before something is done for them.
 const TIERS: usize = 2;
@@ -89,6 +90,7 @@ pub struct Holder<'s> {
     pub means: Means,
     /// How often they proved something: a login, a code, a look at their face.
     pub authentications: u64,
+    device: SigningKey,
     id: String,
     wallet: String,
     mandate: Option<String>,
@@ -96,8 +98,9 @@ pub struct Holder<'s> {
 
 impl<'s> Holder<'s> {
     /// Somebody at `client` who is no holder yet.
-    pub const fn new(client: Client<'s>, means: Means) -> Self {
-        Self { client, means, authentications: 0, id: String::new(), wallet: String::new(), mandate: None }
+    pub fn new(client: Client<'s>, means: Means) -> Self {
+        let device = SigningKey::eddsa(blake3::hash(means.mail.as_bytes()).as_bytes());
+        Self { client, means, authentications: 0, device, id: String::new(), wallet: String::new(), mandate: None }
     }
 
     /// Their wallet.
@@ -131,7 +134,11 @@ impl<'s> Holder<'s> {
 
     /// Logs in.
     pub async fn log_in(&mut self) -> Result<(), Refused> {
-        let body = json!({ "email": self.means.mail, "password": self.means.password });
+        let url = format!("{WALLET}/v1/sessions");
+        let call = dpop::Call { method: "POST", url: &url, access_token: None };
+        let stage = self.client.stage;
+        let proof = dpop::prove(&self.device, call, stage.now(), &stage.key(), None);
+        let body = json!({ "email": self.means.mail, "password": self.means.password, "device": { "proof": proof } });
         let session = done(self.client.post("/v1/sessions", body).await)?;
         self.client.log_in(session.member("token").map(str::to_owned));
         self.authentications += 1;

@@ -3,8 +3,9 @@
 //! Everybody here is a client of the services' public interfaces, and nothing in the product knows that a drill is on.
 //! `stage` has the services, `options` what they are opened with, `presets` the controls of a time; `client` is a device,
 //! `holder` what somebody does with it, `honest` and `attacker` who they are; `discovery` is how the world finds out;
-//! `scenario` has every number that is chosen. Start reading at [`run()`].
+//! `scenario` and `tactics` have every number that is chosen; `ablation` asks what each control is worth. Start reading at [`run()`].
 
+pub mod ablation;
 mod attacker;
 mod client;
 mod controls;
@@ -12,14 +13,18 @@ mod discovery;
 mod holder;
 mod honest;
 mod luck;
+mod many;
 mod options;
+pub mod page;
 pub mod presets;
 pub mod report;
 mod run;
 pub mod scenario;
 mod stage;
+pub mod tactics;
 #[cfg(test)]
 mod tests;
 
+pub use many::run_many;
 pub use report::Report;
 pub use run::{Options, Watch, run};

@@ -1,6 +1,7 @@
 //! The report of a run: its figures, and the same as JSON with the members that programs read.
 
-use domain::Day;
+use super::scenario::{Published, moment};
+use domain::{Day, Time};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -11,6 +12,8 @@ pub struct Report {
     pub drill: String,
     /// Under which controls.
     pub preset: String,
+    /// With which tactics of the attacker.
+    pub tactics: String,
     /// From which seed.
     pub seed: u64,
     /// The run was ended before its last day.
@@ -36,6 +39,9 @@ pub struct Report {
     pub tallies: Vec<Tally>,
     /// Cumulative: claims of people who were mistaken, which the tallies hold too.
     pub mistaken: Vec<Tally>,
+    /// What was published at the time, beside what is known here at the same moment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub published: Vec<Compared>,
     /// By day, what was debited without the holder's will.
     pub debits: Vec<Tally>,
     /// By bank, the same in all.
@@ -78,6 +84,23 @@ pub struct Tally {
     pub cases: u64,
     /// How many yen.
     pub yen: i64,
+}
+
+/// A published sum, and the same of this run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// The moment in Tokyo.
+    pub at: String,
+    /// Cases then.
+    pub published_cases: u64,
+    /// Cases here.
+    pub cases: u64,
+    /// Yen then.
+    pub published_yen: i64,
+    /// Yen here.
+    pub yen: i64,
+    /// The free numbers were fitted to it; the others are held out.
+    pub is_fitted: bool,
 }
 
 /// A number of accounts and a sum.
@@ -126,6 +149,23 @@ pub fn tallies(days: &BTreeMap<Day, Sum>, is_cumulative: bool) -> Vec<Tally> {
         Tally { date: day.to_string(), cases: shown.cases, yen: shown.yen }
     });
     each.collect()
+}
+
+/// What was published, beside the cases that were known here at the same moment: each with its time and its yen.
+pub fn compare(published: &[Published], known: &[(Time, i64)]) -> Vec<Compared> {
+    let beside = |published: &Published| {
+        let at = moment(published.at);
+        let here = || known.iter().filter(|(known_at, _)| *known_at <= at);
+        Compared {
+            at: published.at.to_owned(),
+            published_cases: published.cases,
+            cases: here().map(|_| 1).sum(),
+            published_yen: published.yen,
+            yen: here().map(|(_, yen)| yen).sum(),
+            is_fitted: published.is_fitted,
+        }
+    };
+    published.iter().map(beside).collect()
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]

@@ -3,7 +3,7 @@
 //! The loop is a plain list of what comes next, in order of time: let time go on to it, do it, write down what follows.
 //! Start reading at [`run`].
 
-use super::attacker::{Deed, Gang};
+use super::attacker::{Deed, Gang, Person, anybody};
 use super::client::{Client, GATEWAY, OUTSIDE};
 use super::discovery::{Sight, World};
 use super::holder::{Credentials, open_shop};
@@ -11,16 +11,17 @@ use super::honest::{Crowd, Intent};
 use super::luck::Luck;
 use super::options::Staging;
 use super::presets::{Preset, Stop};
-use super::report::{Report, tallies};
+use super::report::{Report, compare, tallies};
 use super::scenario::attack::{GHOSTS_PER_ACCOUNT, GUESSED_PERCENT};
 use super::scenario::honest::HOURS;
 use super::scenario::{Method, Scenario, moment};
 use super::stage::Stage;
+use super::tactics::Tactics;
 use domain::{Day, Time};
 use http::Method as Verb;
 use sandbox::domain::account::AccountNumber;
 use sandbox::domain::bank::{BankCode, Factor};
-use sandbox::people::{Opening, Population};
+use sandbox::people::{self, Opening, Population};
 use sandbox::registry::Registry;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,8 @@ pub struct Options {
     pub preset: Preset,
     /// By which way.
     pub method: Method,
+    /// With which tactics.
+    pub tactics: &'static Tactics,
     /// From which seed.
     pub seed: u64,
     /// Ordinary holders.
@@ -82,16 +85,16 @@ pub fn run(options: &Options, watch: &Watch<'_>) -> Result<Report, String> {
 
 async fn play(options: &Options, watch: &Watch<'_>) -> Result<Report, String> {
     let [begin, end] = options.scenario.days.map(moment);
-    let people = options.honest + options.scenario.others;
+    let people_max = options.honest + options.scenario.others;
     let begin_stage = begin.day().plus(-PRELUDE_DAYS).start();
-    let staging = Staging { seed: options.seed, begin: begin_stage, people, preset: &options.preset };
+    let staging = Staging { seed: options.seed, begin: begin_stage, people: people_max, preset: &options.preset };
     let stage = Stage::open(&staging).await?;
-    let (honest, others) = population(options, people);
+    let (honest, others) = population(options, people_max);
     let shops = prepare(&stage).await?;
     let customers = others.iter().map(|opening| (opening.number, opening.customer.clone())).collect();
     let mut drill = Drill {
         crowd: Crowd::new(&stage, options.seed, &honest, shops.clone()),
-        gang: Gang::new(&stage, options.seed, shops[..RESELLERS].to_vec()),
+        gang: Gang::new(&stage, options.seed, options.tactics, shops[..RESELLERS].to_vec()),
         world: World::new(&stage, options.seed, customers),
         agenda: Agenda::default(),
         stops: &options.preset.stops,
@@ -113,12 +116,12 @@ async fn play(options: &Options, watch: &Watch<'_>) -> Result<Report, String> {
 }
 
 /// Who has a wallet, and who has a bank account alone.
-fn population(options: &Options, people: u32) -> (Vec<Opening>, Vec<Opening>) {
+fn population(options: &Options, people_max: u32) -> (Vec<Opening>, Vec<Opening>) {
     let registry = Registry::read();
-    let population = Population { seed: options.seed, people };
+    let population = Population { seed: options.seed, people: people_max };
     let (mut honest, mut others, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
     for opening in population.openings(&registry).skip(5) {
-        let person = sandbox::people::document_number(&sandbox::people::identity(&opening.customer));
+        let person = people::document_number(&people::identity(&opening.customer));
         let is_first = seen.insert(person);
         let wants = honest.len() < options.honest as usize;
         if wants && is_first && opening.customer.has_contact() {
@@ -197,7 +200,10 @@ impl Drill<'_> {
                 let opening = pool.swap_remove(luck.index(pool.len()));
                 let days = until.milliseconds_since(from) / DAY_MS;
                 let day = from.day().plus(i32::try_from(luck.between((0, days - 1))).unwrap_or(0));
-                let deed = self.gang.phish(credentials(opening), names(opening));
+                let document = luck.percent(options.tactics.faces_percent);
+                let person = if options.scenario.in_any_name { anybody() } else { person(opening, document) };
+                let in_hand = options.tactics.relays.then(|| Box::new(opening.customer.clone()));
+                let deed = self.gang.phish(Credentials { in_hand, ..credentials(opening) }, person);
                 self.agenda.enter(luck.moment_of(day.start(), &HOURS), Act::Gang(deed));
             }
             for (bank, wanted) in by_list.into_iter().filter(|(_, wanted)| *wanted > 0) {
@@ -276,6 +282,7 @@ impl Drill<'_> {
         Report {
             drill: options.scenario.name.to_owned(),
             preset: options.preset.name.to_owned(),
+            tactics: options.tactics.name.to_owned(),
             seed: options.seed,
             partial,
             cases: world.known.values().map(|sum| sum.cases).sum(),
@@ -289,6 +296,7 @@ impl Drill<'_> {
             tallies: tallies(&world.known, true),
             mistaken: tallies(&world.mistaken, true),
             debits: tallies(&taken.days, false),
+            published: compare(options.scenario.published, &world.known_at),
             banks: taken.banks,
             honest: self.crowd.figures.clone(),
             simulated_days: self.stage.now().milliseconds_since(begin) / DAY_MS,
@@ -309,9 +317,15 @@ fn credentials(opening: &Opening) -> Credentials {
     }
 }
 
-fn names(opening: &Opening) -> [String; 4] {
+/// The account's holder, as whom a wallet is opened; with a copy of their document or without.
+fn person(opening: &Opening, has_document: bool) -> Person {
     let customer = &opening.customer;
-    [&customer.family_name, &customer.given_name, &customer.family_kana, &customer.given_kana].map(Clone::clone)
+    let names = [&customer.family_name, &customer.given_name, &customer.family_kana, &customer.given_kana];
+    Person {
+        names: names.map(Clone::clone),
+        birth_date: customer.birth_date.to_string(),
+        document: has_document.then(|| people::document_number(&people::identity(customer))),
+    }
 }
 
 /// A guesser's list: numbers and names, most of which are stale.

@@ -20,8 +20,12 @@ use web::{Chance, Outside, Ran, Routers};
 const STEP_BUDGET: usize = 4_096;
 /// Rounds of due work at one moment; more is work that makes work for ever.
 const ROUNDS_MAX: usize = 1_000;
-/// How often everybody looks whether something is due, in milliseconds, where nothing says when it is.
-const LOOK_MS: i64 = 10_000;
+/// How soon everybody looks whether something is due, in milliseconds, after somebody was at a page: notices are awaited.
+const LOOK_MS: i64 = 5_000;
+/// The same after somebody asked a program: what they asked for was done before the answer.
+const LATER_MS: i64 = 120_000;
+/// By how much the pause grows with each look that found nothing.
+const IDLE_FACTOR: i64 = 4;
 /// The longest pause between two looks, in milliseconds, where the last ones found nothing.
 const IDLE_MS_MAX: i64 = 3_600_000;
 /// Where temporary data is best kept: in memory.
@@ -56,8 +60,7 @@ pub struct Stage {
     sandbox: Sandbox,
     /// Requests so far: each key is used once.
     requests: Cell<u64>,
-    /// When due work was last looked for, when that is to happen next, and the pause between the two.
-    looked: Cell<Time>,
+    /// When due work is looked for next, and the pause until then.
     look_next: Cell<Time>,
     idle_ms: Cell<i64>,
     _directory: TempDir,
@@ -86,7 +89,6 @@ impl Stage {
             gateway,
             sandbox,
             requests: Cell::new(0),
-            looked: Cell::new(staging.begin),
             look_next: Cell::new(staging.begin),
             idle_ms: Cell::new(LOOK_MS),
             _directory: directory,
@@ -126,17 +128,17 @@ impl Stage {
             }
         }
         // Whoever looks in vain looks more seldom, until somebody asks for something.
-        self.idle_ms.set(if did > 0 { LOOK_MS } else { (self.idle_ms.get() * 2).min(IDLE_MS_MAX) });
+        self.idle_ms.set(if did > 0 { LOOK_MS } else { (self.idle_ms.get() * IDLE_FACTOR).min(IDLE_MS_MAX) });
         let latest = now.plus_milliseconds(self.idle_ms.get());
         let least = now.plus_milliseconds(LOOK_MS);
-        self.looked.set(now);
         self.look_next.set(next.map_or(latest, |next| next.clamp(least, latest)));
     }
 
-    /// Somebody asked for something: what that made due is looked for soon.
-    pub fn stirred(&self) {
-        self.idle_ms.set(LOOK_MS);
-        let soon = self.looked.get().plus_milliseconds(LOOK_MS).max(self.now());
+    /// Somebody was at a page, or asked a program for something: what that made due is looked for soon, or a little later.
+    pub fn stirred(&self, at_page: bool) {
+        let wait_ms = if at_page { LOOK_MS } else { LATER_MS };
+        self.idle_ms.set(self.idle_ms.get().min(wait_ms));
+        let soon = self.now().plus_milliseconds(wait_ms);
         self.look_next.set(self.look_next.get().min(soon));
     }
 

@@ -1,7 +1,8 @@
 //! Small runs of the whole stack: a handful of accounts at one bank, over the end of a month.
 
 use super::scenario::{Method, Scenario, Wave};
-use super::{Options, Report, presets, run};
+use super::tactics::TACTICS;
+use super::{Options, Report, ablation, page, presets, run};
 
 const SMALL: Scenario = Scenario {
     name: "small",
@@ -10,11 +11,13 @@ const SMALL: Scenario = Scenario {
     waves: &[Wave { from: "2020-08-30", until: "2020-08-31", accounts: 2 }],
     banks: &[("0125", 1)],
     news: Some("2020-09-01T08:00"),
+    published: &[],
+    in_any_name: false,
 };
 
 fn play(preset: &str, seed: u64) -> Report {
     let preset = presets::find(preset).expect("it is there");
-    let options = Options { scenario: &SMALL, preset, method: Method::Phish, seed, honest: 4 };
+    let options = Options { scenario: &SMALL, preset, method: Method::Phish, tactics: &TACTICS[0], seed, honest: 4 };
     run(&options, &|_, _, _| true).expect("it runs")
 }
 
@@ -37,7 +40,30 @@ fn under_the_controls_of_2020_the_same_attacker_takes_something_and_the_same_see
 #[test]
 fn a_run_that_is_ended_before_its_last_day_says_so() {
     let preset = presets::find("hardened").expect("it is there");
-    let options = Options { scenario: &SMALL, preset, method: Method::Phish, seed: 1, honest: 1 };
+    let options = Options { scenario: &SMALL, preset, method: Method::Phish, tactics: &TACTICS[0], seed: 1, honest: 1 };
     let report = run(&options, &|_, done, _| done < 2).expect("it runs");
     assert!(report.partial && report.simulated_days < 5, "{}", report.to_json());
+}
+
+#[test]
+fn an_ablation_has_two_runs_for_each_control_and_a_row_for_it() {
+    let of = |name: &str| presets::find(name).expect("it is there");
+    let (now, then) = (of("hardened"), of("as-of-2020"));
+    let options = Options {
+        scenario: &SMALL,
+        preset: now.clone(),
+        method: Method::Phish,
+        tactics: &TACTICS[0],
+        seed: 1,
+        honest: 1,
+    };
+    let runs = ablation::runs(&options, &now, &then);
+    assert_eq!(runs.len(), 2 + 2 * ablation::KNOBS.len());
+    let reports: Vec<Option<Report>> = (0..runs.len())
+        .map(|index| Some(Report { yen_taken: i64::try_from(index).expect("few"), ..Report::default() }))
+        .collect();
+    let rows = ablation::rows(&reports);
+    assert_eq!((rows.len(), rows[0].all_but_it, rows[1].it_alone), (ablation::KNOBS.len(), 2, 5));
+    let page = page::page(&Report::default(), &rows);
+    assert!(page.contains(ablation::KNOBS[0].0) && !page.contains("http"), "the page needs nothing else");
 }
