@@ -135,8 +135,9 @@ fn run_many(runs: &[Options], interrupted: &AtomicBool) -> Result<Vec<Option<Rep
 }
 
 fn ablate(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<(), String> {
-    let [now, then] = ["hardened", "as-of-2020"].map(|name| presets::find(name).expect("a preset of the house"));
-    let reports = run_many(&ablation::runs(options, &now, &then), interrupted)?;
+    let [now, then, open] =
+        ["hardened", "as-of-2020", "open"].map(|name| presets::find(name).expect("a preset of the house"));
+    let reports = run_many(&ablation::runs(options, &now, &then, &open), interrupted)?;
     let (rows, partial) = (ablation::rows(&reports), reports.iter().any(Option::is_none));
     let taken = |index: usize| reports.get(index).and_then(Option::as_ref).map(|report| report.yen_taken);
     if arguments.json {

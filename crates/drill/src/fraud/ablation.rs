@@ -15,23 +15,45 @@ pub const KNOBS: &[(&str, Turn)] = &[
         to.wallet.top_up.tier_min = from.wallet.top_up.tier_min;
         to.wallet.balance = from.wallet.balance.clone();
     }),
-    ("name_and_birth_date_match", |to, from| to.wallet.mandate.requires_match = from.wallet.mandate.requires_match),
+    ("phone_possession", |to, from| to.wallet.mandate.requires_phone = from.wallet.mandate.requires_phone),
+    ("name_and_birth_date_match", |to, from| {
+        to.wallet.mandate.requires_name = from.wallet.mandate.requires_name;
+        to.wallet.mandate.requires_birth_date = from.wallet.mandate.requires_birth_date;
+        to.gateway.requires_name = from.gateway.requires_name;
+        to.gateway.requires_birth_date = from.gateway.requires_birth_date;
+    }),
     ("bank_second_factor", |to, from| {
         to.wallet.mandate.refuses_static_factors = from.wallet.mandate.refuses_static_factors;
         to.banks = from.banks;
     }),
     ("spray_detection", |to, from| to.windows = from.windows),
-    ("notice", |to, from| {
+    ("notice_and_not_me", |to, from| {
         to.wallet.mandate.requires_notice = from.wallet.mandate.requires_notice;
         to.wallet.case = from.wallet.case.clone();
+        to.gateway.tells_true_holder = from.gateway.tells_true_holder;
     }),
     ("cooling_off", |to, from| {
         to.wallet.mandate.unconfirmed_per_day_max = from.wallet.mandate.unconfirmed_per_day_max;
         to.wallet.mandate.unconfirmed_total_max = from.wallet.mandate.unconfirmed_total_max;
         to.gateway.unconfirmed = from.gateway.unconfirmed;
     }),
+    ("confirmation_per_top_up", |to, from| {
+        to.wallet.top_up.unproven_per_day_max = from.wallet.top_up.unproven_per_day_max;
+    }),
     ("ageing", |to, from| to.wallet.ageing = from.wallet.ageing.clone()),
-    ("rolling_limit", |to, from| to.wallet.top_up.rolling_max = from.wallet.top_up.rolling_max),
+    ("one_live_mandate", |to, from| {
+        to.wallet.mandate.displacing = from.wallet.mandate.displacing;
+        to.gateway.displacing = from.gateway.displacing;
+    }),
+    ("limits", |to, from| {
+        to.wallet.top_up.per_time_max = from.wallet.top_up.per_time_max;
+        to.wallet.top_up.per_month_max = from.wallet.top_up.per_month_max;
+        to.wallet.top_up.rolling_max = from.wallet.top_up.rolling_max;
+    }),
+    ("no_overdraft", |to, from| to.gateway.debits_may_overdraw = from.gateway.debits_may_overdraw),
+    ("sharing_with_all_banks", |to, from| to.gateway.shares_incidents = from.gateway.shares_incidents),
+    ("velocity", |to, from| to.velocity = from.velocity),
+    ("monitoring_with_holds", |to, from| to.wallet.monitoring.clone_from(&from.wallet.monitoring)),
 ];
 
 /// One control's row. Yen are `yen_taken`.
@@ -47,13 +69,14 @@ pub struct Row {
     pub honest: [i64; 3],
 }
 
-/// The runs that an ablation takes: first the two presets as they are, then two for each control.
-pub fn runs(options: &Options, now: &Preset, then: &Preset) -> Vec<Options> {
+/// The runs that an ablation takes: first the presets of `now` and of `then` as they are, then two for each control. Off means
+/// as it is in `open`.
+pub fn runs(options: &Options, now: &Preset, then: &Preset, open: &Preset) -> Vec<Options> {
     let with = |preset: Preset| Options { preset, ..options.clone() };
     let mut runs = vec![with(now.clone()), with(then.clone())];
     for (_, turn) in KNOBS {
         let (mut all_but, mut alone) = (now.clone(), then.clone());
-        turn(&mut all_but, then);
+        turn(&mut all_but, open);
         turn(&mut alone, now);
         runs.extend([with(all_but), with(alone)]);
     }

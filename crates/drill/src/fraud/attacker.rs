@@ -18,6 +18,10 @@ const STEPS_MAX: usize = 24;
 /// Links in a row that came to nothing for another reason than a wrong PIN, after which a guesser leaves a bank alone.
 const VAIN_MAX: u32 = 12;
 const HOUR_MS: i64 = 3_600_000;
+/// Tries without a hit after which a guesser opens each wallet in the name of the account that is tried.
+const BLIND_MAX: u32 = 150;
+/// What the page lets somebody try in one link.
+const TRIES_A_LINK: usize = 3;
 
 /// Something the gang is to do. The numbers are its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +52,7 @@ pub struct Gang<'s> {
     stage: &'s Stage,
     luck: Luck,
     tactics: &'static Tactics,
+    has_phones: bool,
     marks: Vec<Mark<'s>>,
     sprayers: Vec<Sprayer<'s>>,
     shops: Vec<String>,
@@ -82,9 +87,11 @@ pub struct Person {
 /// Guesses at one bank.
 struct Sprayer<'s> {
     bank: String,
-    list: Vec<Credentials>,
+    list: Vec<(Credentials, Person)>,
     next: usize,
     pins: usize,
+    /// Tries since the last hit. After many, each wallet is opened in the name of the account that is tried.
+    blind: u32,
     wanted: u32,
     pause_ms: i64,
     until: Time,
@@ -93,12 +100,13 @@ struct Sprayer<'s> {
 }
 
 impl<'s> Gang<'s> {
-    /// A gang that knows shops that resell.
-    pub fn new(stage: &'s Stage, seed: u64, tactics: &'static Tactics, shops: Vec<String>) -> Self {
+    /// A gang that knows shops that resell. Where only subscribers had a wallet, its members are subscribers.
+    pub fn new(stage: &'s Stage, seed: u64, tactics: &'static Tactics, has_phones: bool, shops: Vec<String>) -> Self {
         Self {
             stage,
             luck: Luck::new(seed, "gang"),
             tactics,
+            has_phones,
             marks: Vec::new(),
             sprayers: Vec::new(),
             shops,
@@ -116,10 +124,27 @@ impl<'s> Gang<'s> {
     }
 
     /// A list of numbers and names at `bank`, some of them stale: `wanted` accounts are to be found until then.
-    pub fn list(&mut self, bank: &str, list: Vec<Credentials>, wanted: u32, begin: Time, until: Time) -> Deed {
+    pub fn list(
+        &mut self,
+        bank: &str,
+        list: Vec<(Credentials, Person)>,
+        wanted: u32,
+        (begin, until): (Time, Time),
+    ) -> Deed {
         let pause_ms = until.milliseconds_since(begin) / i64::from(wanted.max(1)) / 2;
         let bank = bank.to_owned();
-        self.sprayers.push(Sprayer { bank, list, next: 0, pins: 0, wanted, pause_ms, until, vain: 0, holder: None });
+        self.sprayers.push(Sprayer {
+            bank,
+            list,
+            next: 0,
+            pins: 0,
+            blind: 0,
+            wanted,
+            pause_ms,
+            until,
+            vain: 0,
+            holder: None,
+        });
         Deed::Spray(self.sprayers.len() - 1)
     }
 
@@ -152,7 +177,7 @@ impl<'s> Gang<'s> {
         let means = Means {
             mail: format!("throwaway{}@mail.example", self.wallets),
             password: format!("throwaway {}", self.wallets),
-            phone: self.tactics.has_phones.then(|| format!("090{:08}", self.wallets)),
+            phone: (self.tactics.has_phones || self.has_phones).then(|| format!("090{:08}", self.wallets)),
             document,
             names,
             birth_date,
@@ -304,9 +329,12 @@ impl<'s> Gang<'s> {
         if is_over || self.figures.tries >= TRIES_MAX {
             return;
         }
-        let holder = match sprayer.holder.take() {
-            Some(holder) => Ok(holder),
-            None => self.wallet(anybody()).await,
+        let kept = sprayer.holder.take();
+        let holder = if let Some(holder) = kept {
+            Ok(holder)
+        } else {
+            let person = self.sprayers[number].person();
+            self.wallet(person).await
         };
         let tried = match holder {
             Ok(holder) => self.try_some(number, holder, done).await,
@@ -353,6 +381,9 @@ impl<'s> Gang<'s> {
                     (self.figures.links_granted, self.figures.hits) =
                         (self.figures.links_granted + 1, self.figures.hits + 1);
                     done.touched.push(known.account);
+                    let sprayer = &mut self.sprayers[number];
+                    // The next account, not the next PIN of one that is in hand.
+                    (sprayer.next, sprayer.pins) = (sprayer.next + 1, 0);
                     let mark = Mark {
                         known,
                         person: anybody(),
@@ -368,7 +399,9 @@ impl<'s> Gang<'s> {
                 }
                 Typed::Again(again) => form = *again,
                 Typed::Over(Refused { by: Control::BankFirstFactor, .. }) => {
-                    self.sprayers[number].holder = Some(holder);
+                    if !self.sprayers[number].is_in_name() {
+                        self.sprayers[number].holder = Some(holder);
+                    }
                     return Ok(None);
                 }
                 Typed::Over(refused) => return Err(refused),
@@ -378,14 +411,32 @@ impl<'s> Gang<'s> {
 }
 
 impl Sprayer<'_> {
-    /// The next account of the list, with the PIN that is tried on all of them.
+    /// Whether nothing was found for so long that the name of the wallet must be what fails.
+    const fn is_in_name(&self) -> bool {
+        self.blind >= BLIND_MAX
+    }
+
+    /// Whom the next wallet is opened as.
+    fn person(&self) -> Person {
+        if self.is_in_name() { self.list[self.next % self.list.len()].1.clone() } else { anybody() }
+    }
+
+    /// What is tried next: the next account of the list with the PIN of the round; in a wallet of the account's own name the
+    /// same account with one PIN after the other.
     fn guess(&mut self) -> Credentials {
-        if self.next >= self.list.len() {
-            (self.next, self.pins) = (0, (self.pins + 1) % PINS.len());
+        self.blind = self.blind.saturating_add(1);
+        let (next, pin) = (self.next % self.list.len(), self.pins % PINS.len());
+        if self.blind > BLIND_MAX {
+            self.pins = (self.pins + 1) % TRIES_A_LINK;
+            self.next += usize::from(self.pins == 0);
+        } else {
+            self.next += 1;
+            self.pins = self.next / self.list.len();
         }
-        let known = Credentials { pin: PINS[self.pins].to_owned(), ..self.list[self.next].clone() };
-        self.next += 1;
-        known
+        if self.blind == BLIND_MAX {
+            (self.next, self.pins) = (0, 0);
+        }
+        Credentials { pin: PINS[pin].to_owned(), ..self.list[next].0.clone() }
     }
 }
 

@@ -94,7 +94,13 @@ async fn play(options: &Options, watch: &Watch<'_>) -> Result<Report, String> {
     let customers = others.iter().map(|opening| (opening.number, opening.customer.clone())).collect();
     let mut drill = Drill {
         crowd: Crowd::new(&stage, options.seed, &honest, shops.clone()),
-        gang: Gang::new(&stage, options.seed, options.tactics, shops[..RESELLERS].to_vec()),
+        gang: Gang::new(
+            &stage,
+            options.seed,
+            options.tactics,
+            options.scenario.in_any_name,
+            shops[..RESELLERS].to_vec(),
+        ),
         world: World::new(&stage, options.seed, customers),
         agenda: Agenda::default(),
         stops: &options.preset.stops,
@@ -209,7 +215,7 @@ impl Drill<'_> {
             for (bank, wanted) in by_list.into_iter().filter(|(_, wanted)| *wanted > 0) {
                 let pool = pools.get(&bank).map(Vec::as_slice).unwrap_or_default();
                 let list = list(&mut luck, pool);
-                let deed = self.gang.list(&bank.to_string(), list, wanted, from, until);
+                let deed = self.gang.list(&bank.to_string(), list, wanted, (from, until));
                 self.agenda.enter(luck.moment_of(from.day().start(), &HOURS), Act::Gang(deed));
             }
         }
@@ -329,16 +335,17 @@ fn person(opening: &Opening, has_document: bool) -> Person {
 }
 
 /// A guesser's list: numbers and names, most of which are stale.
-fn list(luck: &mut Luck, pool: &[&Opening]) -> Vec<Credentials> {
-    let mut list: Vec<Credentials> = Vec::new();
+fn list(luck: &mut Luck, pool: &[&Opening]) -> Vec<(Credentials, Person)> {
+    let mut list: Vec<(Credentials, Person)> = Vec::new();
     for opening in pool {
         let known = Credentials { pin: String::new(), birth_date: "1980-01-01".to_owned(), ..credentials(opening) };
         let ghosts = luck.below(2 * GHOSTS_PER_ACCOUNT + 1);
         for _ in 0..ghosts {
             let number = u32::try_from(luck.between((1_000_000, 9_999_999))).unwrap_or(1_000_000);
-            list.push(Credentials { account: AccountNumber { number, ..known.account }, ..known.clone() });
+            let stale = Credentials { account: AccountNumber { number, ..known.account }, ..known.clone() };
+            list.push((stale, person(opening, false)));
         }
-        list.push(known);
+        list.push((known, person(opening, false)));
     }
     list
 }

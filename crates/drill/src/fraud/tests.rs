@@ -33,7 +33,7 @@ fn under_the_default_controls_nothing_is_taken_and_the_same_seed_repeats() {
 #[test]
 fn under_the_controls_of_2020_the_same_attacker_takes_something_and_the_same_seed_repeats() {
     let first = play("as-of-2020", 1);
-    assert!(first.yen_taken > 0 && first.cases > 0, "{}", first.to_json());
+    assert!(first.yen_taken > 0 && first.yen_escaped > 0, "{}", first.to_json());
     assert_eq!(first.to_json(), play("as-of-2020", 1).to_json());
 }
 
@@ -48,7 +48,7 @@ fn a_run_that_is_ended_before_its_last_day_says_so() {
 #[test]
 fn an_ablation_has_two_runs_for_each_control_and_a_row_for_it() {
     let of = |name: &str| presets::find(name).expect("it is there");
-    let (now, then) = (of("hardened"), of("as-of-2020"));
+    let (now, then, open) = (of("hardened"), of("as-of-2020"), of("open"));
     let options = Options {
         scenario: &SMALL,
         preset: now.clone(),
@@ -57,7 +57,7 @@ fn an_ablation_has_two_runs_for_each_control_and_a_row_for_it() {
         seed: 1,
         honest: 1,
     };
-    let runs = ablation::runs(&options, &now, &then);
+    let runs = ablation::runs(&options, &now, &then, &open);
     assert_eq!(runs.len(), 2 + 2 * ablation::KNOBS.len());
     let reports: Vec<Option<Report>> = (0..runs.len())
         .map(|index| Some(Report { yen_taken: i64::try_from(index).expect("few"), ..Report::default() }))
