@@ -12,10 +12,13 @@ const REDIRECTS_MAX: usize = 10;
 /// What an account's holder types into a bank's first form; a bank looks at what it asked for alone.
 const TYPED: [&str; 7] = ["branch", "kind", "number", "name_kana", "pin", "birth_date", "card_serial"];
 
+/// What a browser has in its jar, by host and name.
+pub type Cookies = BTreeMap<(String, String), String>;
+
 /// A browser.
 pub struct Browser<'a> {
     world: &'a World,
-    cookies: BTreeMap<(String, String), String>,
+    cookies: Cookies,
 }
 
 /// A page, and where it was found.
@@ -35,7 +38,17 @@ impl Shown {
 
 impl<'a> Browser<'a> {
     pub fn new(world: &'a World) -> Self {
-        Self { world, cookies: BTreeMap::new() }
+        Self::with(world, Cookies::new())
+    }
+
+    /// One that begins with the jar of another.
+    pub fn with(world: &'a World, cookies: Cookies) -> Self {
+        Self { world, cookies }
+    }
+
+    /// Its jar.
+    pub fn cookies(&self) -> Cookies {
+        self.cookies.clone()
     }
 
     /// Fetches a page, and goes nowhere from there.

@@ -14,6 +14,7 @@ mod crashes;
 mod files;
 mod midnight;
 mod pages;
+mod parallel;
 mod redirects;
 mod strangers;
 mod world;
