@@ -4,9 +4,13 @@
 
 use crate::doors::Door;
 use crate::password::Hashed;
-use domain::Id;
+use crate::tallies::DAY_MS;
+use domain::{Id, Time};
 use serde::{Deserialize, Serialize};
 use wallet::{ContactId, HolderId};
+
+/// How long a holder may be without a mail address that answered, in milliseconds.
+pub const UNVERIFIED_MS: i64 = 30 * DAY_MS;
 
 /// What a holder shows to come in.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,6 +19,12 @@ pub struct Credential {
     pub holder: HolderId,
     /// Their password.
     pub password: Hashed,
+    /// Until when a mail address must have answered; then the holder is forgotten here. None once one has.
+    #[serde(default)]
+    pub unverified_until: Option<Time>,
+    /// When the password was last set anew by the mail alone.
+    #[serde(default)]
+    pub recovered: Option<Time>,
 }
 
 impl Door for Credential {
@@ -22,6 +32,10 @@ impl Door for Credential {
 
     fn id(&self) -> Id {
         self.holder.0
+    }
+
+    fn at(&self) -> Option<Time> {
+        self.unverified_until
     }
 }
 

@@ -8,6 +8,7 @@
 use crate::doors::Door;
 use crate::refusals;
 use crate::service::Service;
+use crate::tallies::DAY_MS;
 use axum::extract::{FromRequest, FromRequestParts, MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -22,7 +23,9 @@ use std::sync::Arc;
 use web::{IdempotencyKey, Json, JsonBytes, Problem};
 
 /// How long an answer is kept, in milliseconds: 400 days.
-const DONE_MS: i64 = 400 * 24 * 60 * 60 * 1_000;
+const DONE_MS: i64 = 400 * DAY_MS;
+/// How long an answer to somebody who is nobody yet is kept, in milliseconds: strangers leave little behind.
+const DONE_FOR_A_STRANGER_MS: i64 = 7 * DAY_MS;
 /// How long a request may be under way, in milliseconds; a repeat after that does it again.
 const UNDER_WAY_MS: i64 = 60_000;
 
@@ -150,6 +153,24 @@ impl Service {
         request: engine::Request,
         work: impl Future<Output = Result<Reply, Problem>>,
     ) -> Result<Reply, Problem> {
+        self.once_within(request, DONE_MS, work).await
+    }
+
+    /// The same for whoever is not logged in.
+    pub async fn once_for_a_stranger(
+        &self,
+        request: engine::Request,
+        work: impl Future<Output = Result<Reply, Problem>>,
+    ) -> Result<Reply, Problem> {
+        self.once_within(request, DONE_FOR_A_STRANGER_MS, work).await
+    }
+
+    async fn once_within(
+        &self,
+        request: engine::Request,
+        kept_ms: i64,
+        work: impl Future<Output = Result<Reply, Problem>>,
+    ) -> Result<Reply, Problem> {
         let (key, body, now) = (Id(request.key), Id(request.body), self.now());
         let begun = Done { key, body, answer: None, ends: now.plus_milliseconds(UNDER_WAY_MS) };
         let kept = self.doors.change(|doors| {
@@ -166,7 +187,7 @@ impl Service {
         match &reply {
             Ok(reply) if reply.is_last => {
                 let answer = Some((reply.status.as_u16(), reply.body.clone()));
-                self.doors.put(&Done { answer, ends: now.plus_milliseconds(DONE_MS), ..begun })?;
+                self.doors.put(&Done { answer, ends: now.plus_milliseconds(kept_ms), ..begun })?;
             }
             Ok(_) | Err(_) => {
                 self.doors.remove::<Done>(key)?;

@@ -5,11 +5,12 @@
 //! Codes that are sent and codes that are wrong are counted for holder and address, whatever they were asked for: whoever
 //! opens one challenge after another has no more tries than whoever opens one.
 //!
-//! A lost password is another matter: whoever asks is a stranger, and must not use up what its holder needs. So there is one
-//! code an hour for an address, whoever asked, and it opens every recovery of that address; wrong ones are counted for the
-//! recovery alone, and recoveries for the address and the network they are asked from. That many more tries take a longer
-//! code: twelve digits. A network has a hundred tries a day at an address; ten thousand of them, on one address and never
-//! tired, find one code in about two thousand seven hundred years.
+//! A lost password is another matter, and so is an address that is not proven yet: whoever asks may be a stranger there, and
+//! must not use up what its reader needs. So there is one code an hour for an address and a purpose, whoever asked, and it
+//! opens whatever its reader asked for; wrong ones are counted for the one who typed them alone: the recovery, or the holder
+//! who wants the address. That many more tries take a longer code: twelve digits. Recoveries of an address and codes for one
+//! that is not proven are counted for the network they come from. It has a hundred tries a day at an address; ten thousand
+//! networks, on one address and never tired, find one code in about two thousand seven hundred years.
 
 use crate::doors::Door;
 use crate::refusals;
@@ -17,21 +18,22 @@ use crate::service::Service;
 use crate::tallies::{Bound, DAY_MS, HOUR_MS, Tallies};
 use domain::{Id, Time};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
 use wallet::{ContactId, HolderId};
 use web::{Problem, Secret, chance};
 
 /// Digits of a code.
 pub const CODE_DIGITS: u32 = 8;
-/// Digits of a code for a lost password.
-pub const RECOVERY_CODE_DIGITS: u32 = 12;
+/// Digits of a code that is everybody's who asks about its address.
+pub const SHARED_CODE_DIGITS: u32 = 12;
 /// How long a code is good, in milliseconds.
 pub const CODE_MS: i64 = 10 * 60 * 1_000;
-/// How long a code for a lost password is good, in milliseconds: until then there is no other (NIST SP 800-63B-4, section
+/// How long such a code is good, in milliseconds: until then there is no other (NIST SP 800-63B-4, section
 /// 4.2.1.2, allows a day by mail).
-pub const RECOVERY_CODE_MS: i64 = HOUR_MS;
+pub const SHARED_CODE_MS: i64 = HOUR_MS;
 /// Wrong tries after which a code is worth nothing.
 pub const CODE_TRIES_MAX: u32 = 5;
-/// Codes for one purpose that are sent to one holder, or to one address whoever gave it.
+/// Codes for one purpose that are sent to one holder, or to one address.
 pub const SENT: [Bound; 2] = [
     Bound { name: "codes sent an hour", count_max: 10, window_ms: HOUR_MS },
     Bound { name: "codes sent a day", count_max: 30, window_ms: DAY_MS },
@@ -46,6 +48,12 @@ pub const WRONG: [Bound; 2] = [
 /// Wrong codes of one recovery.
 const WRONG_OF_RECOVERY: [Bound; 1] =
     [Bound { name: "wrong codes of a recovery", count_max: CODE_TRIES_MAX, window_ms: DAY_MS }];
+/// Wrong codes of one holder who wants an address to be theirs.
+const WRONG_OF_ADDRESS: [Bound; 1] =
+    [Bound { name: "wrong codes of an address", count_max: 2 * CODE_TRIES_MAX, window_ms: DAY_MS }];
+
+/// Codes that are typed from one network for one address that is not proven yet.
+const TYPED: [Bound; 1] = [Bound { name: "codes typed a day", count_max: 100, window_ms: DAY_MS }];
 
 /// What a code is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,15 +75,16 @@ impl Purpose {
     /// How many digits, and how long it is good, in milliseconds.
     const fn form(self) -> (u32, i64) {
         match self {
-            Self::VerifyMail | Self::ChangeContact | Self::Prove | Self::LogIn => (CODE_DIGITS, CODE_MS),
-            Self::Recover => (RECOVERY_CODE_DIGITS, RECOVERY_CODE_MS),
+            Self::Prove | Self::LogIn => (CODE_DIGITS, CODE_MS),
+            Self::VerifyMail | Self::ChangeContact | Self::Recover => (SHARED_CODE_DIGITS, SHARED_CODE_MS),
         }
     }
 
     /// How many may be wrong.
     const fn wrong(self) -> &'static [Bound] {
         match self {
-            Self::VerifyMail | Self::ChangeContact | Self::Prove | Self::LogIn => &WRONG,
+            Self::Prove | Self::LogIn => &WRONG,
+            Self::VerifyMail | Self::ChangeContact => &WRONG_OF_ADDRESS,
             Self::Recover => &WRONG_OF_RECOVERY,
         }
     }
@@ -83,8 +92,8 @@ impl Purpose {
     /// Whether the code is everybody's who asks about its address: no wrong try wears it out for the others.
     const fn is_shared(self) -> bool {
         match self {
-            Self::VerifyMail | Self::ChangeContact | Self::Prove | Self::LogIn => false,
-            Self::Recover => true,
+            Self::Prove | Self::LogIn => false,
+            Self::VerifyMail | Self::ChangeContact | Self::Recover => true,
         }
     }
 }
@@ -134,33 +143,36 @@ impl Service {
     }
 
     /// Makes a code about `subject` that is to be sent to `contact` of `holder`. It takes the place of the one before; but of
-    /// a shared one that is good still there is no other, and the problem says so.
+    /// a shared one that is good still there is no other: then there is nothing to send.
     pub fn make_code(
         &self,
         purpose: Purpose,
         subject: Id,
         holder: HolderId,
         contact: ContactId,
-    ) -> Result<Secret<String>, Problem> {
+    ) -> Result<Option<Secret<String>>, Problem> {
         let (id, now) = (self.code_id(purpose, subject), self.now());
         let (digits, lasts_ms) = purpose.form();
         let code = chance::code(self.outside.chance.as_ref(), digits);
-        self.doors.change(|doors| {
+        let is_made = self.doors.change(|doors| {
             if purpose.is_shared() && doors.get::<Code>(id)?.is_some_and(|kept| kept.is_open(now)) {
-                return Err(too_many_codes());
+                return Ok(false);
             }
             let tallies = Tallies { doors, keys: &self.keys, now };
             let what = format!("{purpose:?}");
             let mut wait_ms = None;
-            for about in [holder.0, contact.0] {
+            // Of a shared code there is one at a time: its address needs no other bound.
+            let counted = || std::iter::once(holder.0).chain((!purpose.is_shared()).then_some(contact.0));
+            for about in counted() {
                 wait_ms = wait_ms.max(tallies.wait_ms(&SENT, &what, about)?);
                 wait_ms = wait_ms.max(tallies.wait_ms(purpose.wrong(), &what, about)?);
             }
             if let Some(wait_ms) = wait_ms {
                 return Err(too_many_codes().retry_after((wait_ms + 999) / 1_000));
             }
-            tallies.count(&SENT, &what, holder.0)?;
-            tallies.count(&SENT, &what, contact.0)?;
+            for about in counted() {
+                tallies.count(&SENT, &what, about)?;
+            }
             doors.put(&Code {
                 id,
                 hash: self.code_hash(id, code.expose()),
@@ -169,9 +181,15 @@ impl Service {
                 tries_left: CODE_TRIES_MAX,
                 used_by: None,
             })?;
-            Ok(())
+            Ok(true)
         })?;
-        Ok(code)
+        Ok(Some(code).filter(|_| is_made))
+    }
+
+    /// Counts a code that is typed from `source` for the address `subject`, right or wrong: one network has so many tries.
+    pub fn count_typed(&self, subject: Id, source: IpAddr) -> Result<(), Problem> {
+        let wait_ms = self.wait_ms_from(&TYPED, subject, source)?;
+        wait_ms.map_or(Ok(()), |wait_ms| Err(too_many_codes().retry_after((wait_ms + 999) / 1_000)))
     }
 
     /// The address that `code` was sent to, if it is the right one; `request` may use it again, nobody else. `whose` is whose

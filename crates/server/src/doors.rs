@@ -197,12 +197,7 @@ impl Doors {
 
     /// What is due at `now`, the longest due first.
     pub fn due<T: Door>(&self, now: Time, limit: usize) -> Result<Vec<T>, DoorsError> {
-        let sql = format!("SELECT body FROM {} WHERE at <= ? ORDER BY at, id LIMIT ?", T::TABLE);
-        let connection = self.connection();
-        let mut select = connection.prepare_cached(&sql)?;
-        let limit = i64::try_from(limit.min(DOORS_LISTED_MAX)).unwrap_or(0);
-        let rows = select.query_map(params![now.milliseconds(), limit], |row| row.get::<_, String>(0))?;
-        rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
+        Transaction(&self.connection()).due(now, limit)
     }
 
     /// When the next `T` is due.
@@ -290,6 +285,15 @@ impl Transaction<'_> {
         let sql = format!("SELECT body FROM {} WHERE owner = ? ORDER BY id LIMIT {DOORS_LISTED_MAX}", T::TABLE);
         let mut select = self.0.prepare_cached(&sql)?;
         let rows = select.query_map([owner.0], |row| row.get::<_, String>(0))?;
+        rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
+    }
+
+    /// What is due at `now`, the longest due first.
+    pub fn due<T: Door>(&self, now: Time, limit: usize) -> Result<Vec<T>, DoorsError> {
+        let sql = format!("SELECT body FROM {} WHERE at <= ? ORDER BY at, id LIMIT ?", T::TABLE);
+        let mut select = self.0.prepare_cached(&sql)?;
+        let limit = i64::try_from(limit.min(DOORS_LISTED_MAX)).unwrap_or(0);
+        let rows = select.query_map(params![now.milliseconds(), limit], |row| row.get::<_, String>(0))?;
         rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
     }
 

@@ -33,6 +33,9 @@ const LINKS_BEGUN_MAX: u32 = 10;
 /// Looks in a minute at what the identity vendor says of one holder.
 const VENDOR_LOOKS_MAX: u32 = 20;
 
+/// Forgeries of one kind that are logged in a minute.
+const FORGERIES_LOGGED_MAX: u32 = 60;
+
 /// Tokens that were seen, and the limits.
 pub struct Entrance {
     sessions: RwLock<HashMap<Id, Seen>>,
@@ -46,6 +49,7 @@ pub struct Entrance {
     look_ups: RateLimit<Id>,
     links: RateLimit<Id>,
     vendor: RateLimit<Id>,
+    forgeries: RateLimit<&'static str>,
 }
 
 /// A session that was seen.
@@ -78,6 +82,7 @@ impl Entrance {
             look_ups: RateLimit::new("look_up", rates.look_up_max, MINUTE_MS),
             links: RateLimit::new("link", LINKS_BEGUN_MAX, STATE_MS),
             vendor: RateLimit::new("vendor", VENDOR_LOOKS_MAX, MINUTE_MS),
+            forgeries: RateLimit::new("forgery", FORGERIES_LOGGED_MAX, MINUTE_MS),
         }
     }
 
@@ -319,6 +324,14 @@ impl Service {
     /// Whether the vendor may be asked once more how far something of `holder` is: it says so by itself as well.
     pub fn may_ask_vendor(&self, holder: HolderId) -> bool {
         self.entrance.vendor.count(holder.0, self.now()).allowed
+    }
+
+    /// Logs that somebody came as if they were `from`, and why they are not believed: for the operator, without anything of
+    /// what they brought, and so often a minute that nobody fills a disk by it.
+    pub fn log_forgery(&self, from: &'static str, why: &'static str) {
+        if self.entrance.forgeries.count(from, self.now()).allowed {
+            tracing::warn!(from, why, "a callback is not believed");
+        }
     }
 
     /// Whoever proves with `headers` who they are, if anybody. Without `in_file` only tokens that were seen before count:

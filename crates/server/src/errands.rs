@@ -6,7 +6,7 @@
 
 use crate::accounts::Login;
 use crate::api::Recovery;
-use crate::codes::{CODE_MS, Purpose, RECOVERY_CODE_MS};
+use crate::codes::{CODE_MS, Purpose, SHARED_CODE_MS};
 use crate::contacts::Contact;
 use crate::doors::Door;
 use crate::letters::{LETTER_MS, Text};
@@ -103,7 +103,7 @@ impl Service {
             };
             let is_over = match written {
                 Ok(()) => true,
-                // Whoever asked too often, or has a code, was answered like everyone, and is not written to.
+                // Whoever asked too often was answered like everyone, and is not written to.
                 Err(problem) if problem.name() == "too-many-codes" => true,
                 Err(problem) => {
                     // One that cannot be run holds up no other.
@@ -135,12 +135,12 @@ impl Service {
 
     fn write_code(&self, errand: &Errand) -> Result<(), Problem> {
         let Some(Wanted { purpose, subject, holder, mail }) = self.code_wanted(errand.what)? else { return Ok(()) };
-        let code = self.make_code(purpose, subject, holder, mail)?;
+        // Where one came before that is good still, it opens what this one asked for as well.
+        let Some(code) = self.make_code(purpose, subject, holder, mail)? else { return Ok(()) };
         let (text, lasts_ms) = match errand.what {
-            What::Recover { .. } => (words::recovery_code(code.expose()), RECOVERY_CODE_MS),
-            What::VerifyMail { .. } | What::LogIn { .. } | What::JoinedAlready { .. } => {
-                (words::code(code.expose()), CODE_MS)
-            }
+            What::Recover { .. } => (words::recovery_code(code.expose()), SHARED_CODE_MS),
+            What::VerifyMail { .. } => (words::address_code(code.expose()), SHARED_CODE_MS),
+            What::LogIn { .. } | What::JoinedAlready { .. } => (words::code(code.expose()), CODE_MS),
         };
         self.write_to(errand.key, holder, mail, text, lasts_ms)
     }
@@ -153,7 +153,7 @@ impl Service {
         };
         Ok(match what {
             What::VerifyMail { holder, mail } => {
-                Some(Wanted { purpose: Purpose::VerifyMail, subject: holder.0, holder, mail })
+                Some(Wanted { purpose: Purpose::VerifyMail, subject: mail.0, holder, mail })
             }
             What::Recover { recovery } => {
                 let kept = self.doors.get::<Recovery>(recovery)?;

@@ -17,6 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
+use wallet::Refusal;
 use web::jose::{assertion, dpop};
 use web::{Bounds, Problem, TransportError};
 
@@ -86,6 +87,7 @@ impl GatewayError {
                     .detail("Go on with one of them, or wait until they lapse.")
                     .retry_after(LINK_WAIT_SECONDS)
             }
+            Self::Refused(word) if word == "already_linked" => refusals::problem(&Refusal::AlreadyLinked),
             Self::Refused(_) => refusals::new(
                 409,
                 "link-refused",

@@ -6,6 +6,7 @@
 //! re-check, or a code for those whom the vendor does not know; passkeys come in beside them.
 //! Start reading at [`Service::submit_provable`].
 
+use crate::accounts::Credential;
 use crate::codes::Purpose;
 use crate::doors::Door;
 use crate::entrance::Holder;
@@ -26,6 +27,9 @@ use web::Problem;
 
 /// How long a challenge may be answered and used, in milliseconds.
 pub const CHALLENGE_MS: i64 = 10 * 60 * 1_000;
+
+/// How long a code by mail proves nothing after a recovery by mail, in milliseconds.
+const RECOVERED_MS: i64 = DAY_MS;
 
 /// Second looks at one holder that the vendor refused; after them there is none for a while.
 const LOOKS_REFUSED: [Bound; 2] = [
@@ -174,8 +178,12 @@ impl SecondProof for Code {
             }
             let holder = service.holder(challenge.holder).await?;
             let contact = holder.phone.unwrap_or(holder.mail);
+            if holder.phone.is_none() {
+                service.check_recovered(challenge.holder)?;
+            }
             let address = service.address(challenge.holder, contact)?.ok_or_else(Problem::not_found)?;
             let code = service.make_code(Purpose::Prove, challenge.key, challenge.holder, contact)?;
+            let code = code.ok_or_else(Problem::internal)?;
             let text = crate::words::code(code.expose());
             service.send_letter(service.id(), challenge.holder, &address, text, CHALLENGE_MS).await?;
             Ok(challenge)
@@ -325,6 +333,25 @@ impl Service {
         let too_many =
             refusals::new(429, "too-many-looks", "Too many proofs were refused.", "確認の失敗が上限に達しました。");
         Err(too_many.retry_after((wait_ms + 999) / 1_000))
+    }
+
+    /// Refuses to take the mailbox's word that it is the holder, where the mailbox alone has just set the password: whoever
+    /// reads another's mail must not come to the money before its holder has read what was written there.
+    fn check_recovered(&self, holder: HolderId) -> Result<(), Problem> {
+        let recovered = self.doors.get::<Credential>(holder.0)?.and_then(|credential| credential.recovered);
+        let since_ms = recovered.map(|recovered| self.now().milliseconds_since(recovered));
+        let Some(wait_ms) = since_ms.map(|since_ms| RECOVERED_MS - since_ms).filter(|wait_ms| *wait_ms > 0) else {
+            return Ok(());
+        };
+        let just_recovered = refusals::new(
+            403,
+            "just-recovered",
+            "The password was set anew by mail a short while ago: a code by mail proves nothing yet.",
+            "メールでパスワードを再設定した直後のため、メールによる確認は利用できません。",
+        );
+        Err(just_recovered
+            .detail("A device that was proven before needs no code.")
+            .retry_after((wait_ms + 999) / 1_000))
     }
 
     /// The challenge of that id, if it is `holder`'s.

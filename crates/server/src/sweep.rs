@@ -1,8 +1,10 @@
 //! Sweeping: what ended long enough ago that nobody can ask for it any more is dropped.
 
-use crate::api::{Recovery, SeenProof};
+use crate::accounts::Credential;
+use crate::api::{Claim, Recovery, SeenProof};
 use crate::asked::Done;
 use crate::codes::Code;
+use crate::contacts::Contact;
 use crate::doors::{Door, Doors};
 use crate::links::LinkState;
 use crate::news::NextLook;
@@ -17,6 +19,9 @@ use web::{Due, Problem};
 const SWEEP_MS: i64 = 10 * 60 * 1_000;
 /// How long what ended is kept, in milliseconds: a repeated request finds its challenge and its code.
 const KEPT_MS: i64 = 24 * 60 * 60 * 1_000;
+
+/// Holders whose address never answered that are forgotten in one sweep.
+const UNVERIFIED_AT_ONCE: usize = 500;
 
 /// When the file is swept next.
 #[derive(Default)]
@@ -37,10 +42,27 @@ impl Service {
             + dropped::<KnownDevice>(&self.doors, now)?
             + dropped::<SeenProof>(&self.doors, before)?
             + dropped::<Recovery>(&self.doors, before)?
+            + dropped::<Claim>(&self.doors, now)?
+            + self.drop_unverified(now)?
             + dropped::<Tally>(&self.doors, now)?
             + dropped::<Done>(&self.doors, now)?;
         self.next_sweep.0.set(now.plus_milliseconds(SWEEP_MS));
         Ok(Due { done, next: None })
+    }
+}
+
+impl Service {
+    /// Forgets those whose mail address never answered: password and addresses. What the books have of them is sealed under
+    /// a key of their own, and logs nobody in.
+    fn drop_unverified(&self, now: Time) -> Result<usize, Problem> {
+        self.doors.change(|doors| {
+            let ended = doors.due::<Credential>(now, UNVERIFIED_AT_ONCE)?;
+            for credential in &ended {
+                doors.remove_of::<Contact>(credential.holder.0, None)?;
+                doors.remove::<Credential>(credential.holder.0)?;
+            }
+            Ok(ended.len())
+        })
     }
 }
 

@@ -6,8 +6,11 @@
 
 use crate::doors::{Door, DoorsError, Transaction};
 use crate::keys::Keys;
+use crate::service::Service;
 use domain::{Id, Time};
 use serde::{Deserialize, Serialize};
+use std::net::IpAddr;
+use web::Problem;
 
 /// An hour, in milliseconds.
 pub const HOUR_MS: i64 = 60 * 60 * 1_000;
@@ -57,6 +60,22 @@ pub struct Tallies<'a> {
     pub keys: &'a Keys,
     /// The time now.
     pub now: Time,
+}
+
+impl Service {
+    /// Counts one more of what `bounds` bound about `about` in the network that it comes from, /24 or /64; or says how long that
+    /// network must wait, in milliseconds. From elsewhere it may be still.
+    pub fn wait_ms_from(&self, bounds: &[Bound], about: Id, source: IpAddr) -> Result<Option<i64>, Problem> {
+        let network = format!("{:016x}", self.keys.networks(source).0.0);
+        self.doors.change(|doors| {
+            let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
+            let wait_ms = tallies.wait_ms(bounds, &network, about)?;
+            if wait_ms.is_none() {
+                tallies.count(bounds, &network, about)?;
+            }
+            Ok(wait_ms)
+        })
+    }
 }
 
 impl Tallies<'_> {

@@ -19,6 +19,19 @@ pub fn code(code: &str) -> Text {
     }
 }
 
+/// A code for an address that somebody wants to be reached at.
+pub fn address_code(code: &str) -> Text {
+    Text {
+        subject: "確認コード / Your code".into(),
+        text: format!(
+            "確認コードは {code} です。60分間有効です。その間は、何度申し込まれても同じコードです。\n\
+             誰にも教えないでください。心当たりがない場合は、何もする必要はありません。\n\n\
+             Your code is {code}. It is good for 60 minutes, and the same however often it is asked for.\n\
+             Tell it to nobody. If you did not ask for it, you need not do anything.\n"
+        ),
+    }
+}
+
 /// A code for a lost password.
 pub fn recovery_code(code: &str) -> Text {
     Text {

@@ -15,6 +15,8 @@ pub enum Fault {
     InvalidClient(&'static str),
     /// The code is not good, or not good here.
     InvalidGrant(&'static str),
+    /// The account has a mandate of this client already, and the grant does not displace it.
+    AlreadyLinked,
     /// There is no such grant type.
     UnsupportedGrantType,
     /// A scope is not known, or not this client's.
@@ -40,6 +42,7 @@ impl Fault {
             Self::InvalidRequest(_) => "invalid_request",
             Self::InvalidClient(_) => "invalid_client",
             Self::InvalidGrant(_) => "invalid_grant",
+            Self::AlreadyLinked => "already_linked",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::InvalidScope => "invalid_scope",
             Self::InvalidDpopProof(_) => "invalid_dpop_proof",
@@ -58,6 +61,7 @@ impl Fault {
             | Self::InvalidGrant(text)
             | Self::InvalidDpopProof(text) => text,
             Self::InvalidAuthorizationDetails(text) => text,
+            Self::AlreadyLinked => "the account is linked already, by a grant that is as good",
             Self::UnsupportedGrantType => "grant_type is authorization_code or client_credentials",
             Self::InvalidScope => "a scope is not known, or not this client's",
             Self::TooManyOpen => "this wallet, or this client at this bank, has as much open as it may: end it or wait",
@@ -72,6 +76,7 @@ impl Fault {
             Self::InvalidClient(_) => StatusCode::UNAUTHORIZED,
             Self::InvalidRequest(_)
             | Self::InvalidGrant(_)
+            | Self::AlreadyLinked
             | Self::UnsupportedGrantType
             | Self::InvalidScope
             | Self::InvalidDpopProof(_)

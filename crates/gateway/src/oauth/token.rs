@@ -11,7 +11,7 @@ use super::fault::Fault;
 use super::issuer::ACCESS_TOKEN_SECONDS;
 use super::links::{Link, Redeemed};
 use crate::domain::mandate::{self, RevokedBy, Status, Why};
-use crate::domain::{Command, Factor, Receipt, Refusal};
+use crate::domain::{Command, Factor, MissingFact, Receipt, Refusal};
 use crate::gateway::{Gateway, NotDone};
 use crate::rates::Meter;
 use axum::Json;
@@ -91,6 +91,7 @@ async fn collect(
     match gateway.submit(Command::Mandate(command), actor(client.operator), None).await {
         Ok(Receipt::Mandate { status: Status::Active | Status::InReview, .. }) => {}
         // Another wallet has the account, on factors that are as good.
+        Ok(Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }) => return Err(Fault::AlreadyLinked),
         Ok(Receipt::Mandate { .. }) => return Err(Fault::InvalidGrant("the grant is over")),
         Ok(Receipt::Done | Receipt::Movement { .. }) => return Err(Fault::Internal),
         Err(error) => return Err(not_done(&error)),

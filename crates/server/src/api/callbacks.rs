@@ -32,18 +32,22 @@ struct Claims {
 #[utoipa::path(post, path = "/v1/callbacks/gateway", tag = "callbacks", request_body = String,
     responses((status = 202, description = "As asked.")))]
 async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Bytes) -> Result<StatusCode, Problem> {
+    let forged = |why| {
+        service.log_forgery("gateway", why);
+        Problem::unauthenticated()
+    };
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     if !kind.starts_with("application/secevent+jwt") {
-        return Err(Problem::unauthenticated());
+        return Err(forged("it is no signed event"));
     }
-    let text = std::str::from_utf8(&body).map_err(|_| Problem::unauthenticated())?;
-    let token = Token::parse(text.trim()).map_err(|_| Problem::unauthenticated())?;
+    let text = std::str::from_utf8(&body).map_err(|_| forged("it is no text"))?;
+    let token = Token::parse(text.trim()).map_err(|_| forged("it is no token"))?;
     let keys = service.gateway_keys(&token).await.ok_or_else(crate::refusals::unavailable)?;
     let mut candidates = keys.candidates(token.header.algorithm, token.header.key_id.as_deref());
     let claims = candidates.find_map(|key| token.verify::<Claims>(key).ok());
-    if claims.is_none_or(|claims| claims.iss != service.options.gateway.issuer) {
-        tracing::warn!("what the gateway is said to push was not believed");
-        return Err(Problem::unauthenticated());
+    let claims = claims.ok_or_else(|| forged("no key of the gateway signed it"))?;
+    if claims.iss != service.options.gateway.issuer {
+        return Err(forged("it has another issuer"));
     }
     service.looks.announce(service.now());
     service.read_news(service.now(), 100).await?;

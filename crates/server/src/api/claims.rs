@@ -10,6 +10,7 @@ use crate::entrance::{ANYONE, From};
 use crate::refusals;
 use crate::sealed::Ciphertext;
 use crate::service::Service;
+use crate::tallies::{Bound, DAY_MS};
 use crate::webhooks::operator;
 use axum::extract::{FromRequestParts, Path, State};
 use domain::{Id, Time};
@@ -29,6 +30,11 @@ use web::{Json, Problem};
 const DATES_MAX: usize = 31;
 /// The longest descriptor or contact, in characters.
 const TEXT_CHARACTERS_MAX: usize = 200;
+
+/// How long a claim is kept once it is decided, in milliseconds; one that is not is kept until it is.
+const DECIDED_MS: i64 = 400 * DAY_MS;
+/// Claims a day from one network, /24 or /64.
+const MADE: [Bound; 1] = [Bound { name: "claims a day", count_max: 50, window_ms: DAY_MS }];
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
@@ -130,6 +136,10 @@ impl Door for Claim {
     fn id(&self) -> Id {
         self.key
     }
+
+    fn at(&self) -> Option<Time> {
+        self.decision.as_ref().map(|decision| decision.at.plus_milliseconds(DECIDED_MS))
+    }
 }
 
 /// The code that a claimant shows.
@@ -162,6 +172,11 @@ async fn make(
     let sealed = Ciphertext(service.seal(HolderId(key), &plain)?.0);
     let (made, bank_code) = (service.now(), body.bank_code);
     let claim = Claim { key, body: Id(request.body), bank_code, sealed, made, decision: None };
+    let is_known = service.doors.get::<Claim>(key)?.is_some();
+    let wait_ms = if is_known { None } else { service.wait_ms_from(&MADE, Id::default(), source)? };
+    if let Some(wait_ms) = wait_ms {
+        return Err(too_many_claims().retry_after((wait_ms + 999) / 1_000));
+    }
     let is_new = service.doors.insert(&claim)?;
     let kept = service.doors.get::<Claim>(key)?.filter(|kept| is_new || kept.body == claim.body);
     let kept = kept.ok_or_else(|| refusals::engine_problem(&engine::EngineError::KeyReused))?;
@@ -170,6 +185,16 @@ async fn make(
     service.tell_operator(operator::CLAIM_RECEIVED, &shown(key), kept.made, told)?;
     let taken = Taken { id: shown(key), code: service.claim_code(key), status: "received" };
     Ok((StatusCode::CREATED, Json(taken)))
+}
+
+fn too_many_claims() -> Problem {
+    refusals::new(
+        429,
+        "too-many-claims",
+        "Too many claims came from here today.",
+        "この回線からの申告が本日の上限に達しました。",
+    )
+    .detail("Call the operator's desk, or come from elsewhere.")
 }
 
 /// See how far a claim is, with the code that was given for it.

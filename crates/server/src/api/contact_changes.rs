@@ -6,7 +6,7 @@
 
 use crate::api::holders::{Code, parse_id};
 use crate::asked::{Asked, Repeat, Reply};
-use crate::codes::{CODE_MS, Purpose};
+use crate::codes::{Purpose, SHARED_CODE_MS};
 use crate::contacts::{Address, Channel};
 use crate::entrance::Holder;
 use crate::refusals;
@@ -139,9 +139,12 @@ impl Service {
             };
             // As much is done for an address that is another's: neither the answer nor how long it takes must tell.
             self.keep_contact(caller.id, address)?;
-            let code = self.make_code(Purpose::ChangeContact, caller.id.0, caller.id, contact)?;
-            let text = if is_taken { words::address_taken() } else { words::code(code.expose()) };
-            self.keep_letter(self.id(), caller.id, address, text, CODE_MS)?;
+            let subject = if is_taken { self.look_up("taken", &contact.0.0) } else { contact.0 };
+            // Where one came before that is good still, whoever reads it there types that one.
+            if let Some(code) = self.make_code(Purpose::ChangeContact, subject, caller.id, contact)? {
+                let text = if is_taken { words::address_taken() } else { words::address_code(code.expose()) };
+                self.keep_letter(self.id(), caller.id, address, text, SHARED_CODE_MS)?;
+            }
             Ok(Reply::last(StatusCode::ACCEPTED, Value::Null))
         })
         .await
@@ -150,7 +153,9 @@ impl Service {
     /// Whoever reads at the new address has shown the code.
     async fn reached_at_contact(&self, caller: &Holder, repeat: &Repeat, code: &str) -> Result<StatusCode, Problem> {
         let request = repeat.by(self, caller.actor());
-        let contact = self.use_code(Purpose::ChangeContact, caller.id.0, caller.id.0, code, Id(request.key))?;
+        let wanted = self.holder(caller.id).await?.wanted.map(|wanted| wanted.id());
+        let subject = wanted.map_or(caller.id.0, |wanted| wanted.0);
+        let contact = self.use_code(Purpose::ChangeContact, subject, caller.id.0, code, Id(request.key))?;
         let address = self.address(caller.id, contact)?.ok_or_else(Problem::internal)?;
         match address.channel {
             Channel::Mail => self.verified_mail(caller.id, contact, request).await?,

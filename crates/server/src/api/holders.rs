@@ -2,7 +2,7 @@
 //!
 //! Nobody learns here whether an address has a wallet already: the answer is the same, and the address is told.
 
-use crate::accounts::{Credential, Login};
+use crate::accounts::{Credential, Login, UNVERIFIED_MS};
 use crate::asked::{Asked, Reply};
 use crate::codes::Purpose;
 use crate::contacts::{Address, Channel, Contact};
@@ -17,6 +17,7 @@ use domain::{Id, Time};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -100,13 +101,14 @@ async fn open(
 
     // The password stays out of what is kept of the request.
     let request = repeat.over([address.expose().as_bytes(), &profile].concat()).by(&service, ANYONE);
-    let wanted = Wanted { address, phone, profile, password: body.password };
+    let wanted = Wanted { source, address, phone, profile, password: body.password };
     // Kept here for those who are refused as well: the books forget refusals of a flood, and a repeat must not tell.
-    service.once(request, service.open_holder(request, wanted)).await
+    service.once_for_a_stranger(request, service.open_holder(request, wanted)).await
 }
 
 /// What somebody wants to be a holder with.
 struct Wanted {
+    source: IpAddr,
     address: Address,
     phone: Option<Address>,
     profile: Vec<u8>,
@@ -115,9 +117,11 @@ struct Wanted {
 
 impl Service {
     async fn open_holder(&self, request: engine::Request, wanted: Wanted) -> Result<Reply, Problem> {
-        let Wanted { address, phone, profile, password } = wanted;
+        let Wanted { source, address, phone, profile, password } = wanted;
         let (holder, mail) = (HolderId(self.id()), self.contact_id(&address));
-        let credential = self.new_credential(holder, password).await?;
+        let until = self.now().plus_milliseconds(UNVERIFIED_MS);
+        let credential =
+            Credential { unverified_until: Some(until), ..self.new_credential(source, holder, password).await? };
         let command = holder::Command::Open {
             holder,
             mail,
@@ -229,7 +233,12 @@ async fn verify_mail(
     service.count_entrance(source)?;
     let id = parse_id(&holder)?;
     let request = repeat.by(&service, ANYONE);
-    let mail = service.use_code(Purpose::VerifyMail, id.0, id.0, body.code(), Id(request.key))?;
+    // Asked for everyone, after the same work: nobody's address has no code.
+    let contacts: Vec<Contact> = service.doors.of(id.0)?;
+    let mail = contacts.iter().find(|contact| contact.channel == Channel::Mail);
+    let subject = mail.map_or(id.0, |mail| mail.known_as.0);
+    service.count_typed(subject, source)?;
+    let mail = service.use_code(Purpose::VerifyMail, subject, id.0, body.code(), Id(request.key))?;
     service.verified_mail(id, mail, request).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -247,7 +256,7 @@ async fn ask_mail(
     service.count_entrance(source)?;
     let id = parse_id(&holder)?;
     service
-        .once(repeat.by(&service, ANYONE), async {
+        .once_for_a_stranger(repeat.by(&service, ANYONE), async {
             let contacts: Vec<Contact> = service.doors.of(id.0)?;
             let is_known = service.doors.get::<Credential>(id.0)?.is_some();
             let mail = contacts.into_iter().find(|contact| contact.channel == Channel::Mail).filter(|_| is_known);
@@ -265,12 +274,18 @@ pub fn parse_id(text: &str) -> Result<HolderId, Problem> {
 }
 
 impl Service {
-    /// What is kept of a holder's new password.
-    pub async fn new_credential(&self, holder: HolderId, password: Secret<String>) -> Result<Credential, Problem> {
+    /// What is kept of a holder's new password, that came from `source`.
+    pub async fn new_credential(
+        &self,
+        source: IpAddr,
+        holder: HolderId,
+        password: Secret<String>,
+    ) -> Result<Credential, Problem> {
         let mut salt = [0; 16];
         self.outside.chance.fill(&mut salt);
-        let password = self.passwords.hash(password, salt).await.map_err(|_| Problem::busy())?;
-        Ok(Credential { holder, password })
+        let password =
+            self.passwords.hash(self.keys.networks(source).0, password, salt).await.map_err(|_| Problem::busy())?;
+        Ok(Credential { holder, password, unverified_until: None, recovered: None })
     }
 
     /// A mail address answered: it logs its holder in from now on, and the one before does no more.
@@ -280,6 +295,9 @@ impl Service {
         self.doors.change(|doors| {
             for login in doors.of::<Login>(id.0)? {
                 doors.remove::<Login>(login.mail.0)?;
+            }
+            if let Some(credential) = doors.get::<Credential>(id.0)? {
+                doors.put(&Credential { unverified_until: None, ..credential })?;
             }
             doors.put(&Login { mail, holder: id }).map_err(Problem::from)
         })

@@ -170,7 +170,10 @@ async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Byt
     }
     let key =
         webhook::Key::parse(service.options.identity.callback_secret.expose()).map_err(|_| Problem::internal())?;
-    webhook::verify(&[key], &headers, &body, service.now()).map_err(|_| Problem::unauthenticated())?;
+    webhook::verify(&[key], &headers, &body, service.now()).map_err(|_| {
+        service.log_forgery("identity vendor", "the signature or its time is not good");
+        Problem::unauthenticated()
+    })?;
     let news: News = serde_json::from_slice(&body).map_err(|_| Problem::malformed("No news can be read in it."))?;
     if let Some(row) = service.identification(&news.reference)? {
         service.refresh_identification(row).await?;

@@ -18,7 +18,7 @@ use crate::proofs::{CHALLENGE_MS, Challenge, Way};
 use crate::refusals;
 use crate::service::Service;
 use crate::sessions::Session;
-use crate::tallies::{Bound, DAY_MS, Tallies};
+use crate::tallies::{Bound, DAY_MS};
 use crate::words;
 use axum::extract::{Path, State};
 use domain::{Id, Time};
@@ -106,7 +106,7 @@ async fn ask(
     service.count_login(mail, source)?;
     let request = repeat.by(&service, ANYONE);
     service
-        .once(request, async {
+        .once_for_a_stranger(request, async {
             service.count_recovery(mail, source)?;
             let holder = service.doors.get::<Login>(mail.0)?.map(|login| login.holder);
             let ends = service.now().plus_milliseconds(RECOVERY_MS);
@@ -138,22 +138,13 @@ async fn confirm(
     // The password stays out of what is kept of the request.
     let code: String = body.code.split_whitespace().collect();
     let request = repeat.over(code.clone().into_bytes()).by(&service, ANYONE);
-    service.once(request, service.confirm_recovery(&id, &code, body.password)).await
+    service.once_for_a_stranger(request, service.confirm_recovery(source, &id, &code, body.password)).await
 }
 
 impl Service {
     /// Counts a recovery of `mail` that is asked for from `source`, whether or not it logs anybody in.
     fn count_recovery(&self, mail: ContactId, source: IpAddr) -> Result<(), Problem> {
-        let network = format!("{:016x}", self.keys.networks(source).0.0);
-        let wait_ms = self.doors.change(|doors| {
-            let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
-            let wait_ms = tallies.wait_ms(&ASKED, &network, mail.0)?;
-            if wait_ms.is_none() {
-                tallies.count(&ASKED, &network, mail.0)?;
-            }
-            Ok::<_, Problem>(wait_ms)
-        })?;
-        let Some(wait_ms) = wait_ms else { return Ok(()) };
+        let Some(wait_ms) = self.wait_ms_from(&ASKED, mail.0, source)? else { return Ok(()) };
         let too_many = refusals::new(
             429,
             "too-many-recoveries",
@@ -163,7 +154,13 @@ impl Service {
         Err(too_many.detail("The last code that came is good for an hour.").retry_after((wait_ms + 999) / 1_000))
     }
 
-    async fn confirm_recovery(&self, id: &str, code: &str, password: Secret<String>) -> Result<Reply, Problem> {
+    async fn confirm_recovery(
+        &self,
+        source: IpAddr,
+        id: &str,
+        code: &str,
+        password: Secret<String>,
+    ) -> Result<Reply, Problem> {
         let digits = id.strip_prefix("rcv_").and_then(|digits| u128::from_str_radix(digits, 16).ok());
         let recovery = digits.map(|digits| self.doors.get::<Recovery>(Id::from_number(digits))).transpose()?.flatten();
         let recovery = recovery.filter(|recovery| self.now() < recovery.ends && !recovery.done);
@@ -175,7 +172,8 @@ impl Service {
         if let Some(answer) = self.second_look(&recovery, holder).await? {
             return Ok(answer);
         }
-        let credential = self.new_credential(holder, password).await?;
+        let recovered = if self.subject_of(holder)?.is_none() { Some(self.now()) } else { None };
+        let credential = Credential { recovered, ..self.new_credential(source, holder, password).await? };
         let ended: Result<_, Problem> = self.doors.change(|doors| {
             let still = doors.get::<Login>(recovery.mail.0)?.filter(|login| login.holder == holder);
             still.ok_or_else(code_refused)?;

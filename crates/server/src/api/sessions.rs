@@ -177,7 +177,8 @@ impl Service {
         let login = self.doors.get::<Login>(mail.0)?;
         let credential = login.map(|login| self.doors.get::<Credential>(login.holder.0)).transpose()?.flatten();
         let kept = credential.as_ref().map(|credential| credential.password.clone());
-        let is_right = self.passwords.verify(password, kept).await.map_err(|_| Problem::busy())?;
+        let is_right =
+            self.passwords.verify(self.keys.networks(source).0, password, kept).await.map_err(|_| Problem::busy())?;
         let found = credential.filter(|_| is_right);
         let is_tried = self.doors.change(|doors| self.count_password(doors, mail, found.is_none()))?;
         match found {

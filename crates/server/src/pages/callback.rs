@@ -86,7 +86,8 @@ fn present(service: &Service, outcome: &Outcome) -> Response {
 
 impl Service {
     async fn come_back(&self, headers: &HeaderMap, brought: Brought) -> Result<Outcome, Problem> {
-        let stranger = || {
+        let stranger = |why| {
+            self.log_forgery("bank's return", why);
             refusals::new(
                 403,
                 "foreign-return",
@@ -94,13 +95,17 @@ impl Service {
                 "このブラウザで始めた手続きではありません。",
             )
         };
-        let state = brought.state.as_ref().ok_or_else(stranger)?;
-        let kept = self.take_state(state.expose())?.ok_or_else(stranger)?;
+        let state = brought.state.as_ref().ok_or_else(|| stranger("it has no state"))?;
+        let kept = self.take_state(state.expose())?.ok_or_else(|| stranger("its state is not known, or is used"))?;
         let session = self.browser_session(headers)?.filter(|session| session.token == kept.session);
         let is_ours = brought.iss.as_deref() == Some(self.options.gateway.issuer.as_str());
         if session.is_none() || !is_ours || self.now() >= kept.expires {
             self.give_up(&kept, mandate::Command::Abandon { mandate: kept.mandate }).await?;
-            return Err(stranger());
+            return Err(stranger(match session {
+                None => "another browser began the link",
+                Some(_) if !is_ours => "it has another issuer",
+                Some(_) => "it is too late",
+            }));
         }
         let link = self.doors.get::<Link>(kept.mandate.0)?.ok_or_else(Problem::not_found)?;
         let Some(code) = brought.code.filter(|_| brought.error.is_none()) else {

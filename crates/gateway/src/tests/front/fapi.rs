@@ -249,6 +249,16 @@ async fn a_code_that_comes_twice_revokes_what_it_granted() {
     assert_eq!(status_of(&world, &mandate).await, Status::Revoked);
 }
 
+#[tokio::test]
+async fn who_links_an_account_that_is_linked_already_is_told_so() {
+    let world = World::new().await;
+    let wallet = world.wallet();
+    let first = wallet.collect(&granted(&world).await).await;
+    assert_eq!(first.status, StatusCode::OK, "{:?}", first.body);
+    let second = wallet.collect(&granted(&world).await).await;
+    assert_eq!((second.status, &second.body["error"]), (StatusCode::BAD_REQUEST, &json!("already_linked")));
+}
+
 /// A call of the API with `token` under `scheme`, and `proof`.
 async fn call(client: &Client<'_>, path: &str, authorization: &str, proof: Option<&str>) -> StatusCode {
     let mut request = Request::get(format!("{GATEWAY}{path}")).header("authorization", authorization);

@@ -51,6 +51,29 @@ async fn an_accepted_claim_stops_what_it_names_and_is_answered() {
 }
 
 #[tokio::test]
+async fn a_decided_claim_is_kept_four_hundred_days_and_a_network_makes_fifty_a_day() {
+    let world = World::new();
+    let (claim, code) = claimed(&world, "090-0000-0000").await;
+    let (waiting, waits) = claimed(&world, "090-0000-0001").await;
+    let reject = json!({ "accept": false, "answer": "お客さまの取引でした。" });
+    assert_eq!(decide(&world, &claim, "desk-4", reject).await.text("status"), "rejected");
+    for _ in 2..50 {
+        claimed(&world, "a flood").await;
+    }
+    let one = json!({ "bank_code": "0125", "dates": ["2026-01-01"], "contact": "somebody" });
+    let refused = world.post("/v1/claims", None, one.clone()).await;
+    assert_eq!(refused.problem(), (429, "too-many-claims"), "{}", refused.text);
+    assert_eq!(world.post_from(1, "/v1/claims", None, &one).await.status, 201, "from elsewhere they may");
+    for (days, status) in [(399, 200), (2, 404)] {
+        world.advance(days * 24 * 60 * 60 * 1_000);
+        world.run_due().await;
+        assert_eq!(world.get(&format!("/v1/claims/{claim}"), Some(&code)).await.status.as_u16(), status);
+    }
+    let shown = world.get(&format!("/v1/claims/{waiting}"), Some(&waits)).await;
+    assert_eq!(shown.text("status"), "received", "one that is not decided is kept until it is");
+}
+
+#[tokio::test]
 async fn a_rejection_says_why_and_what_is_wrong_decides_nothing() {
     let world = World::new();
     let (claim, code) = claimed(&world, "a@example.jp").await;

@@ -56,6 +56,8 @@ pub struct Stand {
     pub pushed: Vec<BTreeMap<String, String>>,
     /// The word with which what is pushed is refused, if it is.
     pub refuses_with: Option<&'static str>,
+    /// The word with which a code is refused, if it is.
+    pub refuses_code_with: Option<&'static str>,
     /// How often somebody asked for the keys.
     pub keys_asked: u32,
     codes: BTreeMap<String, BTreeMap<String, String>>,
@@ -94,6 +96,7 @@ impl Gateway {
             events: Vec::new(),
             pushed: Vec::new(),
             refuses_with: None,
+            refuses_code_with: None,
             keys_asked: 0,
             codes: BTreeMap::new(),
             jtis: Vec::new(),
@@ -197,6 +200,9 @@ async fn token(State(gateway): State<Gateway>, headers: HeaderMap, Form(fields):
     if fields["grant_type"] == "client_credentials" {
         let token = json!({ "access_token": "token of our own", "token_type": "DPoP", "expires_in": 600 });
         return Ok(Json(token).into_response());
+    }
+    if let Some(word) = gateway.with(|stand| stand.refuses_code_with) {
+        return Ok((StatusCode::BAD_REQUEST, Json(json!({ "error": word }))).into_response());
     }
     gateway.with(|stand| {
         let pushed = stand.codes.remove(&fields["code"]).ok_or_else(|| Problem::malformed("the code is used"))?;

@@ -47,25 +47,82 @@ async fn wrong_codes_are_counted_for_the_holder_whatever_they_were_asked_for() {
 }
 
 #[tokio::test]
-async fn codes_that_are_sent_are_bounded_for_the_address_whoever_asks() {
+async fn one_code_is_sent_to_an_address_whoever_asks_and_opens_what_its_reader_asked_for() {
     let world = World::new();
     let victim = json!({ "phone": "09012345678" });
-    let mut sent = 0;
+    let mut last = None;
     for name in ["haru", "natsu", "aki"] {
         let id = world.join(name).await;
         let token = world.log_in(name).await;
         let path = format!("/v1/holders/{id}/phone-verification");
         for _ in 0..5 {
             let asked = world.prove(name, &token, &path, &victim).await;
-            if asked.status == 202 {
-                sent += 1;
-            } else {
-                assert_eq!(asked.problem(), (429, "too-many-codes"), "{}", asked.text);
-            }
+            assert_eq!(asked.status, 202, "{}", asked.text);
         }
+        for _ in 0..11 {
+            let wrong = world.post(&format!("{path}/confirm"), Some(&token), json!({ "code": "123456789012" })).await;
+            assert_eq!(wrong.problem(), (422, "code-refused"));
+        }
+        last = Some((path, token));
     }
     world.letters().await;
-    assert_eq!((sent, world.inbox.texts("+819012345678").len()), (10, 10));
+    assert_eq!(world.inbox.texts("+819012345678").len(), 1);
+    let code = json!({ "code": world.inbox.code("+819012345678") });
+    let (path, token) = last.expect("somebody asked");
+    let late = world.post(&format!("{path}/confirm"), Some(&token), code.clone()).await;
+    assert_eq!(late.problem(), (422, "code-refused"), "who tried ten is done for the day");
+    let id = world.join("fuyu").await;
+    let token = world.log_in("fuyu").await;
+    let path = format!("/v1/holders/{id}/phone-verification");
+    let asked = world.prove("fuyu", &token, &path, &victim).await;
+    assert_eq!(asked.status, 202, "{}", asked.text);
+    assert_eq!(world.post(&format!("{path}/confirm"), Some(&token), code).await.status, 204, "its reader is not");
+    world.letters().await;
+    assert_eq!(world.inbox.texts("+819012345678").len(), 1);
+}
+
+#[tokio::test]
+async fn a_strangers_noise_keeps_nobody_from_opening_a_wallet_with_their_own_address() {
+    let world = World::new();
+    let open = async || {
+        let opened = world.post("/v1/holders", None, somebody("sakura")).await;
+        world.letters().await;
+        format!("/v1/holders/{}/email-verification", opened.text("id"))
+    };
+    for place in 1..30 {
+        let path = open().await;
+        for _ in 0..11 {
+            let wrong = world.post_at([10, 0, place, 7].into(), &path, None, &json!({ "code": "123456789012" })).await;
+            assert_eq!(wrong.problem(), (422, "code-refused"));
+        }
+    }
+    assert_eq!(world.inbox.texts(&mail("sakura")).len(), 1, "one code an hour, whoever asks");
+    let (path, code) = (open().await, json!({ "code": world.inbox.code(&mail("sakura")) }));
+    assert_eq!(world.post(&path, None, code.clone()).await.status, 204, "it is its reader's");
+    assert_eq!(world.post(&open().await, None, code).await.problem(), (422, "code-refused"), "once");
+    for _ in 0..100 {
+        world.post_from(9, &path, None, &json!({ "code": "1" })).await;
+    }
+    let more = world.post_from(9, &path, None, &json!({ "code": "1" })).await;
+    assert_eq!(more.problem(), (429, "too-many-codes"), "one network has a hundred tries a day at an address");
+}
+
+#[tokio::test]
+async fn who_floods_the_entrance_is_refused_before_a_password_is_hashed_and_nobody_else() {
+    let world = World::with_rates(Rates { entrance_max: 5, ..RATES });
+    world.join("sakura").await;
+    let tried = async |place: u8, name: &str, word: &str| {
+        let body = log_in(&mail(name), word, None);
+        world.post_from(place, "/v1/sessions", None, &body).await
+    };
+    for number in 0..5 {
+        assert_eq!(tried(1, &format!("nobody{number}"), "wrong word").await.status, 401);
+    }
+    let right = password("sakura");
+    let refused = tried(1, "sakura", &right).await;
+    assert_eq!(refused.problem(), (429, "too-many-requests"), "{}", refused.text);
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(tried(2, "sakura", &right).await.status, 201);
 }
 
 /// A recovery that is asked for from the network 10.0.`network`.0/24; its path.
@@ -145,7 +202,7 @@ async fn one_address_is_not_written_to_at_every_strangers_wish() {
         assert_eq!(world.post("/v1/holders", None, somebody("haru")).await.status, 201);
     }
     world.letters().await;
-    assert_eq!(world.inbox.texts(&mail("haru")).len(), 10, "an address that opens nothing yet");
+    assert_eq!(world.inbox.texts(&mail("haru")).len(), 1, "an address that opens nothing yet");
     world.join("sakura").await;
     let before = world.inbox.texts(&mail("sakura")).len();
     for _ in 0..40 {

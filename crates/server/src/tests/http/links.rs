@@ -79,6 +79,21 @@ async fn a_forged_swapped_or_stale_return_grants_nothing() {
 }
 
 #[tokio::test]
+async fn who_links_an_account_that_another_wallet_has_is_told_so() {
+    for (word, said) in [("already_linked", "登録済み"), ("invalid_grant", "受け付けられません")] {
+        let world = World::new();
+        let (token, wallet) = world.identified("sakura").await;
+        let mandate = world.ask_mandate(&token, &wallet).await;
+        let browser = Browser::new(&world);
+        browser.go_to_bank("sakura", &mandate).await;
+        world.gateway.with(|stand| stand.refuses_code_with = Some(word));
+        let back = browser.get(&world.gateway.authenticate()).await;
+        assert!(back.status == 409 && back.text.contains(said), "{word}: {} {}", back.status, back.text);
+        assert_eq!(status(&world, &token, &wallet, &mandate).await, "abandoned");
+    }
+}
+
+#[tokio::test]
 async fn a_return_is_taken_once_and_only_in_the_browser_that_went_away() {
     let world = World::new();
     let (token, wallet) = world.identified("sakura").await;

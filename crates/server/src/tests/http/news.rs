@@ -151,7 +151,7 @@ async fn a_letter_waits_for_whoever_delivers_it() {
     world.routers.add("sandbox.localhost", inbox);
     world.advance(10_000);
     world.run_due().await;
-    assert_eq!(world.inbox.code(&mail("sakura")).len(), 8);
+    assert_eq!(world.inbox.code(&mail("sakura")).len(), 12);
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
 //! People come in: opening, verifying, logging in; and what they must not learn of one another.
 
 use super::world::{World, mail, password, somebody};
+use crate::accounts::Credential;
+use crate::api::Recovery;
+use crate::contacts::Contact;
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -68,13 +71,13 @@ async fn nobody_learns_whether_an_address_has_a_wallet() {
 }
 
 #[tokio::test]
-async fn a_code_is_worth_nothing_after_five_wrong_tries_or_ten_minutes() {
+async fn a_code_is_worth_nothing_after_ten_wrong_tries_or_an_hour() {
     let world = World::new();
     let opened = world.post("/v1/holders", None, somebody("sakura")).await;
     let path = format!("/v1/holders/{}/email-verification", opened.text("id"));
     world.letters().await;
     let right = json!({ "code": world.inbox.code(&mail("sakura")) });
-    for _ in 0..5 {
+    for _ in 0..10 {
         assert_eq!(world.post(&path, None, json!({ "code": "1" })).await.status, 422);
     }
     assert_eq!(world.post(&path, None, right).await.problem(), (422, "code-refused"));
@@ -82,9 +85,33 @@ async fn a_code_is_worth_nothing_after_five_wrong_tries_or_ten_minutes() {
     let opened = world.post("/v1/holders", None, somebody("haru")).await;
     let path = format!("/v1/holders/{}/email-verification", opened.text("id"));
     world.letters().await;
-    world.advance(10 * 60_000);
+    world.advance(60 * 60_000);
     let late = json!({ "code": world.inbox.code(&mail("haru")) });
     assert_eq!(world.post(&path, None, late).await.problem(), (422, "code-refused"));
+}
+
+#[tokio::test]
+async fn who_never_answers_is_forgotten_after_a_month_and_who_did_is_not() {
+    let world = World::new();
+    world.join("sakura").await;
+    world.post("/v1/holders", None, somebody("haru")).await;
+    let asked = world.post("/v1/recoveries", None, json!({ "email": mail("sakura") })).await;
+    assert_eq!(asked.status, 202);
+    let doors = &world.server.service().doors;
+    let left = || {
+        let counts = (doors.count::<Credential>(), doors.count::<Contact>(), doors.count::<Recovery>());
+        (counts.0.expect("a count"), counts.1.expect("a count"), counts.2.expect("a count"))
+    };
+    assert_eq!(left(), (2, 2, 1));
+    world.advance(29 * 24 * 60 * 60 * 1_000);
+    world.run_due().await;
+    assert_eq!(left(), (2, 2, 0));
+    world.advance(24 * 60 * 60 * 1_000);
+    world.run_due().await;
+    assert_eq!(left(), (1, 1, 0));
+    assert_eq!(doors.count::<crate::asked::Done>().expect("a count"), 0, "what strangers were answered is gone, too");
+    world.log_in("sakura").await;
+    world.join("haru").await;
 }
 
 #[tokio::test]

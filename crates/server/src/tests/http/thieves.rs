@@ -114,8 +114,8 @@ async fn who_has_the_password_takes_nothing_at_any_tier() {
 }
 
 #[tokio::test]
-async fn who_reads_the_mail_sets_a_password_at_most_and_takes_nothing_from_the_tier_of_a_telephone_on() {
-    for tier in [Tier::Phone, Tier::Identified] {
+async fn who_reads_the_mail_sets_a_password_at_most_and_takes_nothing_before_its_holder_has_had_a_day_to_read_of_it() {
+    for tier in [Tier::Email, Tier::Phone, Tier::Identified] {
         let world = World::new();
         let victim = victim(&world, tier).await;
         world.vendor.says("refused");
@@ -131,6 +131,22 @@ async fn who_reads_the_mail_sets_a_password_at_most_and_takes_nothing_from_the_t
         let log_in = json!({ "email": mail("sakura"), "password": "泥棒の合言葉 1" });
         let thief = world.post("/v1/sessions", None, log_in).await.text("token");
         takes_nothing(&world, &victim, &thief, Some(&mail("sakura"))).await;
+        let told = world.inbox.texts(&mail("sakura")).join("\n");
+        assert!(told.contains("Your password was changed"), "{told}");
+        if tier == Tier::Email {
+            let path = victim.path("/closure");
+            let asked = world.post(&path, Some(&thief), json!({})).await;
+            let refused =
+                world.post(&format!("/v1/challenges/{}", asked.text("challenge_id")), Some(&thief), json!({})).await;
+            assert_eq!(refused.problem(), (403, "just-recovered"), "{}", refused.text);
+            assert!(refused.headers.contains_key("retry-after"));
+            // Whoever it was can prove themselves a day later, and the holder has set another password by then.
+            world.advance(24 * 60 * 60 * 1_000);
+            let log_in = json!({ "email": mail("sakura"), "password": "泥棒の合言葉 1" });
+            let token = world.post("/v1/sessions", None, log_in).await.text("token");
+            let closed = world.prove("sakura", &token, &path, &json!({})).await;
+            assert_eq!(closed.text("status"), "closed", "{}", closed.text);
+        }
     }
 }
 
