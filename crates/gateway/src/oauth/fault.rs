@@ -111,6 +111,7 @@ impl IntoResponse for Fault {
             Self::InvalidRequest(_)
             | Self::InvalidClient(_)
             | Self::InvalidGrant(_)
+            | Self::AlreadyLinked
             | Self::UnsupportedGrantType
             | Self::InvalidScope
             | Self::InvalidDpopProof(_)

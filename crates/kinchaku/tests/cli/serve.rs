@@ -51,6 +51,7 @@ fn the_readmes_commands_do_what_it_says() {
         r#""status":"active""#,
         r#""status":"settled","amount":10000"#,
         r#""status":"captured""#,
+        r#""masked_name":"#,
         r#""status":"completed""#,
         r#""status":"settled","amount":1000"#,
         // Of 10,000 yen, 500 went to the shop, 300 to the friend and 1,000 back.

@@ -153,7 +153,7 @@ impl Service {
     /// Whoever reads at the new address has shown the code.
     async fn reached_at_contact(&self, caller: &Holder, repeat: &Repeat, code: &str) -> Result<StatusCode, Problem> {
         let request = repeat.by(self, caller.actor());
-        let wanted = self.holder(caller.id).await?.wanted.map(|wanted| wanted.id());
+        let wanted = self.holder(caller.id).await?.wanted.map(Contact::id);
         let subject = wanted.map_or(caller.id.0, |wanted| wanted.0);
         let contact = self.use_code(Purpose::ChangeContact, subject, caller.id.0, code, Id(request.key))?;
         let address = self.address(caller.id, contact)?.ok_or_else(Problem::internal)?;

@@ -1,5 +1,5 @@
-//! Sends: wallet to wallet. The sender has seen the recipient's masked name, and gives a second proof: whoever is asked for
-//! it is told whose wallet it is, and who looked before shows by the look-up's token that it is still the same.
+//! Sends: wallet to wallet. The sender has seen the recipient's masked name, shows by the look-up's token that it is still the
+//! same, and gives a second proof.
 //!
 //! What the sender writes is sealed under the sender's key, and opened for the two of them alone.
 
@@ -41,7 +41,7 @@ pub struct AskSend {
     /// A word for the recipient, at most 140 characters.
     message: Option<String>,
     /// Whom the sender saw: the `recipient_token` of `GET /v1/recipients`. The send is refused if it would reach another.
-    recipient_token: Option<String>,
+    recipient_token: String,
     /// The proof that was asked for.
     challenge_id: Option<String>,
 }
@@ -159,16 +159,9 @@ impl Service {
         asked: &AskSend,
     ) -> Answered {
         let (holder, amount) = (caller.id, asked.amount);
-        if asked.challenge_id.is_none() {
-            // What is answered names the recipient: it is a look at them.
-            self.count_look_up(holder)?;
-        }
         let seen = self.recipient(holder, to).await?;
-        if let Some(shown) = &asked.recipient_token {
-            let is_same = seen.as_ref().is_some_and(|seen| seen.is_by(shown));
-            if !is_same {
-                return Err(recipient_changed());
-            }
+        if !seen.is_some_and(|seen| seen.is_by(&asked.recipient_token)) {
+            return Err(recipient_changed());
         }
         let message = asked.message.as_deref().map(parse_message).transpose()?;
         let message = message.map(|text| self.seal(holder, text.as_bytes())).transpose()?;
@@ -176,11 +169,7 @@ impl Service {
             let (send, origin) = (SendId(self.id()), Some(caller.origin));
             Command::Send(send::Command::Request(Request { send, wallet, holder, to, amount, message, origin, proof }))
         };
-        let answer = self.submit_provable(caller, request, asked.challenge_id.as_deref(), true, command).await;
-        answer.map_err(|problem| match &seen {
-            Some(seen) if problem.name() == "step-up-required" => problem.with("recipient", seen),
-            Some(_) | None => problem,
-        })
+        self.submit_provable(caller, request, asked.challenge_id.as_deref(), true, command).await
     }
 
     /// What was sealed for the holder of the wallet `id`, as text.

@@ -73,7 +73,8 @@ impl Scene {
 }
 
 async fn send(world: &World, from: &Person, to: &Person, amount: i64) {
-    let body = json!({ "to_wallet_id": to.wallet.to_string(), "amount": amount });
+    let seen = world.look(&from.token, to.wallet).await;
+    let body = json!({ "to_wallet_id": to.wallet.to_string(), "amount": amount, "recipient_token": seen });
     let sent = world.post_proven(from, &from.path("/sends"), &body).await;
     assert_eq!(sent.status, 201, "{}", sent.text);
 }

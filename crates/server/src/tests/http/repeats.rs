@@ -2,7 +2,7 @@
 //! day later. Whoever repeats it gets its answer, and the money moves once.
 
 use super::till::Person;
-use super::world::{Answer, World};
+use super::world::{Answer, World, context};
 use ledger::Yen;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -21,10 +21,9 @@ async fn ready(world: &World, path: &str) -> (Person, Value) {
     let (shop, _) = world.shop("Soba").await;
     let account = world.fund(&sakura, 10_000).await;
     let sakura = Person { token: world.log_in("sakura").await, ..sakura };
-    let seen = world.get(&format!("/v1/recipients?wallet_id={}", haru.wallet), Some(&sakura.token)).await;
     let body = match path {
         "/sends" => json!({ "to_wallet_id": haru.wallet.to_string(), "amount": 1_000,
-            "recipient_token": seen.text("recipient_token") }),
+            "recipient_token": world.look(&sakura.token, haru.wallet).await }),
         "/payouts" => json!({ "bank_account_id": account.to_string(), "amount": 1_000 }),
         "/payments" => json!({ "shop_id": shop.to_string(), "amount": 1_000 }),
         "/closure" => json!({ "bank_account_id": account.to_string() }),
@@ -139,7 +138,7 @@ fn wary(attempt: &Attempt<'_>) -> Verdict {
 
 #[tokio::test]
 async fn what_the_guard_asked_for_is_no_answer_of_the_key() {
-    let world = World::in_context(Context { guard: wary, ..super::world::context() });
+    let world = World::in_context(Context { guard: wary, ..context() });
     let (sakura, mut pay) = ready(&world, "/payments").await;
     pay["amount"] = json!(777);
     world.trust(&sakura);

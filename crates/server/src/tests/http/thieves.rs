@@ -45,7 +45,7 @@ async fn victim(world: &World, tier: Tier) -> Person {
 }
 
 /// What a thief who is logged in would do.
-fn deeds(victim: &Person, shop: &str, to: &str) -> Vec<(String, Value)> {
+fn deeds(victim: &Person, shop: &str, to: &str, seen: &str) -> Vec<(String, Value)> {
     let of_holder = |rest: &str| format!("/v1/holders/{}{rest}", victim.holder);
     vec![
         (of_holder("/phone-verification"), json!({ "phone": THIEFS_PHONE })),
@@ -54,7 +54,7 @@ fn deeds(victim: &Person, shop: &str, to: &str) -> Vec<(String, Value)> {
         (of_holder("/identifications"), json!({ "method": "chip_and_face" })),
         (victim.path("/payments"), json!({ "shop_id": shop, "amount": 1_000 })),
         (victim.path("/payment-codes"), json!({})),
-        (victim.path("/sends"), json!({ "to_wallet_id": to, "amount": 1_000 })),
+        (victim.path("/sends"), json!({ "to_wallet_id": to, "amount": 1_000, "recipient_token": seen })),
         (victim.path("/unfreeze"), json!({})),
         (victim.path("/closure"), json!({})),
     ]
@@ -65,7 +65,8 @@ async fn takes_nothing(world: &World, victim: &Person, token: &str, reads: Optio
     let (shop, _) = world.shop("Soba").await;
     let other = world.person("haru").await;
     world.vendor.says("refused");
-    for (path, body) in deeds(victim, &shop.to_string(), &other.wallet.to_string()) {
+    let seen = world.look(token, other.wallet).await;
+    for (path, body) in deeds(victim, &shop.to_string(), &other.wallet.to_string(), &seen) {
         let asked = world.post(&path, Some(token), body.clone()).await;
         assert_eq!(asked.problem(), (403, "step-up-required"), "{path} {}", asked.text);
         let challenge = asked.text("challenge_id");

@@ -135,6 +135,12 @@ impl World {
         issued.text("code")
     }
 
+    /// Whoever has `token` looks at whom a send to `to` would reach. What shows that they did.
+    pub async fn look(&self, token: &str, to: WalletId) -> String {
+        let seen = self.get(&format!("/v1/recipients?wallet_id={to}"), Some(token)).await;
+        seen.text("recipient_token")
+    }
+
     /// Asks for something that takes a proof: gives it, and asks again.
     pub async fn post_proven(&self, person: &Person, path: &str, body: &Value) -> Answer {
         self.prove(&person.name, &person.token, path, body).await
