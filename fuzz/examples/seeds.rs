@@ -32,6 +32,7 @@ fn main() -> std::io::Result<()> {
     save("ids", "staff", wallet::StaffId(Id::from_number(u128::MAX)).to_string().as_bytes())?;
     save_wallet()?;
     save_gateway()?;
+    save_sandbox()?;
     save_ledger()
 }
 
@@ -74,6 +75,15 @@ fn save_wallet() -> std::io::Result<()> {
         save("entry_wallet", &format!("{index}-{name}"), &entry.encode().expect("an entry can be stored"))?;
     }
     Ok(())
+}
+
+/// A few rows of the simulated world, and an entry of a refusal: the rest the fuzzer finds.
+fn save_sandbox() -> std::io::Result<()> {
+    save_row("row_sandbox", "inbox", &sandbox::domain::Row::Inbox { messages: 3 })?;
+    save_row("row_sandbox", "inquiry", &sandbox::domain::Row::Inquiry { first_at: domain::Time::default() })?;
+    let keys = [Key::new(sandbox::domain::table::MOVEMENT, Id::from_number(1))];
+    let entry = entry::<sandbox::domain::World>(&keys, Vec::new(), Outcome::Done(sandbox::domain::Receipt::Done));
+    save("entry_sandbox", "done", &entry.encode().expect("an entry can be stored"))
 }
 
 fn save_ledger() -> std::io::Result<()> {
