@@ -26,7 +26,7 @@ pub fn problem(refusal: &Refusal) -> Problem {
         Refusal::WrongStatus { noun, status } => {
             new(409, "wrong-status", "Its present status does not allow this.", "現在の状態ではできません。")
                 .with("noun", noun_name(*noun))
-                .with("current_status", status)
+                .with("current_status", status.name())
         }
         Refusal::Expired { noun, at } => new(409, "expired", "It ran out.", "期限が切れています。")
             .with("noun", noun_name(*noun))

@@ -284,7 +284,7 @@ fn too_many(at_most: usize) -> Refusal {
 
 impl Case {
     fn wrong_status(&self) -> Refusal {
-        Refusal::WrongStatus { noun: Noun::Case, status: self.status.name().into() }
+        Refusal::WrongStatus { noun: Noun::Case, status: self.status.into() }
     }
 
     /// Refuses what cannot end in this way: only what was upheld may still be found to be unfounded.

@@ -12,6 +12,7 @@ pub use event::Event;
 
 use crate::ids::{ContactId, HolderId, PersonId, WalletId};
 use crate::refusal::{Noun, Proof, Refusal};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
 use crate::traits::{Fingerprint, IdentificationMethod, Tier, Traits};
@@ -302,7 +303,7 @@ impl Contact {
 
 pub(crate) fn check_mail_verified(holder: &Holder) -> Result<(), Refusal> {
     if holder.mail_verified.is_none() {
-        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: "mail address not verified".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: Standing::MailNotVerified });
     }
     Ok(())
 }

@@ -39,6 +39,7 @@ mod refusal;
 pub mod safeguarding;
 pub mod send;
 pub mod shop;
+mod standing;
 mod state;
 pub mod switches;
 pub mod table;
@@ -68,6 +69,7 @@ pub use policy::{
 };
 pub use purse::{Balance, Lot, PURSE_LOTS_MAX, Piece, Purse, Source};
 pub use refusal::{FrozenBy, Limit, MissingFact, Noun, Proof, Refusal, Unable};
+pub use standing::Standing;
 pub use traits::{Fingerprint, IdentificationMethod, Origin, Tier, Traits};
 pub use wallets::Wallets;
 

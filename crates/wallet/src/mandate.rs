@@ -27,6 +27,7 @@ pub(crate) use revoke::closing;
 
 use crate::ids::{BankAccountId, BankCode, HolderId, MandateId, PersonId, StaffId, WalletId};
 use crate::refusal::{MissingFact, Noun, Proof, Refusal};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows, check_clock};
 use crate::switches::{self, Function};
 use crate::traits::Origin;
@@ -360,7 +361,7 @@ pub(crate) fn mandate_of(rows: Rows<'_>, id: MandateId) -> Result<&Mandate, Refu
 
 impl Mandate {
     pub(crate) fn wrong_status(&self) -> Refusal {
-        Refusal::WrongStatus { noun: Noun::Mandate, status: self.status.name().into() }
+        Refusal::WrongStatus { noun: Noun::Mandate, status: self.status.into() }
     }
 
     pub(crate) fn columns(&self) -> [Value; 4] {
@@ -408,7 +409,7 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
     let policy = context.policies.on(moment.now.day());
     wallet.check_tier(policy.mandate.tier_min)?;
     if policy.mandate.requires_phone && wallet.traits.phone_verified.is_none() {
-        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: "telephone not verified".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: Standing::PhoneNotVerified });
     }
     let attempt = guard::Attempt {
         function: Function::Link,
@@ -477,7 +478,7 @@ fn expire(rows: Rows<'_>, id: MandateId, moment: Moment) -> Decided {
     match mandate.status {
         Status::Requested | Status::Authenticating | Status::Pending | Status::InReview => {
             if moment.now < mandate.deadline {
-                let status = format!("{}, not yet expired", mandate.status.name());
+                let status = Standing::not_expired(mandate.status).unwrap_or(mandate.status.into());
                 return Err(Refusal::WrongStatus { noun: Noun::Mandate, status });
             }
             done(Event::Ended { mandate: id, status: Status::Expired, at: moment.now }, id, Status::Expired)

@@ -22,6 +22,7 @@ use crate::canary;
 use crate::ids::{HolderId, PaymentCodeId, PaymentId, RefundId, ShopId, WalletId};
 use crate::purse::Piece;
 use crate::refusal::{Limit, Noun, Proof, Refusal};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows, check_clock};
 use crate::switches::{self, Function};
 use crate::traits::Origin;
@@ -315,7 +316,7 @@ fn check_authorised(payment: &Payment) -> Result<(), Refusal> {
     match payment.status {
         Status::Authorised => Ok(()),
         Status::Captured | Status::Voided | Status::Expired => {
-            Err(Refusal::WrongStatus { noun: Noun::Payment, status: payment.status.name().into() })
+            Err(Refusal::WrongStatus { noun: Noun::Payment, status: payment.status.into() })
         }
     }
 }
@@ -388,7 +389,7 @@ fn expire(rows: Rows<'_>, id: PaymentId, moment: Moment) -> Decided {
     check_clock(moment)?;
     check_authorised(payment)?;
     if payment.expires.is_some_and(|expires| moment.now < expires) {
-        return Err(Refusal::WrongStatus { noun: Noun::Payment, status: "authorised, not yet expired".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Payment, status: Standing::AuthorisedNotExpired });
     }
     release(rows, id, payment, Status::Expired, moment)
 }

@@ -345,7 +345,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
 
 impl Payout {
     fn wrong_status(&self) -> Refusal {
-        Refusal::WrongStatus { noun: Noun::Payout, status: self.status.name().into() }
+        Refusal::WrongStatus { noun: Noun::Payout, status: self.status.into() }
     }
 
     pub(crate) fn columns(&self) -> [Value; 5] {

@@ -7,6 +7,7 @@
 use crate::effect::{Counters, Effect, Whose};
 use crate::ids::{PersonId, WalletId};
 use crate::refusal::{Noun, Refusal};
+use crate::standing::Standing;
 use serde::{Deserialize, Serialize};
 
 /// A verified identity.
@@ -23,7 +24,7 @@ impl Person {
     pub(crate) fn check_wallet(&self, wallet: Option<WalletId>) -> Result<(), Refusal> {
         match self.wallet {
             Some(open) if Some(open) != wallet => {
-                Err(Refusal::WrongStatus { noun: Noun::Person, status: "has a wallet".into() })
+                Err(Refusal::WrongStatus { noun: Noun::Person, status: Standing::HasWallet })
             }
             Some(_) | None => Ok(()),
         }

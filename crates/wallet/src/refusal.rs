@@ -4,6 +4,7 @@
 //! things: what a movement would be made of (how old the money is, how many lots) is looked at once there is enough of it.
 
 use crate::ids::{BankCode, SwitchId};
+use crate::standing::Standing;
 use crate::switches::Function;
 use crate::traits::Tier;
 use domain::{Day, Time};
@@ -143,8 +144,8 @@ pub enum Refusal {
     WrongStatus {
         /// What.
         noun: Noun,
-        /// Its state's name.
-        status: String,
+        /// How it stands.
+        status: Standing,
     },
     /// It ran out.
     Expired {

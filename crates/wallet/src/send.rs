@@ -22,6 +22,7 @@ use crate::payment::few;
 use crate::policy::Policy;
 use crate::purse::{self, Lot, Piece, Purse};
 use crate::refusal::{Limit, Noun, Proof, Refusal, Unable};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows, check_clock};
 use crate::switches::{self, Function, Switches};
 use crate::traits::Origin;
@@ -309,7 +310,7 @@ fn held(rows: Rows<'_>, id: SendId) -> Result<(&Send, Review), Refusal> {
     match (send.status, send.review) {
         (Status::Held, Some(review)) => Ok((send, review)),
         (Status::Held | Status::Completed | Status::GivenUp | Status::Expired, _) => {
-            Err(Refusal::WrongStatus { noun: Noun::Send, status: send.status.name().into() })
+            Err(Refusal::WrongStatus { noun: Noun::Send, status: send.status.into() })
         }
     }
 }
@@ -349,7 +350,7 @@ fn expire(rows: Rows<'_>, id: SendId, moment: Moment) -> Decided {
     check_clock(moment)?;
     let (send, review) = held(rows, id)?;
     if moment.now < review.deadline {
-        return Err(Refusal::WrongStatus { noun: Noun::Send, status: "held, not yet expired".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Send, status: Standing::HeldNotExpired });
     }
     give_back(rows, id, send, Status::Expired, None, moment)
 }

@@ -2,6 +2,7 @@
 
 use crate::ids::ShopId;
 use crate::refusal::{Noun, Refusal};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows, wrong_row};
 use crate::{Receipt, Row, table};
 use domain::{Key, Moment, Time};
@@ -71,7 +72,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
         }
         Command::Close { shop } => match rows.shop(*shop) {
             None => Err(Refusal::Unknown { noun: Noun::Shop }),
-            Some(row) if row.closed => Err(Refusal::WrongStatus { noun: Noun::Shop, status: "closed".into() }),
+            Some(row) if row.closed => Err(Refusal::WrongStatus { noun: Noun::Shop, status: Standing::Closed }),
             Some(_) => {
                 let event = Event::Closed { shop: *shop };
                 Ok((vec![crate::Event::Shop(event)], Receipt::Shop { id: *shop }))

@@ -432,7 +432,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
 
 impl TopUp {
     fn wrong_status(&self) -> Refusal {
-        Refusal::WrongStatus { noun: Noun::TopUp, status: self.status.name().into() }
+        Refusal::WrongStatus { noun: Noun::TopUp, status: self.status.into() }
     }
 
     pub(crate) fn columns(&self) -> [Value; 5] {

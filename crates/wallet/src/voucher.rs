@@ -198,7 +198,7 @@ impl Redeem<'_> {
         match voucher.status {
             Status::Issued => {}
             Status::Redeemed | Status::Cancelled => {
-                return Err(Refusal::WrongStatus { noun: Noun::Voucher, status: voucher.status.name().into() });
+                return Err(Refusal::WrongStatus { noun: Noun::Voucher, status: voucher.status.into() });
             }
         }
         if moment.now >= voucher.expires {
@@ -245,7 +245,7 @@ fn cancel(rows: Rows<'_>, id: VoucherId, moment: Moment) -> Decided {
             Ok((vec![crate::Event::Voucher(event)], receipt))
         }
         Status::Redeemed | Status::Cancelled => {
-            Err(Refusal::WrongStatus { noun: Noun::Voucher, status: voucher.status.name().into() })
+            Err(Refusal::WrongStatus { noun: Noun::Voucher, status: voucher.status.into() })
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::payout::payout_key;
 use crate::policy::BalancePolicy;
 use crate::purse::{Balance, Lot, PURSE_LOTS_MAX, Piece, Purse, Source};
 use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows, wrong_row};
 use crate::switches::Function;
 use crate::traits::{Origin, Tier, Traits};
@@ -214,18 +215,22 @@ impl Wallet {
 
     /// The wallet's status as one word.
     pub fn status(&self) -> &'static str {
+        self.standing().name()
+    }
+
+    fn standing(&self) -> Standing {
         match (self.closed, self.frozen_by.is_empty(), self.closing()) {
-            (true, _, _) => "closed",
-            (false, false, _) => "frozen",
-            (false, true, Some(_)) => "closing",
-            (false, true, None) => "open",
+            (true, _, _) => Standing::Closed,
+            (false, false, _) => Standing::Frozen,
+            (false, true, Some(_)) => Standing::Closing,
+            (false, true, None) => Standing::Open,
         }
     }
 
     /// Refuses if the wallet is closed.
     pub(crate) fn check_open(&self) -> Result<(), Refusal> {
         if self.closed {
-            return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: "closed".into() });
+            return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: Standing::Closed });
         }
         Ok(())
     }
@@ -234,7 +239,7 @@ impl Wallet {
     pub(crate) fn check_staying(&self, payout: Option<PayoutId>) -> Result<(), Refusal> {
         self.check_open()?;
         match self.closing().filter(|last| Some(*last) != payout) {
-            Some(_) => Err(Refusal::WrongStatus { noun: Noun::Wallet, status: "closing".into() }),
+            Some(_) => Err(Refusal::WrongStatus { noun: Noun::Wallet, status: Standing::Closing }),
             None => Ok(()),
         }
     }
@@ -537,7 +542,7 @@ fn open(
     }
     check_mail_verified(owner)?;
     if owner.wallet.is_some() {
-        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: "has a wallet".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Holder, status: Standing::HasWallet });
     }
     if let Some(person) = owner.person.and_then(|person| rows.person(person)) {
         person.check_wallet(None)?;
@@ -584,7 +589,7 @@ fn unfreeze(rows: Rows<'_>, id: WalletId, by: Asker, moment: Moment) -> Decided 
     let wallet = asked_of(rows, id, by)?;
     wallet.check_open()?;
     if !wallet.frozen_by.contains(&by.kind()) {
-        return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: wallet.status().into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: wallet.standing() });
     }
     let status = if wallet.frozen_by.len() > 1 { "frozen" } else { "open" };
     let event = Event::Unfrozen { wallet: id, by, at: moment.now };

@@ -139,8 +139,9 @@ impl Service {
         let row = self.mandate(request).await?;
         let waits = matches!(row.status, Status::Requested | Status::Authenticating) && self.now() < row.deadline;
         if !waits {
-            let status = if self.now() < row.deadline { row.status.name() } else { "expired" };
-            let refusal = wallet::Refusal::WrongStatus { noun: wallet::Noun::Mandate, status: status.into() };
+            let is_over = self.now() >= row.deadline;
+            let status = if is_over { wallet::Standing::Expired } else { row.status.into() };
+            let refusal = wallet::Refusal::WrongStatus { noun: wallet::Noun::Mandate, status };
             return Err(refusals::problem(&refusal));
         }
         let holder = self.holder(link.holder).await?;

@@ -6,6 +6,7 @@ use crate::ids::{PaymentCodeId, WalletId};
 use crate::purse::{self, Piece, Purse, largest};
 use crate::refusal::{Limit, Noun, Refusal};
 use crate::shop::Shop;
+use crate::standing::Standing;
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
 use crate::wallet::{Wallet, check_limit};
@@ -81,11 +82,11 @@ fn payer(rows: Rows<'_>, payer: Payer) -> Result<Payers<'_>, Refusal> {
 
 fn check_usable(wallet: &Wallet, shop: &Shop, code: Option<&PaymentCode>, moment: Moment) -> Result<(), Refusal> {
     if code.is_some_and(|code| code.used_by.is_some()) {
-        return Err(Refusal::WrongStatus { noun: Noun::PaymentCode, status: "used".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::PaymentCode, status: Standing::Used });
     }
     wallet.check_open()?;
     if shop.closed {
-        return Err(Refusal::WrongStatus { noun: Noun::Shop, status: "closed".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Shop, status: Standing::Closed });
     }
     if let Some(code) = code.filter(|code| moment.now >= code.expires) {
         return Err(Refusal::Expired { noun: Noun::PaymentCode, at: code.expires });

@@ -29,7 +29,7 @@ pub(super) fn refund(
         return Err(Refusal::IdTaken { noun: Noun::Refund });
     }
     if payment.status != Status::Captured {
-        return Err(Refusal::WrongStatus { noun: Noun::Payment, status: payment.status.name().into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Payment, status: payment.status.into() });
     }
     if payment.refunds.len() >= REFUNDS_MAX {
         let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);

@@ -8,6 +8,7 @@ use crate::ids::StaffId;
 use crate::payment::PIECES_MAX;
 use crate::purse::{self, Piece, Purse};
 use crate::refusal::{Noun, Refusal};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows, check_clock};
 use crate::wallet::Wallet;
 use domain::Moment;
@@ -51,7 +52,7 @@ pub(super) fn expire_held(rows: Rows<'_>, row: &Payout, moment: Moment) -> Decid
     check_clock(moment)?;
     check_held(row)?;
     if row.review.is_some_and(|review| moment.now < review.deadline) {
-        return Err(Refusal::WrongStatus { noun: Noun::Payout, status: "held, not yet expired".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Payout, status: Standing::HeldNotExpired });
     }
     check_unflagged(row)?;
     row.done(row.ended(wallet_of(rows, row)?, Status::Declined, None, None, moment), Status::Declined)

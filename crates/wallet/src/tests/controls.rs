@@ -113,7 +113,7 @@ fn each_control_of_a_link_refuses_alone_what_passes_without_it() {
         (Grant { name: NameGrade::No, ..STOLEN }, Grant { birth_date_matches: false, ..STOLEN });
     let untold = Grant { contact_notified: false, ..STOLEN };
     check_link(|policy| policy.mandate.tier_min = Tier::Identified, Tier::Email, STOLEN, "TierTooLow");
-    check_link(|policy| policy.mandate.requires_phone = true, Tier::Email, STOLEN, "telephone not verified");
+    check_link(|policy| policy.mandate.requires_phone = true, Tier::Email, STOLEN, "PhoneNotVerified");
     check_link(|policy| policy.mandate.requires_name = true, Tier::Email, wrong_name, "NameMatch");
     check_link(|policy| policy.mandate.requires_birth_date = true, Tier::Email, wrong_date, "BirthDateMatch");
     check_link(|policy| policy.mandate.refuses_static_factors = true, Tier::Email, STOLEN, "StrongFactor");

@@ -1,7 +1,7 @@
 //! What is read back from storage against chance bytes, and against the golden events and the rows that they come to,
 //! damaged: an error, or a value that is the same when it is stored and read again. Ids as texts: an id has one text.
 
-use crate::{Event, Receipt, Refusal, Row, WalletId, Wallets};
+use crate::{Event, Noun, Receipt, Refusal, Row, Standing, WalletId, Wallets};
 use domain::{Domain, Id, Key};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -105,4 +105,20 @@ proptest! {
             prop_assert_eq!(id.to_string(), text);
         }
     }
+}
+
+/// A refusal says how something stands by name, in the bytes in which it was ever stored: the variant, the noun, a text.
+#[test]
+fn how_something_stands_is_stored_by_name() {
+    let refusal = |status| Refusal::WrongStatus { noun: Noun::TopUp, status };
+    let stored = |text: &str| {
+        let length = u8::try_from(text.len()).expect("a short name");
+        [&[6, 7, length], text.as_bytes()].concat()
+    };
+    for standing in Standing::ALL {
+        let bytes = stored(standing.name());
+        assert_eq!(postcard::to_stdvec(&refusal(standing)), Ok(bytes.clone()), "{standing}");
+        assert_eq!(postcard::from_bytes(&bytes), Ok(refusal(standing)), "{standing} has a name of its own");
+    }
+    assert!(postcard::from_bytes::<Refusal>(&stored("lost")).is_err());
 }

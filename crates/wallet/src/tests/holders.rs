@@ -4,6 +4,7 @@ use super::world::{World, holder, wallet};
 use crate::holder::{Command, Contact, Sealed};
 use crate::ids::{ContactId, PersonId};
 use crate::refusal::{Noun, Proof, Refusal};
+use crate::standing::Standing;
 use crate::traits::{Fingerprint, IdentificationMethod, Tier};
 use crate::{Receipt, Row, table};
 use domain::{Id, Key};
@@ -71,8 +72,8 @@ fn unknown(noun: Noun) -> Result<Tier, Refusal> {
     Err(Refusal::Unknown { noun })
 }
 
-fn status(noun: Noun, status: &str) -> Result<Tier, Refusal> {
-    Err(Refusal::WrongStatus { noun, status: status.into() })
+fn status(noun: Noun, status: Standing) -> Result<Tier, Refusal> {
+    Err(Refusal::WrongStatus { noun, status })
 }
 
 #[test]
@@ -80,7 +81,7 @@ fn a_tier_rises_with_what_is_proven_and_the_wallet_follows() {
     let mut world = World::new();
     assert_eq!(ask(&mut world, open(1, 11)), Ok(Tier::Email));
     assert_eq!(ask(&mut world, open(1, 12)), taken(Noun::Holder));
-    let not_verified = "mail address not verified";
+    let not_verified = Standing::MailNotVerified;
     assert_eq!(ask(&mut world, want_phone(1, 21)), status(Noun::Holder, not_verified));
     assert_eq!(ask(&mut world, identify(1, 31)), status(Noun::Holder, not_verified));
     assert_eq!(world.run(&open_wallet(1)).map(|_| Tier::Email), status(Noun::Holder, not_verified));
@@ -162,7 +163,7 @@ fn a_person_has_one_open_wallet() {
             assert!(ask(&mut world, command).is_ok());
         }
     }
-    let has_a_wallet = status(Noun::Person, "has a wallet");
+    let has_a_wallet = status(Noun::Person, Standing::HasWallet);
     world.done(&open_wallet(1));
     world.done(&open_wallet(2));
     assert_eq!(ask(&mut world, identify(1, 31)), Ok(Tier::Identified));
@@ -180,7 +181,7 @@ fn a_person_has_one_open_wallet() {
             holder: holder(1),
             origin: None,
         })),
-        Refusal::WrongStatus { noun: Noun::Person, status: "has a wallet".into() }
+        Refusal::WrongStatus { noun: Noun::Person, status: Standing::HasWallet }
     );
     world.done(&close_wallet(3));
     world.done(&crate::Command::Wallet(crate::wallet::Command::Open {

@@ -6,6 +6,7 @@ use super::{Event, GIVE_BACKS_FAILED_MAX, GiveBack, GiveBackStatus, Status, TopU
 use crate::bank_answer::{Claim, Proposal, Resolution};
 use crate::ids::{GiveBackId, StaffId};
 use crate::refusal::{Limit, Noun, Refusal};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows, check_clock};
 use domain::Moment;
 use ledger::Yen;
@@ -57,7 +58,7 @@ pub(super) fn expire_held(row: &TopUp, moment: Moment) -> Decided {
     check_clock(moment)?;
     check_held(row)?;
     if row.review.is_some_and(|review| moment.now < review.deadline) {
-        return Err(Refusal::WrongStatus { noun: Noun::TopUp, status: "held, not yet expired".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::TopUp, status: Standing::HeldNotExpired });
     }
     check_unflagged(row)?;
     given_up(row, None, moment)

@@ -9,6 +9,7 @@ use crate::ids::WalletId;
 use crate::payment::PIECES_MAX;
 use crate::purse::{Piece, Purse};
 use crate::refusal::{Noun, Refusal};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows};
 use domain::Moment;
 use ledger::Yen;
@@ -18,7 +19,7 @@ use ledger::Yen;
 pub(super) fn collect(rows: Rows<'_>, id: WalletId, by: Asker, moment: Moment) -> Decided {
     let wallet = asked_of(rows, id, by)?;
     if wallet.debts.is_empty() {
-        return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: "owes nothing".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: Standing::OwesNothing });
     }
     let owed = Yen::checked_sum(wallet.debts.iter().map(|debt| debt.amount)).unwrap_or(Yen::MAX);
     let mut left = owed;

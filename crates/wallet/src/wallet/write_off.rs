@@ -14,6 +14,7 @@ use crate::effect::Effect;
 use crate::ids::{BankCode, StaffId, WalletId};
 use crate::purse::{Lot, Piece, Source};
 use crate::refusal::{Limit, Noun, Refusal};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows};
 use domain::{Id, Moment, Time};
 use ledger::Yen;
@@ -46,7 +47,7 @@ pub struct Waiting {
 fn owing(rows: Rows<'_>, id: WalletId, amount: Yen) -> Result<&Wallet, Refusal> {
     let wallet = rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
     if wallet.debts.is_empty() {
-        return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: "owes nothing".into() });
+        return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: Standing::OwesNothing });
     }
     if wallet.owed() != amount {
         return Err(Refusal::Contradiction { noun: Noun::Wallet });
