@@ -3,6 +3,7 @@
 mod audit;
 mod crash;
 mod data;
+mod drill;
 mod serve;
 mod served;
 mod simulate;
