@@ -4,6 +4,7 @@
 
 mod cases;
 mod claims;
+mod controls;
 mod figures;
 mod held;
 mod movements;
@@ -36,6 +37,7 @@ fn rooms() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new()
         .merge(cases::router())
         .merge(claims::router())
+        .merge(controls::router())
         .merge(figures::router())
         .merge(held::router())
         .merge(movements::router())

@@ -13,6 +13,7 @@
 )]
 #![expect(clippy::match_same_arms, reason = "arms that do the same for different reasons stay apart, line by line")]
 
+pub mod adjustment;
 mod ageing;
 pub mod bank_account;
 pub mod bank_answer;

@@ -310,8 +310,8 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
         Command::Confirm { mandate, bank_account, .. } | Command::Decide { mandate, bank_account, .. } => {
             keys.extend([mandate_key(*mandate), bank_account_key(*bank_account), switches::KEY]);
         }
+        Command::Grant { mandate, .. } => keys.extend([mandate_key(*mandate), switches::KEY]),
         Command::Authenticate { mandate }
-        | Command::Grant { mandate, .. }
         | Command::Refuse { mandate }
         | Command::Abandon { mandate }
         | Command::Expire { mandate }
@@ -406,7 +406,7 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
         switches.check(Function::Link, Some(command.bank), wallet.tier, &wallet.traits)?;
     }
     wallet.check_outflow()?;
-    let policy = context.policies.on(moment.now.day());
+    let policy = &*rows.policy(context, moment);
     wallet.check_tier(policy.mandate.tier_min)?;
     if policy.mandate.requires_phone && wallet.traits.phone_verified.is_none() {
         return Err(Refusal::WrongStatus { noun: Noun::Holder, status: Standing::PhoneNotVerified });

@@ -199,7 +199,7 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
     if !canary::active("frozen_wallet_sends") {
         wallet.check_outflow()?;
     }
-    let policy = context.policies.on(moment.now.day());
+    let policy = &*rows.policy(context, moment);
     wallet.check_tier(policy.send.tier_min)?;
     if command.to == command.wallet {
         return Err(Refusal::RecipientUnable { why: Unable::Sender });
@@ -333,7 +333,7 @@ fn release(rows: Rows<'_>, id: SendId, by: StaffId, moment: Moment, context: &Co
     }
     from.check_outflow()?;
     // The amount has been on its way to the recipient all the time and is counted there: no more room is needed.
-    check_recipient(to, Yen::ZERO, rows.switches(), context.policies.on(moment.now.day()))?;
+    check_recipient(to, Yen::ZERO, rows.switches(), &rows.policy(context, moment))?;
     let event = Event::Released { send: id, from: send.from, to: send.to, amount: send.amount, by, at: moment.now };
     Ok((vec![crate::Event::Send(event)], Receipt::Send { id, status: Status::Completed, amount: send.amount }))
 }

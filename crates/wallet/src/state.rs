@@ -8,9 +8,10 @@ use crate::refusal::{Noun, Refusal};
 use crate::switches::{self, Switches};
 use crate::table;
 use crate::wallet::Wallet;
-use crate::{Event, Receipt, Row, chart};
+use crate::{Context, Event, Policy, Receipt, Row, adjustment, chart};
 use domain::{Key, Moment, State};
 use ledger::{Account, AccountId};
+use std::borrow::Cow;
 
 /// What a room decides: the facts and the receipt, or why not.
 pub(crate) type Decided = Result<(Vec<Event>, Receipt), Refusal>;
@@ -81,6 +82,11 @@ impl<'a> Rows<'a> {
             Some(Row::Switches(row)) => Some(row),
             Some(_) => wrong_row(switches::KEY),
         }
+    }
+
+    /// The policy in force, for commands that name the switches.
+    pub(crate) fn policy(self, context: &'a Context, moment: Moment) -> Cow<'a, Policy> {
+        adjustment::in_force(self.switches(), context, moment.now)
     }
 
     /// The sums of an account that is not a purse; a fresh one if nothing ever moved there.

@@ -2,12 +2,13 @@
 //!
 //! A cohort is one predicate over a wallet's traits, evaluated in decide: it holds for wallets that join it later too.
 
-use crate::ids::{BankCode, SwitchId};
+use crate::adjustment::{self, Adjusted, Adjustment};
+use crate::ids::{BankCode, StaffId, SwitchId};
 use crate::refusal::{Limit, Noun, Refusal};
 use crate::state::{Decided, Rows};
 use crate::table;
 use crate::traits::{Fingerprint, Tier, Traits};
-use crate::{Receipt, Row};
+use crate::{Context, Receipt, Row};
 use domain::{Id, Key, Moment, Time};
 use serde::{Deserialize, Serialize};
 
@@ -84,11 +85,15 @@ pub struct Stop {
     pub since: Time,
 }
 
-/// All stops in force: one row.
+/// All stops in force, and what the desk has adjusted: one row.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Switches {
     /// The stops, in the order in which they were set.
     pub stops: Vec<Stop>,
+    /// The adjustments in force, one of each kind at most.
+    pub adjusted: Vec<Adjusted>,
+    /// The ones that wait for a second person, one of each kind at most.
+    pub proposed: Vec<Adjusted>,
 }
 
 /// The key of the one row of switches.
@@ -134,6 +139,22 @@ pub enum Command {
         /// Which stop.
         id: SwitchId,
     },
+    /// Set a value of the policy; what weakens a control waits for another person.
+    Adjust {
+        /// The adjustment's id.
+        id: SwitchId,
+        /// The value.
+        adjustment: Adjustment,
+        /// Who says so.
+        by: StaffId,
+    },
+    /// Agree to what another person proposed.
+    Approve {
+        /// Which adjustment.
+        id: SwitchId,
+        /// Who agrees.
+        by: StaffId,
+    },
 }
 
 /// What happened to the switches.
@@ -143,6 +164,10 @@ pub enum Event {
     Set(Stop),
     /// A stop is lifted.
     Lifted(SwitchId),
+    /// A value of the policy is to be weaker, if another person agrees.
+    Proposed(Adjusted),
+    /// A value of the policy is another one.
+    Adjusted(Adjusted),
 }
 
 impl Command {
@@ -150,11 +175,13 @@ impl Command {
         match self {
             Self::Set { .. } => "switch.set",
             Self::Lift { .. } => "switch.lift",
+            Self::Adjust { .. } => "switch.adjust",
+            Self::Approve { .. } => "switch.approve",
         }
     }
 }
 
-pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
+pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
     let stops = rows.switches().map_or(&[][..], |switches| switches.stops.as_slice());
     match command {
         Command::Set { id, .. } if stops.iter().any(|stop| stop.id == *id) => {
@@ -172,6 +199,10 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
             Ok((vec![crate::Event::Switches(Event::Lifted(*id))], Receipt::Switch { id: *id }))
         }
         Command::Lift { .. } => Err(Refusal::Unknown { noun: Noun::Switch }),
+        Command::Adjust { id, adjustment, by } => {
+            adjustment::adjust(rows.switches(), (*id, *adjustment, *by), moment, context)
+        }
+        Command::Approve { id, by } => adjustment::approve(rows.switches(), *id, *by, moment, context),
     }
 }
 
@@ -183,6 +214,16 @@ impl Event {
         match self {
             Self::Set(stop) => switches.stops.push(stop.clone()),
             Self::Lifted(id) => switches.stops.retain(|stop| stop.id != *id),
+            Self::Proposed(adjusted) => {
+                switches.proposed.retain(|other| !other.adjustment.is_of_kind(adjusted.adjustment));
+                switches.proposed.push(*adjusted);
+            }
+            Self::Adjusted(adjusted) => {
+                let is_other = |other: &Adjusted| !other.adjustment.is_of_kind(adjusted.adjustment);
+                switches.proposed.retain(is_other);
+                switches.adjusted.retain(is_other);
+                switches.adjusted.push(*adjusted);
+            }
         }
     }
 }

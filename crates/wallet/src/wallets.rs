@@ -28,7 +28,7 @@ impl Domain for Wallets {
 
     const NAME: &'static str = "wallet";
     const TABLES: &'static [TableSpec] = table::SPECS;
-    const ROWS_VERSION: u32 = 6;
+    const ROWS_VERSION: u32 = 7;
 
     fn keys(command: &Command, keys: &mut Vec<Key>) {
         match command {
@@ -75,7 +75,7 @@ impl Domain for Wallets {
             Command::Send(command) => send::decide(rows, command, moment, context),
             Command::Voucher(command) => voucher::decide(rows, command, moment, context),
             Command::Bonus(command) => bonus::decide(rows, command, moment, context),
-            Command::Switches(command) => switches::decide(rows, command, moment),
+            Command::Switches(command) => switches::decide(rows, command, moment, context),
             Command::Case(command) => case::decide(rows, command, moment, context),
         };
         match decided {

@@ -86,15 +86,17 @@ pub fn open() -> Preset {
     // How much a wallet holds was no control against this: whoever had a mail address had what everybody had.
     wallet.balance.email_max = wallet.balance.identified_max;
     wallet.balance.phone_max = wallet.balance.identified_max;
-    let mut gateway = GatewayPolicy::default();
-    gateway.amount_max = NONE;
-    gateway.unconfirmed = UnconfirmedPolicy { per_day: NONE, total: NONE };
-    gateway.requires_name = false;
-    gateway.requires_birth_date = false;
-    gateway.tells_true_holder = false;
-    gateway.displacing = GatewayDisplacing::Anybody;
-    gateway.debits_may_overdraw = true;
-    gateway.shares_incidents = false;
+    let gateway = GatewayPolicy {
+        amount_max: NONE,
+        unconfirmed: UnconfirmedPolicy { per_day: NONE, total: NONE },
+        requires_name: false,
+        requires_birth_date: false,
+        tells_true_holder: false,
+        displacing: GatewayDisplacing::Anybody,
+        debits_may_overdraw: true,
+        shares_incidents: false,
+        ..GatewayPolicy::default()
+    };
     let windows = WindowPolicy {
         account_failures_max: u32::MAX,
         source_failures_max: u32::MAX,

@@ -354,7 +354,7 @@ async fn present(service: &Service, caller: &Holder, id: WalletId) -> Result<Sho
         tier: wallet.tier.name(),
         balances,
         owed: Yen::checked_sum(wallet.debts.iter().map(|debt| debt.amount)).unwrap_or(Yen::MAX),
-        limits: limits(&wallet, service.options.context.policies.on(today), today),
+        limits: limits(&wallet, &service.policy().await?, today),
         opened_at: wallet.traits.opened.to_string(),
     })
 }

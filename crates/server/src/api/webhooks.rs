@@ -47,7 +47,7 @@ pub struct MakeEndpoint {
     url: String,
     /// Of what. Shops: `payment.authorised`, `payment.captured`, `payment.voided`, `payment.expired`, `payment.refunded`. The
     /// operator: `movement.held`, `movement.in_doubt`, `movement.mismatched`, `movement.contradicted`, `movement.reversed`,
-    /// `movement.give_back_failed`, `mandate.held`, `mandate.not_mine`, `switch.set`, `switch.lifted`, `wallet.frozen`,
+    /// `movement.give_back_failed`, `mandate.held`, `mandate.not_mine`, `switch.set`, `switch.lifted`, `control.proposed`, `control.adjusted`, `wallet.frozen`,
     /// `wallet.unfrozen`, `claim.received`, `bank.incident`, `alarm`. Or `*`.
     events: Vec<String>,
 }

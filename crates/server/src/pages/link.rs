@@ -57,7 +57,10 @@ async fn show(State(service): State<Arc<Service>>, headers: HeaderMap, Path(requ
 
 async fn present(service: &Service, open: &Open) -> Response {
     let (bank, path) = (open.link.bank, format!("/link/{}", open.link.mandate));
-    let limits = &service.options.context.policies.on(service.now().day()).top_up;
+    let limits = match service.policy().await {
+        Ok(policy) => policy.top_up,
+        Err(problem) => return trouble(service, &problem),
+    };
     let name = service.bank_name(bank).await;
     let body = html! {
         p { (words(Words {
@@ -110,7 +113,7 @@ async fn go_on(service: &Service, headers: &HeaderMap, request: MandateId, sent:
         verifier: Ciphertext(service.seal(holder, verifier.expose().as_bytes())?.0),
         expires: service.now().plus_milliseconds(STATE_MS),
     })?;
-    let limits = &service.options.context.policies.on(service.now().day()).top_up;
+    let limits = service.policy().await?.top_up;
     let pushed = Pushed {
         mandate: request.to_string(),
         wallet: open.link.wallet.to_string(),

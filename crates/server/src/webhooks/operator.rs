@@ -7,12 +7,13 @@ use domain::Time;
 use engine::{Outcome, Record};
 use ledger::Yen;
 use serde_json::{Value, json};
+use wallet::adjustment::Adjusted;
 use wallet::mandate::{RevokedBy, Status, Why};
 use wallet::wallet::Asker;
 use wallet::{Event, Wallets, case, mandate, payout, send, switches, top_up};
 
 /// The names of all events.
-pub const NAMES: [&str; 17] = [
+pub const NAMES: [&str; 19] = [
     MOVEMENT_HELD,
     "movement.in_doubt",
     "movement.mismatched",
@@ -23,6 +24,8 @@ pub const NAMES: [&str; 17] = [
     "mandate.not_mine",
     "switch.set",
     "switch.lifted",
+    "control.proposed",
+    "control.adjusted",
     "wallet.frozen",
     "wallet.unfrozen",
     "case.opened",
@@ -152,7 +155,13 @@ fn of_switch(event: &switches::Event) -> (&'static str, Value) {
             ("switch.set", data)
         }
         switches::Event::Lifted(switch) => ("switch.lifted", json!({ "id": switch.to_string() })),
+        switches::Event::Proposed(adjusted) => ("control.proposed", of_adjustment(adjusted)),
+        switches::Event::Adjusted(adjusted) => ("control.adjusted", of_adjustment(adjusted)),
     }
+}
+
+fn of_adjustment(adjusted: &Adjusted) -> Value {
+    json!({ "id": adjusted.id.to_string(), "control": adjusted.adjustment.name() })
 }
 
 fn of_case(event: &case::Event) -> Said {

@@ -32,7 +32,7 @@ pub(super) fn confirm(
     match mandate.status {
         Status::Pending => {
             mandate.check_deadline(moment.now)?;
-            let policy = context.policies.on(moment.now.day());
+            let policy = &*rows.policy(context, moment);
             let events = activate(rows, id, mandate, grant, moment, policy)?;
             Ok((events, Receipt::Mandate { id, status: Status::Active, missing: None }))
         }
@@ -68,7 +68,7 @@ pub(super) fn decide(
     if !accept {
         return done(decided(Status::Refused, mandate.deadline), id, Status::Refused);
     }
-    let policy = context.policies.on(moment.now.day());
+    let policy = &*rows.policy(context, moment);
     let deadline = deadline(Status::Pending, moment.now, policy);
     let cleared = decided(Status::Pending, deadline);
     if !mandate.collected {

@@ -20,7 +20,7 @@ enum Judgement {
 pub(super) fn grant(rows: Rows<'_>, id: MandateId, grant: &Grant, moment: Moment, context: &Context) -> Decided {
     let mandate = mandate_of(rows, id)?;
     match mandate.status {
-        Status::Requested | Status::Authenticating => judge(id, mandate, grant, moment, context),
+        Status::Requested | Status::Authenticating => judge(rows, id, mandate, grant, moment, context),
         Status::Pending | Status::InReview | Status::Active | Status::Refused if mandate.grant == Some(*grant) => {
             silent(id, mandate.status)
         }
@@ -29,9 +29,16 @@ pub(super) fn grant(rows: Rows<'_>, id: MandateId, grant: &Grant, moment: Moment
     }
 }
 
-fn judge(id: MandateId, mandate: &Mandate, grant: &Grant, moment: Moment, context: &Context) -> Decided {
+fn judge(
+    rows: Rows<'_>,
+    id: MandateId,
+    mandate: &Mandate,
+    grant: &Grant,
+    moment: Moment,
+    context: &Context,
+) -> Decided {
     mandate.check_deadline(moment.now)?;
-    let policy = context.policies.on(moment.now.day());
+    let policy = &*rows.policy(context, moment);
     let status = match judgement(grant, policy) {
         Judgement::Lacks(missing) => {
             let event = Event::Refused { mandate: id, grant: *grant, missing, at: moment.now };

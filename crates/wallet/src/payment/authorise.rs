@@ -32,7 +32,7 @@ pub(super) fn authorise(rows: Rows<'_>, command: &Authorise, moment: Moment, con
         return Err(Refusal::ClockDrifted);
     }
     check_usable(wallet, shop, code.map(|(_, code)| code), moment)?;
-    let policy = context.policies.on(moment.now.day());
+    let policy = &*rows.policy(context, moment);
     check_limit(Limit::PerTime, policy.payment.per_time_max, Yen::ZERO, command.amount)?;
     let paid_today = wallet.counters.payment.on(moment.now.day());
     check_limit(Limit::PerDay, policy.payment.per_day_max, paid_today, command.amount)?;

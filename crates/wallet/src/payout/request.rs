@@ -32,7 +32,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, closes: bool, moment: M
     }
     check_stops(rows, wallet, account.bank, moment)?;
     wallet.check_outflow()?;
-    let policy = context.policies.on(moment.now.day());
+    let policy = &*rows.policy(context, moment);
     wallet.check_tier(policy.payout.tier_min)?;
     if closes {
         close::check_last(wallet, command.amount, moment)?;

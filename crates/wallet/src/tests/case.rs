@@ -5,10 +5,11 @@
 
 use super::bank::{account_of, staff};
 use super::story::{Story, check, wallet_of, yen};
+use crate::adjustment::Adjustment;
 use crate::case::{Command as OfCase, Finding};
 use crate::ids::{CaseId, SendId};
 use crate::wallet::Blocked;
-use crate::{Command, Policies};
+use crate::{Command, Policies, SwitchId, switches};
 use domain::Id;
 
 fn case(number: &str) -> CaseId {
@@ -22,6 +23,9 @@ fn finding(word: &str) -> Finding {
         other => panic!("what is {other}?"),
     }
 }
+
+/// The adjustment of a month's cap.
+const CAP: SwitchId = SwitchId(domain::Id([7; 16]));
 
 impl Story {
     pub(super) fn case_deed(&mut self, words: &[&str]) -> Option<Command> {
@@ -43,6 +47,13 @@ impl Story {
             }
             [who, "finds", "so", "of", number, word] => {
                 OfCase::Close { case: case(number), finding: finding(word), by: staff(who) }
+            }
+            [who, "caps", "a", "month", "at", amount] => {
+                let adjustment = Adjustment::TopUpPerMonth(yen(amount));
+                return Some(Command::Switches(switches::Command::Adjust { id: CAP, adjustment, by: staff(who) }));
+            }
+            [who, "agrees", "to", "the", "cap"] => {
+                return Some(Command::Switches(switches::Command::Approve { id: CAP, by: staff(who) }));
             }
             _ => return None,
         };

@@ -1,14 +1,15 @@
 //! The controls of the policy: the same attempt passes with one off, as an ordinary value, and is refused with it on.
 
-use super::bank::grant;
+use super::bank::{grant, staff};
 use super::world::{DAY_MS, World, holder, policy};
+use crate::adjustment::{Adjustment, in_force};
 use crate::guard::{Rule, Verdict, When};
-use crate::ids::{BankAccountId, BankCode, MandateId, TopUpId};
+use crate::ids::{BankAccountId, BankCode, MandateId, SwitchId, TopUpId};
 use crate::mandate::{self, Grant, NameGrade};
 use crate::policy::Displacing;
-use crate::refusal::Proof;
-use crate::switches::Function;
-use crate::{Command, Policies, Policy, Receipt, Refusal, Tier, top_up};
+use crate::refusal::{Noun, Proof};
+use crate::switches::{self, Function};
+use crate::{Command, Policies, Policy, Receipt, Refusal, Row, Tier, top_up};
 use domain::Id;
 use ledger::Yen;
 
@@ -215,4 +216,64 @@ fn of_all_that_strikes_the_strictest_counts() {
     assert_eq!(scene.top_up(1, mandate, 1_000, None), Err(Refusal::GuardRefused { reason: 2 }));
     scene.world.pass(DAY_MS);
     assert_eq!(scene.top_up(1, mandate, 1_000, None), Ok(top_up::Status::Held), "refusals are counted by date");
+}
+
+/// What the desk says of `adjustment`.
+fn adjust(world: &mut World, id: u128, adjustment: Adjustment, by: &str) {
+    let id = SwitchId(Id::from_number(id));
+    world.done(&Command::Switches(switches::Command::Adjust { id, adjustment, by: staff(by) }));
+}
+
+fn approve(world: &mut World, id: u128, by: &str) -> Result<Receipt, Refusal> {
+    let id = SwitchId(Id::from_number(id));
+    world.run(&Command::Switches(switches::Command::Approve { id, by: staff(by) }))
+}
+
+#[test]
+fn a_control_is_made_stronger_by_one_and_weaker_by_two() {
+    let mut policy = open_doors();
+    policy.top_up.per_time_max = Yen::new(50_000);
+    let mut scene = Scene::new(policy, &[(1, Tier::Email)]);
+    let mandate = scene.link(1, STOLEN).expect("a link");
+    adjust(&mut scene.world, 1, Adjustment::TopUpPerTime(Yen::new(10_000)), "ann");
+    assert!(scene.top_up(1, mandate, 10_001, None).is_err(), "stronger, with its own commit");
+    adjust(&mut scene.world, 2, Adjustment::TopUpPerTime(Yen::new(60_000)), "ann");
+    assert!(scene.top_up(1, mandate, 10_001, None).is_err(), "weaker waits");
+    assert_eq!(approve(&mut scene.world, 2, "ann"), Err(Refusal::SecondPersonNeeded));
+    assert_eq!(approve(&mut scene.world, 3, "bob"), Err(Refusal::Unknown { noun: Noun::Switch }));
+    assert!(approve(&mut scene.world, 2, "bob").is_ok());
+    assert_eq!(scene.top_up(1, mandate, 60_000, None), Ok(top_up::Status::Pending));
+    assert!(approve(&mut scene.world, 2, "bob").is_err(), "once");
+
+    adjust(&mut scene.world, 4, Adjustment::TopUpPerTime(Yen::new(70_000)), "ann");
+    scene.world.pass(DAY_MS);
+    assert!(matches!(approve(&mut scene.world, 4, "bob"), Err(Refusal::Expired { .. })), "nobody agreed in time");
+    let said = scene.world.journal.len();
+    adjust(&mut scene.world, 5, Adjustment::TopUpPerTime(Yen::new(60_000)), "ann");
+    assert!(scene.world.journal[said].is_empty(), "what is so already needs nobody");
+}
+
+#[test]
+fn every_adjustment_sets_its_own_value_and_knows_which_way_is_weaker() {
+    let (strong, weak) = (Policy::default(), open_doors());
+    let (ours, theirs) = (Adjustment::all_of(&strong), Adjustment::all_of(&weak));
+    for (index, (stronger, weaker)) in ours.into_iter().zip(theirs).enumerate() {
+        let mut world = World::new();
+        world.context.policies = Policies::new(strong.clone());
+        let in_force = |world: &World| {
+            let Some(Row::Switches(row)) = world.rows.get(&switches::KEY) else { return ours };
+            Adjustment::all_of(&in_force(Some(row), &world.context, world.now))
+        };
+        adjust(&mut world, 1, weaker, "ann");
+        assert_eq!(in_force(&world), ours, "{weaker:?} waits");
+        if weaker == stronger {
+            continue;
+        }
+        approve(&mut world, 1, "bob").expect("two agree");
+        let mut expected = ours;
+        expected[index] = weaker;
+        assert_eq!(in_force(&world), expected, "{weaker:?} and nothing else");
+        adjust(&mut world, 2, stronger, "ann");
+        assert_eq!(in_force(&world), ours, "{stronger:?} takes one");
+    }
 }

@@ -275,7 +275,7 @@ fn so_many_stops_are_in_force_and_no_more() {
         since: T0,
     };
     let stops: Vec<_> = (1..).map(stop).take(switches::STOPS_MAX).collect();
-    world.give_row(switches::KEY, Row::Switches(switches::Switches { stops }));
+    world.give_row(switches::KEY, Row::Switches(switches::Switches { stops, ..switches::Switches::default() }));
     let id = SwitchId(Id::from_number(9_999));
     let set = switches::Command::Set { id, function: None, bank: None, cohort: switches::Cohort::default() };
     let refused = world.refused(&Command::Switches(set));

@@ -83,6 +83,7 @@ const DEEDS: &[&str] = &[
      ann proposes writing off 3000 of A -> open; bob approves writing off 3000 of A -> open; S voids -> voided",
     "first: A pays S 5 -> captured; 2 days pass; A closes to W with 27695 -> pending; S refunds 5 of first -> done
      bank moved 27695 -> settled; A closes -> open",
+    "ann caps a month at 200000 -> done; ann caps a month at 250000 -> done; bob agrees to the cap -> done",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

@@ -39,7 +39,7 @@ pub(super) fn edit<C>(scene: &mut Scene<C>, number: u128, change: impl Fn(&mut W
 pub(super) fn stop<C>(scene: &mut Scene<C>) {
     let (id, cohort) = (SwitchId(Id::from_number(1)), switches::Cohort::default());
     let stops = vec![Stop { id, function: None, bank: None, cohort, since: T0 }];
-    scene.world.rows.insert(switches::KEY, Row::Switches(Switches { stops }));
+    scene.world.rows.insert(switches::KEY, Row::Switches(Switches { stops, ..Switches::default() }));
 }
 
 pub(super) fn steps_up(_: &Attempt<'_>) -> Verdict {

@@ -31,7 +31,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     check_stops(rows, wallet, mandate)?;
     check_standing(wallet, mandate)?;
     check_unfrozen(wallet)?;
-    let policy = context.policies.on(moment.now.day());
+    let policy = &*rows.policy(context, moment);
     wallet.check_tier(policy.top_up.tier_min)?;
     let grant = mandate.grant.ok_or_else(|| mandate.wrong_status())?;
     check_grant(mandate, &grant, policy)?;

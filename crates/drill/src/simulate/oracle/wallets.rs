@@ -295,6 +295,8 @@ impl Oracle {
             switches::Command::Lift { id } => {
                 reasons.add(self.stops.iter().all(|stop| stop.id != *id), Why::Unknown(Noun::Switch));
             }
+            // Nobody adjusts a policy in this world.
+            switches::Command::Adjust { .. } | switches::Command::Approve { .. } => {}
         }
     }
 
@@ -305,6 +307,7 @@ impl Oracle {
                 self.stops.push(Stop { id, function, bank, cohort, since: moment.now });
             }
             switches::Command::Lift { id } => self.stops.retain(|stop| stop.id != *id),
+            switches::Command::Adjust { .. } | switches::Command::Approve { .. } => {}
         }
     }
 }
