@@ -63,6 +63,10 @@ impl fmt::Display for Time {
     }
 }
 
+/// Days before and after 1970-01-01 that reach beyond the calendar's ends, and still are a span that can be added.
+const DAYS_BEFORE_MAX: i64 = -4_000_000;
+const DAYS_AFTER_MAX: i64 = 2_900_000;
+
 /// A calendar day in Asia/Tokyo: days since 1970-01-01.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, Default)]
 pub struct Day(i32);
@@ -93,7 +97,7 @@ impl Day {
     /// The day as a civil date; the ends of the calendar hold.
     pub fn date(self) -> civil::Date {
         let epoch = civil::date(1970, 1, 1);
-        epoch.saturating_add(jiff::Span::new().days(i64::from(self.0).clamp(-4_000_000, 2_900_000)))
+        epoch.saturating_add(jiff::Span::new().days(i64::from(self.0).clamp(DAYS_BEFORE_MAX, DAYS_AFTER_MAX)))
     }
 
     /// The calendar month that this day lies in.

@@ -32,7 +32,8 @@ impl Workshop {
     /// A new directory below `parent`; or the one that an earlier run kept.
     fn new(parent: &Path, kept: Option<&Path>) -> Result<Self, String> {
         if let Some(kept) = kept {
-            return Ok(Self::Kept(kept.to_owned()));
+            // The trace has whole names.
+            return kept.canonicalize().map(Self::Kept).map_err(words("looking for the recording"));
         }
         let parent = parent.canonicalize().map_err(words("looking for the directory to work in"))?;
         let made = tempfile::Builder::new().prefix("kinchaku-crash-").tempdir_in(parent);

@@ -30,7 +30,7 @@ pub struct Changed<R> {
 /// The head of a lane: its last record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The lane's epoch: it grows each time an engine takes the lane over.
+    /// The lane's epoch: who writes it must be of this one. The stores of one engine never change it.
     pub epoch: u64,
     /// The last record's place.
     pub place: Place,

@@ -26,8 +26,8 @@ pub struct Transfer {
     #[arg(long, value_enum, default_value = "sqlite")]
     store: Store,
     /// Callers that wait for an answer at once.
-    #[arg(long, default_value_t = 512)]
-    in_flight: usize,
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    in_flight: u16,
     /// Accounts that are debited and credited.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(2..))]
     accounts: u64,
@@ -84,10 +84,10 @@ pub struct Pay {
     #[arg(long, value_enum, default_value = "sqlite")]
     store: Store,
     /// Callers that wait for an answer at once.
-    #[arg(long, default_value_t = 512)]
-    in_flight: usize,
+    #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    in_flight: u16,
     /// Payments a second that arrive whatever the answers do; latency counts from when each was due.
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..))]
     rate: Option<u64>,
     /// Wallets that pay.
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u64).range(1..))]
@@ -187,10 +187,10 @@ impl Http {
 }
 
 impl Transfer {
-    const fn options(&self) -> TransferOptions {
+    fn options(&self) -> TransferOptions {
         TransferOptions {
             store: self.store.kind(),
-            in_flight: self.in_flight,
+            in_flight: usize::from(self.in_flight),
             accounts: self.accounts,
             hot_percent: self.hot_percent,
             seconds: self.seconds,
@@ -203,7 +203,7 @@ impl Pay {
     fn options(&self) -> PayOptions {
         PayOptions {
             store: self.store.kind(),
-            in_flight: self.in_flight,
+            in_flight: usize::from(self.in_flight),
             rate: self.rate,
             workload: Workload {
                 wallets: self.wallets,

@@ -223,6 +223,10 @@ fn run_images(arguments: &Images) -> Result<bool, String> {
 
 #[cfg(feature = "canaries")]
 fn run_canaries(options: &images::Options, work: &Work) -> Result<bool, String> {
+    let sound = images::run(options, &|_| {})?;
+    if sound.violations > 0 {
+        return Err(format!("without any bug, too: {}", sound.told.join("; ")));
+    }
     let mut caught = Vec::new();
     let mut missed = Vec::new();
     for &canary in engine::canary::NAMES_ON_DISK {
@@ -253,7 +257,9 @@ fn run_disk(work: &Work) -> Result<bool, String> {
         }
     }
     work.print(&json!({ "passed": passed, "skipped": skipped, "failed": failed }));
-    Ok(failed == 0)
+    // Where every tool is installed, a case that cannot be tried is a failure.
+    let may_skip = std::env::var_os("CI").is_none();
+    Ok(failed == 0 && (skipped == 0 || may_skip))
 }
 
 fn run_child(child: &Child) -> Result<(), String> {

@@ -34,7 +34,7 @@ impl Expected {
     }
 }
 
-/// Compares every balance with what is expected.
+/// Compares what every wallet has paid and every shop has received with what is expected.
 pub async fn balances(
     engine: &Engine<Wallets>,
     workload: &Workload,

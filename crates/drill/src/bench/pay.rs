@@ -112,13 +112,18 @@ impl fmt::Display for PayReport {
             writeln!(f, "beside: {} lists read, {} whole audits of the journal", self.lists_read, self.audits_beside)?;
         }
         match (self.store == StoreKind::Memory.name(), self.replayed) {
-            (true, _) => write!(f, "audited: every balance is right; memory keeps no journal to audit"),
+            (true, _) => {
+                write!(f, "audited: what everyone paid and received is right; memory keeps no journal to audit")
+            }
             (false, true) => {
-                write!(f, "audited: every balance is right, the journal is whole and makes every stored row")
+                write!(
+                    f,
+                    "audited: what everyone paid and received is right, the journal is whole and makes every stored row"
+                )
             }
             (false, false) => write!(
                 f,
-                "audited: every balance is right and the journal is whole; it was too long to be replayed, \
+                "audited: what everyone paid and received is right and the journal is whole; it was too long to be replayed, \
                  `kinchaku audit replay` compares the rows"
             ),
         }
@@ -248,7 +253,7 @@ impl Run {
             in_flight: self.options.in_flight,
             rate: self.options.rate,
             warm_up_seconds: self.options.warm_up_seconds,
-            movements_per_second: super::a_second(load.acknowledged + load.repeated, elapsed),
+            movements_per_second: super::a_second(load.acknowledged, elapsed),
             p50_ms: load.meter.milliseconds(50.0),
             p99_ms: load.meter.milliseconds(99.0),
             max_ms: load.meter.milliseconds_max(),

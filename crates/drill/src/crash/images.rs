@@ -87,6 +87,12 @@ pub fn run(options: &Options, progress: &(dyn Fn(u64) + Sync)) -> Result<Report,
         .collect();
     let mut report = Report { batches: said.len() as u64, ..Report::default() };
     (report.writes, report.syncs) = disk.counts();
+    if options.canary.is_none() && (report.writes == 0 || report.syncs == 0 || report.batches == 0) {
+        let Report { writes, syncs, batches, .. } = report;
+        return Err(format!(
+            "the recording has {writes} writes, {syncs} syncs and {batches} acknowledged batches: no image of it proves anything"
+        ));
+    }
 
     let shared = Mutex::new(report);
     let next = AtomicU64::new(options.only.unwrap_or(0));

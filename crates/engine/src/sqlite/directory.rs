@@ -65,7 +65,10 @@ impl Directory {
     /// Makes or takes the directory at `path`.
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
         let refuse = |what: &str, error: &dyn std::fmt::Display| {
-            StoreError::Unavailable(format!("{what} {}: {error}", path.display()))
+            StoreError::Unavailable(format!(
+                "{what} {}: {error}; see that whoever runs this may write there, or name another directory",
+                path.display()
+            ))
         };
         make_directory(path).map_err(|error| refuse("cannot make the data directory", &error))?;
         let lock = File::options()
@@ -222,7 +225,11 @@ fn read_header(path: &Path) -> Result<Option<Header>, StoreError> {
         return Ok(None);
     }
     if length < bytes.len() || &bytes[..16] != b"SQLite format 3\0" {
-        return Err(StoreError::Damaged(format!("{} is not a database; restore it from a backup", path.display())));
+        return Err(StoreError::Damaged(format!(
+            "{} is not a database; restore it from a backup. A ruined {STATE_FILE} or {CONSUMERS_FILE} may be deleted instead: it is made \
+             anew from the journal",
+            path.display()
+        )));
     }
     let number = |at: usize| u32::from_be_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
     let page = u64::from(u16::from_be_bytes([bytes[16], bytes[17]]));

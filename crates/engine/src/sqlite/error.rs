@@ -25,9 +25,10 @@ pub(crate) fn classify(what: &str, error: &Error) -> StoreError {
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Unavailable(format!(
             "{what}: another program holds the file; close it, nothing was changed ({error})"
         )),
-        Some(ErrorCode::NotADatabase) => {
-            StoreError::Damaged(format!("{what}: the file is not a database; restore it from a backup ({error})"))
-        }
+        Some(ErrorCode::NotADatabase) => StoreError::Damaged(format!(
+            "{what}: the file is not a database ({error}); restore it from a backup. A ruined state.sqlite or consumers.sqlite may be \
+             deleted instead: it is made anew from the journal"
+        )),
         Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged(format!(
             "{what}: the file is damaged ({error}); stop, keep the files as they are, and restore them from a backup. Where \
              `kinchaku audit verify` still reads the journal it names the last good record; a damaged state.sqlite alone may \

@@ -84,4 +84,5 @@ fn a_disk_that_is_full_from_the_start_is_said_to_be() {
     let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert_eq!(output.status.code(), Some(1), "{text}");
     assert!(text.contains("kinchaku serve: ") && !text.contains("panicked"), "{text}");
+    assert!(text.contains("make room") || text.contains("the disk refuses"), "it says what to do: {text}");
 }

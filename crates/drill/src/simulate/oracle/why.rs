@@ -105,7 +105,10 @@ impl Reasons {
 
     /// Notes that a movement would be made of too many pieces.
     pub fn pieces(&mut self, count: usize) {
-        self.add(count > PIECES_MAX, Why::Limit { limit: Limit::Pieces, left: 64 });
+        self.add(
+            count > PIECES_MAX,
+            Why::Limit { limit: Limit::Pieces, left: i64::try_from(PIECES_MAX).unwrap_or(i64::MAX) },
+        );
     }
 
     /// Notes that `requested` on top of `used` is more than `at_most`.
