@@ -211,13 +211,23 @@ fn options(arguments: &Drill) -> Result<Options, String> {
     Ok(Options { scenario, preset, method, tactics, seed: arguments.seed, honest: arguments.honest })
 }
 
+/// Waits for Ctrl-C, or to be told to end.
+async fn told_to_end() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        ended = tokio::signal::ctrl_c() => ended,
+        _ = terminate.recv() => Ok(()),
+    }
+}
+
 /// Ctrl-C ends the run at the next simulated day; the second one ends the process.
 fn listen(interrupted: &Arc<AtomicBool>) {
     let interrupted = Arc::clone(interrupted);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let Ok(runtime) = runtime else { return };
-        while runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+        while runtime.block_on(told_to_end()).is_ok() {
             if interrupted.swap(true, Ordering::SeqCst) {
                 std::process::exit(i32::from(INTERRUPTED));
             }
