@@ -2,10 +2,6 @@
 
 #![no_main]
 
-use engine::decoders::check_entry;
-use ledger::Ledger;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| {
-    check_entry::<Ledger>(bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::run("entry_ledger", bytes);
 });

@@ -2,10 +2,6 @@
 
 #![no_main]
 
-use engine::decoders::check_entry;
-use libfuzzer_sys::fuzz_target;
-use sandbox::domain::World;
-
-fuzz_target!(|bytes: &[u8]| {
-    check_entry::<World>(bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::run("entry_sandbox", bytes);
 });

@@ -2,10 +2,6 @@
 
 #![no_main]
 
-use engine::decoders::check_entry;
-use libfuzzer_sys::fuzz_target;
-use wallet::Wallets;
-
-fuzz_target!(|bytes: &[u8]| {
-    check_entry::<Wallets>(bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::run("entry_wallet", bytes);
 });

@@ -2,9 +2,6 @@
 
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use server::notices::check_page;
-
-fuzz_target!(|bytes: &[u8]| {
-    check_page(bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::run("notice_page", bytes);
 });

@@ -2,9 +2,6 @@
 
 #![no_main]
 
-use engine::decoders::check_request_block;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| {
-    check_request_block(bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::run("request_block", bytes);
 });

@@ -2,9 +2,6 @@
 
 #![no_main]
 
-use engine::decoders::check_filter;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| {
-    check_filter(bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::run("request_filter", bytes);
 });

@@ -2,10 +2,6 @@
 
 #![no_main]
 
-use engine::decoders::check_row;
-use gateway::domain::Gateway;
-use libfuzzer_sys::fuzz_target;
-
-fuzz_target!(|bytes: &[u8]| {
-    check_row::<Gateway>(bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::run("row_gateway", bytes);
 });

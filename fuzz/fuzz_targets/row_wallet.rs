@@ -2,10 +2,6 @@
 
 #![no_main]
 
-use engine::decoders::check_row;
-use libfuzzer_sys::fuzz_target;
-use wallet::Wallets;
-
-fuzz_target!(|bytes: &[u8]| {
-    check_row::<Wallets>(bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    fuzz::run("row_wallet", bytes);
 });

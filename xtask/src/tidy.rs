@@ -9,6 +9,7 @@ mod files;
 mod migrations;
 mod purity;
 mod tree;
+mod vocabulary;
 mod words;
 
 use std::fmt;
@@ -36,6 +37,7 @@ const RULES: &[Rule] = &[
     Rule { says: "an exception to a lint has a reason", violations: words::exceptions },
     Rule { says: "nothing points outside the repository", violations: words::outside },
     Rule { says: "a migration is never edited", violations: migrations::migrations },
+    Rule { says: "a domain's vocabulary grows with what it may store", violations: vocabulary::vocabularies },
 ];
 
 /// A place that breaks a rule, and what to do about it.

@@ -51,6 +51,10 @@ pub trait Domain: Debug + Sized + Send + Sync + 'static {
     /// Grows when the stored form of [`Domain::Row`] changes: stores then rebuild their rows from the journal.
     const ROWS_VERSION: u32 = 1;
 
+    /// Grows with every variant of whatever is stored: events, receipts, refusals and what they are made of. A store keeps the
+    /// largest that wrote to it, and an older program refuses what it may not be able to read.
+    const VOCABULARY: u32 = 1;
+
     /// The first round of rows that `command` needs.
     fn keys(command: &Self::Command, keys: &mut Vec<Key>);
 

@@ -5,6 +5,7 @@
 //! sync of a run and rebuilds what a disk may hold at any moment of it. Both look through `inspection`, and compare with
 //! naive `books`. A third, `disk`, lets the disk fill up and syncs fail. Start reading at [`images::run`].
 
+mod beside;
 mod books;
 pub mod child;
 pub mod disk;

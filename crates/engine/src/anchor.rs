@@ -12,6 +12,7 @@
 
 use crate::sqlite::{Gauges, lock};
 use crate::store::{Head, StoreError};
+use crate::witness::Witness;
 pub use ed25519_dalek::SigningKey;
 use ed25519_dalek::{Signature, Signer, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -28,7 +29,9 @@ pub const ANCHOR_RECORDS_MAX: u64 = 1_000_000;
 /// Seconds after which an anchor is due, if there are new records.
 pub const ANCHOR_SECONDS_MAX: u64 = 60;
 /// The longest line of an anchor file.
-pub(crate) const ANCHOR_LINE_BYTES_MAX: u64 = 4_096;
+pub(crate) const ANCHOR_LINE_BYTES_MAX: usize = 4_096;
+/// How far from the file's end the last whole line is looked for: behind it there is at most one that was cut off.
+const LAST_LINE_WITHIN_BYTES: u64 = 2 * 4_096;
 
 /// One line of an anchor file. Hashes, keys and the signature are hexadecimal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -82,6 +85,11 @@ impl Anchor {
         signature.copy_from_slice(&bytes);
         key.verify_strict(&self.signed_bytes(), &Signature::from_bytes(&signature)).is_ok()
     }
+
+    /// Whether `key` signed it as it stands, for the journal of `domain` in `lane`.
+    pub(crate) fn is_of(&self, key: &VerifyingKey, domain: &str, lane: u16) -> bool {
+        self.domain == domain && self.lane == lane && self.is_signed_by(key)
+    }
 }
 
 /// The anchor of `head`, signed; `previous` is the hash of the line before, `rows` the root of the rows if it is known.
@@ -102,8 +110,8 @@ pub fn sign(key: &SigningKey, domain: &str, head: Head, previous: &str, rows: Op
 }
 
 /// The hash by which the next line names this one.
-pub fn line_hash(line: &str) -> String {
-    to_hex(blake3::hash(line.as_bytes()).as_bytes())
+pub fn line_hash(line: impl AsRef<[u8]>) -> String {
+    to_hex(blake3::hash(line.as_ref()).as_bytes())
 }
 
 /// Signs `head`, and the root of the rows if it is known, and appends that to the file at `path`, durably.
@@ -114,29 +122,41 @@ pub fn append(
     head: Head,
     rows: Option<String>,
 ) -> std::io::Result<Anchor> {
+    append_after(path, key, domain, head, rows).map(|(anchor, _)| anchor)
+}
+
+/// The same, with the anchor of the line before.
+fn append_after(
+    path: &Path,
+    key: &SigningKey,
+    domain: &str,
+    head: Head,
+    rows: Option<String>,
+) -> std::io::Result<(Anchor, Option<Anchor>)> {
     let mut file = File::options().read(true).append(true).create(true).open(path)?;
     // Somebody else may append at the same time, and each line names the one before it.
     file.lock()?;
-    let previous = last_line(&mut file)?.map_or_else(String::new, |line| line_hash(&line));
-    let anchor = sign(key, domain, head, &previous, rows);
+    let (previous, before) = last_line(&mut file)?.unzip();
+    let anchor = sign(key, domain, head, &previous.map_or_else(String::new, line_hash), rows);
     let mut line = serde_json::to_string(&anchor)?;
     line.push('\n');
     file.write_all(line.as_bytes())?;
     file.sync_all()?;
-    Ok(anchor)
+    Ok((anchor, before))
 }
 
-/// The file's last whole line. A line that was cut off by a crash is ended, so that the next one stands by itself.
-fn last_line(file: &mut File) -> std::io::Result<Option<String>> {
+/// The file's last whole line, and what it says. A line that was cut off by a crash is ended, so that the next one stands by
+/// itself.
+fn last_line(file: &mut File) -> std::io::Result<Option<(String, Anchor)>> {
     let length = file.seek(SeekFrom::End(0))?;
-    file.seek(SeekFrom::Start(length.saturating_sub(2 * ANCHOR_LINE_BYTES_MAX)))?;
+    file.seek(SeekFrom::Start(length.saturating_sub(LAST_LINE_WITHIN_BYTES)))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     if bytes.last().is_some_and(|last| *last != b'\n') {
         file.write_all(b"\n")?;
     }
     let text = String::from_utf8_lossy(&bytes);
-    Ok(text.lines().rfind(|line| serde_json::from_str::<Anchor>(line).is_ok()).map(str::to_owned))
+    Ok(text.lines().rev().find_map(|line| Some((line.to_owned(), serde_json::from_str(line).ok()?))))
 }
 
 /// The key in the file at `path`: 32 bytes, made with `chance` and readable by its owner alone if the file is missing.
@@ -171,7 +191,8 @@ pub fn public_key_file(file: &Path) -> PathBuf {
 pub fn publish_key(file: &Path, key: &SigningKey) -> std::io::Result<PathBuf> {
     let path = public_key_file(file);
     if !path.exists() {
-        fs::write(&path, format!("{}\n", to_hex(key.verifying_key().as_bytes())))?;
+        let public = format!("{}\n", to_hex(key.verifying_key().as_bytes()));
+        make_whole(&path, public.as_bytes(), &mut File::options())?;
     }
     Ok(path)
 }
@@ -197,19 +218,30 @@ pub(crate) fn load_secret(path: &Path) -> std::io::Result<Option<[u8; 32]>> {
 
 /// Makes a file with 32 secret bytes at `path`, where none may be.
 pub(crate) fn make_secret(path: &Path, chance: &mut dyn FnMut(&mut [u8])) -> std::io::Result<[u8; 32]> {
+    if path.exists() {
+        return Err(std::io::ErrorKind::AlreadyExists.into());
+    }
     let mut secret = [0; 32];
     chance(&mut secret);
     let mut options = File::options();
-    options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(path)?;
-    file.write_all(&secret)?;
-    file.sync_all()?;
-    // What is sealed or signed with the key must not outlive the key's name.
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()?;
+    make_whole(path, &secret, &mut options)?;
     Ok(secret)
+}
+
+/// Makes a file with `bytes` at `path`. Whatever happens meanwhile, no part of it ever has that name: whoever found half a key
+/// there would refuse to start, and nobody could tell that nothing was lost with it. What is sealed or signed with a key must
+/// not outlive the key's name either.
+fn make_whole(path: &Path, bytes: &[u8], options: &mut fs::OpenOptions) -> std::io::Result<()> {
+    let mut unfinished = path.as_os_str().to_owned();
+    unfinished.push(".new");
+    let mut file = options.write(true).create(true).truncate(true).open(&unfinished)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&unfinished, path)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(parent.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Where anchors go, with which key, and how often.
@@ -285,11 +317,23 @@ impl Anchorer {
         options: AnchorOptions,
         domain: &'static str,
         head: Head,
+        witness: &Witness,
         gauges: Arc<Gauges>,
     ) -> Result<Self, StoreError> {
-        // What was there before this start is anchored with what comes: an anchor covers all records up to it.
-        let anchored = last_anchored(&options.file)
+        // One that cannot be written is told now, and not after the first minute.
+        File::options()
+            .append(true)
+            .create(true)
+            .open(&options.file)
             .map_err(|error| StoreError::Unavailable(format!("anchor file {}: {error}", options.file.display())))?;
+        if witness.strange > 0 {
+            strange_lines(&options.file, witness.strange, &gauges);
+        }
+        // What was there before this start is anchored with what comes: an anchor covers all records up to it.
+        let anchored = witness.anchored();
+        if let Some(last) = &witness.last {
+            gauges.anchored(last);
+        }
         let state = Mutex::new(State { head, tried: anchored, stopping: false });
         let shared = Arc::new(Shared { state, changed: Condvar::new() });
         let (records_max, at_work) = (options.records_max, Arc::clone(&shared));
@@ -332,9 +376,19 @@ fn run(options: &AnchorOptions, domain: &str, shared: &Shared, mut anchored: u64
         let (head, stopping) = (state.head, state.stopping);
         drop(state);
         if head.place.n > anchored {
-            match append(&options.file, &options.key, domain, head, None) {
-                Ok(_) => anchored = head.place.n,
-                Err(_) => {
+            match append_after(&options.file, &options.key, domain, head, None) {
+                Ok((anchor, before)) => {
+                    anchored = head.place.n;
+                    gauges.anchored(&anchor);
+                    let key = options.key.verifying_key();
+                    if before.is_some_and(|before| !before.is_of(&key, domain, head.place.lane)) {
+                        strange_lines(&options.file, 1, gauges);
+                    }
+                }
+                Err(error) => {
+                    // One line a try: at most one in so many records or seconds.
+                    let (file, n) = (options.file.display(), head.place.n);
+                    tracing::error!(%file, n, %error, "an anchor cannot be written");
                     gauges.anchors_failed.fetch_add(1, Ordering::Relaxed);
                 }
             }
@@ -347,10 +401,11 @@ fn run(options: &AnchorOptions, domain: &str, shared: &Shared, mut anchored: u64
     }
 }
 
-fn last_anchored(path: &Path) -> std::io::Result<u64> {
-    let mut file = File::options().read(true).append(true).create(true).open(path)?;
-    let last = last_line(&mut file)?;
-    Ok(last.and_then(|line| serde_json::from_str::<Anchor>(&line).ok()).map_or(0, |anchor| anchor.n))
+/// Somebody else writes to the anchor file: nothing that they write is believed, and whoever watches hears of it.
+fn strange_lines(file: &Path, lines: u64, gauges: &Gauges) {
+    let file = file.display();
+    tracing::error!(%file, lines, "the anchor file has lines that are not ours: run `kinchaku audit verify` with it");
+    gauges.anchors_strange.fetch_add(lines, Ordering::Relaxed);
 }
 
 /// The bytes in hexadecimal.

@@ -12,6 +12,7 @@ pub const NAMES: &[&str] = &[
     "overlay_kept_after_failed_commit",
     "generation_loses_last_row",
     "time_steps_back",
+    "refuses_without_reason",
 ];
 
 /// The bugs that only a disk shows: crash images must catch each.

@@ -12,9 +12,9 @@ use crate::record::{Place, Record, SealedRecord};
 use crate::store::{Head, StoreError};
 use domain::Domain;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -81,16 +81,40 @@ impl fmt::Display for EffectId {
     }
 }
 
-/// How far a consumer is; for whoever watches.
-#[derive(Debug, Default)]
+/// How far a consumer is, and what keeps it; for whoever watches.
+#[derive(Debug)]
 pub struct Progress {
+    name: &'static str,
     n: AtomicU64,
     at: AtomicI64,
+    waited_ms_max: AtomicI64,
     overflows: AtomicU64,
     failures: AtomicU64,
+    in_a_row: AtomicU64,
+    failure_last: Mutex<Option<ConsumerError>>,
+    panicked: AtomicBool,
 }
 
 impl Progress {
+    fn new(name: &'static str, cursor: u64, at: i64) -> Self {
+        Self {
+            name,
+            n: AtomicU64::new(cursor),
+            at: AtomicI64::new(at),
+            waited_ms_max: AtomicI64::default(),
+            overflows: AtomicU64::default(),
+            failures: AtomicU64::default(),
+            in_a_row: AtomicU64::default(),
+            failure_last: Mutex::default(),
+            panicked: AtomicBool::default(),
+        }
+    }
+
+    /// The consumer's name.
+    pub const fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The last record that was handled.
     pub fn n(&self) -> u64 {
         self.n.load(Ordering::Acquire)
@@ -101,10 +125,56 @@ impl Progress {
         self.overflows.load(Ordering::Relaxed)
     }
 
-    /// How often records could not be handled at first.
+    /// How often records could not be handled, or the cursor not be saved.
     pub fn failures(&self) -> u64 {
         self.failures.load(Ordering::Relaxed)
     }
+
+    /// The same since all was handled and saved the last time; zero while nothing keeps it.
+    pub fn failures_in_a_row(&self) -> u64 {
+        self.in_a_row.load(Ordering::Relaxed)
+    }
+
+    /// What it failed of the last time.
+    pub fn failure_last(&self) -> Option<ConsumerError> {
+        self.failure_last.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether its thread panicked: nothing more is handled until the next start.
+    pub fn is_panicked(&self) -> bool {
+        self.panicked.load(Ordering::Acquire)
+    }
+
+    /// How far it is behind `head`, in milliseconds of the lane's time: at least 1 where anything is left.
+    pub fn lag_ms(&self, head: &Head) -> i64 {
+        self.behind(head.place.n, head.at.milliseconds())
+    }
+
+    fn behind(&self, n: u64, at: i64) -> i64 {
+        if self.n() >= n { 0 } else { at.saturating_sub(self.at.load(Ordering::Relaxed)).max(1) }
+    }
+
+    /// The longest that a record waited, from its commit until it was handled, in milliseconds of the lane's time; counted
+    /// anew from here on.
+    pub fn take_waited_ms_max(&self) -> i64 {
+        self.waited_ms_max.swap(0, Ordering::Relaxed)
+    }
+
+    fn failed(&self, error: &ConsumerError) {
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        let in_a_row = self.in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
+        *self.failure_last.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.clone());
+        if is_worth_a_line(in_a_row) {
+            let (consumer, after) = (self.name, self.n());
+            tracing::error!(consumer, after, in_a_row, %error, "what was committed cannot be handled");
+        }
+    }
+}
+
+/// Whether the `count`th of what goes on failing is written into the log: the first, the second, the fourth and so on, so
+/// that a year of failures twenty times a second fills thirty lines.
+pub(crate) const fn is_worth_a_line(count: u64) -> bool {
+    count.is_power_of_two()
 }
 
 /// One consumer with its cursor, as plain calls.
@@ -114,6 +184,8 @@ pub struct Follower<D: Domain> {
     cursors: Box<dyn Cursors>,
     cursor: u64,
     saved: u64,
+    /// The time of the first record that was handled since [`Follower::note_waited`].
+    oldest: Option<i64>,
     progress: Arc<Progress>,
 }
 
@@ -125,16 +197,17 @@ impl<D: Domain> Follower<D> {
         mut cursors: Box<dyn Cursors>,
     ) -> Result<Self, StoreError> {
         let cursor = cursors.load(consumer.name())?;
-        if cursor > 0 && journal.get(cursor)?.is_none() {
+        let last = if cursor > 0 { journal.get(cursor)? } else { None };
+        if cursor > 0 && last.is_none() {
             return Err(StoreError::Damaged(format!(
                 "the consumer {} has handled record {cursor}, which the journal does not have. Were they restored from \
                  different backups? Delete {CONSUMERS_FILE}: every record is then handled again",
                 consumer.name()
             )));
         }
-        let progress = Arc::new(Progress::default());
-        progress.n.store(cursor, Ordering::Release);
-        Ok(Self { consumer, journal, cursors, cursor, saved: cursor, progress })
+        let at = last.map_or(0, |record| record.at.milliseconds());
+        let progress = Arc::new(Progress::new(consumer.name(), cursor, at));
+        Ok(Self { consumer, journal, cursors, cursor, saved: cursor, oldest: None, progress })
     }
 
     /// The last record that was handled.
@@ -149,9 +222,39 @@ impl<D: Domain> Follower<D> {
 
     /// Takes a committed batch: reads the journal for what lies before it, skips what was handled.
     pub fn take(&mut self, batch: &[SealedRecord]) -> Result<(), ConsumerError> {
+        let taken = self.take_batch(batch);
+        self.noted(taken)
+    }
+
+    /// Handles one page from the journal, up to record `until`. Whether there was any.
+    pub fn catch_up(&mut self, until: u64) -> Result<bool, ConsumerError> {
+        let handled = self.handle_page(until);
+        self.noted(handled)
+    }
+
+    /// Saves the cursor: nothing is left to do.
+    pub fn settle(&mut self) -> Result<(), ConsumerError> {
+        let saved = self.save();
+        self.noted(saved)?;
+        self.progress.in_a_row.store(0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Notes how long what was handled had waited, where the lane's time is `at` now.
+    fn note_waited(&mut self, at: i64) {
+        if let Some(oldest) = self.oldest.take() {
+            self.progress.waited_ms_max.fetch_max(at.saturating_sub(oldest), Ordering::Relaxed);
+        }
+    }
+
+    fn noted<T>(&self, result: Result<T, ConsumerError>) -> Result<T, ConsumerError> {
+        result.inspect_err(|error| self.progress.failed(error))
+    }
+
+    fn take_batch(&mut self, batch: &[SealedRecord]) -> Result<(), ConsumerError> {
         let Some(first) = batch.first() else { return Ok(()) };
         while self.cursor + 1 < first.place.n {
-            if !self.catch_up(first.place.n - 1)? {
+            if !self.handle_page(first.place.n - 1)? {
                 let missing = self.cursor + 1;
                 return Err(StoreError::Damaged(format!("record {missing} is missing in the journal")).into());
             }
@@ -160,8 +263,7 @@ impl<D: Domain> Follower<D> {
         self.decode_and_handle(&batch[new..])
     }
 
-    /// Handles one page from the journal, up to record `until`. Whether there was any.
-    pub fn catch_up(&mut self, until: u64) -> Result<bool, ConsumerError> {
+    fn handle_page(&mut self, until: u64) -> Result<bool, ConsumerError> {
         let left = usize::try_from(until.saturating_sub(self.cursor)).unwrap_or(usize::MAX);
         if left == 0 {
             return Ok(false);
@@ -176,8 +278,7 @@ impl<D: Domain> Follower<D> {
         self.handle(&records)
     }
 
-    /// Saves the cursor: nothing is left to do.
-    pub fn settle(&mut self) -> Result<(), ConsumerError> {
+    fn save(&mut self) -> Result<(), ConsumerError> {
         if self.saved != self.cursor {
             self.cursors.save(self.consumer.name(), self.cursor)?;
             self.saved = self.cursor;
@@ -186,12 +287,13 @@ impl<D: Domain> Follower<D> {
     }
 
     fn handle(&mut self, records: &[Record<D>]) -> Result<(), ConsumerError> {
-        let Some(last) = records.last() else { return Ok(()) };
+        let (Some(first), Some(last)) = (records.first(), records.last()) else { return Ok(()) };
+        self.oldest.get_or_insert(first.at.milliseconds());
         self.consumer.handle(records)?;
         self.cursor = last.place.n;
         self.progress.at.store(last.at.milliseconds(), Ordering::Relaxed);
         self.progress.n.store(last.place.n, Ordering::Release);
-        if self.cursor - self.saved >= CURSOR_RECORDS_MAX { self.settle() } else { Ok(()) }
+        if self.cursor - self.saved >= CURSOR_RECORDS_MAX { self.save() } else { Ok(()) }
     }
 }
 
@@ -245,7 +347,10 @@ impl Consumers {
         let head = Arc::clone(&self.head);
         let thread = thread::Builder::new()
             .name(format!("{} consumer", follower.consumer.name()))
-            .spawn(move || follow(follower, &receiver, &head))
+            .spawn(move || {
+                let _end = End(follower.progress());
+                follow(follower, &receiver, &head);
+            })
             .expect("a thread can be started at the start of the process");
         self.threads.push(thread);
     }
@@ -285,10 +390,17 @@ impl Watch {
     /// How far the slowest consumer is behind the lane's head, by the lane's time.
     pub fn lag_ms(&self) -> i64 {
         let (n, at) = (self.head.n.load(Ordering::Acquire), self.head.at.load(Ordering::Relaxed));
-        let lag = |progress: &Arc<Progress>| {
-            if progress.n() >= n { 0 } else { at.saturating_sub(progress.at.load(Ordering::Relaxed)).max(1) }
-        };
-        self.progress.iter().map(lag).max().unwrap_or(0)
+        self.progress.iter().map(|progress| progress.behind(n, at)).max().unwrap_or(0)
+    }
+
+    /// The longest that a record waited for a consumer since this was asked the last time: [`Progress::take_waited_ms_max`].
+    pub fn take_waited_ms_max(&self) -> i64 {
+        self.progress.iter().map(|progress| progress.take_waited_ms_max()).max().unwrap_or(0)
+    }
+
+    /// Each consumer's progress, in the order in which they were added.
+    pub fn progress(&self) -> &[Arc<Progress>] {
+        &self.progress
     }
 
     /// Whether every consumer has handled everything.
@@ -303,6 +415,19 @@ impl Watch {
             thread.join().map_err(|_| ConsumerError::Failed("a consumer's thread panicked".into()))?;
         }
         Ok(())
+    }
+}
+
+/// The end of a consumer's thread: one that panicked is told at once, not only at the stop.
+struct End(Arc<Progress>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.panicked.store(true, Ordering::Release);
+            let (consumer, after) = (self.0.name, self.0.n());
+            tracing::error!(consumer, after, "a consumer panicked: nothing more is handled until the next start");
+        }
     }
 }
 
@@ -337,11 +462,9 @@ fn insist<D: Domain, T>(
 ) -> Option<T> {
     let mut wait = RETRY_MIN;
     loop {
-        match attempt(follower) {
-            Ok(done) => return Some(done),
-            Err(_) => {
-                follower.progress.failures.fetch_add(1, Ordering::Relaxed);
-            }
+        if let Ok(done) = attempt(follower) {
+            follower.note_waited(head.at.load(Ordering::Relaxed));
+            return Some(done);
         }
         if head.ended.load(Ordering::Acquire) {
             return None;

@@ -6,12 +6,14 @@
 //! calls them. Start reading at [`check_entry`].
 
 use crate::anchor::{Anchor, from_hex, to_hex};
+use crate::audit::{Anchors, Finding};
 use crate::prefix::{Prefix, PrefixTouched};
 use crate::record::Entry;
 use crate::sqlite::{Filter, decode_row, encode_row, read_entries, write_entry};
 use domain::{Domain, Id, Key, Table};
 use ed25519_dalek::SigningKey;
 use std::fmt::Debug;
+use std::path::PathBuf;
 
 /// An entry of the journal, and the two decoders of its first fields, which must see what it sees.
 pub fn check_entry<D: Domain + Debug + PartialEq>(bytes: &[u8]) -> bool {
@@ -56,8 +58,8 @@ pub fn check_filter(bytes: &[u8]) -> bool {
     true
 }
 
-/// A line of an anchor file. Whatever `key` seems to have signed is `signed`, the one anchor that it did sign.
-pub fn check_anchor_line(bytes: &[u8], key: &SigningKey, signed: &Anchor) -> bool {
+/// A line of an anchor file. Whatever `key` seems to have signed is one of `signed`, the anchors that it did sign.
+pub fn check_anchor_line(bytes: &[u8], key: &SigningKey, signed: &[Anchor]) -> bool {
     let Ok(anchor) = serde_json::from_slice::<Anchor>(bytes) else { return false };
     let again = serde_json::to_string(&anchor).expect("what was read can be stored");
     assert_eq!(serde_json::from_str::<Anchor>(&again).ok().as_ref(), Some(&anchor), "an anchor stays the same");
@@ -67,7 +69,24 @@ pub fn check_anchor_line(bytes: &[u8], key: &SigningKey, signed: &Anchor) -> boo
     }
     if anchor.is_signed_by(&key.verifying_key()) {
         let anchor = Anchor { signature: anchor.signature.to_ascii_lowercase(), ..anchor };
-        assert_eq!(&anchor, signed, "nobody signs but the key");
+        assert!(signed.contains(&anchor), "nobody signs but the key: {anchor:?}");
     }
     true
+}
+
+/// A whole anchor file. What an audit believes of it is some of `signed`, the anchors that `key` did sign; whether it finds
+/// nothing wrong.
+pub fn check_anchor_file(bytes: &[u8], key: &SigningKey, signed: &[Anchor]) -> bool {
+    let anchors = Anchors { file: PathBuf::new(), key: key.verifying_key() };
+    let domain = signed.first().map_or("", |anchor| anchor.domain.as_str());
+    let (believed, findings) = anchors.judge(bytes, domain);
+    assert_eq!(believed.is_empty(), findings.contains(&Finding::NoAnchor), "that none is believed is said");
+    assert!(believed.is_sorted_by_key(|anchor| anchor.n), "anchors come in the order of their records");
+    for anchor in believed {
+        let is_signed = |one: &Anchor| {
+            i64::try_from(one.n) == Ok(anchor.n) && one.hash == to_hex(&anchor.hash) && one.rows == anchor.rows
+        };
+        assert!(signed.iter().any(is_signed), "nobody signs but the key: {anchor:?}");
+    }
+    findings.is_empty()
 }

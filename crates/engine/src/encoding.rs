@@ -6,7 +6,7 @@ use domain::Domain;
 use serde::Serialize;
 
 /// The format that is written now.
-const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 1;
 /// The largest stored entry; a command that makes a larger one is a defect.
 pub const ENTRY_BYTES_MAX: usize = 1 << 20;
 /// Where the buffer starts; it doubles as long as an entry does not fit.
@@ -110,7 +110,11 @@ impl<D: Domain> Record<D> {
         let entry = Entry::decode(&sealed.bytes).map_err(|error| match error {
             StoreError::Damaged(what) => StoreError::Damaged(format!("record {}: {what}", place.n)),
             StoreError::Version(what) => StoreError::Version(format!("record {}: {what}", place.n)),
-            other @ (StoreError::Fenced(_) | StoreError::Unavailable(_) | StoreError::Lost(_)) => other,
+            other @ (StoreError::Fenced(_)
+            | StoreError::Unavailable(_)
+            | StoreError::Conflict(_)
+            | StoreError::Lost(_)
+            | StoreError::Options(_)) => other,
         })?;
         Ok(Self { place, at: sealed.at, entry })
     }

@@ -20,6 +20,7 @@ mod journal;
 pub mod memory;
 pub mod options;
 mod outbox;
+pub mod postgres;
 mod prefix;
 mod record;
 mod shell;
@@ -29,6 +30,7 @@ mod submission;
 #[cfg(test)]
 mod tests;
 pub mod vault;
+mod witness;
 
 pub use clock::{Believed, Clock, ClockWatch, SystemClock};
 pub use consumer::{

@@ -20,9 +20,14 @@ pub const GENERATION_AGE_MS_MAX: i64 = 5_000;
 pub const CLOCK_DRIFT_MS_MAX: i64 = 10_000;
 /// How long a clock that strayed must have gone as the steady one does, before it is believed where it is.
 pub const CLOCK_SETTLED_MS_MIN: i64 = 300_000;
+/// How far a calendar may be ahead of the lane's last record when the process begins, or may have jumped since, and be believed
+/// without anybody's word: less than the nine hours by which a machine is ahead that takes its hardware clock's time in Japan for
+/// UTC.
+pub const CLOCK_AHEAD_MS_MAX: i64 = 8 * 3_600_000;
 /// How far the two clocks may come apart meanwhile.
 pub const CLOCK_AGREES_WITHIN_MS: i64 = 1_000;
-/// Refusals of one person, logged in or not, that are journaled one by one in an hour: more than anybody meets by hand.
+/// Refusals and defects of one person, logged in or not, that are journaled one by one in an hour: more than anybody meets by
+/// hand.
 pub const REFUSALS_JOURNALED_MAX: u32 = 1_000;
 /// The same of a caller that acts for many: a shop, somebody of the desk or their program, a bank, our own workers. What a shop
 /// is refused is mostly its customers' affair: a chain of shops with a hundred payments a second, of which one in twenty is
@@ -35,6 +40,8 @@ pub const REFUSAL_ACTORS_MAX: usize = 262_144;
 pub const AGGREGATED_A_COMMAND_MAX: usize = 8;
 /// Counts that are journaled in one commit when the engine stops.
 pub const AGGREGATED_A_COMMIT_MAX: usize = 4_096;
+/// How often one batch is decided anew because another engine on the same database was faster; beyond, it is refused.
+pub const CONFLICTS_MAX: u32 = 16;
 /// Records that a restart reads at a time.
 pub const REPLAY_PAGE_RECORDS_MAX: usize = 16_384;
 
@@ -59,6 +66,8 @@ pub struct Options {
     pub refusal_actors_max: usize,
     /// Records that a restart reads at a time.
     pub replay_page_records_max: usize,
+    /// Somebody says that the machine's calendar is right, however far it is ahead of the lane's last record.
+    pub clock_believed: bool,
     /// Whoever has a command runs the engine for it, one at a time, instead of a thread that gathers batches: for a simulation,
     /// whose order must repeat.
     pub in_callers: bool,
@@ -76,6 +85,7 @@ impl Default for Options {
             refusals_of_service_journaled_max: REFUSALS_OF_SERVICE_JOURNALED_MAX,
             refusal_actors_max: REFUSAL_ACTORS_MAX,
             replay_page_records_max: REPLAY_PAGE_RECORDS_MAX,
+            clock_believed: false,
             in_callers: false,
         }
     }

@@ -3,11 +3,9 @@
 //! [`crate::Entry`]'s first fields are the same for every domain, so an index or an audit of the chain needs no decoding of
 //! events. Start reading at [`Prefix::decode`].
 
+use crate::encoding::FORMAT;
 use crate::record::{Actor, Request, Touch};
 use serde::Deserialize;
-
-/// The format whose first fields these are.
-const FORMAT: u8 = 1;
 
 /// The first fields of [`crate::Entry`], in its order.
 #[derive(Debug, Deserialize)]

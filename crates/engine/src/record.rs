@@ -53,7 +53,7 @@ pub enum Outcome<D: Domain> {
     Refused(D::Refusal),
     /// An assert failed: our own bug. Nothing was changed.
     Defect(String),
-    /// Refusals beyond a caller's bound of the hour, counted instead of journaled one by one.
+    /// Refusals and defects beyond a caller's bound of the hour, counted instead of journaled one by one.
     Aggregated {
         /// How many.
         refusals: u64,
@@ -117,6 +117,53 @@ pub struct SealedRecord {
     pub bytes: Vec<u8>,
     /// [`chain`] over the record before and this one.
     pub hash: [u8; 32],
+}
+
+/// The epochs of a lane's records, in their order. Whoever takes a lane over begins the next epoch, and each record's hash
+/// covers its own: an older one is never of the head's.
+#[derive(Clone, Copy, Debug)]
+pub struct Epochs {
+    /// Of the record before.
+    at: u64,
+    /// The highest that is tried: the head's.
+    last: u64,
+}
+
+impl Epochs {
+    /// The first one of a lane.
+    pub(crate) const FIRST: u64 = 1;
+    /// How many are tried for one record; nobody takes a lane over so often between two of them.
+    const TRIED_MAX: u64 = 64;
+
+    /// From anywhere in a lane whose head is of epoch `head`.
+    pub const fn until(head: u64) -> Self {
+        let at = if head < Self::FIRST { head } else { Self::FIRST };
+        Self { at, last: head }
+    }
+
+    /// The hash of the record at `place` after `previous`: in the epoch of the one before, or in the next one in which it is
+    /// `stored`. If it is in none, what it would be in the epoch of the one before.
+    pub fn chain(
+        &mut self,
+        domain: &str,
+        previous: &[u8; 32],
+        (place, at, bytes): (Place, Time, &[u8]),
+        stored: &[u8; 32],
+    ) -> [u8; 32] {
+        let hash = |epoch| chain(domain, epoch, previous, place, at, bytes);
+        let expected = hash(self.at);
+        if expected == *stored {
+            return expected;
+        }
+        let last = self.last.min(self.at.saturating_add(Self::TRIED_MAX));
+        match (self.at.saturating_add(1)..=last).find(|epoch| hash(*epoch) == *stored) {
+            Some(epoch) => {
+                self.at = epoch;
+                *stored
+            }
+            None => expected,
+        }
+    }
 }
 
 /// The hash of a record: it covers the format, the domain, the lane and its epoch, the number, the time, the hash before

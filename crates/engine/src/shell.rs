@@ -1,13 +1,15 @@
 //! The shell: a bounded queue, one thread that takes batches from it through the [`Core`], answers after the commit.
 //!
-//! A full queue refuses at once; it never grows. Point reads wait in the same queue, so they see every answer given
-//! before them. A request that is already in flight is joined by its turn: the core answers the second as a repeat.
-//! A simulation has no thread: each caller runs the core for its own message, so the order of messages alone says what happens.
+//! A full queue refuses at once; it never grows. Point reads wait in the same queue, and look after the batch that they
+//! arrived with: they see every answer given before them, and part no batch. A request that is already in flight is joined by
+//! its turn: the core answers the second as a repeat.
+//! A simulation has no thread: each caller runs the core for its own message, so the order of messages alone says what
+//! happens.
 //! When the core is dead, or its thread panics, the process ends loudly: nobody knows then what is durable.
 
 use crate::clock::{Clock, ClockWatch};
 use crate::core::{Core, Mode, Status};
-use crate::options::Options;
+use crate::options::{CLOCK_DRIFT_MS_MAX, Options};
 use crate::record::Request;
 use crate::store::{Store, StoreError, Stored};
 use crate::submission::{Answer, Answered, EngineError, Submission};
@@ -57,12 +59,17 @@ trait Runs<D: Domain>: Send {
 
 enum Message<D: Domain> {
     Submit(Submission<D>, oneshot::Sender<Answered<D>>),
-    Read(Key, oneshot::Sender<Result<Option<Stored<D::Row>>, EngineError>>),
-    Recall(Request, oneshot::Sender<Recalled<D>>),
+    Look(Look<D>),
     Status(oneshot::Sender<Status>),
     Context(Arc<D::Context>),
     Dispatch(mpsc::Sender<Bundle<D>>),
     Stop,
+}
+
+/// Something that is looked at, and changes nothing.
+enum Look<D: Domain> {
+    Read(Key, oneshot::Sender<Result<Option<Stored<D::Row>>, EngineError>>),
+    Recall(Request, oneshot::Sender<Recalled<D>>),
 }
 
 /// What a request was answered, if it was.
@@ -98,7 +105,7 @@ impl<D: Domain> Engine<D> {
         let (sender, receiver) = mpsc::channel(core.options().queue_commands_max);
         let driver = Driver::new(core, receiver, Arc::clone(&clock));
         if in_callers {
-            let watch = ClockWatch::begin(clock.now(), clock.monotonic_milliseconds());
+            let watch = driver.watch();
             let core: Box<dyn Runs<D>> = Box::new(InCallers { driver, watch, fatal });
             let queue = Queue::Caller(Arc::new(Mutex::new(Some(core))));
             return Self { queue, clock, thread: Arc::default() };
@@ -135,7 +142,7 @@ impl<D: Domain> Engine<D> {
     /// The row at `key` after every command that was answered before.
     pub fn read(&self, key: Key) -> impl Future<Output = Result<Option<Stored<D::Row>>, EngineError>> + Send + use<D> {
         let (reply, row) = oneshot::channel();
-        let queued = self.queue(Message::Read(key, reply));
+        let queued = self.queue(Message::Look(Look::Read(key, reply)));
         async move {
             queued?;
             row.await.unwrap_or_else(|_| Err(died()))
@@ -145,7 +152,7 @@ impl<D: Domain> Engine<D> {
     /// The same for callers outside of an async runtime.
     pub fn read_blocking(&self, key: Key) -> Result<Option<Stored<D::Row>>, EngineError> {
         let (reply, row) = oneshot::channel();
-        self.queue(Message::Read(key, reply))?;
+        self.queue(Message::Look(Look::Read(key, reply)))?;
         row.blocking_recv().unwrap_or_else(|_| Err(died()))
     }
 
@@ -155,7 +162,7 @@ impl<D: Domain> Engine<D> {
         request: Request,
     ) -> impl Future<Output = Result<Option<Answer<D>>, EngineError>> + Send + use<D> {
         let (reply, answer) = oneshot::channel();
-        let queued = self.queue(Message::Recall(request, reply));
+        let queued = self.queue(Message::Look(Look::Recall(request, reply)));
         async move {
             queued?;
             answer.await.unwrap_or_else(|_| Err(died()))
@@ -207,7 +214,7 @@ impl<D: Domain> Engine<D> {
         let mut message = Message::Stop;
         while let Err(mpsc::error::TrySendError::Full(back)) = sender.try_send(message) {
             message = back;
-            thread::yield_now();
+            thread::park_timeout(WAIT);
         }
         thread.join().unwrap_or_else(|_| Err(StoreError::Lost("the engine's thread panicked".into())))
     }
@@ -299,6 +306,7 @@ struct Driver<D: Domain, S: Store<D>> {
     clock: Arc<dyn Clock>,
     messages: Vec<Message<D>>,
     batch: Vec<Submission<D>>,
+    looks: Vec<Look<D>>,
     replies: Vec<oneshot::Sender<Answered<D>>>,
     answers: Vec<Answered<D>>,
     dispatcher: Option<mpsc::Sender<Bundle<D>>>,
@@ -316,6 +324,7 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
             clock,
             messages: Vec::new(),
             batch: Vec::new(),
+            looks: Vec::new(),
             replies: Vec::new(),
             answers: Vec::new(),
             dispatcher: None,
@@ -326,7 +335,7 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
 
     fn run(mut self) -> Result<(), StoreError> {
         self.waker = Waker::from(Arc::new(Unpark(thread::current())));
-        let mut watch = ClockWatch::begin(self.clock.now(), self.clock.monotonic_milliseconds());
+        let mut watch = self.watch();
         loop {
             match self.receive() {
                 Received::Some => {
@@ -342,6 +351,31 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
             }
         }
         self.core.close().map(drop)
+    }
+
+    /// The watch over this process's clocks. A calendar that is far from the lane's last record is told at once: it may be
+    /// wrong now, or have been wrong then.
+    fn watch(&self) -> ClockWatch {
+        let (now, steady_milliseconds) = (self.clock.now(), self.clock.monotonic_milliseconds());
+        let last = self.core.status().head;
+        if !self.clock.is_machines() || self.options.clock_believed || last.place.n == 0 {
+            return ClockWatch::begin(now, steady_milliseconds);
+        }
+        let watch = ClockWatch::begin_after(last.at, now, steady_milliseconds);
+        let (domain, calendar, last_record) = (D::NAME, now, last.at);
+        if watch.is_far_ahead() {
+            tracing::error!(
+                domain, %calendar, %last_record,
+                "the machine's calendar is hours ahead of the journal: no money leaves until it is set right, or somebody says that \
+                 it is right and the process was stopped for so long (`serve --believe-clock`)"
+            );
+        } else if last.at.milliseconds_since(now) > CLOCK_DRIFT_MS_MAX {
+            tracing::error!(
+                domain, %calendar, %last_record,
+                "the journal's last record is of a time that has not come yet: no money leaves until then; see docs/clocks.md"
+            );
+        }
+        watch
     }
 
     /// Waits for messages: without end while every row is clean, else until the queue has been quiet for a while.
@@ -360,7 +394,7 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
         }
     }
 
-    /// Runs what arrived, in order: commands gather into one batch until something else stands between them.
+    /// Runs what arrived: commands in their order as one batch, unless they are decided in another context, and then looks.
     fn take_messages(&mut self) {
         let mut messages = std::mem::take(&mut self.messages);
         for message in messages.drain(..) {
@@ -369,14 +403,7 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
                     self.batch.push(submission);
                     self.replies.push(reply);
                 }
-                Message::Read(key, reply) => {
-                    self.step();
-                    tell(reply, self.core.read(key));
-                }
-                Message::Recall(request, reply) => {
-                    self.step();
-                    tell(reply, self.core.recall(request));
-                }
+                Message::Look(look) => self.looks.push(look),
                 Message::Status(reply) => tell(reply, self.core.status()),
                 Message::Context(context) => {
                     self.step();
@@ -388,8 +415,19 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
         }
         self.messages = messages;
         self.step();
+        self.look();
         if self.stopping {
             self.receiver.close();
+        }
+    }
+
+    /// Answers whoever only looks, after everything that was queued before them.
+    fn look(&mut self) {
+        for look in self.looks.drain(..) {
+            match look {
+                Look::Read(key, reply) => tell(reply, self.core.read(key)),
+                Look::Recall(request, reply) => tell(reply, self.core.recall(request)),
+            }
         }
     }
 

@@ -125,6 +125,33 @@ pub trait Store<D: Domain>: Send {
         Vec::new()
     }
 
+    /// Whether others write the same rows. Then each commit saves its rows, nothing is written late, and the core keeps no row
+    /// beyond the batch that read it.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The request keys of the batch that comes: a store that must ask somebody asks once for all of them.
+    fn expect_requests(&mut self, _keys: &[[u8; 16]]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// The rows at `keys` as they are committed, outside of any batch. [`Store::load`] of a shared store locks them.
+    fn load_published(&mut self, keys: &[Key]) -> Result<Vec<Option<Stored<D::Row>>>, StoreError> {
+        self.load(keys)
+    }
+
+    /// Ends a batch that is not committed: what a shared store has locked for it is free again.
+    fn release(&mut self) {}
+
+    /// The record that a request's key is known from.
+    fn find_recorded(&mut self, key: &[u8; 16]) -> Result<Option<SealedRecord>, StoreError> {
+        let Some(n) = self.find_request(key)? else { return Ok(None) };
+        let found = self.read(n, 1)?.pop().filter(|sealed| sealed.place.n == n);
+        let missing = || StoreError::Damaged(format!("a request is known from record {n}, which is not there"));
+        found.ok_or_else(missing).map(Some)
+    }
+
     /// Gives the store time for its write-back: returns once nothing is under way, at the latest after
     /// `milliseconds_max`. A store that writes rows at once has nothing to wait for.
     fn wait_for_write_back(&mut self, milliseconds_max: u64);
@@ -137,12 +164,16 @@ pub enum StoreError {
     Fenced(String),
     /// The disk is full or failing; nothing was changed, it may be tried again.
     Unavailable(String),
+    /// Another engine changed the same rows in between: nothing was changed, the batch is to be decided again.
+    Conflict(String),
     /// The answer to a commit was lost: read the head before anything else. An embedded store ends the process instead.
     Lost(String),
     /// What is stored cannot be right: stop writing, name the place, call somebody.
     Damaged(String),
     /// The data was written by another version of the program: says which, and what to do.
     Version(String),
+    /// The options that it is opened with would lose something: set others.
+    Options(String),
 }
 
 impl std::fmt::Display for StoreError {
@@ -150,9 +181,11 @@ impl std::fmt::Display for StoreError {
         match self {
             Self::Fenced(what) => write!(f, "somebody else writes here: {what}"),
             Self::Unavailable(what) => write!(f, "the store cannot be written now: {what}"),
+            Self::Conflict(what) => write!(f, "another engine was faster: {what}"),
             Self::Lost(what) => write!(f, "the answer to a commit was lost: {what}"),
             Self::Damaged(what) => write!(f, "the stored data is damaged: {what}"),
             Self::Version(what) => write!(f, "the stored data has another version: {what}"),
+            Self::Options(what) => write!(f, "the store is not opened like that: {what}"),
         }
     }
 }

@@ -55,15 +55,15 @@ pub enum EngineError {
     Busy,
     /// The caller: this request key came with another body before.
     KeyReused,
-    /// The caller: refused more often in this hour than is journaled, so this command was not answered under its request
-    /// key, and nothing was done.
+    /// The caller: refused, or met by a defect, more often in this hour than is journaled, so this command was not answered
+    /// under its request key, and nothing was done.
     RefusedTooOften {
         /// When it was decided, by the lane's clock.
         at: Time,
         /// When it can be tried again, under the same key.
         again_at: Time,
     },
-    /// The operator: the store cannot be written now; nothing was done, it may be tried again.
+    /// The operator: the store cannot be used for this now; nothing was done, it may be tried again.
     Unavailable(String),
     /// Us: a defect met this command. It had no effect, and is kept at this place.
     Defect {
@@ -84,7 +84,7 @@ impl fmt::Display for EngineError {
             Self::RefusedTooOften { again_at, .. } => {
                 write!(f, "the caller was refused too often in this hour: to be tried again at {again_at}")
             }
-            Self::Unavailable(what) => write!(f, "the store cannot be written now: {what}"),
+            Self::Unavailable(what) => write!(f, "the store cannot be used for this now: {what}"),
             Self::Defect { place } => write!(f, "a defect met the command: see record {}", place.n),
             Self::Halted(what) => write!(f, "the engine has halted: {what}"),
             Self::Stopped => write!(f, "the engine was stopped"),

@@ -139,6 +139,13 @@ impl Vault {
         Ok(())
     }
 
+    /// Removes the key of `person` as if there had never been one: for whom nothing that was sealed is kept anywhere. Whoever
+    /// has something in the journal is erased instead, so that no second key is ever made for them.
+    pub fn forget(&mut self, person: Id) -> Result<(), VaultError> {
+        self.connection.execute("DELETE FROM person WHERE id = ?", [person.0])?;
+        Ok(())
+    }
+
     /// The keyed hash by which `value` is found again; `purpose` keeps kinds of values apart.
     pub fn look_up(&self, purpose: &str, value: &[u8]) -> Id {
         let mut hasher = blake3::Hasher::new_keyed(&self.look_up);
@@ -281,6 +288,22 @@ mod tests {
         assert_eq!(vault.unseal(HANAKO, &sealed), Err(VaultError::Erased));
         assert_eq!(vault.seal(HANAKO, b"again"), Err(VaultError::Erased));
         assert_eq!(vault.seal(TARO, b"again"), Err(VaultError::Erased));
+    }
+
+    #[test]
+    fn a_forgotten_person_leaves_no_row_and_may_come_anew() {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        let mut vault = open(&directory, 1);
+        let sealed = vault.seal(HANAKO, b"090-0000-0000").expect("it is sealed");
+        let other = vault.seal(TARO, b"090-0000-0001").expect("it is sealed");
+        vault.forget(HANAKO).expect("she is forgotten");
+        assert_eq!(vault.unseal(HANAKO, &sealed), Err(VaultError::Unknown));
+        let rows: i64 =
+            vault.connection.query_row("SELECT count(*) FROM person", [], |row| row.get(0)).expect("rows are counted");
+        assert_eq!(rows, 1, "nothing of her is left");
+        assert_eq!(vault.unseal(TARO, &other).as_deref(), Ok(&b"090-0000-0001"[..]));
+        vault.seal(HANAKO, b"again").expect("she comes anew");
+        assert_eq!(vault.unseal(HANAKO, &sealed), Err(VaultError::Sealed), "under another key");
     }
 
     #[test]

@@ -10,11 +10,13 @@
 //! | `GET`, `PUT /bank/v1/factors` | what the bank's customers are asked for |
 //! | `GET`, `PUT /bank/v1/calendar` | its hours and its maintenance: while it is closed nothing is sent to it |
 //! | `GET /bank/v1/switches`, `PUT /bank/v1/switches/{function}` | what is stopped, since when, by whom and why |
+//! | `GET /bank/v1/proposals` | what one person wants to be weaker, and no other has agreed to yet |
 //! | `POST /bank/v1/incidents` | a fraud is confirmed: every operator and every other bank is told in the same commit |
 //! | `GET /bank/v1/events` | what this bank was told of, numbered without gaps |
 //!
 //! Which person of which bank asks, their bearer token says; whoever has the role `act` changes things, whoever has any sees
-//! them. Another bank's mandate is not found.
+//! them, and the bank's systems (`system`) pass on that a customer confirmed. What gets weaker takes two people
+//! (`domain::proposal`). Another bank's mandate is not found.
 //! Start reading at [`Desk`].
 
 mod calendar;
@@ -67,6 +69,14 @@ impl Desk {
     /// Refuses whoever may only look.
     pub(crate) fn check_act(self) -> Result<(), Problem> {
         self.person.check_act()
+    }
+
+    /// The person who says that a customer confirmed; none where the bank's own systems do. Refuses whoever may only look.
+    pub(crate) fn person_who_confirms(self) -> Result<Option<StaffId>, Problem> {
+        if self.person.is_system() {
+            return Ok(None);
+        }
+        self.check_act().map(|()| Some(self.staff))
     }
 
     /// As who asks.

@@ -31,6 +31,8 @@ pub enum Role {
     Read,
     /// Change: switches, factors, hours, mandates, clients; report incidents.
     Act,
+    /// No person: a bank's own systems, which pass on what its customers did in its app.
+    System,
 }
 
 impl Role {
@@ -39,6 +41,7 @@ impl Role {
         match self {
             Self::Read => "read",
             Self::Act => "act",
+            Self::System => "system",
         }
     }
 }
@@ -74,6 +77,7 @@ pub struct Person {
     /// Who.
     pub id: StaffId,
     may_act: bool,
+    is_system: bool,
 }
 
 impl Person {
@@ -82,7 +86,12 @@ impl Person {
         let mut found = None;
         for one in staff {
             if one.token.is(token) && !one.roles.is_empty() {
-                found = Some(Self { id: one.in_journal(bank), may_act: one.roles.contains(&Role::Act) });
+                let has = |role| one.roles.contains(&role);
+                found = Some(Self {
+                    id: one.in_journal(bank),
+                    may_act: has(Role::Act),
+                    is_system: has(Role::System) && bank.is_some(),
+                });
             }
         }
         found
@@ -92,6 +101,11 @@ impl Person {
     pub(crate) fn count(self, gateway: &Gateway, parts: &Parts) -> Result<(), Problem> {
         let counted = gateway.limits().desk(&Meter::of(parts), self.id, gateway.outside().now());
         counted.map_err(Verdict::problem)
+    }
+
+    /// Whether it is no person, but a bank's own systems.
+    pub(crate) const fn is_system(self) -> bool {
+        self.is_system
     }
 
     /// Refuses whoever may only look.
@@ -152,6 +166,9 @@ pub fn check(options: &Options) -> Result<(), String> {
         let id = &staff.id;
         if id.is_empty() || id.len() > STAFF_BYTES_MAX || !id.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(format!("somebody of a desk is named {id:?}: 1 to {STAFF_BYTES_MAX} visible ASCII characters"));
+        }
+        if staff.roles.contains(&Role::System) && (bank.is_none() || staff.roles.contains(&Role::Act)) {
+            return Err(format!("{id:?} is a bank's systems and a person, or at no bank"));
         }
         if !ids.insert(staff.in_journal(bank)) {
             return Err(format!("{id:?} is at the same desk twice"));

@@ -1,6 +1,6 @@
 //! The gateway as a service: what it holds, how it is opened, what it shows, and its due work.
 
-use crate::connector::{AccountNumber, BankConnector, HttpConnector, zengin};
+use crate::connector::{AccountNumber, BankConnector, HttpConnector, Reach, Rhythm};
 use crate::domain::account::{AccountKind, Details, Sealed};
 use crate::domain::calendar::Calendar;
 use crate::domain::open::Thing;
@@ -14,12 +14,12 @@ use crate::pages;
 use crate::pushes::Pushes;
 use crate::rates::{self, Limits};
 use crate::windows::{StaticStop, Windows};
-use crate::work::Work;
-use crate::{api, bank_desk, desk};
+use crate::work::{Forgetting, Work};
+use crate::{api, bank_desk, desk, proposals};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use domain::{Day, Id, Key, Time};
-use engine::sqlite::SqliteStore;
+use engine::sqlite::{SqliteJournal, SqliteStore};
 use engine::vault::{Vault, VaultError};
 use engine::{Actor, ActorKind, Core, Engine, EngineError, Store, StoreError, Submission};
 use futures_util::future::{join, join_all};
@@ -38,14 +38,17 @@ struct Parts {
     options: Options,
     outside: Outside,
     engine: Engine<rules::Gateway>,
+    journal: Mutex<SqliteJournal>,
     vault: Mutex<Vault>,
-    connectors: BTreeMap<BankCode, Arc<dyn BankConnector>>,
+    banks: BTreeMap<BankCode, Reach>,
     windows: Windows,
     work: Work,
+    forgetting: Forgetting,
     oauth: Oauth,
     pages: pages::Desk,
     pushes: Pushes,
     limits: Limits,
+    figures: tokio::sync::Mutex<Option<(i64, api::Figures)>>,
 }
 
 /// A part of the gateway's due work that waits for no other part.
@@ -153,6 +156,7 @@ impl Gateway {
     /// Opens the gateway with its data, and registers the operators that it knows from the start.
     pub async fn open(options: Options, outside: Outside) -> Result<Self, OpenError> {
         desk::check(&options).map_err(OpenError::Options)?;
+        let banks = reach(&options, &outside)?;
         let store = SqliteStore::open(&options.directory, &options.store)?;
         match Store::<rules::Gateway>::recovered(&store).behind() {
             0 => {}
@@ -164,29 +168,44 @@ impl Gateway {
         let context = Arc::new(Context { policy: options.policy.clone() });
         let core = Core::open(store, context, options.engine)?;
         let engine = Engine::start(core, Arc::clone(&outside.clock));
-        let mut connectors: BTreeMap<BankCode, Arc<dyn BankConnector>> = BTreeMap::new();
-        for bank in &options.banks {
-            let transport = Arc::clone(&outside.transport);
-            let connector =
-                HttpConnector::new(transport, bank.origin.clone(), bank.secret.clone(), options.inline_ms_max);
-            if connectors.insert(bank.code, Arc::new(connector)).is_some() {
-                return Err(OpenError::Options(format!("the bank {} is there twice", bank.code)));
-            }
-            if bank.files.as_ref().is_some_and(|files| !zengin::can_write(files, bank.code)) {
-                return Err(OpenError::Options(format!("the files of the bank {} cannot be written so", bank.code)));
-            }
-        }
+        let journal = Mutex::new(SqliteJournal::open(&options.directory)?);
         let windows = Windows::new(options.windows, Arc::clone(&outside.chance));
-        let work = Work::new(connectors.keys().copied());
+        let work = Work::new(banks.keys().copied());
+        let forgetting = Forgetting::default();
         let oauth = open_oauth(&options, &vault, &outside)?;
         let pages = pages::Desk::new(outside.chance.as_ref());
         let vault = Mutex::new(vault);
         let pushes = Pushes::default();
         let limits = Limits::new(options.rates);
-        let parts = Parts { options, outside, engine, vault, connectors, windows, work, oauth, pages, pushes, limits };
+        let figures = tokio::sync::Mutex::default();
+        let parts = Parts {
+            options,
+            outside,
+            engine,
+            journal,
+            vault,
+            banks,
+            windows,
+            work,
+            forgetting,
+            oauth,
+            pages,
+            pushes,
+            limits,
+            figures,
+        };
         let this = Self(Arc::new(parts));
         for client in this.0.oauth.clients.all() {
-            this.register(client.settings.client_id.as_str()).await?;
+            let known = this.operator_row(client.operator).await?.and_then(|row| row.settings);
+            if !client.is_configured && known.is_some_and(|known| known != client.settings.hash()) {
+                let id = client.settings.client_id.as_str();
+                tracing::error!(
+                    client = id,
+                    "a client is not as the desk wrote it, and is let in when it is written again"
+                );
+                this.0.oauth.clients.forget(id);
+            }
+            this.listen(client.operator).await?;
         }
         // Banks are told of switches and incidents like everybody else, each in a sequence of its own.
         for bank in &this.0.options.banks {
@@ -194,13 +213,6 @@ impl Gateway {
         }
         this.0.work.load(&this).await?;
         Ok(this)
-    }
-
-    /// The operator whose client id is `client_id` may use the gateway from now on.
-    pub async fn register(&self, client_id: &str) -> Result<OperatorId, NotDone> {
-        let operator = self.operator_id(client_id);
-        self.listen(operator).await?;
-        Ok(operator)
     }
 
     /// `operator` is told of things from now on.
@@ -218,7 +230,7 @@ impl Gateway {
             longer: &[],
             service: "gateway",
         };
-        let programs = api::router().merge(oauth::routes()).merge(bank_desk::routes());
+        let programs = api::router().merge(oauth::routes()).merge(bank_desk::routes()).merge(proposals::routes());
         let programs = programs.layer(from_fn_with_state(self.clone(), rates::programs));
         let people = pages::routes().layer(from_fn_with_state(self.clone(), rates::people));
         let router = programs.merge(people).with_state(self.clone());
@@ -229,7 +241,7 @@ impl Gateway {
     /// The turns of its due work: one a bank, and one for what concerns no bank. Whoever runs each by itself has no bank wait
     /// for another.
     pub fn turns(&self) -> Vec<Turn> {
-        self.0.connectors.keys().copied().map(Turn::Bank).chain([Turn::Rest]).collect()
+        self.0.banks.keys().copied().map(Turn::Bank).chain([Turn::Rest]).collect()
     }
 
     /// Does what is due at `now` in one turn, at most about `budget` things. The same turn never runs twice at once.
@@ -245,7 +257,9 @@ impl Gateway {
                 self.0.windows.forget(now);
                 let rotation = self.0.oauth.rotate_due(&self.0.outside, now);
                 let pushes = self.0.pushes.run_due(self, now).await;
-                rotation.named("gateway.key_rotation").and(pushes.named("gateway.push"))
+                let forgotten = self.0.forgetting.run_due(self, now).await;
+                let others = forgotten.named("gateway.forgetting").and(rotation.named("gateway.key_rotation"));
+                others.and(pushes.named("gateway.push"))
             }
         }
     }
@@ -276,6 +290,11 @@ impl Gateway {
         &self.0.engine
     }
 
+    /// The journal, for whoever reads what has been. Held for one page at a time.
+    pub fn journal(&self) -> MutexGuard<'_, SqliteJournal> {
+        self.0.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The authorization server's own state: clients, keys, links in the making.
     pub fn oauth(&self) -> &Oauth {
         &self.0.oauth
@@ -291,6 +310,11 @@ impl Gateway {
         &self.0.limits
     }
 
+    /// The figures that were last read from the books, and when.
+    pub(crate) fn figures(&self) -> &tokio::sync::Mutex<Option<(i64, api::Figures)>> {
+        &self.0.figures
+    }
+
     /// The windows.
     pub fn windows(&self) -> &Windows {
         &self.0.windows
@@ -301,9 +325,14 @@ impl Gateway {
         self.0.options.bank(code)
     }
 
-    /// The connector of the bank with `code`.
-    pub fn connector(&self, code: BankCode) -> Option<&Arc<dyn BankConnector>> {
-        self.0.connectors.get(&code)
+    /// How debits reach the bank with `code`.
+    pub fn debits(&self, code: BankCode) -> Option<&dyn BankConnector> {
+        self.0.banks.get(&code).map(|bank| bank.debits.as_ref())
+    }
+
+    /// How the bank with `code` is asked while somebody waits.
+    pub fn online(&self, code: BankCode) -> Option<&HttpConnector> {
+        self.0.banks.get(&code).map(|bank| bank.online.as_ref())
     }
 
     /// The gateway itself, as who asks.
@@ -344,8 +373,8 @@ impl Gateway {
     /// Whether the bank that `target` leads to is asked at once; where nobody knows, the rules will say why.
     pub(crate) async fn takes_at_once(&self, target: movement::Target) -> Result<bool, NotDone> {
         let movement::Target::DebitOf(mandate) = target else { return Ok(true) };
-        let bank = self.mandate(mandate).await?.and_then(|row| self.bank(row.bank));
-        Ok(bank.is_none_or(|bank| bank.files.is_none()))
+        let debits = self.mandate(mandate).await?.and_then(|row| self.debits(row.bank));
+        Ok(debits.is_none_or(|debits| debits.rhythm() == Rhythm::OneByOne))
     }
 
     /// The row at `key`, after everything that was answered before.
@@ -377,10 +406,23 @@ impl Gateway {
         Ok(row.and_then(|row| if let Row::Finding(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None }))
     }
 
+    /// How far the day files of the bank with `code` are compared.
+    pub async fn comparison(&self, code: BankCode) -> Result<Option<rules::comparison::Comparison>, EngineError> {
+        let row = self.row(Key::new(rules::table::COMPARISON, code.id())).await?;
+        Ok(row.and_then(|row| if let Row::Comparison(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None }))
+    }
+
+    /// What the books have of `operator`.
+    pub async fn operator_row(&self, operator: OperatorId) -> Result<Option<operator::Operator>, EngineError> {
+        let row = self.row(operator::OPERATORS_KEY).await?;
+        let Some(Row::Operators(row)) = row.as_deref() else { return Ok(None) };
+        Ok(row.operators.iter().find(|known| known.id == operator).copied())
+    }
+
     /// What is open at the bank with `code`.
     pub async fn open_things(&self, code: BankCode) -> Result<Vec<Thing>, EngineError> {
         let mut things = Vec::new();
-        for page in 0..open::PAGES {
+        for page in 0..open::PAGES + open::FINDING_PAGES {
             if let Some(Row::Open(page)) = self.row(open::key(code, page)).await?.as_deref() {
                 things.extend_from_slice(&page.things);
             }
@@ -412,6 +454,11 @@ impl Gateway {
     /// The work that is due, and how each bank does.
     pub(crate) fn work(&self) -> &Work {
         &self.0.work
+    }
+
+    /// What is forgotten with the time.
+    pub(crate) fn forgetting(&self) -> &Forgetting {
+        &self.0.forgetting
     }
 
     /// A new id, ordered by time.
@@ -505,6 +552,11 @@ impl Gateway {
         self.vault().look_up("letter", &[mandate.0.0, account.0.0].concat())
     }
 
+    /// Removes the key of an account that is in no row any more.
+    pub fn forget_key(&self, id: AccountId) -> Result<(), VaultError> {
+        self.vault().forget(id.0)
+    }
+
     fn vault(&self) -> MutexGuard<'_, Vault> {
         self.0.vault.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -518,6 +570,18 @@ pub(crate) async fn carry_through<T: Send + 'static>(work: impl Future<Output = 
         tracing::error!("work broke in the middle");
     }
     ended.ok()
+}
+
+fn reach(options: &Options, outside: &Outside) -> Result<BTreeMap<BankCode, Reach>, OpenError> {
+    let mut banks = BTreeMap::new();
+    for bank in &options.banks {
+        let reach = Reach::new(bank, Arc::clone(&outside.transport), options.inline_ms_max);
+        let unwritable = || OpenError::Options(format!("the files of the bank {} cannot be written so", bank.code));
+        if banks.insert(bank.code, reach.ok_or_else(unwritable)?).is_some() {
+            return Err(OpenError::Options(format!("the bank {} is there twice", bank.code)));
+        }
+    }
+    Ok(banks)
 }
 
 fn open_oauth(options: &Options, vault: &Vault, outside: &Outside) -> Result<Oauth, OpenError> {

@@ -14,6 +14,7 @@ mod gateway;
 pub mod oauth;
 pub mod options;
 pub mod pages;
+mod proposals;
 mod pushes;
 mod rates;
 pub mod windows;

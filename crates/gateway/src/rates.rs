@@ -19,6 +19,8 @@ use std::sync::{Arc, OnceLock};
 use web::{RateLimit, Source, Verdict};
 
 const MINUTE_MS: i64 = 60_000;
+/// Forgeries in the name of one bank or operator that are logged in a minute; the rest is only refused.
+const FORGERIES_LOGGED_MAX: u32 = 60;
 
 /// The limits.
 #[derive(Debug)]
@@ -28,6 +30,7 @@ pub struct Limits {
     operators: RateLimit<Id>,
     banks: RateLimit<Id>,
     desks: RateLimit<Id>,
+    forgeries: RateLimit<Id>,
 }
 
 /// What an answer is to say of the caller's limit; whoever finds out who calls notes it here.
@@ -43,6 +46,7 @@ impl Limits {
             operators: RateLimit::new("operator", rates.operator_max, MINUTE_MS),
             banks: RateLimit::new("bank", rates.bank_max, MINUTE_MS),
             desks: RateLimit::new("desk", rates.desk_max, MINUTE_MS),
+            forgeries: RateLimit::new("forgery", FORGERIES_LOGGED_MAX, MINUTE_MS),
         }
     }
 
@@ -65,6 +69,14 @@ impl Limits {
     /// Counts a call of somebody of a desk.
     pub fn desk(&self, meter: &Meter, staff: StaffId, now: Time) -> Result<(), Verdict> {
         meter.note(self.desks.count(staff.0, now))
+    }
+}
+
+impl Limits {
+    /// Whether one more forgery in the name of `claimed` is logged: so that nobody fills a disk by it, and none who is claimed to
+    /// call hides what is done in the name of another.
+    pub fn may_log_forgery(&self, claimed: Id, now: Time) -> bool {
+        self.forgeries.count(claimed, now).allowed
     }
 }
 
@@ -109,4 +121,19 @@ pub async fn people(State(gateway): State<Gateway>, request: Request, next: Next
 
 fn source(request: &Request) -> IpAddr {
     request.extensions().get::<Source>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |source| source.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn forgeries_fill_no_disk_and_hide_none_in_another_name() {
+        let limits = Limits::new(options::Rates::default());
+        let logged = |claimed, at| {
+            let (claimed, at) = (Id::from_number(claimed), Time::from_milliseconds(at));
+            (0..1_000).filter(|_| limits.may_log_forgery(claimed, at)).count()
+        };
+        assert_eq!([logged(1, 0), logged(1, 59_999), logged(2, 59_999), logged(1, 60_000)], [60, 0, 60, 60]);
+    }
 }

@@ -111,7 +111,7 @@ pub enum Ended {
     Right,
     /// The bank said no, or it is another person's account.
     Wrong,
-    /// The bank said nothing: nothing was tried.
+    /// The bank has said neither: nothing, or that it wants one more thing.
     Unanswered,
 }
 
@@ -120,12 +120,27 @@ pub enum Ended {
 pub struct Report<'a> {
     /// At which bank.
     pub bank: BankCode,
+    /// The id of the message, the same one when the bank says it again.
+    pub id: &'a str,
+    /// What the bank calls the attempt: the same for each of its steps.
+    pub attempt: &'a str,
     /// The account, as the bank tells them apart.
     pub account_token: &'a str,
     /// The value that was tried, under the window's key.
     pub value_token: Option<&'a str>,
-    /// Whether it failed.
-    pub failed: bool,
+    /// How it went.
+    pub outcome: Reported,
+}
+
+/// How a step on a bank's own page went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reported {
+    /// The bank is sure of its customer.
+    Succeeded,
+    /// It is not.
+    Failed,
+    /// It wants one more thing. Said again of the same attempt, what was given was wrong.
+    Challenged,
 }
 
 /// What the windows say of an attempt before the bank is asked.
@@ -258,7 +273,9 @@ impl Windows {
             }
             Ended::Right => {
                 state.release(reserved);
-                state.now.count_success(bank);
+                if let Some(account) = reserved.account {
+                    state.now.count_success(bank, account.0);
+                }
                 None
             }
             Ended::Unanswered => {
@@ -268,19 +285,36 @@ impl Windows {
         }
     }
 
-    /// A bank with a page of its own reports an attempt there.
+    /// A bank with a page of its own reports an attempt there. The same report again counts nothing.
     pub fn report(&self, report: &Report<'_>, now: Time) -> Option<StaticStop> {
         let mut state = self.state(now);
-        if !report.failed {
-            state.now.count_success(report.bank);
+        if [&state.now, &state.before].into_iter().any(|counts| counts.has_report(report.bank, report.id)) {
             return None;
         }
-        state.now.count_bank_failure(report.bank);
+        state.now.remember_report(report.bank, report.id);
         let account = reported(report.bank, report.account_token);
+        let was_challenged =
+            [&state.now, &state.before].into_iter().any(|counts| counts.was_challenged(report.bank, report.attempt));
+        match report.outcome {
+            Reported::Succeeded => {
+                state.now.count_success(report.bank, account.0);
+                return None;
+            }
+            Reported::Challenged if !was_challenged => {
+                state.now.remember_challenge(report.bank, report.attempt);
+                return None;
+            }
+            Reported::Challenged | Reported::Failed => {}
+        }
+        state.now.count_bank_failure(report.bank);
         state.now.count_account_failure(account);
         let value_accounts = report.value_token.map_or(0, |value| {
             state.now.count_value(value, report.bank, account.0);
-            state.now.value_accounts_at(value, report.bank)
+            let everywhere = state.now.value_accounts(value, None);
+            // A few accounts at each of many banks are a spray too. Nobody asks us before a bank's own page takes a value, so the
+            // path of each bank that says more of this one stops.
+            let is_spray = everywhere >= self.policy.value_accounts_stop.saturating_mul(2);
+            if is_spray { everywhere } else { state.now.value_accounts_at(value, report.bank) }
         });
         self.stop(&state, report.bank, value_accounts)
     }

@@ -7,22 +7,25 @@
 //! Start reading at [`Work::run_due`].
 
 mod day_files;
+mod forgetting;
 mod lane;
+mod reconcile;
 
-use crate::connector::BankOrder;
-use crate::domain::movement::{self, Next, Outcome, Source};
+pub use forgetting::Forgetting;
+
+use crate::connector::{BankConnector, BankOrder, Rhythm};
+use crate::domain::movement::{self, Kind, Movement, Next, Outcome, Source};
 use crate::domain::open::Thing;
 use crate::domain::{BankCode, Command, MovementId, Receipt, mandate};
 use crate::gateway::{Gateway, NotDone};
 use crate::pages::restore;
 use day_files::Desk;
-pub use day_files::Reconciliation;
 use domain::Time;
 use engine::EngineError;
 use lane::Lane;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use web::{Due, Ran};
+use web::{Due, Ran, Secret};
 
 /// Questions to one bank in one step, at most.
 pub const LANE_QUESTIONS_MAX: usize = 32;
@@ -65,6 +68,11 @@ impl Work {
         locked(self.lane(bank)?).rests_until(now)
     }
 
+    /// How many banks are left alone at `now`.
+    pub fn resting(&self, now: Time) -> usize {
+        self.0.values().filter(|bank| locked(&bank.lane).rests_until(now).is_some()).count()
+    }
+
     /// The bank answered, or did not.
     pub fn heard(&self, bank: BankCode, answered: bool, now: Time) {
         if let Some(lane) = self.lane(bank) {
@@ -73,14 +81,15 @@ impl Work {
     }
 
     /// Reads what is open from the rows.
-    pub async fn load(&self, gateway: &Gateway) -> Result<(), EngineError> {
+    pub async fn load(&self, gateway: &Gateway) -> Result<(), NotDone> {
+        let now = gateway.outside().now();
         for (bank, Bank { lane, .. }) in &self.0 {
             for thing in gateway.open_things(*bank).await? {
                 let due = match thing {
                     Thing::Movement(id) => gateway.movement(id).await?.map(|row| row.due),
                     Thing::Mandate(id) => gateway.mandate(id).await?.map(|row| row.deadline),
                     Thing::Notice(id) => {
-                        restore(gateway, id, gateway.outside().now()).await?;
+                        restore(gateway, id, now).await?;
                         None
                     }
                     // It waits for people.
@@ -90,6 +99,7 @@ impl Work {
                     locked(lane).set(thing, due);
                 }
             }
+            day_files::begin(gateway, *bank, now.day()).await?;
         }
         Ok(())
     }
@@ -97,7 +107,7 @@ impl Work {
     /// Puts into the schedule what a command left to be done, and takes out what it ended.
     pub fn note(&self, receipt: &Receipt) {
         let (bank, thing, due) = match *receipt {
-            Receipt::Done => return,
+            Receipt::Done | Receipt::Proposed { .. } => return,
             Receipt::Mandate { id, bank, status, deadline, .. } => {
                 (bank, Thing::Mandate(id), status.is_open().then_some(deadline))
             }
@@ -133,14 +143,7 @@ impl Work {
                 // Notices have a queue of their own, and findings wait for people.
                 Thing::Notice(_) | Thing::Finding(_) => Ok(()),
                 Thing::Movement(_) if locked(lane).rests_until(gateway.outside().now()).is_some() => continue,
-                Thing::Movement(movement) => match self.file_due(gateway, bank, movement).await {
-                    Ok(None) => self.ask(gateway, bank, movement).await.map(drop),
-                    Ok(Some(due)) => {
-                        locked(lane).set(thing, due);
-                        Ok(())
-                    }
-                    Err(error) => Err(error.into()),
-                },
+                Thing::Movement(movement) => self.look_after(gateway, bank, movement).await,
             };
             done += 1;
             match result {
@@ -164,19 +167,27 @@ impl Work {
         done
     }
 
-    /// When a movement is looked at again that goes by the day's file, and not by a question of its own.
-    async fn file_due(
-        &self,
-        gateway: &Gateway,
-        bank: BankCode,
-        movement: MovementId,
-    ) -> Result<Option<Time>, EngineError> {
-        if gateway.bank(bank).is_none_or(|bank| bank.files.is_none()) {
-            return Ok(None);
+    /// Asks the bank about a movement that is due. One that goes with others of its day waits for the day's results, and is asked
+    /// for by itself only where those stay away.
+    async fn look_after(&self, gateway: &Gateway, bank: BankCode, movement: MovementId) -> Result<(), NotDone> {
+        let row = gateway.movement(movement).await?.filter(|row| goes_by_the_day(gateway, bank, row.order.kind));
+        let Some(row) = row else { return self.ask(gateway, bank, movement).await.map(drop) };
+        let now = gateway.outside().now();
+        let results_due = row.sent.filter(|_| !row.absent).map(|sent| day_files::overdue(gateway, sent.day()));
+        let again = match results_due {
+            None => now.day().plus(1).start(),
+            Some(overdue) if now < overdue => overdue,
+            Some(_) => match self.ask(gateway, bank, movement).await? {
+                Receipt::Movement { status, .. } if status.is_open() => now.plus_milliseconds(day_files::PATIENCE_MS),
+                Receipt::Movement { .. } | Receipt::Mandate { .. } | Receipt::Done | Receipt::Proposed { .. } => {
+                    return Ok(());
+                }
+            },
+        };
+        if let Some(lane) = self.lane(bank) {
+            locked(lane).set(Thing::Movement(movement), again);
         }
-        let row = gateway.movement(movement).await?;
-        let is_debit = row.is_some_and(|row| row.order.kind == movement::Kind::Debit);
-        Ok(is_debit.then(|| gateway.outside().now().day().plus(1).start()))
+        Ok(())
     }
 
     /// The movements that are open at `bank`.
@@ -196,18 +207,16 @@ impl Work {
         }
     }
 
-    /// How the bank's last day file compared with the ledger.
-    pub fn reconciliation(&self, bank: BankCode) -> Option<Reconciliation> {
-        self.0.get(&bank)?.desk.last()
-    }
-
     /// Asks the bank about one movement, and tells the rules what it answered.
     async fn ask(&self, gateway: &Gateway, bank: BankCode, movement: MovementId) -> Result<Receipt, NotDone> {
         let take = Command::Movement(movement::Command::Take { movement, by_file: false });
         let receipt = gateway.submit(take, gateway.system(), None).await?;
         match receipt {
             Receipt::Movement { next: Some(next), .. } => self.exchange(gateway, bank, movement, next).await,
-            Receipt::Movement { next: None, .. } | Receipt::Mandate { .. } | Receipt::Done => Ok(receipt),
+            Receipt::Movement { next: None, .. }
+            | Receipt::Mandate { .. }
+            | Receipt::Done
+            | Receipt::Proposed { .. } => Ok(receipt),
         }
     }
 
@@ -219,8 +228,15 @@ impl Work {
         id: MovementId,
         next: Next,
     ) -> Result<Receipt, NotDone> {
-        let outcome = question(gateway, bank, id, next).await?;
-        self.heard(bank, outcome != Outcome::Unknown, gateway.outside().now());
+        let row = gateway.movement(id).await?;
+        let outcome = match &row {
+            Some(row) => question(gateway, bank, id, row, next).await?,
+            None => Outcome::Unknown,
+        };
+        // A day's results that are late are no silence: what else the bank is asked goes on.
+        if row.is_none_or(|row| !goes_by_the_day(gateway, bank, row.order.kind)) {
+            self.heard(bank, outcome != Outcome::Unknown, gateway.outside().now());
+        }
         let source = match next {
             Next::Send => Source::Request,
             Next::Inquire => Source::Inquiry,
@@ -246,22 +262,53 @@ impl Drop for Inside<'_> {
     }
 }
 
-async fn question(gateway: &Gateway, bank: BankCode, id: MovementId, next: Next) -> Result<Outcome, NotDone> {
-    let Some(connector) = gateway.connector(bank) else { return Ok(Outcome::Unknown) };
-    let Some(row) = gateway.movement(id).await? else { return Ok(Outcome::Unknown) };
-    let reference = id.bank_reference();
-    if next == Next::Inquire {
-        return Ok(connector.inquire(row.order.kind, &reference).await);
-    }
-    let Some(account) = gateway.account(row.order.account).await? else { return Ok(Outcome::Unknown) };
-    let Ok((account, _)) = gateway.unseal(row.order.account, &account.details) else {
-        tracing::error!("an account's number cannot be read: its movements wait");
+async fn question(
+    gateway: &Gateway,
+    bank: BankCode,
+    id: MovementId,
+    row: &Movement,
+    next: Next,
+) -> Result<Outcome, NotDone> {
+    let (Some(online), Some(debits)) = (gateway.online(bank), gateway.debits(bank)) else {
         return Ok(Outcome::Unknown);
     };
-    let descriptor = gateway.bank(bank).map(|bank| bank.descriptor.clone()).unwrap_or_default();
-    let (kind, amount, may_overdraw) = (row.order.kind, row.order.amount, gateway.options().policy.debits_may_overdraw);
-    let order = BankOrder { kind, reference, account, amount, descriptor, may_overdraw };
-    Ok(connector.send(&order).await)
+    let (kind, sent) = (row.order.kind, row.sent.unwrap_or(row.order.accepted).day());
+    match next {
+        Next::Inquire if kind.is_to_account() => Ok(online.became(kind, id).await),
+        Next::Inquire => Ok(debits.inquire(id, sent).await),
+        Next::Send => {
+            let Some(order) = order(gateway, id, row).await? else { return Ok(Outcome::Unknown) };
+            if kind.is_to_account() {
+                return Ok(online.order(&order).await);
+            }
+            let outcomes = debits.send(gateway.outside().now().day(), std::slice::from_ref(&order)).await;
+            Ok(outcomes.ok().and_then(|outcomes| outcomes.first().copied()).unwrap_or(Outcome::Unknown))
+        }
+    }
+}
+
+/// What the bank is told of a movement; none where the account's number cannot be read.
+async fn order(gateway: &Gateway, movement: MovementId, row: &Movement) -> Result<Option<BankOrder>, EngineError> {
+    let Some(account) = gateway.account(row.order.account).await? else { return Ok(None) };
+    let Ok((account, name_kana)) = gateway.unseal(row.order.account, &account.details) else {
+        tracing::error!("an account's number cannot be read: its movements wait");
+        return Ok(None);
+    };
+    Ok(Some(BankOrder {
+        kind: row.order.kind,
+        movement,
+        account,
+        name_kana: Secret::new(name_kana),
+        amount: row.order.amount,
+        descriptor: gateway.bank(row.order.bank).map(|bank| bank.descriptor.clone()).unwrap_or_default(),
+        may_overdraw: gateway.options().policy.debits_may_overdraw,
+    }))
+}
+
+/// Whether a movement of that kind goes to the bank together with others of its day.
+fn goes_by_the_day(gateway: &Gateway, bank: BankCode, kind: Kind) -> bool {
+    let rhythm = gateway.debits(bank).map(BankConnector::rhythm);
+    kind == Kind::Debit && matches!(rhythm, Some(Rhythm::Daily { .. }))
 }
 
 fn locked(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use wallet::books::{Books, Open, OpenMovement};
+use wallet::books::{Books, Issued, Open, OpenMovement};
 use wallet::{Purse, Row, Wallets};
 
 /// Movements in doubt that are told one by one for each bank; `--json` has all of them.
@@ -67,8 +67,9 @@ Examples:
 
 const BALANCE_HELP: &str = "\
 What is checked: all debits equal all credits, posted and pending; no purse is overdrawn; each purse is the sum of its \
-lots, and each lot came with a movement that brought so much; each account that movements fill is the sum of those \
-movements, posted and pending; what is held or arriving in a wallet is what its open movements say; what its holder owes \
+lots, and each lot came with a movement that brought so much; every account is the sum of the movements that fill it, \
+posted and pending; what was issued into a wallet is still in it, or was redeemed, returned, taken back, lapsed or waits in \
+suspense, and is shown in all; what is held or arriving in a wallet is what its open movements say; what its holder owes \
 stands in its receivable account; no bank account has two live mandates. What is open at each bank is listed: by that, and by \
 nothing else, the bank's statement may differ. The journal's chain is checked on the \
 way; `audit verify` says what was done to it.
@@ -334,11 +335,14 @@ fn run_balance(data: &Data) -> Result<Report, String> {
     // Stored rows that differ are for `replay` to tell; a record that does not follow makes the books themselves doubtful.
     let doubtful = replayed.findings.iter().filter(|finding| match finding {
         RowFinding::Gap { .. } | RowFinding::Defect { .. } => true,
-        RowFinding::Differs { .. } | RowFinding::Unknown { .. } | RowFinding::Missing { .. } => false,
+        RowFinding::Differs { .. }
+        | RowFinding::Unknown { .. }
+        | RowFinding::Missing { .. }
+        | RowFinding::Lags { .. } => false,
     });
     let mut lines: Vec<String> = doubtful.map(row_finding).collect();
     lines.extend(replayed.unchained.map(unchained));
-    let open = books.open();
+    let (open, issued) = (books.open(), books.issued());
     lines.extend(books.findings().iter().map(ToString::to_string));
     let findings = lines.clone();
     let [bonus, prepaid, funds] = outstanding.purses;
@@ -346,6 +350,7 @@ fn run_balance(data: &Data) -> Result<Report, String> {
     lines.push(format!("{} records, {} rows, {wallets} wallets", replayed.records, replayed.rows));
     lines.push(format!("outstanding: {funds} yen funds, {prepaid} yen prepaid, {bonus} yen bonus"));
     lines.push(format!("of these held: {held} yen; arriving: {arriving} yen"));
+    lines.push(issued_line(&issued));
     lines.extend(open_lines(&open));
     let json = json!({
         "records": replayed.records,
@@ -354,10 +359,37 @@ fn run_balance(data: &Data) -> Result<Report, String> {
         "outstanding": { "funds": funds, "prepaid": prepaid, "bonus": bonus },
         "held": held,
         "arriving": arriving,
+        "issued": issued_json(&issued),
         "open": open.iter().map(open_json).collect::<Vec<_>>(),
         "findings": findings,
     });
     Ok(Report { json, clean: findings.is_empty(), lines })
+}
+
+/// Where the money is that was issued: what stands before the equals sign is the sum of what stands behind it.
+fn issued_line(issued: &Issued) -> String {
+    let Issued { issued, outstanding, redeemed, returned, clawed_back, lapsed, waiting, owed, written_off } = issued;
+    format!(
+        "issued: {issued} yen = {outstanding} outstanding + {redeemed} paid to shops + {returned} paid out or given back + \
+         {clawed_back} taken back by banks + {lapsed} lapsed + {waiting} waiting in suspense - {owed} owed - \
+         {written_off} written off"
+    )
+}
+
+fn issued_json(issued: &Issued) -> Value {
+    let Issued { issued, outstanding, redeemed, returned, clawed_back, lapsed, waiting, owed, written_off } = issued;
+    let yen = |sum: &i128| i64::try_from(*sum).ok();
+    json!({
+        "issued": yen(issued),
+        "outstanding": yen(outstanding),
+        "redeemed": yen(redeemed),
+        "returned": yen(returned),
+        "clawed_back": yen(clawed_back),
+        "lapsed": yen(lapsed),
+        "waiting": yen(waiting),
+        "owed": yen(owed),
+        "written_off": yen(written_off),
+    })
 }
 
 /// What is open at the banks: how much at each, and each movement that is in doubt.
@@ -390,6 +422,7 @@ fn open_id(open: &Open) -> String {
     match open.movement {
         OpenMovement::TopUp(top_up) => top_up.to_string(),
         OpenMovement::Payout(payout) => payout.to_string(),
+        OpenMovement::Reimbursement(reimbursement) => reimbursement.to_string(),
     }
 }
 

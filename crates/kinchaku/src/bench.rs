@@ -2,16 +2,23 @@
 
 use crate::progress::Shown;
 use clap::{Args, Subcommand, ValueEnum};
-use drill::bench::{self, Failure, HttpOptions, PayOptions, Progress, StoreKind, TransferOptions, Workload};
+use drill::bench::{self, Failure, HttpOptions, PayOptions, PayReport, Progress, StoreKind, TransferOptions, Workload};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+/// How a program ends that was asked for what does not go together, as the command line's own errors do.
+const USAGE: u8 = 2;
+
 /// What is measured.
 #[derive(Subcommand)]
 pub enum Bench {
     /// Whole payments: request key, limits, purse order, lots, ledger, counters, journal with hash; audited afterwards.
+    ///
+    /// Each wallet is an identified person's with a linked bank account, two lots of bonus, two of prepaid money and one of
+    /// funds, so that payments meet the ends of lots and purses. Fails if anything is wrong afterwards, if a notice waited
+    /// longer than a second until it stood in the outbox, or if not all stood there two seconds after the last payment.
     Pay(Pay),
     /// Payments over the wallet's API, through real sockets, with the load on the same machine; audited afterwards.
     Http(Http),
@@ -25,6 +32,9 @@ pub struct Transfer {
     /// Where the rows and the journal are kept.
     #[arg(long, value_enum, default_value = "sqlite")]
     store: Store,
+    /// With --store postgres: an empty database (postgres://…). Without it a private cluster that ends with the run.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// Callers that wait for an answer at once.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     in_flight: u16,
@@ -75,6 +85,8 @@ enum Store {
     Memory,
     /// The embedded store.
     Sqlite,
+    /// PostgreSQL.
+    Postgres,
 }
 
 /// How `bench pay` runs.
@@ -83,6 +95,9 @@ pub struct Pay {
     /// Where the rows and the journal are kept.
     #[arg(long, value_enum, default_value = "sqlite")]
     store: Store,
+    /// With --store postgres: an empty database (postgres://…). Without it a private cluster that ends with the run.
+    #[arg(long, value_name = "URL")]
+    database: Option<String>,
     /// Callers that wait for an answer at once.
     #[arg(long, default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     in_flight: u16,
@@ -111,15 +126,16 @@ pub struct Pay {
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(..=1000))]
     repeats_permille: u64,
     /// Rows that the engine's cache keeps.
-    #[arg(long, default_value_t = engine::options::CACHE_ROWS_MAX)]
-    cache_rows: usize,
-    /// Threads that read wallets' lists meanwhile.
+    #[arg(long, default_value_t = engine::options::CACHE_ROWS_MAX as u64, value_parser = clap::value_parser!(u64).range(1..))]
+    cache_rows: u64,
+    /// Threads that read wallets' lists meanwhile; of the embedded store.
     #[arg(long, default_value_t = 0)]
-    list_readers: usize,
-    /// Audit the journal meanwhile, again and again.
+    list_readers: u8,
+    /// Audit the journal meanwhile, again and again; of the embedded store.
     #[arg(long)]
     verify_beside: bool,
-    /// The data directory: kept, and continued by a later run with the same load. Without it a temporary one.
+    /// The data directory of the embedded store: kept, and continued by a later run with the same load. Without it a temporary
+    /// one.
     #[arg(long)]
     data: Option<PathBuf>,
     /// What ids and choices are drawn from.
@@ -130,12 +146,18 @@ pub struct Pay {
     json: bool,
 }
 
-/// Runs what was asked; 1 if it could not, or if the audit found something wrong.
+/// Runs what was asked; 1 if it could not, if the audit found something wrong or notices came too late, 2 if what was asked
+/// does not go together.
 pub fn run(bench: &Bench) -> ExitCode {
     let progress = Shown::default();
     let show = |done: Progress| progress.show(done.stage, done.done, done.of);
     match bench {
-        Bench::Pay(arguments) => tell(bench::pay(&arguments.options(), &show), arguments.json, &progress),
+        Bench::Pay(arguments) => {
+            let report = bench::pay(&arguments.options(), &show);
+            let too_slow = report.as_ref().ok().and_then(PayReport::too_slow);
+            let told = tell(report, arguments.json, &progress);
+            too_slow.map_or(told, |what| fail(&what))
+        }
         Bench::Http(arguments) => {
             tell(bench::http(&arguments.options(), crate::serve::listening, &show), arguments.json, &progress)
         }
@@ -148,7 +170,11 @@ fn tell<R: Display + Serialize>(report: Result<R, Failure>, json: bool, progress
     match report {
         Ok(report) if json => print(&serde_json::to_string(&report).unwrap_or_default()),
         Ok(report) => print(&report.to_string()),
-        Err(failure) => fail(&failure),
+        Err(failure @ Failure::Options(_)) => {
+            fail(&failure);
+            ExitCode::from(USAGE)
+        }
+        Err(failure @ (Failure::Setup(_) | Failure::Audit(_))) => fail(&failure),
     }
 }
 
@@ -159,8 +185,8 @@ fn print(text: &str) -> ExitCode {
 }
 
 #[expect(clippy::print_stderr, reason = "the command says why it failed")]
-fn fail(failure: &Failure) -> ExitCode {
-    eprintln!("{failure}");
+fn fail(why: &dyn Display) -> ExitCode {
+    eprintln!("{why}");
     ExitCode::FAILURE
 }
 
@@ -169,6 +195,7 @@ impl Store {
         match self {
             Self::Memory => StoreKind::Memory,
             Self::Sqlite => StoreKind::Sqlite,
+            Self::Postgres => StoreKind::Postgres,
         }
     }
 }
@@ -190,6 +217,7 @@ impl Transfer {
     fn options(&self) -> TransferOptions {
         TransferOptions {
             store: self.store.kind(),
+            database: self.database.clone(),
             in_flight: usize::from(self.in_flight),
             accounts: self.accounts,
             hot_percent: self.hot_percent,
@@ -203,6 +231,7 @@ impl Pay {
     fn options(&self) -> PayOptions {
         PayOptions {
             store: self.store.kind(),
+            database: self.database.clone(),
             in_flight: usize::from(self.in_flight),
             rate: self.rate,
             workload: Workload {
@@ -215,8 +244,8 @@ impl Pay {
             warm_up_seconds: self.warm_up_seconds,
             seconds: self.seconds,
             repeats_permille: self.repeats_permille,
-            cache_rows: self.cache_rows,
-            list_readers: self.list_readers,
+            cache_rows: usize::try_from(self.cache_rows).unwrap_or(usize::MAX),
+            list_readers: self.list_readers.into(),
             verify_beside: self.verify_beside,
             data: self.data.clone(),
         }

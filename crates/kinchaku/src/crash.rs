@@ -1,10 +1,9 @@
 //! `kinchaku crash`: the process killed under load, power lost at any moment, a disk that fails; audited afterwards.
 
+use crate::progress::Shown;
 use clap::{Args, Subcommand};
 use drill::crash::{Load, child, disk, images, kill};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use std::io::{IsTerminal, stderr};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -45,7 +44,8 @@ pub struct Kill {
     /// Wallets that pay.
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..))]
     wallets: u64,
-    /// Measure restarts with a journal's tail as long as it may be, instead of killing under load.
+    /// Measure restarts with a journal's tail as long as it may be, instead of killing under load: all that was committed
+    /// must be there.
     #[arg(long)]
     full_tail: bool,
     /// The longest restart that passes, in milliseconds.
@@ -93,6 +93,9 @@ pub enum Child {
         commits: u64,
         #[arg(long, default_value_t = 0)]
         patience: u64,
+        /// With vault, notices and anchors, as the wallet's service.
+        #[arg(long)]
+        keeps_beside: bool,
         #[cfg(feature = "canaries")]
         #[arg(long)]
         canary: Option<String>,
@@ -123,6 +126,9 @@ pub struct Served {
     shops: u64,
     #[arg(long)]
     from: u64,
+    /// With vault, notices and anchors, as the wallet's service.
+    #[arg(long)]
+    keeps_beside: bool,
 }
 
 impl Served {
@@ -157,13 +163,14 @@ fn run_kill(arguments: &Kill) -> Result<bool, String> {
         rounds: arguments.rounds,
         wallets: arguments.wallets,
     };
-    let progress = progress_bar(arguments.rounds, "kills");
+    let shown = Shown::default();
     let report = if arguments.full_tail {
-        kill::full_tail(&options)?
+        shown.show("the tail is filled", 0, 0);
+        kill::full_tail(&options, &|done| shown.show("restarts", done, kill::FULL_TAIL_RESTARTS))?
     } else {
-        kill::run(&options, &|done| progress.set_position(done))?
+        kill::run(&options, &|done| shown.show("kills", done, arguments.rounds))?
     };
-    progress.finish_and_clear();
+    shown.end();
     report.told.iter().for_each(|what| complain(what));
     if let Some(kept) = &report.kept {
         complain(&format!("the data directory is kept below {}", kept.display()));
@@ -202,9 +209,9 @@ fn run_images(arguments: &Images) -> Result<bool, String> {
     if arguments.canaries {
         return run_canaries(&options, &arguments.work);
     }
-    let progress = progress_bar(arguments.count, "images");
-    let report = images::run(&options, &|done| progress.set_position(done))?;
-    progress.finish_and_clear();
+    let shown = Shown::default();
+    let report = images::run(&options, &|done| shown.show("images", done, arguments.count))?;
+    shown.end();
     report.told.iter().for_each(|what| complain(what));
     if let Some(kept) = &report.kept {
         let again = format!("--seed {} --recording {} --only NUMBER", options.seed, kept.display());
@@ -270,16 +277,18 @@ fn run_child(child: &Child) -> Result<(), String> {
             seed,
             commits,
             patience,
+            keeps_beside,
             #[cfg(feature = "canaries")]
             canary,
         } => {
             #[cfg(feature = "canaries")]
             engine::canary::select(canary.as_deref());
-            child::record(directory, acknowledgements, *seed, *commits, *patience)
+            child::record(directory, acknowledgements, *seed, *commits, *patience, *keeps_beside)
         }
         Child::Serve(served) => {
             let (input, output) = (std::io::stdin(), std::io::stdout());
-            child::serve(&served.directory, served.load(), served.from, u64::MAX, input, output)
+            let (load, keeps_beside) = (served.load(), served.keeps_beside);
+            child::serve(&served.directory, load, served.from, u64::MAX, keeps_beside, input, output)
         }
         Child::Fill(served) => child::fill(&served.directory, served.load(), std::io::stdin(), std::io::stdout()),
         Child::FillUp { directory, seed } => disk::fill_up(directory, *seed),
@@ -307,15 +316,6 @@ impl Work {
 
 fn program() -> Result<PathBuf, String> {
     std::env::current_exe().map_err(|error| format!("cannot find this program to run it again: {error}"))
-}
-
-fn progress_bar(length: u64, of_what: &str) -> ProgressBar {
-    if !stderr().is_terminal() {
-        return ProgressBar::hidden();
-    }
-    let style = ProgressStyle::with_template(&format!("{{bar:40}} {{pos}} of {{len}} {of_what}, {{eta}} left"));
-    let bar = ProgressBar::new(length);
-    style.map_or_else(|_| ProgressBar::new(length), |style| bar.with_style(style))
 }
 
 #[expect(clippy::print_stderr, reason = "the command says what it found")]

@@ -1,22 +1,28 @@
-//! `kinchaku drill`: an attack replayed against the whole stack in simulated time, with its figures as text or JSON.
+//! `kinchaku drill`: an attack replayed against the whole stack in simulated time, with its figures as text or JSON (`text`).
+
+mod text;
 
 use clap::Args;
-use drill::fraud::{self, Options, Report, ablation, page, presets, scenario, tactics};
+use drill::fraud::{self, Options, Report, ablation, matrix, page, presets, scenario, tactics};
 use engine::{Clock as _, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
 use scenario::{Method, SCENARIOS};
-use serde_json::{Value, json};
-use std::fmt::Write as _;
+use serde_json::json;
 use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tactics::{Outcome, TACTICS, Tactics};
 
 /// A word that the command line did not mean: the exit code for it.
 const NOT_UNDERSTOOD: u8 = 2;
 /// The exit code of a run that was ended in the middle, as shells have it for Ctrl-C.
 const INTERRUPTED: u8 = 130;
+/// The preset whose promises are looked at: the controls that `serve` has by default.
+const DEFAULT_PRESET: &str = "hardened";
+/// The way of the attacker without a wish.
+const DEFAULT_TACTICS: &str = "burst";
 /// Ordinary holders without a wish.
 const HONEST_DEFAULT: u32 = 500;
 /// Ordinary holders, at most.
@@ -29,7 +35,10 @@ Examples:
   kinchaku drill september-2020 --seeds 5 --json      five seeds, their median and range
   kinchaku drill september-2020 --attacker guess --honest 5000
   kinchaku drill september-2020 --tactics relayed-codes
+  kinchaku drill resona-2019 --preset as-of-2019      the case of May 2019, under the controls of that time
   kinchaku drill september-2020 --matrix              every way of the attacker, one row each
+  kinchaku drill small --matrix --tactics coached-victims
+                                                      one row, of a run of seconds
   kinchaku drill september-2020 --ablate --report drill.html
                                                       what each control is worth, as a page with charts
 
@@ -39,25 +48,38 @@ The same seed gives the same report, but for `seconds`. Every number that the dr
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub struct Drill {
-    /// Which attack: september-2020, resona-2019.
+    /// Which attack: september-2020, resona-2019, small.
     name: String,
-    /// Under which controls: hardened, as-of-2020.
-    #[arg(long, default_value = "hardened")]
+    /// Under which controls: hardened, as-of-2020, as-of-2019, open.
+    #[arg(long, default_value = DEFAULT_PRESET)]
     preset: String,
     /// By which way criminals come to credentials: guess, phish, both.
     #[arg(long, default_value = "both")]
     attacker: String,
-    /// How the attacker goes about it: burst, slow, small, sleeper, copied-faces, relayed-codes and others.
-    #[arg(long, default_value = "burst")]
-    tactics: String,
+    /// How the attacker goes about it: burst, slow, small, sleeper, copied-faces, relayed-codes and others. Of a matrix that
+    /// row alone.
+    #[arg(long)]
+    tactics: Option<String>,
+    /// How fast a guesser is, instead of as the tactics say: burst, hourly.
+    #[arg(long)]
+    pace: Option<String>,
+    /// The first amount of a top-up in yen, instead of as the tactics say.
+    #[arg(long, value_name = "YEN", value_parser = clap::value_parser!(i64).range(1_000..=10_000_000))]
+    amount: Option<i64>,
+    /// Of a hundred faces so many deceive the identity vendor, instead of as the tactics say.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(0..=100))]
+    faces: Option<u64>,
     /// Every way of the attacker, one after the other.
     #[arg(long, conflicts_with_all = ["ablate", "seeds", "report"])]
     matrix: bool,
     /// What each control is worth: the loss with all but it, and with it alone on top of the controls of the time.
-    #[arg(long, conflicts_with = "seeds")]
+    #[arg(long, conflicts_with_all = ["seeds", "preset"])]
     ablate: bool,
+    /// Of an ablation this row alone.
+    #[arg(long, value_name = "NAME", requires = "ablate")]
+    control: Option<String>,
     /// Write the report as one page with charts, too.
-    #[arg(long, value_name = "FILE.html")]
+    #[arg(long, value_name = "FILE.html", conflicts_with = "seeds")]
     report: Option<PathBuf>,
     /// The seed; the first one of several.
     #[arg(long, default_value_t = 1)]
@@ -73,6 +95,18 @@ pub struct Drill {
     json: bool,
 }
 
+/// Whether what the default controls promise was reached: every run under them is a test.
+enum Promises {
+    Kept,
+    Broken,
+}
+
+impl Promises {
+    const fn of(are_kept: bool) -> Self {
+        if are_kept { Self::Kept } else { Self::Broken }
+    }
+}
+
 /// Runs what was asked for.
 pub fn run(arguments: &Drill) -> ExitCode {
     let options = match options(arguments) {
@@ -82,12 +116,16 @@ pub fn run(arguments: &Drill) -> ExitCode {
             return ExitCode::from(NOT_UNDERSTOOD);
         }
     };
+    if let Some(Err(reason)) = arguments.report.as_deref().map(writable) {
+        tell(&reason);
+        return ExitCode::FAILURE;
+    }
     let interrupted = Arc::new(AtomicBool::new(false));
     listen(&interrupted);
     let done = if arguments.ablate {
         ablate(arguments, &options, &interrupted)
     } else if arguments.matrix {
-        matrix(arguments, &options, &interrupted)
+        run_matrix(arguments, &options, &interrupted)
     } else {
         replay_all(arguments, &options, &interrupted)
     };
@@ -96,21 +134,33 @@ pub fn run(arguments: &Drill) -> ExitCode {
             tell(&format!("kinchaku drill: {reason}"));
             ExitCode::FAILURE
         }
-        Ok(()) if interrupted.load(Ordering::SeqCst) => ExitCode::from(INTERRUPTED),
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(_) if interrupted.load(Ordering::SeqCst) => ExitCode::from(INTERRUPTED),
+        Ok(Promises::Kept) => ExitCode::SUCCESS,
+        Ok(Promises::Broken) => {
+            tell("kinchaku drill: what is promised was not reached");
+            ExitCode::FAILURE
+        }
     }
 }
 
-fn replay_all(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<(), String> {
+/// Whether a page can be written there: better known before a run of minutes than after it.
+fn writable(file: &Path) -> Result<(), String> {
+    let opened = std::fs::OpenOptions::new().create(true).append(true).open(file);
+    opened.map(drop).map_err(|error| format!("{}: {error}", file.display()))
+}
+
+fn replay_all(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<Promises, String> {
     let mut reports = Vec::new();
-    for seed in arguments.seed..arguments.seed.saturating_add(arguments.seeds) {
+    for seed in (0..arguments.seeds).map(|number| arguments.seed + number) {
         reports.push(replay(&Options { seed, ..options.clone() }, interrupted)?);
         if interrupted.load(Ordering::SeqCst) {
             break;
         }
     }
-    print(&if arguments.json { as_json(&reports) } else { as_text(&reports) });
-    write_page(arguments, &reports[0], &[])
+    print(&if arguments.json { text::runs_json(&reports) } else { text::runs(&reports) });
+    write_page(arguments, &reports[0], &[])?;
+    let missed = |report: &Report| !options.tactics.missed(report).is_empty();
+    Ok(Promises::of(options.preset.name != DEFAULT_PRESET || !reports.iter().any(missed)))
 }
 
 /// Writes the page, if one is wished for.
@@ -119,8 +169,8 @@ fn write_page(arguments: &Drill, report: &Report, rows: &[ablation::Row]) -> Res
     std::fs::write(file, page::page(report, rows)).map_err(|error| format!("{}: {error}", file.display()))
 }
 
-/// Runs all of `runs`, with a bar.
-fn run_many(runs: &[Options], interrupted: &AtomicBool) -> Result<Vec<Option<Report>>, String> {
+/// Runs all of `runs`, with a bar: the reports that there are, and why one failed.
+fn run_many(runs: &[Options], interrupted: &AtomicBool) -> (Vec<Option<Report>>, Option<String>) {
     let bar = stderr().is_terminal().then(|| ProgressBar::new(u64::try_from(runs.len()).unwrap_or(u64::MAX)));
     let reports = fraud::run_many(runs, &|done| {
         if let Some(bar) = &bar {
@@ -134,90 +184,103 @@ fn run_many(runs: &[Options], interrupted: &AtomicBool) -> Result<Vec<Option<Rep
     reports
 }
 
-fn ablate(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<(), String> {
+fn ablate(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<Promises, String> {
     let [now, then, open] =
-        ["hardened", "as-of-2020", "open"].map(|name| presets::find(name).expect("a preset of the house"));
-    let reports = run_many(&ablation::runs(options, &now, &then, &open), interrupted)?;
-    let (rows, partial) = (ablation::rows(&reports), reports.iter().any(Option::is_none));
+        [DEFAULT_PRESET, options.scenario.then, "open"].map(|name| presets::find(name).expect("a preset of the house"));
+    let named = |control: &ablation::Control| arguments.control.as_deref().is_none_or(|name| name == control.name);
+    let controls: Vec<ablation::Control> = ablation::CONTROLS.iter().copied().filter(named).collect();
+    let (reports, failed) = run_many(&ablation::runs(options, &now, &then, &open, &controls), interrupted);
+    let (rows, partial) = (ablation::rows(&reports, &controls), reports.iter().any(Option::is_none));
     let taken = |index: usize| reports.get(index).and_then(Option::as_ref).map(|report| report.yen_taken);
+    let both = [(now.name, taken(0)), (then.name, taken(1))];
     if arguments.json {
         let all = json!({ "drill": options.scenario.name, "seed": options.seed, "partial": partial,
-            "hardened": taken(0), "as_of_2020": taken(1), "ablation": rows });
+            "now": { "preset": now.name, "yen_taken": taken(0) }, "then": { "preset": then.name, "yen_taken": taken(1) },
+            "ablation": rows });
         print(&all.to_string());
     } else {
-        print(&format!(
-            "{:28} {:>14} {:>14}  challenged, delayed, refused beyond",
-            "yen taken", "all but it", "it alone"
-        ));
-        for row in &rows {
-            print(&format!("{:28} {:>14} {:>14}  {:?}", row.control, row.all_but_it, row.it_alone, row.honest));
-        }
-        print(&format!(
-            "{:28} {:>14?} {:>14?}{}",
-            "all, none",
-            taken(0),
-            taken(1),
-            if partial { "  PARTIAL" } else { "" }
-        ));
+        print(&text::ablation(&rows, both, partial));
     }
-    match reports.get(1).and_then(Option::as_ref) {
-        Some(report) => write_page(arguments, report, &rows),
-        None => Ok(()),
+    if let Some(report) = reports.get(1).and_then(Option::as_ref) {
+        write_page(arguments, report, &rows)?;
     }
+    // The attacker of an ablation keeps to what is promised now, and counts only if they took something then.
+    let now = reports.first().and_then(Option::as_ref);
+    let outcome = now.map(|now| options.tactics.outcome(now, reports.get(1).and_then(Option::as_ref)));
+    let is_kept = outcome.is_none_or(|outcome| matches!(outcome, Outcome::Met | Outcome::NotPromised));
+    failed.map_or(Ok(Promises::of(is_kept)), Err)
 }
 
-fn matrix(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<(), String> {
-    let with = |tactics| Options { tactics, ..options.clone() };
-    let runs: Vec<Options> = tactics::TACTICS.iter().map(with).collect();
-    let reports = run_many(&runs, interrupted)?;
-    let partial = reports.iter().any(Option::is_none);
+fn run_matrix(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<Promises, String> {
+    let then = presets::find(options.scenario.then).expect("a preset of the house");
+    let named = |tactics: &&Tactics| arguments.tactics.as_deref().is_none_or(|name| name == tactics.name);
+    let ways = TACTICS.iter().filter(named).map(|tactics| changed(arguments, *tactics));
+    let ways: Vec<Tactics> = ways.collect::<Result<_, _>>()?;
+    let (reports, failed) = run_many(&matrix::runs(options, &then, &ways), interrupted);
+    let (rows, partial) = (matrix::rows(&reports, &ways), reports.iter().any(Option::is_none));
     if arguments.json {
-        let rows: Vec<Value> =
-            reports.iter().flatten().map(|report| serde_json::to_value(report).unwrap_or(Value::Null)).collect();
         let all = json!({ "drill": options.scenario.name, "preset": options.preset.name, "seed": options.seed,
-            "partial": partial, "matrix": rows });
+            "then": then.name, "partial": partial, "matrix": rows });
         print(&all.to_string());
-        return Ok(());
+    } else {
+        print(&text::matrix(&rows, [options.preset.name, then.name], partial));
     }
-    print(&format!("{:18} {:>12} {:>12} {:>12} {:>7}", options.preset.name, "taken", "escaped", "returned", "links"));
-    for report in reports.iter().flatten() {
-        let Report { tactics, yen_taken, yen_escaped, yen_returned, attacker, .. } = report;
-        print(&format!(
-            "{tactics:18} {yen_taken:>12} {yen_escaped:>12} {yen_returned:>12} {:>7}",
-            attacker.links_granted
-        ));
-    }
-    if partial {
-        print("PARTIAL: ended before the last row");
-    }
-    Ok(())
+    let is_missed = rows.iter().any(|row| row.outcome == Outcome::Missed);
+    // Rows none of which shows anything are no test that was passed.
+    let shows = rows.is_empty() || rows.iter().any(|row| row.outcome != Outcome::NotShown);
+    failed.map_or(Ok(Promises::of(options.preset.name != DEFAULT_PRESET || !is_missed && shows)), Err)
+}
+
+fn unknown(what: &str, name: &str, known: &[&str]) -> String {
+    format!("there is no {what} {name:?}; there is: {}", known.join(", "))
 }
 
 fn options(arguments: &Drill) -> Result<Options, String> {
-    let unknown = |what: &str, name: &str, known: Vec<&str>| {
-        format!("there is no {what} {name:?}; there is: {}", known.join(", "))
-    };
-    let scenario = scenario::find(&arguments.name)
-        .ok_or_else(|| unknown("drill", &arguments.name, SCENARIOS.iter().map(|scenario| scenario.name).collect()))?;
+    let names = |names: &mut dyn Iterator<Item = &'static str>| names.collect::<Vec<_>>();
+    let scenario = scenario::find(&arguments.name).ok_or_else(|| {
+        unknown("drill", &arguments.name, &names(&mut SCENARIOS.iter().map(|scenario| scenario.name)))
+    })?;
     let preset = presets::find(&arguments.preset).ok_or_else(|| {
-        unknown("preset", &arguments.preset, presets::PRESETS.iter().map(|(name, _)| *name).collect())
+        unknown("preset", &arguments.preset, &names(&mut presets::PRESETS.iter().map(|(name, _)| *name)))
     })?;
     let method = Method::ALL.into_iter().find(|method| method.name() == arguments.attacker);
-    let method =
-        method.ok_or_else(|| unknown("attacker", &arguments.attacker, Method::ALL.map(Method::name).to_vec()))?;
-    let tactics = tactics::find(&arguments.tactics).ok_or_else(|| {
-        unknown("tactics", &arguments.tactics, tactics::TACTICS.iter().map(|tactics| tactics.name).collect())
-    })?;
+    let method = method.ok_or_else(|| unknown("attacker", &arguments.attacker, &Method::ALL.map(Method::name)))?;
+    let way = arguments.tactics.as_deref().unwrap_or(DEFAULT_TACTICS);
+    let tactics = tactics::find(way)
+        .ok_or_else(|| unknown("tactics", way, &names(&mut TACTICS.iter().map(|tactics| tactics.name))))?;
+    let tactics = changed(arguments, *tactics)?;
+    if let Some(control) = &arguments.control
+        && !ablation::CONTROLS.iter().any(|known| known.name == control)
+    {
+        return Err(unknown("control", control, &names(&mut ablation::CONTROLS.iter().map(|control| control.name))));
+    }
+    if arguments.seed.checked_add(arguments.seeds - 1).is_none() {
+        return Err(format!("there are no {} seeds from {} on", arguments.seeds, arguments.seed));
+    }
     Ok(Options { scenario, preset, method, tactics, seed: arguments.seed, honest: arguments.honest })
 }
 
-/// Waits for Ctrl-C, or to be told to end.
+/// `tactics` with the numbers that the command line has instead.
+fn changed(arguments: &Drill, tactics: Tactics) -> Result<Tactics, String> {
+    let guess_minutes = match arguments.pace.as_deref() {
+        None => tactics.guess_minutes,
+        Some("burst") => TACTICS[0].guess_minutes,
+        Some("hourly") => tactics::HOURLY,
+        Some(other) => return Err(unknown("pace", other, &["burst", "hourly"])),
+    };
+    let top_up_yen = arguments.amount.unwrap_or(tactics.top_up_yen);
+    let faces_percent = arguments.faces.unwrap_or(tactics.faces_percent);
+    Ok(Tactics { guess_minutes, top_up_yen, faces_percent, ..tactics })
+}
+
+/// Waits for Ctrl-C, for the terminal to go, or to be told to end.
 async fn told_to_end() -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
+    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     tokio::select! {
         ended = tokio::signal::ctrl_c() => ended,
         _ = terminate.recv() => Ok(()),
+        _ = hang_up.recv() => Ok(()),
     }
 }
 
@@ -229,6 +292,7 @@ fn listen(interrupted: &Arc<AtomicBool>) {
         let Ok(runtime) = runtime else { return };
         while runtime.block_on(told_to_end()).is_ok() {
             if interrupted.swap(true, Ordering::SeqCst) {
+                fraud::remove_data();
                 std::process::exit(i32::from(INTERRUPTED));
             }
         }
@@ -258,70 +322,6 @@ fn replay(options: &Options, interrupted: &AtomicBool) -> Result<Report, String>
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run are few")]
     let seconds = (SystemClock.monotonic_milliseconds() - begin) as f64 / 1_000.0;
     report.map(|report| Report { seconds, ..report })
-}
-
-/// One report as it is; several with the median and the range of their figures.
-fn as_json(reports: &[Report]) -> String {
-    if let [report] = reports {
-        return report.to_json();
-    }
-    let figures = |pick: &dyn Fn(&Report) -> i64| {
-        let mut all: Vec<i64> = reports.iter().map(pick).collect();
-        all.sort_unstable();
-        json!({ "least": all.first(), "median": all.get(all.len() / 2), "most": all.last() })
-    };
-    let count = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    json!({
-        "seeds": reports.len(),
-        "cases": figures(&|report| count(report.cases)),
-        "victims": figures(&|report| count(report.victims)),
-        "yen_taken": figures(&|report| report.yen_taken),
-        "yen_escaped": figures(&|report| report.yen_escaped),
-        "reports": reports.iter().map(|report| serde_json::to_value(report).unwrap_or(Value::Null)).collect::<Vec<_>>(),
-    })
-    .to_string()
-}
-
-fn as_text(reports: &[Report]) -> String {
-    let mut text = String::new();
-    for report in reports {
-        one_as_text(&mut text, report).expect("a string takes what is written");
-    }
-    text.trim_end().to_owned()
-}
-
-fn one_as_text(text: &mut String, report: &Report) -> std::fmt::Result {
-    let Report { attacker, honest, .. } = report;
-    let partial = if report.partial { ", PARTIAL: ended before its last day" } else { "" };
-    writeln!(text, "{} under {}, seed {}{partial}", report.drill, report.preset, report.seed)?;
-    writeln!(
-        text,
-        "  taken          {:>12} yen from {} accounts at {} banks",
-        report.yen_taken, report.victims, report.banks_hit
-    )?;
-    writeln!(text, "  returned       {:>12} yen", report.yen_returned)?;
-    writeln!(text, "  escaped        {:>12} yen", report.yen_escaped)?;
-    writeln!(text, "  known cases    {:>12}", report.cases)?;
-    if let Some(hours) = report.first_detection_hours {
-        writeln!(text, "  first noticed  {hours:>12} hours after the first debit")?;
-    }
-    writeln!(
-        text,
-        "  the attacker opened {} wallets, typed {} times, linked {} of {} accounts, asked for {} top-ups",
-        attacker.wallets, attacker.tries, attacker.links_granted, attacker.links_tried, attacker.top_ups_tried
-    )?;
-    for (control, count) in &attacker.refused_by {
-        writeln!(text, "    stopped by {control:28} {count:>8}")?;
-    }
-    writeln!(
-        text,
-        "  {} honest holders wanted {} movements and got {}; challenged {}, delayed {}, refused {}",
-        honest.holders, honest.movements, honest.completed, honest.challenged, honest.delayed, honest.refused
-    )?;
-    for (control, count) in &honest.refused_by {
-        writeln!(text, "    refused by {control:28} {count:>8}")?;
-    }
-    writeln!(text, "  {} simulated days in {:.1} seconds", report.simulated_days, report.seconds)
 }
 
 #[expect(clippy::print_stdout, reason = "the figures are the command's output")]

@@ -54,6 +54,9 @@ pub struct Serve {
     /// Which services run in this process
     #[arg(long, value_enum, value_delimiter = ',')]
     roles: Vec<Role>,
+    /// Take the machine's calendar for right, though it is hours ahead of the last record (docs/clocks.md)
+    #[arg(long)]
+    believe_clock: bool,
 }
 
 /// Serves until it is told to stop.
@@ -83,6 +86,7 @@ fn configure(arguments: &Serve) -> Result<Config, String> {
         if !arguments.roles.is_empty() {
             serve.roles.clone_from(&arguments.roles);
         }
+        serve.believe_clock = arguments.believe_clock;
     })?;
     config.serve.roles.dedup();
     Ok(config)
@@ -353,9 +357,10 @@ fn greet_newcomer(config: &Config, port: u16, data: &std::path::Path) {
             let file = plan::secret_file(data, &format!("gateway-desk-{id}"));
             println!("  {id}  {name}  {}  {}", role_names(roles), file.display());
         }
-        let (id, name, roles) = plan::BANK_DESK_SANDBOX;
-        let file = plan::secret_file(data, &format!("bank-<code>-desk-{id}"));
-        println!("  {id}  {name}  {}  {}", role_names(roles), file.display());
+        for (id, name, roles) in plan::BANK_DESK_SANDBOX {
+            let file = plan::secret_file(data, &format!("bank-<code>-desk-{id}"));
+            println!("  {id}  {name}  {}  {}", role_names(roles), file.display());
+        }
     }
     if demo::wallet(data).is_some() {
         let (bank, branch, number, pin) = demo::ACCOUNT;

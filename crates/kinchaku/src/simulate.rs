@@ -1,16 +1,13 @@
 //! `kinchaku simulate`: thirty days in which everything goes wrong, seed by seed, with its figures as text or JSON.
 
+use crate::progress::Shown;
 use clap::Args;
-use drill::simulate::{self, Canary, Report, Seed};
-use indicatif::{ProgressBar, ProgressStyle};
+use drill::simulate::{self, Canary, Coverage, Report, Seed};
 use serde_json::json;
-use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 /// Seeds of a run without a wish.
 const SEEDS_DEFAULT: u64 = 50;
-/// Without a terminal, a line after so many seeds.
-const SEEDS_A_LINE: u64 = 100;
 /// What is shown of a violation where there are several.
 const CHARACTERS_MAX: usize = 2_000;
 /// A word that the command line did not mean: the exit code for it.
@@ -23,7 +20,8 @@ Examples:
   kinchaku simulate --canaries          switches on each planted bug; every one must be caught
                                         (cargo run --release --features canaries -- simulate --canaries)
 
-From 200 seeds on, a fault that never met a state which it can meet fails the run too.";
+A run of 2,000 seeds or more fails too if a fault never met a state which it can meet, or a command was never carried out or
+never refused; a shorter one says how many were not.";
 
 /// How to simulate.
 #[derive(Args)]
@@ -67,23 +65,68 @@ pub fn run(arguments: &Simulate) -> ExitCode {
         return run_canaries(arguments);
     }
     let (first, count) = arguments.seed.map_or((arguments.from_seed, arguments.seeds), |seed| (seed, 1));
-    let shown = Shown::new(count);
-    let report = simulate::run_many(first, count, &|done| shown.show(done), &|_| false);
+    let shown = Shown::default();
+    let report = simulate::run_many(first, count, &|done| shown.show("simulating", done, count), &|_| false);
     shown.end();
-    let missing = report.coverage.missing(report.seeds);
     for seed in &report.failures {
         tell(&failure(seed, arguments.seed.is_some()));
     }
-    for (fault, flow, phase) in &missing {
-        tell(&format!("never met: {fault} while a {flow} is {phase}"));
+    let gaps = Gaps::of(&report);
+    gaps.tell();
+    print(&if arguments.json { as_json(&report, &gaps) } else { as_text(&report, &gaps) });
+    if report.failed == 0 && gaps.are_allowed() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// What a run did not meet, and what it met against the table.
+struct Gaps {
+    missing: Vec<String>,
+    unanswered: Vec<String>,
+    unfired: Vec<&'static str>,
+    impossible: Vec<String>,
+    /// There were seeds enough that all must have been met.
+    all_required: bool,
+}
+
+impl Gaps {
+    fn of(report: &Report) -> Self {
+        let coverage = &report.coverage;
+        Self {
+            missing: coverage.missing().iter().map(cell).collect(),
+            unanswered: coverage.answers.missing().iter().map(answer).collect(),
+            unfired: coverage.unfired(),
+            impossible: impossible(coverage),
+            all_required: report.seeds >= simulate::SEEDS_ENOUGH,
+        }
     }
-    let impossible = report.coverage.impossible();
-    for (fault, flow, phase) in &impossible {
-        tell(&format!("met, and the table says that it cannot be: {fault} while a {flow} is {phase}"));
+
+    const fn are_allowed(&self) -> bool {
+        let all_met = self.missing.is_empty() && self.unanswered.is_empty() && self.unfired.is_empty();
+        self.impossible.is_empty() && (all_met || !self.all_required)
     }
-    print(&if arguments.json { as_json(&report) } else { as_text(&report, missing.len()) });
-    let is_clean = report.failed == 0 && missing.is_empty() && impossible.is_empty();
-    if is_clean { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+
+    fn tell(&self) {
+        for cell in self.missing.iter().filter(|_| self.all_required) {
+            tell(&format!("never met: {cell}"));
+        }
+        for answer in self.unanswered.iter().filter(|_| self.all_required) {
+            tell(&format!("never answered so: {answer}"));
+        }
+        for fault in self.unfired.iter().filter(|_| self.all_required) {
+            tell(&format!("never happened: {fault}"));
+        }
+        for found in &self.impossible {
+            tell(&format!("met, and the tables say that it cannot be: {found}"));
+        }
+    }
+
+    fn as_text(&self) -> String {
+        let (count, enough) = (self.missing.len() + self.unanswered.len(), simulate::SEEDS_ENOUGH);
+        match (count, self.all_required) {
+            (0, _) => "every one that can be was met".into(),
+            (_, true) => format!("{count} that can be were never met"),
+            (_, false) => format!("{count} that {enough} seeds must meet were not met yet"),
+        }
+    }
 }
 
 fn run_canaries(arguments: &Simulate) -> ExitCode {
@@ -127,12 +170,23 @@ fn failure(seed: &Seed, alone: bool) -> String {
     lines.join("\n")
 }
 
-/// Meetings of a fault and a state, as words.
-fn cells(cells: &[(&str, &str, &str)]) -> Vec<String> {
-    cells.iter().map(|(fault, flow, phase)| format!("{fault} while a {flow} is {phase}")).collect()
+/// A meeting of a fault and a state, as words.
+fn cell((fault, flow, phase): &(&str, &str, &str)) -> String {
+    format!("{fault} while a {flow} is {phase}")
 }
 
-fn as_json(report: &Report) -> String {
+/// A command and how it was answered, as words.
+fn answer((command, reply): &(&str, &str)) -> String {
+    format!("{command} {reply}")
+}
+
+/// What was met against the tables, with their reasons.
+fn impossible(coverage: &Coverage) -> Vec<String> {
+    let cells = coverage.impossible().into_iter().map(|(met, why)| format!("{} ({why})", cell(&met)));
+    cells.chain(coverage.answers.impossible().iter().map(answer)).collect()
+}
+
+fn as_json(report: &Report, gaps: &Gaps) -> String {
     let violation = |seed: &Seed| {
         let text = seed.violation.as_ref().map(|violation| violation.text.as_str());
         json!({ "seed": seed.seed, "text": text })
@@ -146,24 +200,24 @@ fn as_json(report: &Report) -> String {
         "cells": report.coverage.cells().len(),
         "faults": report.coverage.faults(),
         "failed": report.failed,
-        "never_met": cells(&report.coverage.missing(report.seeds)),
-        "met_unreachable": cells(&report.coverage.impossible()),
+        "all_required": gaps.all_required,
+        "never_happened": gaps.unfired,
+        "never_met": gaps.missing,
+        "never_answered": gaps.unanswered,
+        "met_unreachable": gaps.impossible,
         "violations": violations,
     })
     .to_string()
 }
 
-fn as_text(report: &Report, missing: usize) -> String {
+fn as_text(report: &Report, gaps: &Gaps) -> String {
     let faults: u64 = report.coverage.faults().values().sum();
     let mut lines = vec![
         format!("{} seeds, {} simulated days", report.seeds, report.simulated_days),
         format!("  commands answered  {:>12}   at least {} a seed", report.commands, report.commands_min),
         format!("  events             {:>12}", report.events),
         format!("  faults injected    {faults:>12}   of {} kinds", report.coverage.faults().len()),
-        format!(
-            "  fault met a state  {:>12}   kinds of meeting, {missing} expected ones never",
-            report.coverage.cells().len()
-        ),
+        format!("  fault met a state  {:>12}   kinds of meeting; {}", report.coverage.cells().len(), gaps.as_text()),
     ];
     for (fault, count) in report.coverage.faults() {
         lines.push(format!("    {fault:28} {count:>9}"));
@@ -183,35 +237,4 @@ fn print(text: &str) {
 #[expect(clippy::print_stderr, reason = "violations and progress go beside the figures")]
 fn tell(text: &str) {
     eprintln!("{text}");
-}
-
-/// A bar on a terminal; elsewhere a line now and then.
-struct Shown {
-    bar: Option<ProgressBar>,
-    count: u64,
-}
-
-impl Shown {
-    fn new(count: u64) -> Self {
-        let style = ProgressStyle::with_template("{msg:12} {wide_bar} {pos}/{len} {eta}");
-        let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
-        let bar = stderr().is_terminal().then(|| ProgressBar::new(count).with_style(style).with_message("simulating"));
-        Self { bar, count }
-    }
-
-    fn show(&self, done: u64) {
-        match &self.bar {
-            Some(bar) => bar.set_position(done),
-            None if done.is_multiple_of(SEEDS_A_LINE) || done == self.count => {
-                tell(&format!("{done} of {} seeds", self.count));
-            }
-            None => {}
-        }
-    }
-
-    fn end(&self) {
-        if let Some(bar) = &self.bar {
-            bar.finish_and_clear();
-        }
-    }
 }

@@ -72,6 +72,7 @@ impl Domain for Ledger {
     type Refusal = Refusal;
 
     const NAME: &'static str = "ledger";
+    const VOCABULARY: u32 = 56;
     const TABLES: &'static [TableSpec] = &[
         TableSpec {
             name: "account",

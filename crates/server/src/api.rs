@@ -27,7 +27,6 @@ mod webhooks;
 
 pub use callbacks::GatewayKeys;
 pub use claims::{Claim, Decision, MakeClaim, parse as parse_claim, shown as claim_name};
-pub use holders::Nothing;
 pub use mandates::parse_bank;
 pub use recoveries::Recovery;
 pub use sessions::SeenProof;

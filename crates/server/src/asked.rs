@@ -2,7 +2,8 @@
 //!
 //! The same key from the same caller on the same route is the same request; with another body it is refused. The challenge
 //! in a body is no part of what is asked: with it or without it, it is the same request. The engine keeps the requests that
-//! become commands; those that change nothing in the books are kept here, by [`Service::once`].
+//! become commands; those that change nothing in the books are kept here, by [`Service::once`]. A stranger is nobody whose
+//! keys could be kept apart from another's: see [`Repeat::by_stranger`].
 //! Start reading at [`Asked`].
 
 use crate::doors::Door;
@@ -19,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 use web::{IdempotencyKey, Json, JsonBytes, Problem};
 
@@ -28,6 +30,8 @@ const DONE_MS: i64 = 400 * DAY_MS;
 const DONE_FOR_A_STRANGER_MS: i64 = 7 * DAY_MS;
 /// How long a request may be under way, in milliseconds; a repeat after that does it again.
 const UNDER_WAY_MS: i64 = 60_000;
+/// The shortest key of a stranger that nobody else comes upon, in characters: half of a UUID's digits.
+const KEY_OF_ONES_OWN_CHARACTERS_MIN: usize = 16;
 
 /// What makes a repeat known again, still without the caller.
 #[derive(Clone, Debug)]
@@ -54,6 +58,14 @@ impl Repeat {
         let mut caller = actor.id.0.to_vec();
         caller.extend_from_slice(format!("{:?}", actor.kind).as_bytes());
         service.keys.request(&caller, &self.route, &self.key, service.keys.body(&self.path, &self.body))
+    }
+
+    /// The request of somebody from `source` who is nobody yet. Two strangers may both come upon a short key, such as `1`, so
+    /// it is theirs only where they are; a long one is one request, wherever it is repeated from.
+    pub fn by_stranger(&self, service: &Service, source: IpAddr) -> engine::Request {
+        let is_own = self.key.len() >= KEY_OF_ONES_OWN_CHARACTERS_MIN;
+        let caller = if is_own { "a stranger".to_owned() } else { format!("a stranger at {}", source.to_canonical()) };
+        service.keys.request(caller.as_bytes(), &self.route, &self.key, service.keys.body(&self.path, &self.body))
     }
 
     /// The same, over another body: where a part of it must not count, such as a password.
@@ -135,7 +147,13 @@ impl Reply {
 
     /// An answer for now: a repeat looks again.
     pub const fn so_far(status: StatusCode, body: Value) -> Self {
-        Self { status, body, is_last: false }
+        Self::last(status, body).for_now()
+    }
+
+    /// The same, for now.
+    pub const fn for_now(mut self) -> Self {
+        self.is_last = false;
+        self
     }
 }
 
@@ -165,7 +183,8 @@ impl Service {
         self.once_within(request, DONE_FOR_A_STRANGER_MS, work).await
     }
 
-    async fn once_within(
+    /// The same for what nobody can repeat after `kept_ms` milliseconds.
+    pub async fn once_within(
         &self,
         request: engine::Request,
         kept_ms: i64,

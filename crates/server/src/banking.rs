@@ -19,8 +19,9 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::payout::{self, Payout};
+use wallet::reimbursement::{self, Credit, Reimbursement};
 use wallet::top_up::{self, TopUp};
-use wallet::{BankCode, Command, GiveBackId, MandateId, Noun, PayoutId, Refusal, Row, TopUpId, table};
+use wallet::{BankCode, Command, GiveBackId, MandateId, Noun, PayoutId, Refusal, ReimbursementId, Row, TopUpId, table};
 use web::Problem;
 
 /// The gateway's refusals that say for sure that a movement was not taken.
@@ -59,8 +60,31 @@ pub enum Asked {
     Open,
     /// Somebody else is asking.
     Elsewhere,
-    /// The gateway gave no answer.
-    NoAnswer,
+    /// There is no answer, and this is why.
+    NoAnswer(Silent),
+}
+
+/// Whose silence it is: nobody else is left alone for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Silent {
+    /// The bank's: the gateway took the question, and there was no answer in time.
+    Bank,
+    /// The gateway's: it is not there, lets us in no further, or says that it is in trouble.
+    Gateway,
+    /// Our own: this one could not be asked, or its answer is not to be believed.
+    Ourselves,
+}
+
+impl Silent {
+    /// Whose it is that a call came to nothing.
+    pub const fn of(error: &GatewayError) -> Self {
+        match error {
+            GatewayError::NoAnswer => Self::Bank,
+            GatewayError::Unreachable | GatewayError::Trouble | GatewayError::Denied | GatewayError::Refused(_) => {
+                Self::Gateway
+            }
+        }
+    }
 }
 
 /// What the gateway says of a reference.
@@ -73,9 +97,28 @@ enum Said {
     Unknown {
         last: bool,
     },
-    NoAnswer,
-    /// Nothing was sent.
-    Unsent,
+    /// It may have been done.
+    NoAnswer(Silent),
+    /// Nothing was done.
+    Unsent(Silent),
+}
+
+/// What the gateway says of money that is to go back to the account that it was debited from.
+enum Returned {
+    /// The account has it.
+    Done,
+    /// It cannot be made, and never will under this reference.
+    CouldNot,
+    /// The account has another amount.
+    Another(Yen),
+    /// It was made, and did not stay in the account.
+    CameBack,
+    /// The bank has not said yet.
+    Open,
+    /// It knew nothing of it after its cut-off. It may still come to.
+    Absent,
+    /// There is no answer.
+    NoAnswer(Silent),
 }
 
 impl Service {
@@ -104,18 +147,22 @@ impl Service {
         request: Request,
     ) -> Result<(), Problem> {
         let now = self.now();
-        if self.breakers.open(now) == 0 {
+        if self.breakers.is_nobody_left_alone(now) {
             return Ok(());
         }
         let Ok(row) = self.mandate(mandate).await else { return Ok(()) };
-        let Some(until) = self.breakers.pause(row.bank, now).filter(|_| row.holder == caller.id) else {
+        let Some(pause) = self.breakers.pause(row.bank, now).filter(|_| row.holder == caller.id) else {
             return Ok(());
         };
         if self.recall(request).await?.is_some() {
             return Ok(());
         }
-        let seconds = until.milliseconds_since(now).div_euclid(1_000).saturating_add(1);
-        let problem = refusals::new(503, "bank-silent", "The bank does not answer now.", "銀行が応答していません。");
+        let seconds = pause.until.milliseconds_since(now).div_euclid(1_000).saturating_add(1);
+        let problem = if pause.is_of_all {
+            refusals::new(503, "banks-unreachable", "No bank can be reached now.", "現在、銀行に接続できません。")
+        } else {
+            refusals::new(503, "bank-silent", "The bank does not answer now.", "銀行が応答していません。")
+        };
         Err(problem
             .detail("Nothing was debited. Try again when Retry-After says.")
             .with("bank_code", row.bank.to_string())
@@ -131,7 +178,7 @@ impl Service {
         }
         let Some(gateway_id) = self.doors.get::<Link>(row.mandate.0)?.and_then(|link| link.gateway_id) else {
             tracing::error!(top_up = %id, "a mandate has no name at the gateway");
-            return Ok(Asked::NoAnswer);
+            return Ok(Asked::NoAnswer(Silent::Ourselves));
         };
         let body =
             json!({ "reference": id.to_string(), "mandate_id": gateway_id, "amount": row.debit.amount.amount() });
@@ -144,7 +191,7 @@ impl Service {
         let (bank, now) = (self.top_up(id).await?.debit.bank, self.now());
         if self.breakers.pause(bank, now).is_none() {
             let asked = self.ask_top_up(id, self.options.bank_wait_ms).await?;
-            self.breakers.heard(bank, asked, now);
+            self.breakers.heard(Some(bank), asked, now);
         }
         Ok(())
     }
@@ -165,11 +212,11 @@ impl Service {
             Said::Answer(outcome) => (answer(outcome), Asked::Over),
             Said::Reversed(amount) => (top_up::Command::Reverse { top_up: id, amount }, Asked::Over),
             Said::Waits => (top_up::Command::Asked { top_up: id }, Asked::Open),
-            Said::NoAnswer => (top_up::Command::Asked { top_up: id }, Asked::NoAnswer),
+            Said::NoAnswer(silent) => (top_up::Command::Asked { top_up: id }, Asked::NoAnswer(silent)),
             Said::Unknown { last } => {
                 (answer(Outcome::NotFound { last }), if last { Asked::Over } else { Asked::Open })
             }
-            Said::Unsent => return Ok(Asked::NoAnswer),
+            Said::Unsent(silent) => return Ok(Asked::NoAnswer(silent)),
         };
         self.told_by_bank(bank, Command::TopUp(command)).await?;
         Ok(asked)
@@ -185,7 +232,7 @@ impl Service {
         let credit = &row.credit;
         let Some(linked) = self.route_of(credit.wallet, credit.bank_account).await? else {
             tracing::error!(payout = %id, "an account has no name at the gateway");
-            return Ok(Asked::NoAnswer);
+            return Ok(Asked::NoAnswer(Silent::Ourselves));
         };
         let body = json!({
             "reference": id.to_string(),
@@ -198,11 +245,11 @@ impl Service {
             Said::Answer(outcome) => (answer(outcome), Asked::Over),
             Said::Reversed(amount) => (payout::Command::Return { payout: id, amount }, Asked::Over),
             Said::Waits => (payout::Command::Asked { payout: id }, Asked::Open),
-            Said::NoAnswer => (payout::Command::Asked { payout: id }, Asked::NoAnswer),
+            Said::NoAnswer(silent) => (payout::Command::Asked { payout: id }, Asked::NoAnswer(silent)),
             Said::Unknown { last } => {
                 (answer(Outcome::NotFound { last }), if last { Asked::Over } else { Asked::Open })
             }
-            Said::Unsent => return Ok(Asked::NoAnswer),
+            Said::Unsent(silent) => return Ok(Asked::NoAnswer(silent)),
         };
         self.told_by_bank(credit.bank, Command::Payout(command)).await?;
         Ok(asked)
@@ -223,48 +270,93 @@ impl Service {
         Ok(self.doors.get::<LinkedAccount>(self.linked_key(route.wallet, bank_account))?)
     }
 
+    /// The reimbursement `id`.
+    pub async fn reimbursement(&self, id: ReimbursementId) -> Result<Reimbursement, Problem> {
+        match self.row(Key::new(table::REIMBURSEMENT, id.0)).await?.as_deref() {
+            Some(Row::Reimbursement(row)) => Ok((**row).clone()),
+            Some(_) | None => Err(refusals::problem(&Refusal::Unknown { noun: Noun::Reimbursement })),
+        }
+    }
+
     /// Asks the gateway to give back what was debited for a top-up and must not stay.
     pub async fn ask_give_back(&self, id: TopUpId, time_ms: u64) -> Result<Asked, Problem> {
         let row = self.top_up(id).await?;
         let Some(give_back) = row.give_back_to_ask().copied() else { return Ok(Asked::Over) };
         let Some(_turn) = self.asking.begin(give_back.id.0) else { return Ok(Asked::Elsewhere) };
-        let path = format!("/gateway/v1/debits/{id}/return");
-        let body = json!({ "reference": give_back.id.to_string(), "amount": give_back.amount.amount() });
-        let answer = self.gateway_call_within(Method::POST, &path, Some(&body), time_ms).await;
-        let done = match answer {
-            // The gateway did not take it, and never will under this id: the bank was not asked.
-            Ok(answer) if is_refused(&answer, &GIVE_BACK_REFUSALS) => false,
-            Ok(answer) if !answer.status.is_success() => {
-                tracing::error!(status = answer.status.as_u16(), top_up = %id, "a give-back is not taken, and waits");
-                return Ok(Asked::Open);
-            }
-            Ok(answer) => match answer.body["status"].as_str() {
-                Some("settled" | "returned") => {
-                    if let Some(moved) = another_amount(&answer.body, give_back.amount) {
-                        let command = top_up::Command::Contradict { top_up: id, claim: Claim::Moved(moved) };
-                        self.told_by_bank(row.debit.bank, Command::TopUp(command)).await?;
-                        return Ok(Asked::Over);
-                    }
-                    true
-                }
-                // It was made, and did not stay in the account.
-                Some("reversed") => {
-                    let (give_back, amount) = (give_back.id, give_back.amount);
-                    let command = top_up::Command::ReverseGiveBack { top_up: id, give_back, amount };
-                    self.told_by_bank(row.debit.bank, Command::TopUp(command)).await?;
-                    return Ok(Asked::Over);
-                }
-                // Only that the bank does not know of it: it may still come to.
-                Some("declined") if answer.body["reason"] == "absent" => return Ok(Asked::Open),
-                Some("declined") => false,
-                Some(_) | None => return Ok(Asked::Open),
-            },
-            Err(_) => return Ok(Asked::NoAnswer),
+        let (amount, give_back) = (give_back.amount, give_back.id);
+        let answer = |done| top_up::Command::AnswerGiveBack { top_up: id, give_back, done };
+        let command = match self.ask_return(id, &give_back.to_string(), amount, time_ms).await {
+            Returned::Done => answer(true),
+            // If it could not be made, that waits for the desk.
+            Returned::CouldNot => answer(false),
+            Returned::Another(moved) => top_up::Command::Contradict { top_up: id, claim: Claim::Moved(moved) },
+            Returned::CameBack => top_up::Command::ReverseGiveBack { top_up: id, give_back, amount },
+            Returned::Open | Returned::Absent => return Ok(Asked::Open),
+            Returned::NoAnswer(silent) => return Ok(Asked::NoAnswer(silent)),
         };
-        let command = top_up::Command::AnswerGiveBack { top_up: id, give_back: give_back.id, done };
         self.told_by_bank(row.debit.bank, Command::TopUp(command)).await?;
-        // If it could not be made, that waits for the desk.
         Ok(Asked::Over)
+    }
+
+    /// Asks the gateway to give back what is reimbursed of a debit. Not while the bank contradicts itself about either: it would
+    /// pay twice.
+    pub async fn ask_reimbursement(&self, id: ReimbursementId, time_ms: u64) -> Result<Asked, Problem> {
+        let Some(_turn) = self.asking.begin(id.0) else { return Ok(Asked::Elsewhere) };
+        let row = self.reimbursement(id).await?;
+        if !row.status.is_open() {
+            return Ok(Asked::Over);
+        }
+        let Credit { top_up, bank, amount, .. } = row.credit;
+        if row.is_flagged() || self.top_up(top_up).await?.is_flagged() {
+            return Ok(Asked::NoAnswer(Silent::Ourselves));
+        }
+        let answer = |done| reimbursement::Command::Answer { reimbursement: id, done };
+        let contradicted = |claim| reimbursement::Command::Contradict { reimbursement: id, claim };
+        let (command, asked) = match self.ask_return(top_up, &id.to_string(), amount, time_ms).await {
+            Returned::Done => (answer(true), Asked::Over),
+            Returned::CouldNot => (answer(false), Asked::Over),
+            Returned::Another(moved) => (contradicted(Claim::Moved(moved)), Asked::Over),
+            Returned::CameBack => (contradicted(Claim::CameBack(amount)), Asked::Over),
+            Returned::Open => (reimbursement::Command::Asked { reimbursement: id }, Asked::Open),
+            Returned::Absent => (reimbursement::Command::Absent { reimbursement: id }, Asked::Open),
+            Returned::NoAnswer(silent @ Silent::Bank) => {
+                (reimbursement::Command::Asked { reimbursement: id }, Asked::NoAnswer(silent))
+            }
+            Returned::NoAnswer(silent @ (Silent::Gateway | Silent::Ourselves)) => return Ok(Asked::NoAnswer(silent)),
+        };
+        self.told_by_bank(bank, Command::Reimbursement(command)).await?;
+        Ok(asked)
+    }
+
+    /// Asks for `amount` of a debit to be given back under `reference`: the same again is answered by what became of it.
+    async fn ask_return(&self, top_up: TopUpId, reference: &str, amount: Yen, time_ms: u64) -> Returned {
+        let path = format!("/gateway/v1/debits/{top_up}/return");
+        let body = json!({ "reference": reference, "amount": amount.amount() });
+        let answer = match self.gateway_call_within(Method::POST, &path, Some(&body), time_ms).await {
+            Ok(answer) => answer,
+            Err(error) => return Returned::NoAnswer(Silent::of(&error)),
+        };
+        if is_later(&answer) {
+            return Returned::NoAnswer(silent_for_now(&answer));
+        }
+        // The gateway did not take it, and never will under this id: the bank was not asked.
+        if is_refused(&answer, &GIVE_BACK_REFUSALS) {
+            return Returned::CouldNot;
+        }
+        if !answer.status.is_success() {
+            tracing::error!(status = answer.status.as_u16(), %top_up, "a give-back is not taken, and waits");
+            return Returned::Open;
+        }
+        match answer.body["status"].as_str() {
+            Some("settled" | "returned") => {
+                another_amount(&answer.body, amount).map_or(Returned::Done, Returned::Another)
+            }
+            // It was made, and did not stay in the account.
+            Some("reversed") => Returned::CameBack,
+            Some("declined") if answer.body["reason"] == "absent" => Returned::Absent,
+            Some("declined") => Returned::CouldNot,
+            Some(_) | None => Returned::Open,
+        }
     }
 
     /// Sends a reference for the first time, or asks what became of it and sends it again where it never arrived.
@@ -303,32 +395,42 @@ impl Service {
 fn read(answer: Result<GatewayAnswer, GatewayError>, sent: bool) -> Said {
     let answer = match answer {
         Ok(answer) => answer,
-        Err(GatewayError::Unreachable | GatewayError::Denied | GatewayError::Refused(_)) => return Said::Unsent,
-        Err(GatewayError::NoAnswer) => return Said::NoAnswer,
+        Err(error @ (GatewayError::Unreachable | GatewayError::Denied | GatewayError::Refused(_))) => {
+            return Said::Unsent(Silent::of(&error));
+        }
+        Err(error @ (GatewayError::NoAnswer | GatewayError::Trouble)) => return Said::NoAnswer(Silent::of(&error)),
     };
     if answer.status == StatusCode::NOT_FOUND && !sent && answer.body["type"] == "/problems/unknown" {
         return Said::Unknown { last: answer.body["final"].as_bool().unwrap_or(false) };
     }
     if answer.status.is_success() {
-        return said(&answer.body).unwrap_or(Said::NoAnswer);
+        return said(&answer.body).unwrap_or(Said::NoAnswer(Silent::Gateway));
     }
-    let is_later =
-        matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS);
-    if is_later {
-        return Said::Unsent;
+    if is_later(&answer) {
+        return Said::Unsent(silent_for_now(&answer));
     }
     if answer.body["type"] == "/problems/reference-taken" {
         // It has the reference for something else: one of us is wrong, and nobody may guess.
         tracing::error!("the gateway has one of our references for something else");
-        return Said::NoAnswer;
+        return Said::NoAnswer(Silent::Ourselves);
     }
     // The gateway checks mandate and switches in the commit of the debit: what it does not take never reaches the bank. Any
     // other refusal may not even be the gateway's.
     if sent && is_refused(&answer, &REFUSALS) {
         Said::Answer(Outcome::Declined { code: CODE_NOT_TAKEN })
     } else {
-        Said::NoAnswer
+        Said::NoAnswer(Silent::Gateway)
     }
+}
+
+/// Whether the gateway took no look at what was asked, and will later.
+pub fn is_later(answer: &GatewayAnswer) -> bool {
+    matches!(answer.status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS)
+}
+
+/// Whose silence that is. What is full over there of our open movements at one bank keeps nobody from asking of another.
+pub fn silent_for_now(answer: &GatewayAnswer) -> Silent {
+    if answer.body["type"] == "/problems/too-many-open" { Silent::Ourselves } else { Silent::Gateway }
 }
 
 /// What was given back, if that is not what was to be: nobody may take that for done.
@@ -377,6 +479,6 @@ pub fn outcome_of(body: &Value, status: &str) -> Option<Outcome> {
     body["status"] = status.into();
     match said(&body)? {
         Said::Answer(outcome) => Some(outcome),
-        Said::Reversed(_) | Said::Waits | Said::Unknown { .. } | Said::NoAnswer | Said::Unsent => None,
+        Said::Reversed(_) | Said::Waits | Said::Unknown { .. } | Said::NoAnswer(_) | Said::Unsent(_) => None,
     }
 }

@@ -10,24 +10,19 @@ use crate::refusals;
 use crate::service::Service;
 use crate::webhooks::operator::ALARM;
 use domain::{Id, Key, Time};
-use engine::history;
 use ledger::Yen;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wallet::case::{Command as OfCase, Status};
 use wallet::wallet::{Asker, Blocked, Command as OfWallet};
 use wallet::{
-    BankAccountId, CaseId, Command, Event, Lot, Receipt, Refusal, Row, SendId, Source, StaffId, WalletId, Wallets,
-    send, table, top_up,
+    BankAccountId, CaseId, Command, Event, Lot, Receipt, Refusal, Row, SendId, Source, StaffId, WalletId, send, table,
+    top_up,
 };
 use web::Problem;
 
 /// Sends that one case follows, at most.
 const SENDS_MAX: usize = 1_000;
-/// Records of one wallet that are looked through for its sends, at most.
-const RECORDS_MAX: usize = 50_000;
-/// Records that are read at a time.
-const SLICE_RECORDS: usize = 500;
 
 /// Money of the case that was sent on.
 #[derive(Clone, Copy, Debug)]
@@ -165,34 +160,19 @@ impl Service {
     }
 
     /// The sends out of `wallet` that were made of such lots and did not come back, oldest first.
-    async fn sends_of(
-        &self,
-        wallet: WalletId,
-        is_of_it: impl Fn(&Lot) -> bool + Clone + Send + 'static,
-    ) -> Result<Vec<MadeOf>, Problem> {
-        let key = Key::new(table::WALLET, wallet.0);
-        let mut place = self.stored(key).await?.map(|stored| stored.place);
-        let (mut found, mut came_back, mut seen) = (Vec::new(), BTreeSet::new(), 0);
-        while let Some(from) = place.filter(|_| seen < RECORDS_MAX) {
-            let read = self.journals.read(move |journal| history::<Wallets>(journal, key, from, SLICE_RECORDS)).await?;
-            seen += read.0.len();
-            place = read.1;
-            for event in read.0.iter().flat_map(|record| record.entry.events.iter().rev()) {
-                if let Event::Send(send::Event::GivenBack { send, .. }) = event {
-                    came_back.insert(*send);
-                }
-                let Event::Send(send::Event::Completed(sent) | send::Event::Held { sent, .. }) = event else {
-                    continue;
-                };
-                let lots: Vec<Lot> = sent.lots.iter().filter(|lot| is_of_it(lot)).copied().collect();
-                if sent.from == wallet && !lots.is_empty() && !came_back.contains(&sent.send) {
-                    found.push(MadeOf { send: sent.send, to: sent.to, lots });
-                }
+    async fn sends_of(&self, wallet: WalletId, is_of_it: impl Fn(&Lot) -> bool + Send) -> Result<Vec<MadeOf>, Problem> {
+        let (mut found, mut came_back) = (Vec::new(), BTreeSet::new());
+        self.look_through(Key::new(table::WALLET, wallet.0), |_, event| {
+            if let Event::Send(send::Event::GivenBack { send, .. }) = event {
+                came_back.insert(*send);
             }
-        }
-        if place.is_some() {
-            tracing::error!(%wallet, "a wallet has more records than a case looks through");
-        }
+            let Event::Send(send::Event::Completed(sent) | send::Event::Held { sent, .. }) = event else { return };
+            let lots: Vec<Lot> = sent.lots.iter().filter(|lot| is_of_it(lot)).copied().collect();
+            if sent.from == wallet && !lots.is_empty() && !came_back.contains(&sent.send) {
+                found.push(MadeOf { send: sent.send, to: sent.to, lots });
+            }
+        })
+        .await?;
         found.reverse();
         Ok(found)
     }

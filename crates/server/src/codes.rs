@@ -186,9 +186,9 @@ impl Service {
         Ok(Some(code).filter(|_| is_made))
     }
 
-    /// Counts a code that is typed from `source` for the address `subject`, right or wrong: one network has so many tries.
-    pub fn count_typed(&self, subject: Id, source: IpAddr) -> Result<(), Problem> {
-        let wait_ms = self.wait_ms_from(&TYPED, subject, source)?;
+    /// Counts a code that is typed from `source` for `holder`, right or wrong: one network has so many tries.
+    pub fn count_typed(&self, holder: Id, source: IpAddr) -> Result<(), Problem> {
+        let wait_ms = self.wait_ms_from(&TYPED, holder, source)?;
         wait_ms.map_or(Ok(()), |wait_ms| Err(too_many_codes().retry_after((wait_ms + 999) / 1_000)))
     }
 

@@ -11,6 +11,7 @@
 //! Start reading at [`Door`], then [`Doors::change`].
 
 use domain::{Id, Time};
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,6 +27,8 @@ const BUSY_MS_MAX: u64 = 2_000;
 const VERSION: u32 = 1;
 /// The most that one list gives.
 pub const DOORS_LISTED_MAX: usize = 1_000;
+/// The most that is counted: whoever looks at figures makes nobody wait for more than that.
+pub const DOORS_COUNTED_MAX: u64 = 10_000;
 
 /// One thing that is kept: a session, a code, a link.
 pub trait Door: Serialize + DeserializeOwned {
@@ -93,6 +96,8 @@ impl Doors {
     pub fn open(path: &Path, safety: Safety) -> Result<Self, DoorsError> {
         let connection = Connection::open(path)?;
         connection.busy_timeout(Duration::from_millis(BUSY_MS_MAX))?;
+        // Statistics are never gathered, so what is due "until now" need not be planned anew for each moment.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         let version: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version > VERSION {
             let file = path.file_name().unwrap_or_default().to_string_lossy();
@@ -202,7 +207,8 @@ impl Doors {
 
     /// When the next `T` is due.
     pub fn next<T: Door>(&self) -> Result<Option<Time>, DoorsError> {
-        let sql = format!("SELECT min(at) FROM {}", T::TABLE);
+        // Without the condition the index, which has no other rows, would not do, and the whole table were read.
+        let sql = format!("SELECT min(at) FROM {} WHERE at IS NOT NULL", T::TABLE);
         let connection = self.connection();
         let at: Option<i64> = connection.prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
         Ok(at.map(Time::from_milliseconds))
@@ -215,10 +221,13 @@ impl Doors {
         Ok(at.map(Time::from_milliseconds))
     }
 
-    /// Drops what ended before `before`.
-    pub fn drop_ended<T: Door>(&self, before: Time) -> Result<usize, DoorsError> {
-        let sql = format!("DELETE FROM {} WHERE at < ?", T::TABLE);
-        Ok(self.connection().prepare_cached(&sql)?.execute([before.milliseconds()])?)
+    /// Drops what ended before `before`, the longest ended first and at most `limit`: nobody waits for more than that many.
+    pub fn drop_ended<T: Door>(&self, before: Time, limit: usize) -> Result<usize, DoorsError> {
+        let table = T::TABLE;
+        let sql =
+            format!("DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE at < ? ORDER BY at LIMIT ?)");
+        let limit = i64::try_from(limit.min(DOORS_LISTED_MAX)).unwrap_or(0);
+        Ok(self.connection().prepare_cached(&sql)?.execute(params![before.milliseconds(), limit])?)
     }
 
     /// Makes `T` readable by owner and time together: [`Self::owners`], [`Self::due_of`].
@@ -259,9 +268,9 @@ impl Doors {
         rows.map(|row| Ok(serde_json::from_str(&row?)?)).collect()
     }
 
-    /// How many there are.
+    /// How many there are; [`DOORS_COUNTED_MAX`] where there are more.
     pub fn count<T: Door>(&self) -> Result<u64, DoorsError> {
-        let sql = format!("SELECT count(*) FROM {}", T::TABLE);
+        let sql = format!("SELECT count(*) FROM (SELECT 1 FROM {} LIMIT {DOORS_COUNTED_MAX})", T::TABLE);
         let count: i64 = self.connection().prepare_cached(&sql)?.query_row([], |row| row.get(0))?;
         Ok(u64::try_from(count).unwrap_or(0))
     }
@@ -402,8 +411,10 @@ mod tests {
         assert_eq!(doors.next_of::<Key>(Id::from_number(7)), Ok(Some(Time::from_milliseconds(100))));
         assert_eq!(doors.next_of::<Key>(Id::from_number(9)), Ok(None));
         doors.put(&key(2, 8, 300)).expect("it is kept");
-        assert_eq!(doors.drop_ended::<Key>(Time::from_milliseconds(200)), Ok(1));
+        assert_eq!(doors.drop_ended::<Key>(Time::from_milliseconds(200), 9), Ok(1));
         assert_eq!(doors.all::<Key>(Id::default(), 9), Ok(vec![key(2, 8, 300), key(3, 7, 200)]));
+        assert_eq!(doors.drop_ended::<Key>(Time::from_milliseconds(400), 1), Ok(1), "no more than is asked for");
+        assert_eq!(doors.all::<Key>(Id::default(), 9), Ok(vec![key(2, 8, 300)]), "the longest ended first");
     }
 
     #[test]
@@ -420,6 +431,10 @@ mod tests {
         assert_eq!(doors.of(Id::from_number(7)), Ok(vec![key(5, 7, 1)]));
         let removed = doors.change(|doors| doors.remove_of::<Key>(Id::from_number(7), None));
         assert_eq!((removed, doors.count::<Key>()), (Ok(vec![kept]), Ok(1)));
+        let many = u128::from(DOORS_COUNTED_MAX) + 9;
+        let put = |doors: &Transaction<'_>| (1..=many).try_for_each(|number| doors.put(&key(number, 7, 1)));
+        doors.change(put).expect("they are kept");
+        assert_eq!(doors.count::<Key>(), Ok(DOORS_COUNTED_MAX), "no more are counted");
     }
 
     #[test]

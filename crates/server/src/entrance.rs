@@ -10,6 +10,7 @@ use crate::refusals;
 use crate::service::Service;
 use crate::sessions::{self, Session};
 use crate::shops::ShopToken;
+use crate::tallies::DAY_MS;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
@@ -27,8 +28,9 @@ use web::{Problem, RateLimit, Source};
 /// Tokens of each kind that are kept in memory; where there is no room, some make room and are looked up in the file again.
 const TOKENS_SEEN_MAX: usize = 200_000;
 const MINUTE_MS: i64 = 60_000;
-/// Ways to a bank that one wallet may begin in the time that one of them takes at most.
-const LINKS_BEGUN_MAX: u32 = 10;
+
+/// Payment codes that one holder makes in a day: each is a row of the books.
+const PAYMENT_CODES_MAX: u32 = 1_000;
 
 /// Looks in a minute at what the identity vendor says of one holder.
 const VENDOR_LOOKS_MAX: u32 = 20;
@@ -48,6 +50,7 @@ pub struct Entrance {
     logins: RateLimit<(Id, IpAddr)>,
     look_ups: RateLimit<Id>,
     links: RateLimit<Id>,
+    payment_codes: RateLimit<Id>,
     vendor: RateLimit<Id>,
     forgeries: RateLimit<&'static str>,
 }
@@ -80,7 +83,8 @@ impl Entrance {
             entrances: RateLimit::new("entrance", rates.entrance_max, MINUTE_MS),
             logins: RateLimit::new("login", rates.login_max, MINUTE_MS),
             look_ups: RateLimit::new("look_up", rates.look_up_max, MINUTE_MS),
-            links: RateLimit::new("link", LINKS_BEGUN_MAX, STATE_MS),
+            links: RateLimit::new("link", rates.links_max, STATE_MS),
+            payment_codes: RateLimit::new("payment_code", PAYMENT_CODES_MAX, DAY_MS),
             vendor: RateLimit::new("vendor", VENDOR_LOOKS_MAX, MINUTE_MS),
             forgeries: RateLimit::new("forgery", FORGERIES_LOGGED_MAX, MINUTE_MS),
         }
@@ -318,6 +322,12 @@ impl Service {
     /// Counts a way to a bank that `wallet` begins: each is a request at the gateway that is open for a while.
     pub fn count_link(&self, wallet: WalletId) -> Result<(), Problem> {
         let verdict = self.entrance.links.count(wallet.0, self.now());
+        if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
+    }
+
+    /// Counts a payment code that `holder` makes.
+    pub fn count_payment_code(&self, holder: HolderId) -> Result<(), Problem> {
+        let verdict = self.entrance.payment_codes.count(holder.0, self.now());
         if verdict.allowed { Ok(()) } else { Err(verdict.problem()) }
     }
 

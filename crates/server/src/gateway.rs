@@ -50,9 +50,11 @@ pub struct GatewayAnswer {
 pub enum GatewayError {
     /// Nothing was sent: nobody is there.
     Unreachable,
-    /// Whether it was done is not known.
+    /// No answer in time: whether it was done is not known.
     NoAnswer,
-    /// We are not let in.
+    /// It says that it is in trouble, or nothing that can be read: whether it was done is not known.
+    Trouble,
+    /// We are not let in: nothing was done.
     Denied,
     /// It does not take what was asked; its word for why.
     Refused(String),
@@ -62,7 +64,8 @@ impl fmt::Display for GatewayError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unreachable => "the gateway cannot be reached",
-            Self::NoAnswer => "the gateway gave no answer that can be read",
+            Self::NoAnswer => "the gateway gave no answer in time",
+            Self::Trouble => "the gateway is in trouble, or gave no answer that can be read",
             Self::Denied => "the gateway does not let us in",
             Self::Refused(_) => "the gateway does not take what was asked",
         })
@@ -95,7 +98,7 @@ impl GatewayError {
                 "この口座登録は受け付けられません。",
             )
             .detail("GET /v1/banks says what is open. Ask for another link then."),
-            Self::Unreachable | Self::NoAnswer | Self::Denied => refusals::unavailable(),
+            Self::Unreachable | Self::NoAnswer | Self::Trouble | Self::Denied => refusals::unavailable(),
         }
     }
 }
@@ -104,7 +107,8 @@ impl From<TransportError> for GatewayError {
     fn from(error: TransportError) -> Self {
         match error {
             TransportError::Unreachable(_) | TransportError::Forbidden(_) => Self::Unreachable,
-            TransportError::TimedOut | TransportError::Broken(_) | TransportError::TooLarge => Self::NoAnswer,
+            TransportError::TimedOut => Self::NoAnswer,
+            TransportError::Broken(_) | TransportError::TooLarge => Self::Trouble,
         }
     }
 }
@@ -199,7 +203,7 @@ impl Service {
         let answer = self.outside.transport.call(request, bounds).await?;
         if answer.status().is_server_error() {
             tracing::warn!(status = answer.status().as_u16(), "the gateway is in trouble");
-            return Err(GatewayError::NoAnswer);
+            return Err(GatewayError::Trouble);
         }
         let body = if answer.body().is_empty() { Value::Null } else { read(answer.body())? };
         Ok(GatewayAnswer { status: answer.status(), body })
@@ -216,12 +220,13 @@ impl Service {
             return Ok(token);
         }
         let fields = [("grant_type", "client_credentials"), ("scope", SCOPE)];
-        let answer = self.gateway_form("/gateway/v1/token", &fields).await?;
+        // Whatever goes wrong here, nothing was asked yet of what the token is for.
+        let answer = self.gateway_form("/gateway/v1/token", &fields).await.map_err(|_| GatewayError::Denied)?;
         if answer.status != StatusCode::OK {
             tracing::error!(status = answer.status.as_u16(), "the gateway gives us no token");
             return Err(GatewayError::Denied);
         }
-        let token: TokenAnswer = serde_json::from_value(answer.body).map_err(|_| GatewayError::NoAnswer)?;
+        let token: TokenAnswer = serde_json::from_value(answer.body).map_err(|_| GatewayError::Denied)?;
         let lasts_ms = token.expires_in.saturating_mul(1_000).saturating_sub(TOKEN_MARGIN_MS);
         let until = now.plus_milliseconds(lasts_ms);
         *self.gateway_token.0.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -231,7 +236,7 @@ impl Service {
 }
 
 fn read(body: &[u8]) -> Result<Value, GatewayError> {
-    serde_json::from_slice(body).map_err(|_| GatewayError::NoAnswer)
+    serde_json::from_slice(body).map_err(|_| GatewayError::Trouble)
 }
 
 fn sensitive(text: String) -> Result<HeaderValue, GatewayError> {

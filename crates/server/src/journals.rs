@@ -1,4 +1,5 @@
 //! Readers of the journal beside the engine: a few, kept open, each lent to one list at a time off the runtime's threads.
+//! And the way there for whoever has a reader of their own.
 
 use crate::refusals;
 use engine::StoreError;
@@ -19,6 +20,13 @@ struct Readers {
     directory: PathBuf,
     idle: Mutex<Vec<SqliteJournal>>,
     places: Semaphore,
+}
+
+/// Runs `work`, which reads much, on a thread that may take its time: those of the runtime answer requests.
+pub async fn aside<R: Send + 'static>(
+    work: impl FnOnce() -> Result<R, Problem> + Send + 'static,
+) -> Result<R, Problem> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| Problem::internal())?
 }
 
 impl Journals {

@@ -1,14 +1,15 @@
-//! Letters: mails and messages to people, kept until whoever delivers them has taken them.
+//! Letters: mails and messages to people, kept until whoever delivers them has taken them; and how many there were on each day.
 //!
 //! What is written is sealed while it waits. Delivered at least once under the letter's own id, by which the deliverer drops
 //! what it has. No letter has a link in it, and none asks for a password.
 
 use crate::contacts::{Address, Channel};
-use crate::doors::Door;
+use crate::doors::{Door, DoorsError, Transaction};
 use crate::sealed::Ciphertext;
 use crate::service::Service;
+use crate::work::OURS;
 use bytes::Bytes;
-use domain::{Id, Time};
+use domain::{Day, Id, Time};
 use http::{Request, header};
 use serde::{Deserialize, Serialize};
 use wallet::HolderId;
@@ -26,13 +27,57 @@ pub const LETTER_MS: i64 = 3 * 24 * 60 * 60 * 1_000;
 /// A letter that waits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Letter {
-    id: Id,
-    holder: HolderId,
+    /// Its id.
+    pub id: Id,
+    /// Whom it is for.
+    pub holder: HolderId,
     sealed: Ciphertext,
-    due: Time,
-    attempts: u32,
+    /// When it is tried next.
+    pub due: Time,
+    /// How often it was tried.
+    pub attempts: u32,
     /// After this nobody needs it any more.
-    until: Time,
+    pub until: Time,
+}
+
+/// The letters of one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DayOfLetters {
+    /// Which day.
+    pub day: Day,
+    /// How many were written.
+    pub written: u64,
+    /// How many were taken by whoever delivers them.
+    pub delivered: u64,
+    /// How many nobody took in their time, or had nobody left to go to.
+    pub given_up: u64,
+}
+
+impl Door for DayOfLetters {
+    const TABLE: &'static str = "day_of_letters";
+
+    fn id(&self) -> Id {
+        Self::key(self.day)
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(OURS)
+    }
+}
+
+impl DayOfLetters {
+    /// The id of a day's letters, in the order of days.
+    pub fn key(day: Day) -> Id {
+        Id::from_number(u128::try_from(day.number()).unwrap_or(0) | 1 << 64)
+    }
+
+    /// Counts what was done on `day`, with whatever it is done in.
+    fn count(doors: &Transaction<'_>, day: Day, counted: impl FnOnce(&mut Self)) -> Result<(), DoorsError> {
+        let none = Self { day, written: 0, delivered: 0, given_up: 0 };
+        let mut kept = doors.get::<Self>(Self::key(day))?.unwrap_or(none);
+        counted(&mut kept);
+        doors.put(&kept)
+    }
 }
 
 impl Door for Letter {
@@ -86,10 +131,22 @@ impl Service {
         lasts_ms: i64,
     ) -> Result<(), Problem> {
         let letter = self.write(id, holder, address, text, lasts_ms)?;
-        if self.doors.insert(&letter)? {
+        if self.keep(&letter)? {
             self.deliver(letter).await?;
         }
         Ok(())
+    }
+
+    /// Keeps `letter`, and counts it. Whether it was not kept before.
+    fn keep(&self, letter: &Letter) -> Result<bool, Problem> {
+        let day = self.now().day();
+        self.doors.change(|doors| {
+            let is_new = doors.insert(letter)?;
+            if is_new {
+                DayOfLetters::count(doors, day, |day| day.written += 1)?;
+            }
+            Ok(is_new)
+        })
     }
 
     /// Keeps a letter that whoever does the due work hands over.
@@ -102,8 +159,7 @@ impl Service {
         lasts_ms: i64,
     ) -> Result<(), Problem> {
         let letter = Letter { due: self.now(), ..self.write(id, holder, address, text, lasts_ms)? };
-        self.doors.insert(&letter)?;
-        Ok(())
+        self.keep(&letter).map(drop)
     }
 
     fn write(&self, id: Id, holder: HolderId, address: &Address, text: Text, lasts_ms: i64) -> Result<Letter, Problem> {
@@ -135,10 +191,13 @@ impl Service {
     async fn deliver(&self, mut letter: Letter) -> Result<bool, Problem> {
         let plain = self.unseal(letter.holder, &letter.sealed.0);
         let contents = plain.ok().and_then(|plain| serde_json::from_slice::<Contents>(&plain).ok());
-        let is_done = match contents {
+        let (is_done, is_delivered) = match contents {
             // Its person was erased: there is nobody to write to.
-            None => true,
-            Some(contents) => self.hand_over(letter.id, &contents).await,
+            None => (true, false),
+            Some(contents) => {
+                let is_taken = self.hand_over(letter.id, &contents).await;
+                (is_taken, is_taken)
+            }
         };
         letter.attempts += 1;
         let wait_ms = WAIT_MS_MAX.min(WAIT_MS_MIN << letter.attempts.min(16));
@@ -147,7 +206,19 @@ impl Service {
             if !is_done {
                 tracing::warn!(letter = %letter.id, "a letter was given up");
             }
-            self.doors.remove::<Letter>(letter.id)?;
+            let day = self.now().day();
+            self.doors.change(|doors| {
+                if !doors.remove::<Letter>(letter.id)? {
+                    return Ok(());
+                }
+                DayOfLetters::count(doors, day, |day| {
+                    if is_delivered {
+                        day.delivered += 1;
+                    } else {
+                        day.given_up += 1;
+                    }
+                })
+            })?;
         } else {
             self.doors.put(&letter)?;
         }

@@ -43,6 +43,7 @@ mod stops;
 mod sweep;
 mod tallies;
 mod telling;
+mod trace;
 mod unclaimed;
 mod velocity;
 mod webhooks;

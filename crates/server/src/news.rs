@@ -1,7 +1,14 @@
 //! News of the gateway: what it and the banks did without being asked. Read in order from a list that has no gaps; a push
 //! only says that there is something to read.
 //!
+//! A piece on which nobody can act holds up no other (`aside`); and the last piece that was read is asked for again each time: a
+//! gateway that was put back to an older state gives its number to something else, or does not know it.
+//!
 //! Start reading at [`Service::read_news`].
+
+mod aside;
+
+pub use aside::Aside;
 
 use crate::banking::{another_amount, outcome_of};
 use crate::doors::Door;
@@ -11,14 +18,16 @@ use crate::service::Service;
 use crate::webhooks::operator;
 use crate::work::closing::{self, What, Word};
 use domain::{Id, Time};
-use http::Method;
+use http::{Method, StatusCode};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
 use wallet::mandate::{self, RevokedBy, Why};
-use wallet::{BankAccountId, Command, GiveBackId, MandateId, PayoutId, TopUpId, payout, top_up};
+use wallet::{
+    BankAccountId, Command, GiveBackId, MandateId, PayoutId, ReimbursementId, TopUpId, payout, reimbursement, top_up,
+};
 use web::{Due, Problem};
 
 /// How often the list is looked at where pushes cannot be relied on, and after something was found, in milliseconds.
@@ -26,15 +35,20 @@ const POLL_MS_MIN: i64 = 2_000;
 /// How often it is looked at, at least: so late is what no push announced, the first time. No more than a day's last news may
 /// take, which its closing waits for.
 const POLL_MS_MAX: i64 = 10 * 60_000;
-/// How long one waits after the gateway did not answer.
+/// How long one waits after the gateway did not answer, in milliseconds.
 const WAIT_MS: i64 = 10_000;
+/// How long one waits after a piece failed, in milliseconds.
+const FAILED_MS: i64 = 2_000;
 /// News in one page.
 const PAGE_MAX: usize = 100;
 
 /// How far the list was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct NewsCursor {
     n: u64,
+    /// The hash of the piece `n`; none in files that were written before it was kept.
+    #[serde(default)]
+    last: Option<Id>,
 }
 
 impl Door for NewsCursor {
@@ -46,8 +60,8 @@ impl Door for NewsCursor {
 }
 
 /// When the list is looked at next. A push says when there is something to read; looks without one are there for pushes that
-/// got lost, and each that finds nothing makes the pause longer. Where one finds what no push had announced, pushes are not
-/// relied on until the next one comes.
+/// got lost, and each that finds nothing makes the pause longer; what was announced leaves it as it is. Where a look finds
+/// what no push had announced, pushes are not relied on until the next one comes.
 pub struct Looks(Mutex<Pace>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,12 +70,15 @@ struct Pace {
     pause_ms: i64,
     announced: bool,
     relies_on_pushes: bool,
+    /// Which piece failed the last time, and how often in a row.
+    failed: (u64, u32),
 }
 
 impl Default for Looks {
     fn default() -> Self {
         let next = Time::from_milliseconds(0);
-        Self(Mutex::new(Pace { next, pause_ms: POLL_MS_MIN, announced: false, relies_on_pushes: true }))
+        let failed = (0, 0);
+        Self(Mutex::new(Pace { next, pause_ms: POLL_MS_MIN, announced: false, relies_on_pushes: true, failed }))
     }
 }
 
@@ -89,11 +106,31 @@ impl Looks {
             pace.relies_on_pushes = announced;
         }
         let longer_ms = pace.pause_ms.saturating_mul(2).min(POLL_MS_MAX);
-        pace.pause_ms = if found == 0 && pace.relies_on_pushes { longer_ms } else { POLL_MS_MIN };
+        pace.pause_ms = match (pace.relies_on_pushes, found) {
+            (true, 0) => longer_ms,
+            (true, _) => pace.pause_ms,
+            (false, _) => POLL_MS_MIN,
+        };
         // What was announced meanwhile may be more than what was read.
         if !pace.announced {
             pace.next = now.plus_milliseconds(pace.pause_ms);
         }
+    }
+
+    /// The piece `n` failed: how often that is in a row.
+    fn failed(&self, n: u64) -> u32 {
+        let mut pace = self.pace();
+        let before = if pace.failed.0 == n { pace.failed.1 } else { 0 };
+        pace.failed = (n, before.saturating_add(1));
+        pace.failed.1
+    }
+
+    /// Looks again in `pause_ms` milliseconds at what a push may have announced.
+    fn again(&self, now: Time, pause_ms: i64, announced: bool) -> Time {
+        let mut pace = self.pace();
+        pace.announced |= announced;
+        pace.next = now.plus_milliseconds(pause_ms);
+        pace.next
     }
 
     /// The list goes on: the look of which a push may have said so, too.
@@ -131,24 +168,37 @@ impl Service {
             Ok(announced) => announced,
             Err(next) => return Ok(Due { done: 0, next: Some(next) }),
         };
-        let after = self.doors.get::<NewsCursor>(Id::default())?.map_or(0, |cursor| cursor.n);
-        let path = format!("/gateway/v1/events?after={after}&limit={}", budget.min(PAGE_MAX));
-        let answer = self.gateway_call(Method::GET, &path, None).await;
-        let page = answer.ok().filter(|answer| answer.status.is_success());
-        let news = page.as_ref().and_then(|page| page.body["data"].as_array());
-        let Some(news) = news else {
-            self.looks.go_on(announced);
-            self.looks.pace().next = now.plus_milliseconds(WAIT_MS);
-            return Ok(Due { done: 0, next: Some(now.plus_milliseconds(WAIT_MS)) });
+        let NewsCursor { n, last } = self.doors.get::<NewsCursor>(Id::default())?.unwrap_or_default();
+        let known = usize::from(last.is_some());
+        let asked = budget.saturating_add(known).min(PAGE_MAX);
+        let path = format!("/gateway/v1/events?after={}&limit={asked}", n.saturating_sub(u64::from(last.is_some())));
+        let answer = self.gateway_call(Method::GET, &path, None).await.ok();
+        // A gateway that knows how far it is says so itself.
+        let is_ahead = n > 0 && answer.as_ref().is_some_and(|answer| answer.status == StatusCode::CONFLICT);
+        let page = answer.filter(|answer| answer.status.is_success());
+        let page = page.as_ref().and_then(|page| page.body["data"].as_array());
+        let news = match (page, last) {
+            (None, _) if !is_ahead => {
+                return Ok(Due { done: 0, next: Some(self.looks.again(now, WAIT_MS, announced)) });
+            }
+            (Some(page), None) => page.as_slice(),
+            (Some(page), Some(last)) if page.first().is_some_and(|first| self.hash_of(first) == last) => {
+                page.get(1..).unwrap_or_default()
+            }
+            (Some(_) | None, _) => {
+                self.begin_anew(n, now)?;
+                return Ok(Due { done: 0, next: Some(self.looks.again(now, FAILED_MS, announced)) });
+            }
         };
         for piece in news {
-            self.act_on(piece).await?;
-            let word = self.word_in(piece).await?;
-            if let Some(n) = piece["n"].as_u64() {
-                self.read_until(n, word.as_ref())?;
+            if let Err(problem) = self.hear(piece).await
+                && !self.set_aside(piece, &problem, now).await?
+            {
+                self.looks.again(now, FAILED_MS, announced);
+                return Err(problem);
             }
         }
-        let is_more = news.len() >= budget.min(PAGE_MAX);
+        let is_more = news.len().saturating_add(known) >= asked;
         // Of a list that goes on, as far as its last piece: they come in the order of their times.
         let read = if is_more { news.last().and_then(told_at) } else { Some(now) };
         if let Some(read) = read {
@@ -162,15 +212,31 @@ impl Service {
         Ok(Due { done: news.len(), next: Some(self.looks.pace().next) })
     }
 
+    /// Acts on a piece, and has read it.
+    async fn hear(&self, piece: &Value) -> Result<(), Problem> {
+        self.act_on(piece).await?;
+        let word = self.word_in(piece).await?;
+        match piece["n"].as_u64() {
+            Some(n) => self.read_until(n, Some(self.hash_of(piece)), word.as_ref()),
+            None => Ok(()),
+        }
+    }
+
+    /// What tells a piece from another one of the same number: what it says and when.
+    fn hash_of(&self, piece: &Value) -> Id {
+        let about = ["n", "type", "at", "mandate_id", "reference", "account_ref", "bank_code"].map(|name| &piece[name]);
+        self.keys.secret("news", &json!(about).to_string())
+    }
+
     /// The piece `n` was acted on. Whoever reads the list at the same time and is behind changes nothing: neither how far it was
     /// read nor what was kept of a later piece.
-    pub fn read_until(&self, n: u64, word: Option<&Word>) -> Result<(), Problem> {
+    pub fn read_until(&self, n: u64, last: Option<Id>, word: Option<&Word>) -> Result<(), Problem> {
         self.doors.change(|doors| {
             if doors.get::<NewsCursor>(Id::default())?.is_some_and(|cursor| cursor.n >= n) {
                 return Ok(());
             }
             word.map_or(Ok(()), |word| closing::keep(doors, word))?;
-            doors.put(&NewsCursor { n })
+            doors.put(&NewsCursor { n, last })
         })?;
         Ok(())
     }
@@ -192,7 +258,8 @@ impl Service {
                 self.banks.forget();
                 let at = told_at(piece);
                 let data = json!({ "id": piece["n"], "bank_code": piece["bank_code"], "what": what });
-                self.tell_operator(operator::BANK_INCIDENT, &piece["n"].to_string(), at.unwrap_or(self.now()), data)
+                let effect = format!("{} {}", piece["n"], piece["at"]);
+                self.tell_operator(operator::BANK_INCIDENT, &effect, at.unwrap_or(self.now()), data)
             }
             Some(_) | None => Ok(()),
         }
@@ -263,9 +330,13 @@ impl Service {
         let amount = amount.amount();
         let (top_up, what) = match noun {
             "debit" => (reference.parse::<TopUpId>().ok(), What::Debit(amount)),
-            "return" => match reference.parse::<GiveBackId>() {
-                Ok(id) => (self.top_up_of(id.0).await?, What::GiveBack(id.0, amount)),
-                Err(_) => return Ok(None),
+            "return" => match (reference.parse::<GiveBackId>(), reference.parse::<ReimbursementId>()) {
+                (Ok(id), _) => (self.top_up_of(id.0).await?, What::GiveBack(id.0, amount)),
+                (_, Ok(id)) => {
+                    let row = known(self.reimbursement(id).await)?;
+                    (row.map(|row| row.credit.top_up), What::GiveBack(id.0, amount))
+                }
+                (Err(_), Err(_)) => return Ok(None),
             },
             "credit" => (None, What::Credit(amount)),
             _ => return Ok(None),
@@ -316,6 +387,10 @@ impl Service {
 
     /// What became of money that was to go back to its account.
     async fn act_on_return(&self, what: &str, piece: &Value) -> Result<(), Problem> {
+        let reference = piece["reference"].as_str().and_then(|reference| reference.parse::<ReimbursementId>().ok());
+        if let Some(reimbursement) = reference {
+            return self.act_on_reimbursement(reimbursement, what, piece).await;
+        }
         let reference = piece["reference"].as_str().and_then(|reference| reference.parse::<GiveBackId>().ok());
         let Some(give_back) = reference else { return Ok(()) };
         let Some(top_up) = self.top_up_of(give_back.0).await? else { return Ok(()) };
@@ -342,6 +417,36 @@ impl Service {
             (_, None) => return Ok(()),
         };
         self.told_by_bank(row.debit.bank, Command::TopUp(command)).await
+    }
+}
+
+impl Service {
+    /// What became of a reimbursement.
+    async fn act_on_reimbursement(
+        &self,
+        reimbursement: ReimbursementId,
+        what: &str,
+        piece: &Value,
+    ) -> Result<(), Problem> {
+        let Some(row) = known(self.reimbursement(reimbursement).await)? else { return Ok(()) };
+        let asked = row.credit.amount;
+        let answered = |done| reimbursement::Command::Answer { reimbursement, done };
+        let contradicted = |claim| reimbursement::Command::Contradict { reimbursement, claim };
+        let claim = if what == "contradicted" { claim_in(piece) } else { None };
+        let command = match (what, claim) {
+            ("settled", _) => match another_amount(piece, asked) {
+                Some(moved) => contradicted(Claim::Moved(moved)),
+                None => answered(true),
+            },
+            // Only that the bank does not know of it: the worker asks on.
+            ("declined", _) if piece["reason"] == "absent" => return Ok(()),
+            ("declined", _) => answered(false),
+            ("reversed", _) => contradicted(Claim::CameBack(amount_in(piece, "amount").unwrap_or(asked))),
+            (_, Some(claim)) => contradicted(claim),
+            // It is under way: nothing that would be final.
+            (_, None) => return Ok(()),
+        };
+        self.told_by_bank(row.credit.bank, Command::Reimbursement(command)).await
     }
 }
 
@@ -415,12 +520,12 @@ mod tests {
         const MIN: i64 = POLL_MS_MIN;
         for (story, expected) in [
             ("eee", vec![2 * MIN, 4 * MIN, 8 * MIN]),
-            ("eepne", vec![2 * MIN, 4 * MIN, MIN, 2 * MIN]),
+            ("eepne", vec![2 * MIN, 4 * MIN, 4 * MIN, 8 * MIN]),
             // Nobody said so: it is looked often, until a push comes.
             ("eenee", vec![2 * MIN, 4 * MIN, MIN, MIN, MIN]),
             ("neepee", vec![MIN, MIN, MIN, 2 * MIN, 4 * MIN]),
             // What is announced while the list is read may stand behind what was read.
-            ("eede", vec![2 * MIN, 4 * MIN, 0, 2 * MIN]),
+            ("eede", vec![2 * MIN, 4 * MIN, 0, 8 * MIN]),
         ] {
             assert_eq!(pauses(story), expected, "{story}");
         }

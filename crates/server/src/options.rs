@@ -77,7 +77,7 @@ pub struct IdentityOptions {
     pub callback_secret: Secret<String>,
 }
 
-/// Requests a minute, each counted for itself.
+/// Requests a minute, each counted for itself; of links in the time that they take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
     /// From one source address.
@@ -90,11 +90,37 @@ pub struct Rates {
     pub login_max: u32,
     /// Attempts of one holder to find a recipient or to redeem a voucher.
     pub look_up_max: u32,
+    /// Mandates that one wallet asks for in half an hour: one that nobody goes on with lapses after as long, so twice as many
+    /// are open at most.
+    pub mandates_max: u32,
+    /// Ways to a bank that one wallet begins while one of them is good.
+    pub links_max: u32,
+}
+
+impl Rates {
+    /// Nothing is bounded.
+    pub const NONE: Self = Self {
+        source_max: u32::MAX,
+        caller_max: u32::MAX,
+        entrance_max: u32::MAX,
+        login_max: u32::MAX,
+        look_up_max: u32::MAX,
+        mandates_max: u32::MAX,
+        links_max: u32::MAX,
+    };
 }
 
 impl Default for Rates {
     fn default() -> Self {
-        Self { source_max: 1_200, caller_max: 6_000, entrance_max: 60, login_max: 10, look_up_max: 20 }
+        Self {
+            source_max: 1_200,
+            caller_max: 6_000,
+            entrance_max: 60,
+            login_max: 10,
+            look_up_max: 20,
+            mandates_max: 10,
+            links_max: 10,
+        }
     }
 }
 

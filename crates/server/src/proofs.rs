@@ -37,6 +37,11 @@ const LOOKS_REFUSED: [Bound; 2] = [
     Bound { name: "looks refused a day", count_max: 30, window_ms: DAY_MS },
 ];
 
+/// Proofs that are asked for in one session, each of which is kept for a day: whoever asks for more must wait.
+const CHALLENGES_OF_SESSION: [Bound; 1] = [Bound { name: "challenges an hour", count_max: 60, window_ms: HOUR_MS }];
+/// The same of one holder, in all sessions.
+const CHALLENGES_OF_HOLDER: [Bound; 1] = [Bound { name: "challenges a day", count_max: 300, window_ms: DAY_MS }];
+
 /// A proof that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Challenge {
@@ -105,6 +110,11 @@ impl Challenge {
     pub fn shown(&self) -> String {
         format!("chl_{}", self.key)
     }
+
+    /// Whether something may still come of it at `now`.
+    pub fn is_open(&self, now: Time) -> bool {
+        self.status == Status::Pending && now < self.expires
+    }
 }
 
 /// A device, or a session without one, that its holder has proven.
@@ -149,6 +159,10 @@ impl SecondProof for Recheck {
     fn answer<'a>(&'a self, service: &'a Service, mut challenge: Challenge, _: Option<&'a str>) -> Answering<'a> {
         Box::pin(async move {
             let verdict = if let Some(vendor_id) = &challenge.vendor_id {
+                if !service.may_ask_vendor(challenge.holder) {
+                    // It is asked so often and no more; beyond, what is known is the answer.
+                    return Ok(challenge);
+                }
                 service.ask_vendor(Method::GET, &format!("rechecks/{vendor_id}"), None).await
             } else {
                 let subject = service.subject_of(challenge.holder)?.ok_or_else(Problem::not_found)?;
@@ -289,16 +303,33 @@ impl Service {
             expires: self.now().plus_milliseconds(CHALLENGE_MS),
             used_by: None,
         };
-        self.doors.put(&challenge)?;
+        self.keep_challenge(&caller.session, &challenge)?;
         Ok(refusals::step_up(proof)
             .with("challenge_id", challenge.shown())
             .with("way", way.name())
             .with("expires_at", challenge.expires.to_string()))
     }
 
+    /// Keeps a challenge that `session` caused, unless that or its holder's others have caused too many.
+    fn keep_challenge(&self, session: &Session, challenge: &Challenge) -> Result<(), Problem> {
+        self.doors.change(|doors| {
+            let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
+            let of_session = tallies.wait_ms(&CHALLENGES_OF_SESSION, "", session.token)?;
+            let of_holder = tallies.wait_ms(&CHALLENGES_OF_HOLDER, "", challenge.holder.0)?;
+            if let Some(wait_ms) = of_session.max(of_holder) {
+                let title = "Too many proofs were asked for.";
+                let too_many = refusals::new(429, "too-many-challenges", title, "確認の要求が多すぎます。");
+                return Err(too_many.detail("Answer one that is open.").retry_after((wait_ms + 999) / 1_000));
+            }
+            tallies.count(&CHALLENGES_OF_SESSION, "", session.token)?;
+            tallies.count(&CHALLENGES_OF_HOLDER, "", challenge.holder.0)?;
+            Ok(doors.put(challenge)?)
+        })
+    }
+
     /// Begins to answer a challenge, or goes on: what came of it is kept.
     pub async fn answer_challenge(&self, challenge: Challenge, answer: Option<&str>) -> Result<Challenge, Problem> {
-        if challenge.status != Status::Pending || self.now() >= challenge.expires {
+        if !challenge.is_open(self.now()) {
             return Ok(challenge);
         }
         if !challenge.begun {

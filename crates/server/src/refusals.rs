@@ -7,20 +7,21 @@ use domain::{Day, Time};
 use engine::EngineError;
 use http::StatusCode;
 use ledger::Yen;
+use wallet::bank_answer::Claim;
 use wallet::switches::Function;
-use wallet::{BankCode, FrozenBy, Limit, MissingFact, Noun, Proof, Refusal, SwitchId, Tier};
+use wallet::{BankCode, FrozenBy, Limit, MissingFact, Noun, Proof, Refusal, Stated, SwitchId, Tier};
 use web::Problem;
 
 /// The problem that tells a caller of `refusal`.
 pub fn problem(refusal: &Refusal) -> Problem {
     match refusal {
         Refusal::AmountZero => new(422, "amount-zero", "The amount is zero.", "金額が0円です。"),
-        Refusal::TooLong { noun } => {
-            new(422, "too-long", "A text is too long.", "文字数が多すぎます。").with("noun", noun_name(*noun))
+        Refusal::TooLong { noun } => too_long(*noun),
+        Refusal::LongerThan { noun, bytes_max, bytes } => {
+            too_long(*noun).with("bytes_max", bytes_max).with("bytes", bytes)
         }
         Refusal::Unknown { noun } => Problem::not_found().with("noun", noun_name(*noun)),
-        Refusal::IdTaken { noun } => new(409, "taken", "Something else has this already.", "すでに使われています。")
-            .with("noun", noun_name(*noun)),
+        Refusal::IdTaken { noun } | Refusal::Taken { noun, .. } => taken(*noun),
         Refusal::Stopped { function, bank, switch, since } => stopped(*function, *bank, *switch, *since),
         Refusal::ClockDrifted => clock_drifted(),
         Refusal::WrongStatus { noun, status } => {
@@ -39,8 +40,9 @@ pub fn problem(refusal: &Refusal) -> Problem {
             new(422, "grant-too-weak", "The bank's check does not suffice.", "銀行での確認が不十分です。")
                 .with("missing", missing_name(*missing))
         }
-        Refusal::AlreadyLinked => {
-            new(409, "already-linked", "The bank account is linked already.", "この口座は登録済みです。")
+        Refusal::AlreadyLinked => already_linked(),
+        Refusal::LinkedAlready { bank_account, own } => {
+            already_linked().with("bank_account_id", bank_account.to_string()).with("own", own)
         }
         Refusal::NotSettled { available, pending } => {
             new(409, "not-settled", "Money is left in the wallet or under way.", "残高または処理中の取引があります。")
@@ -71,10 +73,58 @@ pub fn problem(refusal: &Refusal) -> Problem {
             "It takes another person than the one who proposed it.",
             "別の担当者の承認が必要です。",
         ),
-        Refusal::Contradiction { noun } => {
-            new(409, "contradiction", "It contradicts what is on record.", "記録と矛盾しています。")
-                .with("noun", noun_name(*noun))
+        Refusal::Contradiction { noun } => contradiction(*noun),
+        Refusal::NotAsOnRecord { noun, on_record, came } => {
+            contradiction(*noun).with("on_record", stated(*on_record)).with("requested", stated(*came))
         }
+    }
+}
+
+/// The id itself is never shown: a contact's would tell whose it is.
+fn taken(noun: Noun) -> Problem {
+    new(409, "taken", "Something else has this already.", "すでに使われています。")
+        .detail("Nothing is used twice. Ask again with another one; what was asked before keeps its own answer.")
+        .with("noun", noun_name(noun))
+}
+
+fn already_linked() -> Problem {
+    new(409, "already-linked", "The bank account is linked already.", "この口座は登録済みです。")
+        .detail("It is free once that link ends, or is taken over by a link granted on stronger factors.")
+}
+
+fn too_long(noun: Noun) -> Problem {
+    new(422, "too-long", "A text is too long.", "文字数が多すぎます。").with("noun", noun_name(noun))
+}
+
+fn contradiction(noun: Noun) -> Problem {
+    new(409, "contradiction", "It contradicts what is on record.", "記録と矛盾しています。")
+        .with("noun", noun_name(noun))
+}
+
+/// What stands on record, or was said against it; null is nothing, or what is nobody's to read: who somebody is.
+fn stated(stated: Stated) -> serde_json::Value {
+    match stated {
+        Stated::Nothing | Stated::Person(_) => serde_json::Value::Null,
+        Stated::Amount(amount) => amount.amount().into(),
+        Stated::Resolution(resolution) => resolution.name().into(),
+        Stated::Finding(finding) => finding.name().into(),
+        Stated::BankAccount(bank_account) => bank_account.to_string().into(),
+        Stated::Grant(grant) => grant.bank_account.to_string().into(),
+        Stated::Bank(bank) => bank.to_string().into(),
+        Stated::Claim(claim) => {
+            let (said, amount) = claim_parts(claim);
+            serde_json::json!({ "claim": said, "amount": amount })
+        }
+    }
+}
+
+/// What a bank said, as the API writes it, and of how many yen.
+pub const fn claim_parts(claim: Claim) -> (&'static str, Option<i64>) {
+    match claim {
+        Claim::Moved(amount) => ("moved", Some(amount.amount())),
+        Claim::NotMoved => ("not_moved", None),
+        Claim::TakenBack(amount) => ("taken_back", Some(amount.amount())),
+        Claim::CameBack(amount) => ("came_back", Some(amount.amount())),
     }
 }
 
@@ -114,6 +164,7 @@ pub fn stopped_there(bank: &str, switch: &serde_json::Value) -> Problem {
 
 fn clock_drifted() -> Problem {
     new(503, "clock-drifted", "Money does not leave while our clock is off.", "時刻異常のため出金を停止しています。")
+        .detail("It leaves again once our clocks have agreed for five minutes. What comes in is taken meanwhile.")
         .retry_after(60)
 }
 
@@ -197,6 +248,7 @@ pub const fn noun_name(noun: Noun) -> &'static str {
         Noun::Bank => "bank",
         Noun::Account => "account",
         Noun::Case => "case",
+        Noun::Reimbursement => "reimbursement",
     }
 }
 
@@ -224,6 +276,8 @@ const fn limit_name(limit: Limit) -> &'static str {
         Limit::PersonPerDay => "person_per_day",
         Limit::Blocks => "blocks",
         Limit::Stops => "stops",
+        Limit::Debited => "debited",
+        Limit::NewLink => "new_link",
     }
 }
 

@@ -37,12 +37,12 @@ impl Turn {
         [Self::Banks, Self::Writing, Self::Letters, Self::People, Self::Gateway, Self::Shops, Self::Keeping];
 }
 
-/// Whose turn it is: two at once in the same one would do the same twice.
+/// Whose turn it is: two at once in the same one would do the same twice. Each knows how many of its steps failed in a row.
 #[derive(Default)]
-pub struct Turns([Mutex<()>; Turn::ALL.len()]);
+pub struct Turns([Mutex<Failing>; Turn::ALL.len()]);
 
 impl Turns {
-    async fn take(&self, turn: Turn) -> MutexGuard<'_, ()> {
+    async fn take(&self, turn: Turn) -> MutexGuard<'_, Failing> {
         let [banks, writing, letters, people, gateway, shops, keeping] = &self.0;
         let taken = match turn {
             Turn::Banks => banks,
@@ -93,33 +93,40 @@ impl Server {
     /// shops are not waited for: what is under way there goes on by itself.
     pub async fn run_turn(&self, turn: Turn, now: Time, budget: usize) -> Ran {
         let service = &self.0;
-        let _turn = service.turns.take(turn).await;
-        match turn {
-            Turn::Banks => settled(service.work_begun(now, budget).await),
-            Turn::Writing => self.write(now, budget).await,
-            Turn::Letters => settled(service.deliver_due(now, budget).await).named("wallet.letter"),
-            Turn::People => settled(service.refresh_identifications(now, budget).await).named("wallet.identification"),
-            Turn::Gateway => self.hear_gateway(now, budget).await,
+        let mut failing = service.turns.take(turn).await;
+        let before = failing.in_a_row;
+        let ran = match turn {
+            Turn::Banks => failing.settled(service.work_begun(now, budget).await),
+            Turn::Writing => self.write(now, budget, &mut failing).await,
+            Turn::Letters => failing.settled(service.deliver_due(now, budget).await).named("wallet.letter"),
+            Turn::People => {
+                failing.settled(service.refresh_identifications(now, budget).await).named("wallet.identification")
+            }
+            Turn::Gateway => self.hear_gateway(now, budget, &mut failing).await,
             Turn::Shops => {
-                let fed = settled(service.feed_shops().await).named("wallet.webhook_written");
+                let fed = failing.settled(service.feed_shops().await).named("wallet.webhook_written");
                 fed.and(service.begin_webhooks(now).await.named("wallet.webhook"))
             }
             Turn::Keeping => {
-                let seen = settled(service.note_sessions(now)).named("wallet.session_noted");
-                seen.and(settled(service.sweep(now)).named("wallet.swept"))
+                let seen = failing.settled(service.note_sessions(now)).named("wallet.session_noted");
+                seen.and(failing.settled(service.sweep(now).await).named("wallet.swept"))
             }
+        };
+        if failing.in_a_row == before {
+            failing.in_a_row = 0;
         }
+        ran
     }
 
     /// Does what is due at `now` in every turn, one after another in the order of [`Turn::ALL`], and then waits until nobody is
     /// at work any more: for whoever wants to know that all is quiet.
     pub async fn run_due(&self, now: Time, budget: usize) -> Ran {
-        let mut ran = Ran::default();
+        let (mut ran, mut failing) = (Ran::default(), Failing::default());
         for turn in Turn::ALL {
             ran = ran.and(self.run_turn(turn, now, budget).await);
             match turn {
-                Turn::Banks => ran = ran.and(settled(self.0.work_rested(now).await)),
-                Turn::Shops => settled(self.0.couriers_back().await),
+                Turn::Banks => ran = ran.and(failing.settled(self.0.work_rested(now).await)),
+                Turn::Shops => failing.settled(self.0.couriers_back().await),
                 Turn::Writing | Turn::Letters | Turn::People | Turn::Gateway | Turn::Keeping => {}
             }
         }
@@ -127,17 +134,18 @@ impl Server {
     }
 
     /// What people are to be told of, in words.
-    async fn write(&self, now: Time, budget: usize) -> Ran {
-        let errands = settled(self.0.run_errands(now, budget)).named("wallet.errand");
-        errands.and(settled(self.0.tell(now, budget).await).named("wallet.notice"))
+    async fn write(&self, now: Time, budget: usize, failing: &mut Failing) -> Ran {
+        let errands = failing.settled(self.0.run_errands(now, budget)).named("wallet.errand");
+        errands.and(failing.settled(self.0.tell(now, budget).await).named("wallet.notice"))
     }
 
     /// The gateway's news, and what waits for them: a day is closed when its last ones were read.
-    async fn hear_gateway(&self, now: Time, budget: usize) -> Ran {
-        let news = settled(self.0.read_news(now, budget).await).named("wallet.news");
-        let closed = settled(self.0.close_days(now).await).named("wallet.day_closed");
-        let unclaimed = settled(self.0.end_unclaimed(now, budget).await).named("wallet.unclaimed_ended");
-        news.and(closed).and(unclaimed)
+    async fn hear_gateway(&self, now: Time, budget: usize, failing: &mut Failing) -> Ran {
+        let news = failing.settled(self.0.read_news(now, budget).await).named("wallet.news");
+        let again = failing.settled(self.0.hear_again(now, budget).await).named("wallet.news_again");
+        let closed = failing.settled(self.0.close_days(now).await).named("wallet.day_closed");
+        let unclaimed = failing.settled(self.0.end_unclaimed(now, budget).await).named("wallet.unclaimed_ended");
+        news.and(again).and(closed).and(unclaimed)
     }
 
     /// Hands out the engine's answers for as long as it is polled: with it, a batch costs the engine one wake-up.
@@ -156,10 +164,22 @@ impl Server {
     }
 }
 
-/// A step that failed has done nothing; it comes again.
-fn settled<T: Default>(step: Result<T, Problem>) -> T {
-    step.unwrap_or_else(|problem| {
-        tracing::error!(%problem, "due work");
-        T::default()
-    })
+/// How many steps of a turn failed in a row.
+#[derive(Default)]
+pub(crate) struct Failing {
+    in_a_row: u64,
+}
+
+impl Failing {
+    /// A step that failed has done nothing; it comes again. The log has a line for the first one in a row, the second, the
+    /// fourth and so on: a turn comes ten times a second.
+    fn settled<T: Default>(&mut self, step: Result<T, Problem>) -> T {
+        step.unwrap_or_else(|problem| {
+            self.in_a_row += 1;
+            if self.in_a_row.is_power_of_two() {
+                tracing::error!(%problem, in_a_row = self.in_a_row, "due work");
+            }
+            T::default()
+        })
+    }
 }

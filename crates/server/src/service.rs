@@ -46,7 +46,7 @@ pub struct Service {
     /// Due work.
     pub work: Arc<Doors>,
     /// What makes it.
-    pub maker: Maker,
+    pub maker: Arc<Maker>,
     /// Who tells people.
     pub teller: Teller,
     /// When the gateway's news are looked at.
@@ -165,7 +165,7 @@ impl Service {
             engine,
             doors,
             work,
-            maker,
+            maker: Arc::new(maker),
             teller,
             looks: Looks::default(),
             news_read: NextLook::default(),
@@ -203,7 +203,18 @@ impl Service {
 
     /// Hands `command` to the engine; the answer's reply is a receipt or the domain's own refusal.
     pub async fn ask(&self, actor: Actor, request: Option<Request>, command: Command) -> Answered {
-        let submission = Submission { command, actor, reason: None, request, at: self.engine.now() };
+        self.ask_because(actor, None, request, command).await
+    }
+
+    /// The same with why, which the journal keeps.
+    pub async fn ask_because(
+        &self,
+        actor: Actor,
+        reason: Option<String>,
+        request: Option<Request>,
+        command: Command,
+    ) -> Answered {
+        let submission = Submission { command, actor, reason, request, at: self.engine.now() };
         self.engine.submit(submission).await.map_err(|error| {
             tracing::warn!(kind = ?actor.kind, %error, "a command got no reply");
             refusals::engine_problem(&error)
@@ -251,6 +262,16 @@ impl Service {
         self.vault().unseal(holder.0, sealed).map_err(|error| vault_problem(&error))
     }
 
+    /// Destroys the key of `person`, of whom the journal has something: it opens no more, and none is made again.
+    pub fn erase_person(&self, person: Id) -> Result<(), Problem> {
+        self.vault().erase(person).map_err(|error| vault_problem(&error))
+    }
+
+    /// Removes the key of `person`, of whom nothing is kept.
+    pub fn forget_person(&self, person: Id) -> Result<(), Problem> {
+        self.vault().forget(person).map_err(|error| vault_problem(&error))
+    }
+
     /// The keyed hash by which `value` is found again.
     pub fn look_up(&self, purpose: &str, value: &[u8]) -> Id {
         self.vault().look_up(purpose, value)
@@ -281,9 +302,11 @@ impl From<DoorsError> for Problem {
 fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<accounts::Credential>()?;
     doors.prepare::<accounts::Login>()?;
+    doors.prepare::<accounts::Candidate>()?;
     doors.prepare::<contacts::Contact>()?;
     doors.prepare::<codes::Code>()?;
     doors.prepare::<letters::Letter>()?;
+    doors.prepare::<letters::DayOfLetters>()?;
     doors.prepare::<tallies::Tally>()?;
     doors.prepare::<errands::Errand>()?;
     doors.prepare::<asked::Done>()?;
@@ -299,6 +322,7 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<links::LinkedAccount>()?;
     doors.prepare::<links::GatewayMandate>()?;
     doors.prepare::<news::NewsCursor>()?;
+    doors.prepare::<news::Aside>()?;
     doors.prepare::<unclaimed::Unclaimed>()?;
     doors.prepare::<stops::StopNote>()?;
     doors.prepare::<crate::api::Recovery>()?;

@@ -4,15 +4,16 @@
 //! of it is kept.
 
 use crate::contacts::Address;
+use crate::journals::aside;
 use crate::letters::{LETTER_MS, Text};
 use crate::notices::{Told, follower};
 use crate::service::Service;
 use crate::{refusals, words};
 use domain::{Id, Key, Time};
 use engine::sqlite::SqliteJournal;
-use engine::{Follower, StoreError};
+use engine::{Follower, Progress, StoreError};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wallet::notice::{Kind, To};
 use wallet::{ContactId, HolderId, Row, Wallets, table};
 use web::{Due, Problem};
@@ -20,6 +21,7 @@ use web::{Due, Problem};
 /// The notices' consumer and the outbox that it fills.
 pub struct Teller {
     follower: Mutex<Follower<Wallets>>,
+    progress: Arc<Progress>,
     pending: Mutex<crate::notices::Pending>,
 }
 
@@ -28,7 +30,12 @@ impl Teller {
     pub fn open(directory: &Path) -> Result<Self, StoreError> {
         let follower = follower(directory, Box::new(SqliteJournal::open(directory)?))?;
         let pending = crate::notices::Pending::open(directory)?;
-        Ok(Self { follower: Mutex::new(follower), pending: Mutex::new(pending) })
+        Ok(Self { progress: follower.progress(), follower: Mutex::new(follower), pending: Mutex::new(pending) })
+    }
+
+    /// How far the notices are, and what keeps them.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     fn follower(&self) -> MutexGuard<'_, Follower<Wallets>> {
@@ -55,12 +62,11 @@ impl Teller {
 
 impl Service {
     /// Writes the letters of what happened.
-    pub async fn tell(&self, _: Time, budget: usize) -> Result<Due, Problem> {
+    pub async fn tell(self: &Arc<Self>, _: Time, budget: usize) -> Result<Due, Problem> {
         let status = self.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
-        let told = self.teller.next(status.head.place.n, budget).map_err(|error| {
-            tracing::error!(%error, "notices");
-            refusals::unavailable()
-        })?;
+        let (service, head) = (Arc::clone(self), status.head.place.n);
+        // The follower has said in the log what keeps it.
+        let told = aside(move || service.teller.next(head, budget).map_err(|_| refusals::unavailable())).await?;
         let Some(last) = told.last().map(|told| told.id) else { return Ok(Due::default()) };
         for notice in &told {
             self.tell_one(notice).await?;

@@ -3,7 +3,7 @@
 //!
 //! The news may come before the answer itself, so a grant has as long as its browser's state to be taken; then it is ended.
 
-use crate::banking::Asked;
+use crate::banking::{Asked, Silent};
 use crate::doors::Door;
 use crate::links::{Link, STATE_MS};
 use crate::service::Service;
@@ -68,10 +68,16 @@ impl Service {
             done += 1;
             if !self.is_taken(unclaimed)? {
                 tracing::warn!(mandate = ?unclaimed.mandate, "a grant whose answer was lost is ended at the gateway");
-                if self.end_grant_of(&unclaimed.gateway_id).await == Asked::NoAnswer {
-                    self.doors.put(&Unclaimed { at: now.plus_milliseconds(AGAIN_MS), ..unclaimed.clone() })?;
-                    // It is away: the others are asked for in the next step, and nothing else waits meanwhile.
-                    break;
+                match self.end_grant_of(&unclaimed.gateway_id).await {
+                    Asked::Over => {}
+                    asked @ (Asked::Open | Asked::Elsewhere | Asked::NoAnswer(_)) => {
+                        self.doors.put(&Unclaimed { at: now.plus_milliseconds(AGAIN_MS), ..unclaimed.clone() })?;
+                        if asked == Asked::NoAnswer(Silent::Gateway) {
+                            // It is away: the others are asked for in the next step, and nothing else waits meanwhile.
+                            break;
+                        }
+                        continue;
+                    }
                 }
             }
             self.doors.remove::<Unclaimed>(unclaimed.name)?;

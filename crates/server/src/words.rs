@@ -182,6 +182,14 @@ const fn sentence(kind: Kind) -> (&'static str, &'static str) {
         Kind::MoneyKept => {
             ("残高の一部の出金を停止しました。", "A part of your balance is kept until a report has been looked into.")
         }
+        Kind::ReimbursementProposed => ("補償が提案されました。", "It was proposed to reimburse an account's holder."),
+        Kind::ReimbursementFailed => {
+            ("補償金を銀行口座に振り込めませんでした。", "A reimbursement could not be paid to its bank account.")
+        }
+        Kind::MoneyRestored => (
+            "停止していた残高を本来の口座名義人に返しました。",
+            "Money that was kept in your balance went back to the account's holder whose it was.",
+        ),
         Kind::MoneyFreed => {
             ("残高の一部の出金停止を解除しました。", "A part of your balance that was kept is free again.")
         }

@@ -15,13 +15,13 @@ mod waiting;
 use crate::doors::{Door, Doors, DoorsError, Safety, Transaction};
 use days::{BankMovement, BankTotal, Books};
 use domain::{Id, Time};
-use engine::{Consumer, ConsumerError, Cursors, Follower, JournalReader, Record, StoreError};
+use engine::{ActorKind, Consumer, ConsumerError, Cursors, Follower, JournalReader, Record, StoreError};
 use lanes::Lane;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use waiting::GiveBackOf;
-use wallet::{BankCode, CaseId, Context, OPERATOR, Wallets};
+use wallet::{BankCode, CaseId, Context, OPERATOR, ReimbursementId, StaffId, Wallets};
 
 #[cfg(test)]
 pub use days::BankMovement as KeptMovement;
@@ -59,6 +59,8 @@ pub enum Task {
     Mandate,
     /// Close a wallet once its last payout is over.
     Closing,
+    /// Ask the bank to give back what is reimbursed.
+    Reimbursement,
 }
 
 impl Task {
@@ -73,6 +75,7 @@ impl Task {
             Self::Authorisation => "wallet.authorisation_ended",
             Self::Mandate => "wallet.mandate_ended",
             Self::Closing => "wallet.closure_looked_at",
+            Self::Reimbursement => "wallet.reimbursement_asked",
         }
     }
 }
@@ -128,6 +131,46 @@ impl Door for CaseOpened {
     }
 }
 
+/// A reimbursement that was proposed: what it is now stands in the books.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReimbursementProposed {
+    /// Which.
+    pub reimbursement: ReimbursementId,
+}
+
+impl Door for ReimbursementProposed {
+    const TABLE: &'static str = "reimbursement_proposed";
+
+    fn id(&self) -> Id {
+        self.reimbursement.0
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(OPERATOR)
+    }
+}
+
+/// Something that somebody of the desk did, or wanted to and was refused: what it was stands in the journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Deed {
+    /// The record.
+    pub n: u64,
+    /// Who.
+    pub staff: StaffId,
+}
+
+impl Door for Deed {
+    const TABLE: &'static str = "deed";
+
+    fn id(&self) -> Id {
+        Id::from_number(self.n.into())
+    }
+
+    fn owner(&self) -> Option<Id> {
+        Some(OPERATOR)
+    }
+}
+
 /// How far the consumer is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
@@ -143,7 +186,7 @@ impl Door for Cursor {
 }
 
 /// The form of the rows in the file. A file of another form is made anew, from the journal's beginning.
-const FORM: u32 = 4;
+const FORM: u32 = 5;
 
 /// Of which form the file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -203,6 +246,8 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<Waiting>()?;
     doors.prepare::<GiveBackOf>()?;
     doors.prepare::<CaseOpened>()?;
+    doors.prepare::<ReimbursementProposed>()?;
+    doors.prepare::<Deed>()?;
     doors.change(|doors| {
         if doors.get::<Form>(Id::default())? == Some(Form { form: FORM }) {
             return Ok(());
@@ -217,6 +262,8 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
         doors.clear::<Waiting>()?;
         doors.clear::<GiveBackOf>()?;
         doors.clear::<CaseOpened>()?;
+        doors.clear::<ReimbursementProposed>()?;
+        doors.clear::<Deed>()?;
         doors.put(&Form { form: FORM })
     })
 }
@@ -232,6 +279,9 @@ impl Consumer<Wallets> for Work {
             let before = doors.get::<Cursor>(Id::default())?.map_or(0, |cursor| cursor.n);
             let mut books = doors.get::<Books>(Id::default())?.unwrap_or_default();
             for record in records.iter().filter(|record| record.place.n > before) {
+                if record.entry.actor.kind == ActorKind::Operator {
+                    doors.put(&Deed { n: record.place.n, staff: StaffId(record.entry.actor.id) })?;
+                }
                 Books::count(doors, &record.entry.events, record.at, &self.1.policies, &mut books)?;
                 for event in &record.entry.events {
                     events::of(event, &mut |change| apply(doors, change))?;
@@ -259,6 +309,8 @@ enum Change {
     GiveBack(GiveBackOf),
     /// This case is listed.
     Case(CaseOpened),
+    /// This reimbursement is listed.
+    Reimbursement(ReimbursementProposed),
 }
 
 fn apply(doors: &Transaction<'_>, change: Change) -> Result<(), DoorsError> {
@@ -269,6 +321,7 @@ fn apply(doors: &Transaction<'_>, change: Change) -> Result<(), DoorsError> {
         Change::Look(about, at) => waiting::look(doors, about, at),
         Change::GiveBack(of) => doors.put(&of),
         Change::Case(case) => doors.put(&case),
+        Change::Reimbursement(proposed) => doors.put(&proposed),
     }
 }
 

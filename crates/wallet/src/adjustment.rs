@@ -50,6 +50,8 @@ pub enum Adjustment {
     Young(Yen),
     /// The most young money a business date by send.
     YoungSend(Yen),
+    /// [`crate::policy::MandatePolicy::new_lately_max`].
+    NewLink(Yen),
 }
 
 /// An adjustment that one person proposed or set.
@@ -69,7 +71,7 @@ pub struct Adjusted {
 
 impl Adjustment {
     /// Each with the value that `policy` has.
-    pub const fn all_of(policy: &Policy) -> [Self; 15] {
+    pub const fn all_of(policy: &Policy) -> [Self; 16] {
         let (mandate, top_up) = (&policy.mandate, &policy.top_up);
         [
             Self::LinkTier(mandate.tier_min),
@@ -87,6 +89,7 @@ impl Adjustment {
             Self::TopUpUnproven(top_up.unproven_per_day_max),
             Self::Young(policy.ageing.per_day_max),
             Self::YoungSend(policy.ageing.send_per_day_max),
+            Self::NewLink(mandate.new_lately_max),
         ]
     }
 
@@ -108,6 +111,7 @@ impl Adjustment {
             Self::TopUpUnproven(_) => "top_up_unproven_per_day_max",
             Self::Young(_) => "young_per_day_max",
             Self::YoungSend(_) => "young_send_per_day_max",
+            Self::NewLink(_) => "new_link_max",
         }
     }
 
@@ -135,6 +139,7 @@ impl Adjustment {
             Self::TopUpUnproven(yen) => yen > top_up.unproven_per_day_max,
             Self::Young(yen) => yen > policy.ageing.per_day_max,
             Self::YoungSend(yen) => yen > policy.ageing.send_per_day_max,
+            Self::NewLink(yen) => yen > mandate.new_lately_max,
         }
     }
 
@@ -155,6 +160,7 @@ impl Adjustment {
             Self::TopUpUnproven(yen) => policy.top_up.unproven_per_day_max = yen,
             Self::Young(yen) => policy.ageing.per_day_max = yen,
             Self::YoungSend(yen) => policy.ageing.send_per_day_max = yen,
+            Self::NewLink(yen) => policy.mandate.new_lately_max = yen,
         }
     }
 }

@@ -3,10 +3,11 @@
 //! It is what gives a victim and the banks a day to notice. Money on its way back to the account it came from never counts.
 
 use crate::canary;
+use crate::limits::check_limit_until;
 use crate::policy::AgeingPolicy;
 use crate::purse::{Piece, Purse};
 use crate::refusal::{Limit, Refusal};
-use crate::wallet::{Wallet, check_limit};
+use crate::wallet::Wallet;
 use domain::Time;
 use ledger::Yen;
 
@@ -29,9 +30,11 @@ pub(crate) fn check(
     if young.is_zero() || canary::active("young_money_is_unchecked") {
         return Ok(());
     }
+    let today = now.day();
+    let tomorrow = || Some(today.plus(1));
     if by_send {
-        let sent = wallet.counters.young_send.on(now.day());
-        check_limit(Limit::YoungSend, policy.send_per_day_max, sent, young)?;
+        let sent = wallet.counters.young_send.on(today);
+        check_limit_until(Limit::YoungSend, policy.send_per_day_max, sent, young, tomorrow)?;
     }
-    check_limit(Limit::Young, policy.per_day_max, wallet.counters.young.on(now.day()), young)
+    check_limit_until(Limit::Young, policy.per_day_max, wallet.counters.young.on(today), young, tomorrow)
 }

@@ -86,8 +86,7 @@ impl BankAccount {
     /// Refuses if one more wallet would be more than may link it.
     pub(crate) fn check_wallets(&self, wallet: WalletId) -> Result<(), Refusal> {
         if self.wallets.len() >= WALLETS_MAX && !self.wallets.contains(&wallet) {
-            let at_most = i64::try_from(WALLETS_MAX).unwrap_or(i64::MAX);
-            return Err(Refusal::LimitExceeded { limit: Limit::Links, at_most, left: 0, requested: 1, from: None });
+            return Err(Refusal::full(Limit::Links, WALLETS_MAX));
         }
         Ok(())
     }

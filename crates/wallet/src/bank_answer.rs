@@ -4,6 +4,7 @@
 //! the affair of their own rooms.
 
 use crate::ids::StaffId;
+use crate::refusal::{Noun, Refusal, Stated};
 use domain::Time;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -166,6 +167,19 @@ pub enum Resolution {
     AlreadyReturned,
 }
 
+impl Resolution {
+    /// The way as the API shows it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Settle => "settle",
+            Self::Decline => "decline",
+            Self::Return => "return",
+            Self::Keep => "keep",
+            Self::AlreadyReturned => "already_returned",
+        }
+    }
+}
+
 /// What one person of the desk proposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Proposal {
@@ -173,6 +187,29 @@ pub struct Proposal {
     pub resolution: Resolution,
     /// Who says so.
     pub by: StaffId,
+}
+
+impl Proposal {
+    /// Refuses unless `by` is another person than the one who proposed just this. Refusals in order: not what was proposed, the
+    /// same person.
+    pub(crate) fn check_second(
+        proposed: Option<Self>,
+        resolution: Resolution,
+        by: StaffId,
+        noun: Noun,
+    ) -> Result<(), Refusal> {
+        match proposed {
+            Some(proposal) if proposal.resolution == resolution && proposal.by == by => {
+                Err(Refusal::SecondPersonNeeded)
+            }
+            Some(proposal) if proposal.resolution == resolution => Ok(()),
+            other => Err(Refusal::NotAsOnRecord {
+                noun,
+                on_record: other.map_or(Stated::Nothing, |proposal| Stated::Resolution(proposal.resolution)),
+                came: Stated::Resolution(resolution),
+            }),
+        }
+    }
 }
 
 /// Why a movement is held before the bank is asked, and until when somebody must decide.

@@ -81,7 +81,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
     }
     let wallet = rows.wallet(id).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
     if rows.bonus(bonus).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::Bonus });
+        return Err(Refusal::Taken { noun: Noun::Bonus, id: bonus.0 });
     }
     let policy = context.policies.on(moment.now.day());
     wallet.check_inflow(Purse::Bonus, amount, &policy.balance)?;

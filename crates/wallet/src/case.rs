@@ -15,7 +15,7 @@ mod event;
 pub use event::Event;
 
 use crate::ids::{BankAccountId, CaseId, StaffId, WalletId};
-use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
+use crate::refusal::{FrozenBy, Limit, Noun, Refusal, Stated};
 use crate::state::{Decided, Rows};
 use crate::wallet::{BLOCKS_MAX, Block, Blocked, Wallet};
 use crate::{Context, Receipt, table};
@@ -41,6 +41,10 @@ pub struct Case {
     pub proposal: Option<Proposal>,
     /// How it ended.
     pub closed: Option<Closed>,
+    /// What goes back to the account, or is there: what was approved and did not fail.
+    pub reimbursed: Yen,
+    /// What stands ready for the account because what it was for failed.
+    pub parked: Yen,
 }
 
 /// Money that a case keeps in a wallet.
@@ -81,6 +85,16 @@ pub enum Finding {
     Unfounded,
     /// The money is the account holder's: it stays where it is until it goes back to them.
     Upheld,
+}
+
+impl Finding {
+    /// The finding as the API shows it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unfounded => "unfounded",
+            Self::Upheld => "upheld",
+        }
+    }
 }
 
 /// What one person of the desk proposed.
@@ -154,7 +168,7 @@ impl Command {
     }
 }
 
-const fn case_key(id: CaseId) -> Key {
+pub(crate) const fn case_key(id: CaseId) -> Key {
     Key::new(table::CASE, id.0)
 }
 
@@ -243,10 +257,10 @@ fn keep(rows: Rows<'_>, id: CaseId, wallet_id: WalletId, what: Blocked, moment: 
     }
     let is_new = case.wallets.iter().all(|kept| kept.wallet != wallet_id);
     if is_new && case.wallets.len() >= CASE_WALLETS_MAX {
-        return Err(too_many(CASE_WALLETS_MAX));
+        return Err(Refusal::full(Limit::Blocks, CASE_WALLETS_MAX));
     }
     if before.is_none() && wallet.blocks().len() >= BLOCKS_MAX {
-        return Err(too_many(BLOCKS_MAX));
+        return Err(Refusal::full(Limit::Blocks, BLOCKS_MAX));
     }
     let caught_before = before.map_or(Yen::ZERO, |before| wallet.caught_by(before.what));
     let event = Event::Kept {
@@ -277,21 +291,22 @@ fn freezes(wallet: &Wallet, what: Blocked, moment: Moment, context: &Context) ->
     is_linking && !wallet.closed && !wallet.frozen_by.contains(&FrozenBy::Desk)
 }
 
-fn too_many(at_most: usize) -> Refusal {
-    let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
-    Refusal::LimitExceeded { limit: Limit::Blocks, at_most, left: 0, requested: 1, from: None }
-}
-
 impl Case {
-    fn wrong_status(&self) -> Refusal {
+    pub(crate) fn wrong_status(&self) -> Refusal {
         Refusal::WrongStatus { noun: Noun::Case, status: self.status.into() }
     }
 
-    /// Refuses what cannot end in this way: only what was upheld may still be found to be unfounded.
+    /// Refuses what cannot end in this way: only what was upheld may still be found to be unfounded, as long as nobody was
+    /// reimbursed for it.
     fn check_closing(&self, finding: Finding) -> Result<(), Refusal> {
         let before = self.closed.map(|closed| closed.finding);
         match (self.status, before, finding) {
-            (Status::Open, _, _) | (Status::Closed, Some(Finding::Upheld), Finding::Unfounded) => Ok(()),
+            (Status::Open, _, _) => Ok(()),
+            (Status::Closed, Some(Finding::Upheld), Finding::Unfounded)
+                if self.reimbursed.is_zero() && self.parked.is_zero() =>
+            {
+                Ok(())
+            }
             (Status::Joined(_) | Status::Closed, _, _) => Err(self.wrong_status()),
         }
     }
@@ -318,10 +333,14 @@ fn propose(rows: Rows<'_>, id: CaseId, proposal: Proposal, moment: Moment) -> De
 fn close(rows: Rows<'_>, id: CaseId, approval: Proposal, moment: Moment) -> Decided {
     let case = known(rows, id)?;
     case.check_closing(approval.finding)?;
-    match case.proposal.filter(|proposal| proposal.finding == approval.finding) {
-        None => return Err(Refusal::Contradiction { noun: Noun::Case }),
-        Some(proposal) if proposal.by == approval.by => return Err(Refusal::SecondPersonNeeded),
-        Some(_) => {}
+    match case.proposal {
+        Some(proposal) if proposal == approval => return Err(Refusal::SecondPersonNeeded),
+        Some(proposal) if proposal.finding == approval.finding => {}
+        other => {
+            let on_record = other.map_or(Stated::Nothing, |proposal| Stated::Finding(proposal.finding));
+            let said = Stated::Finding(approval.finding);
+            return Err(Refusal::NotAsOnRecord { noun: Noun::Case, on_record, came: said });
+        }
     }
     let freed = match approval.finding {
         Finding::Unfounded => case.wallets.iter().map(|kept| kept.wallet).collect(),

@@ -1,8 +1,10 @@
 //! The chart of accounts: what each ledger account is for, whose it is, and in which row it is kept.
 //!
-//! A wallet's purses are kept in the wallet's own row; every other account is a row of the `account` table.
+//! A wallet's purses are kept in the wallet's own row; every other account is a row of the `account` table. No movement of
+//! this version fills [`CARD_CLEARING`], [`ATM_CLEARING`], [`FEES`], [`RECOVERIES`] and [`SAFEGUARDING`]: their codes are taken so
+//! that whatever does finds them free, and an audit says of any yen in them that no movement brought it there.
 
-use crate::ids::{BankCode, ShopId, WalletId};
+use crate::ids::{BankCode, CaseId, ShopId, WalletId};
 use crate::purse::Purse;
 use crate::table;
 use domain::{Id, Key};
@@ -31,6 +33,51 @@ pub const SUSPENSE: Code = Code(9);
 pub const WRITTEN_OFF: Code = Code(10);
 /// Income: bonus that lapsed with the wallets that it was in.
 pub const BONUS_LAPSED: Code = Code(11);
+
+/// Asset: what the card scheme owes us, or we owe it, for payments by card.
+pub const CARD_CLEARING: Code = Code(12);
+/// Asset: what the operators of ATMs owe us, or we owe them.
+pub const ATM_CLEARING: Code = Code(13);
+/// Income: fees.
+pub const FEES: Code = Code(14);
+/// Expense, per case: what victims were paid by the operator.
+pub const REIMBURSEMENT_EXPENSE: Code = Code(15);
+/// Income, per case: what was recovered from whoever had it.
+pub const RECOVERIES: Code = Code(16);
+/// Liability, per case: what stands ready for a victim, taken back or of the operator, and is not paid out yet.
+pub const RESTITUTION: Code = Code(17);
+/// Asset: what stands in the account that safeguards users' money.
+pub const SAFEGUARDING: Code = Code(18);
+
+/// All codes with their names, in order.
+pub const CODES: [(Code, &str); 18] = [
+    (FUNDS, "funds"),
+    (PREPAID, "prepaid"),
+    (BONUS, "bonus"),
+    (CLEARING, "clearing"),
+    (VOUCHER_CLEARING, "voucher clearing"),
+    (SETTLEMENT, "settlement"),
+    (CAMPAIGN_EXPENSE, "campaign expense"),
+    (RECEIVABLE, "receivable"),
+    (SUSPENSE, "suspense"),
+    (WRITTEN_OFF, "written off"),
+    (BONUS_LAPSED, "bonus lapsed"),
+    (CARD_CLEARING, "card clearing"),
+    (ATM_CLEARING, "atm clearing"),
+    (FEES, "fees"),
+    (REIMBURSEMENT_EXPENSE, "reimbursement expense"),
+    (RECOVERIES, "recoveries"),
+    (RESTITUTION, "restitution"),
+    (SAFEGUARDING, "safeguarding"),
+];
+
+/// The most codes that rows have room for.
+const CODES_MAX: u16 = 63;
+
+/// The name of `code`, as an operator reads it.
+pub fn name(code: Code) -> &'static str {
+    CODES.iter().find(|(known, _)| *known == code).map_or("unknown", |(_, name)| name)
+}
 
 /// The account of `purse` of `wallet`.
 pub const fn purse(wallet: WalletId, purse: Purse) -> AccountId {
@@ -81,10 +128,20 @@ pub const fn suspense(bank: Option<BankCode>) -> AccountId {
     AccountId { owner, code: SUSPENSE }
 }
 
+/// What the operator paid to victims of `case`.
+pub const fn reimbursement_expense(case: CaseId) -> AccountId {
+    AccountId { owner: case.0, code: REIMBURSEMENT_EXPENSE }
+}
+
+/// What stands ready for the victims of `case`.
+pub const fn restitution(case: CaseId) -> AccountId {
+    AccountId { owner: case.0, code: RESTITUTION }
+}
+
 /// The rule that accounts with `code` keep.
 pub const fn rule(code: Code) -> Rule {
     match code {
-        FUNDS | PREPAID | BONUS => Rule::DebitsNeverExceedCredits,
+        FUNDS | PREPAID | BONUS | RESTITUTION => Rule::DebitsNeverExceedCredits,
         RECEIVABLE => Rule::CreditsNeverExceedDebits,
         _ => Rule::Free,
     }
@@ -92,17 +149,19 @@ pub const fn rule(code: Code) -> Rule {
 
 /// The row in which `account` is kept.
 ///
-/// An account row's id is its owner's with the code in the high half of byte 6, where a `UUIDv7` has its constant version
-/// and a number below 2^64 has zero: two accounts never share a row.
+/// An account row's id is its owner's with the code's last four bits in the high half of byte 6, where a `UUIDv7` has its
+/// constant version and a number below 2^64 has zero, and the two bits before them turned over in the top of byte 8, where
+/// a `UUIDv7` has its constant variant and a number below 2^62 has zero: two accounts never share a row.
 pub fn key(account: AccountId) -> Key {
     match account.code {
         FUNDS | PREPAID | BONUS => Key::new(table::WALLET, account.owner),
         Code(code) => {
-            let [nibble, _] = code.to_le_bytes();
-            assert!(code < 16, "the chart has room for 15 codes");
+            assert!(code <= CODES_MAX, "the chart has room for {CODES_MAX} codes");
+            let [code, _] = code.to_le_bytes();
             let mut bytes = account.owner.0;
-            let [.., byte_6, _, _, _, _, _, _, _, _, _] = &mut bytes;
-            *byte_6 = (*byte_6 & 0x0f) | (nibble << 4);
+            let [_, _, _, _, _, _, byte_6, _, byte_8, ..] = &mut bytes;
+            *byte_6 = (*byte_6 & 0x0f) | ((code & 0x0f) << 4);
+            *byte_8 ^= (code & 0x30) << 2;
             Key::new(table::ACCOUNT, Id(bytes))
         }
     }
@@ -118,8 +177,15 @@ mod tests {
         let uuid = |number: u128| Id::from_number(0x0190_0000_0000_7000_8000_0000_0000_0000 + number);
         let owners = (0..40).map(Id::from_number).chain((0..40).map(uuid));
         let accounts: Vec<_> =
-            owners.flat_map(|owner| (4..16).map(move |code| AccountId { owner, code: Code(code) })).collect();
+            owners.flat_map(|owner| (4..=CODES_MAX).map(move |code| AccountId { owner, code: Code(code) })).collect();
         let keys: BTreeSet<_> = accounts.iter().map(|account| key(*account)).collect();
         assert_eq!(keys.len(), accounts.len());
+    }
+
+    #[test]
+    fn every_code_has_its_own_number_and_name() {
+        let numbers: Vec<u16> = CODES.iter().map(|(code, _)| code.0).collect();
+        assert_eq!(numbers, (1..=18).collect::<Vec<_>>());
+        assert_eq!(CODES.iter().map(|(_, name)| name).collect::<BTreeSet<_>>().len(), CODES.len());
     }
 }

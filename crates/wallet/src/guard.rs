@@ -29,6 +29,8 @@ pub struct Attempt<'a> {
     pub amount: Yen,
     /// The bank, where there is one.
     pub bank: Option<BankCode>,
+    /// When the link was asked for by which money comes in, where one is used.
+    pub linked: Option<Time>,
     /// The shop, wallet or bank account at the other end.
     pub counterparty: Option<Id>,
     /// Where the command came from.
@@ -80,8 +82,12 @@ pub struct Rule {
 pub struct When {
     /// The wallet was opened so many milliseconds ago, or less.
     pub opened_within_ms: Option<i64>,
+    /// The link that is used was asked for so many milliseconds ago, or less.
+    pub linked_within_ms: Option<i64>,
     /// So much or more was topped up on this business date, what is attempted included.
     pub topped_up_from: Option<Yen>,
+    /// The same of this business date and the one before: a day of 24 hours touches two.
+    pub topped_up_lately_from: Option<Yen>,
     /// So many attempts or more were refused on this business date.
     pub refused_from: Option<u32>,
 }
@@ -90,9 +96,15 @@ impl When {
     fn holds(&self, attempt: &Attempt<'_>) -> bool {
         let (wallet, today) = (attempt.wallet, attempt.now.day());
         let adds = if attempt.function == Function::TopUp { attempt.amount } else { Yen::ZERO };
-        let topped_up = wallet.counters.top_up.on(today).checked_add(adds).unwrap_or(Yen::MAX);
+        let with_this = |sum: Yen| sum.checked_add(adds).unwrap_or(Yen::MAX);
+        let topped_up = with_this(wallet.counters.top_up.on(today));
+        let lately = with_this(wallet.counters.top_up.lately(today));
         self.opened_within_ms.is_none_or(|within| attempt.now.milliseconds_since(wallet.traits.opened) <= within)
+            && self.linked_within_ms.is_none_or(|within| {
+                attempt.linked.is_some_and(|linked| attempt.now.milliseconds_since(linked) <= within)
+            })
             && self.topped_up_from.is_none_or(|from| topped_up >= from)
+            && self.topped_up_lately_from.is_none_or(|from| lately >= from)
             && self.refused_from.is_none_or(|from| wallet.counters.refused.count_on(today) >= from)
     }
 }

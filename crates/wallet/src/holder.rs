@@ -11,7 +11,7 @@ mod event;
 pub use event::Event;
 
 use crate::ids::{ContactId, HolderId, PersonId, WalletId};
-use crate::refusal::{Noun, Proof, Refusal};
+use crate::refusal::{Noun, Proof, Refusal, Stated};
 use crate::standing::Standing;
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
@@ -34,7 +34,8 @@ impl Sealed {
     /// Refuses what is too long for a row of `noun`.
     pub(crate) fn check(&self, noun: Noun) -> Result<(), Refusal> {
         if self.0.len() > SEALED_BYTES_MAX {
-            return Err(Refusal::TooLong { noun });
+            let count = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
+            return Err(Refusal::LongerThan { noun, bytes_max: count(SEALED_BYTES_MAX), bytes: count(self.0.len()) });
         }
         Ok(())
     }
@@ -224,7 +225,7 @@ fn open(
 ) -> Decided {
     profile.check(Noun::Holder)?;
     if rows.holder(id).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::Holder });
+        return Err(Refusal::Taken { noun: Noun::Holder, id: id.0 });
     }
     check_free(rows, id, Contact::Mail(mail, mail_domain), moment, context)?;
     let event = Event::Opened { holder: id, mail, mail_domain, profile: profile.clone(), at: moment.now };
@@ -246,7 +247,7 @@ fn check_free(
     };
     let others = rows.contact(contact.id()).map_or(0, |row| row.0.iter().filter(|other| **other != holder).count());
     if others >= holders_max {
-        return Err(Refusal::IdTaken { noun: Noun::Contact });
+        return Err(Refusal::Taken { noun: Noun::Contact, id: contact.id().0 });
     }
     Ok(())
 }
@@ -326,8 +327,9 @@ fn identify(
     if let Some(row) = rows.person(person) {
         row.check_wallet(holder.wallet)?;
     }
-    if holder.person.is_some_and(|before| before != person) {
-        return Err(Refusal::Contradiction { noun: Noun::Holder });
+    if let Some(before) = holder.person.filter(|before| *before != person) {
+        let (on_record, came) = (Stated::Person(before), Stated::Person(person));
+        return Err(Refusal::NotAsOnRecord { noun: Noun::Holder, on_record, came });
     }
     let event = Event::Identified {
         holder: id,
@@ -385,6 +387,7 @@ fn ask_guard(
         wallet: holder.wallet.and_then(|wallet| rows.wallet(wallet)).unwrap_or(&none_yet),
         amount: Yen::ZERO,
         bank: None,
+        linked: None,
         counterparty: None,
         origin: None,
         now: moment.now,

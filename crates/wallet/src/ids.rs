@@ -45,6 +45,8 @@ domain::ids! {
     StaffId, "stf";
     /// A case: a keyed hash of the news that opened it, behind the time of that news.
     CaseId, "cas";
+    /// Money that goes back to the account of a case. It is also the reference that the bank is asked with.
+    ReimbursementId, "rmb";
 }
 
 /// A bank's code of four digits, as 全銀協 gives it: 0125 is 七十七銀行.

@@ -26,6 +26,7 @@ mod effect;
 pub mod guard;
 pub mod holder;
 mod ids;
+mod inline;
 mod limits;
 pub mod mandate;
 pub mod movement;
@@ -37,6 +38,7 @@ pub mod person;
 mod policy;
 mod purse;
 mod refusal;
+pub mod reimbursement;
 pub mod safeguarding;
 pub mod send;
 pub mod shop;
@@ -61,15 +63,16 @@ mod tests;
 pub use effect::Counters;
 pub use ids::{
     BankAccountId, BankCode, BonusId, CampaignId, CaseId, ContactId, GiveBackId, HolderId, MandateId, PaymentCodeId,
-    PaymentId, PayoutId, PersonId, RefundId, SendId, ShopId, StaffId, SwitchId, TopUpId, VoucherId, WalletId,
+    PaymentId, PayoutId, PersonId, RefundId, ReimbursementId, SendId, ShopId, StaffId, SwitchId, TopUpId, VoucherId,
+    WalletId,
 };
 pub use limits::{DailySums, ROLLING_DAYS};
 pub use policy::{
     AgeingPolicy, BalancePolicy, CasePolicy, Displacing, HolderPolicy, MandatePolicy, PaymentPolicy, PayoutPolicy,
     Policies, Policy, SafeguardingPolicy, SendPolicy, TopUpPolicy, VoucherPolicy,
 };
-pub use purse::{Balance, Lot, PURSE_LOTS_MAX, Piece, Purse, Source};
-pub use refusal::{FrozenBy, Limit, MissingFact, Noun, Proof, Refusal, Unable};
+pub use purse::{Balance, Lot, Lots, PURSE_LOTS_MAX, Piece, Purse, Source};
+pub use refusal::{FrozenBy, Limit, MissingFact, Noun, Proof, Refusal, Stated, Unable};
 pub use standing::Standing;
 pub use traits::{Fingerprint, IdentificationMethod, Origin, Tier, Traits};
 pub use wallets::Wallets;
@@ -120,6 +123,8 @@ pub enum Command {
     Switches(switches::Command),
     /// Of cases.
     Case(case::Command),
+    /// Of reimbursements.
+    Reimbursement(reimbursement::Command),
 }
 
 /// What happened, by noun. Stored for ever: variants are added at the end, never changed.
@@ -151,6 +156,8 @@ pub enum Event {
     Switches(switches::Event),
     /// To a case.
     Case(case::Event),
+    /// To a reimbursement.
+    Reimbursement(reimbursement::Event),
 }
 
 /// A refused attempt, as it counts.
@@ -201,6 +208,8 @@ pub enum Row {
     Switches(switches::Switches),
     /// A case.
     Case(Box<case::Case>),
+    /// A reimbursement.
+    Reimbursement(Box<reimbursement::Reimbursement>),
 }
 
 /// What a command that was carried out answers.
@@ -324,6 +333,17 @@ pub enum Receipt {
         /// How far it is.
         status: case::Status,
     },
+    /// A reimbursement.
+    Reimbursement {
+        /// Its id.
+        id: ReimbursementId,
+        /// How far it is.
+        status: reimbursement::Status,
+        /// How much.
+        amount: Yen,
+        /// Whether the bank said something against what is on record.
+        is_flagged: bool,
+    },
 }
 
 impl Command {
@@ -342,6 +362,7 @@ impl Command {
             Self::Bonus(command) => command.subject(),
             Self::Switches(command) => (command.name(), None, Yen::ZERO),
             Self::Case(command) => command.subject(),
+            Self::Reimbursement(command) => command.subject(),
         }
     }
 }

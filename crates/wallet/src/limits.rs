@@ -1,13 +1,42 @@
-//! Sums by business date, for limits of a day, a calendar month and a rolling window.
+//! Limits: sums by business date, of a day, a calendar month and a rolling window, and what is more than they allow.
 
+use crate::refusal::{Limit, Refusal};
 use domain::Day;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// Days that "rolling 30 days" means: 30 business dates including today.
 pub const ROLLING_DAYS: i32 = 30;
 /// Days that are kept: the longest month, and the rolling window.
 const KEPT_DAYS: i32 = 31;
+
+/// Refuses if `requested` on top of `used` is more than `at_most`.
+pub(crate) fn check_limit(limit: Limit, at_most: Yen, used: Yen, requested: Yen) -> Result<(), Refusal> {
+    check_limit_until(limit, at_most, used, requested, || None)
+}
+
+/// The same of what begins anew: `from` is the first business date on which so much is possible, if it ever is.
+pub(crate) fn check_limit_until(
+    limit: Limit,
+    at_most: Yen,
+    used: Yen,
+    requested: Yen,
+    from: impl FnOnce() -> Option<Day>,
+) -> Result<(), Refusal> {
+    let left = at_most.saturating_sub(used);
+    if requested <= left {
+        return Ok(());
+    }
+    let from = if requested > at_most { None } else { from() };
+    let (at_most, left, requested) = (at_most.amount(), left.amount(), requested.amount());
+    Err(Refusal::LimitExceeded { limit, at_most, left, requested, from })
+}
+
+/// The first date of the calendar month after that of `day`.
+pub(crate) fn next_month(day: Day) -> Day {
+    day.month().first_day().plus(KEPT_DAYS).month().first_day()
+}
 
 /// What counted on one business date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,9 +46,9 @@ struct DaySum {
     count: u32,
 }
 
-/// What counted on each of the last business dates. Dates without a sum take no room.
+/// What counted on each of the last business dates. Dates without a sum take no room, a single one no memory of its own.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct DailySums(Vec<DaySum>);
+pub struct DailySums(#[serde(with = "crate::inline")] SmallVec<[DaySum; 1]>);
 
 impl DailySums {
     /// Counts `amount` on `day`. Dates too old for any limit are dropped.
@@ -57,6 +86,11 @@ impl DailySums {
         self.between(day, day)
     }
 
+    /// The sum on `day` and on the day before.
+    pub fn lately(&self, day: Day) -> Yen {
+        self.between(day.plus(-1), day)
+    }
+
     /// The sum in the calendar month of `day`.
     pub fn in_month(&self, day: Day) -> Yen {
         self.between(day.month().first_day(), day)
@@ -76,6 +110,12 @@ impl DailySums {
     /// The sum of the 30 dates that end with `day`.
     pub fn rolling(&self, day: Day) -> Yen {
         self.between(day.plus(1_i32.saturating_sub(ROLLING_DAYS)), day)
+    }
+
+    /// The first of the dates after `day` on whose 30 dates no more than `at_most` counted, if nothing counts from here on.
+    pub fn rolling_from(&self, day: Day, at_most: Yen) -> Day {
+        let mut dates = (1..ROLLING_DAYS).map(|days| day.plus(days));
+        dates.find(|date| self.rolling(*date) <= at_most).unwrap_or_else(|| day.plus(ROLLING_DAYS))
     }
 
     fn between(&self, first: Day, last: Day) -> Yen {

@@ -400,7 +400,7 @@ fn silent(id: MandateId, status: Status) -> Decided {
 fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     let wallet = rows.wallet_of(command.wallet, command.holder)?;
     if rows.mandate(command.mandate).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::Mandate });
+        return Err(Refusal::Taken { noun: Noun::Mandate, id: command.mandate.0 });
     }
     if let Some(switches) = rows.switches() {
         switches.check(Function::Link, Some(command.bank), wallet.tier, &wallet.traits)?;
@@ -418,6 +418,7 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
         wallet,
         amount: Yen::ZERO,
         bank: Some(command.bank),
+        linked: None,
         counterparty: None,
         origin: command.origin,
         now: moment.now,

@@ -8,7 +8,7 @@ use crate::ids::{BankAccountId, BankCode, CampaignId, ShopId, WalletId};
 use crate::payment::{self, Authorised};
 use crate::purse::Purse;
 use crate::send::{self, Sent};
-use crate::{Event, bonus, chart, payout, top_up, voucher};
+use crate::{Event, bonus, chart, payout, reimbursement, top_up, voucher};
 use domain::{Id, Time};
 use ledger::{AccountId, Step, Yen};
 
@@ -52,11 +52,13 @@ pub enum Kind {
     Payout,
     /// Money paid what its holder owed.
     Collection,
+    /// Money went back to somebody whose it was.
+    Restitution,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::TopUp,
         Self::Voucher,
         Self::Bonus,
@@ -66,6 +68,7 @@ impl Kind {
         Self::Receipt,
         Self::Payout,
         Self::Collection,
+        Self::Restitution,
     ];
 
     /// The kind as the API shows it.
@@ -80,6 +83,7 @@ impl Kind {
             Self::Receipt => "receipt",
             Self::Payout => "payout",
             Self::Collection => "collection",
+            Self::Restitution => "restitution",
         }
     }
 }
@@ -131,6 +135,13 @@ pub fn at_bank(event: &Event) -> Option<AtBank> {
     let (about, bank) = match event {
         Event::TopUp(event) => event.debit().map(|debit| (debit.top_up.0, debit.bank)),
         Event::Payout(event) => event.credit().map(|credit| (credit.payout.0, credit.bank)),
+        // At the bank it is a return of that debit.
+        Event::Reimbursement(
+            reimbursement::Event::Done { credit, .. }
+            | reimbursement::Event::Undone { credit, .. }
+            | reimbursement::Event::DoneAfterAll { credit, .. },
+        ) => Some((credit.top_up.0, credit.bank)),
+        Event::Reimbursement(_) => None,
         Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) | Event::Mandate(_) => None,
         Event::Payment(_)
         | Event::Send(_)
@@ -153,6 +164,7 @@ pub fn of_wallet(event: &Event, wallet: WalletId) -> Option<Movement> {
         Event::TopUp(event) => line_of_top_up(event, wallet),
         Event::Payout(event) => line_of_payout(event, wallet),
         Event::Wallet(event) => line_of_collection(event, wallet),
+        Event::Reimbursement(event) => line_of_restitution(event, wallet),
         Event::Refused(_) | Event::Holder(_) | Event::Shop(_) => None,
         Event::Mandate(_) | Event::Switches(_) | Event::Case(_) => None,
     }?;
@@ -329,6 +341,20 @@ fn line_of_collection(event: &crate::wallet::Event, whose: WalletId) -> Option<L
     (wallet == whose).then_some(Line { kind, id: wallet.0, status, amount, counterparty: Counterparty::None, at })
 }
 
+/// Whose it goes back to is not told.
+fn line_of_restitution(event: &reimbursement::Event, whose: WalletId) -> Option<Line> {
+    let reimbursement::Event::Approved { credit, at, .. } = event else { return None };
+    let amount = sum(event.taken_from(whose).map(|piece| piece.lot.amount));
+    (!amount.is_zero()).then_some(Line {
+        kind: Kind::Restitution,
+        id: credit.reimbursement.0,
+        status: "taken",
+        amount,
+        counterparty: Counterparty::None,
+        at: *at,
+    })
+}
+
 fn line_of_top_up(event: &top_up::Event, whose: WalletId) -> Option<Line> {
     use top_up::{Event, Status};
     let (debit, status, amount, at) = match event {
@@ -369,6 +395,7 @@ fn line_of_payout(event: &payout::Event, whose: WalletId) -> Option<Line> {
             return None;
         }
         Event::Contradicted { .. } | Event::Proposed { .. } | Event::Resolved { .. } => return None,
+        Event::PaysBack { .. } | Event::PaysBackNoMore { .. } => return None,
     };
     (credit.wallet == whose).then_some(Line {
         kind: Kind::Payout,

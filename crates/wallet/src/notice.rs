@@ -6,7 +6,7 @@
 //! where to reach them.
 
 use crate::ids::{ContactId, HolderId, MandateId, WalletId};
-use crate::{Event, bonus, case, holder, mandate, payment, payout, send, top_up, voucher, wallet};
+use crate::{Event, bonus, case, holder, mandate, payment, payout, reimbursement, send, top_up, voucher, wallet};
 use domain::{Id, Time};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -95,6 +95,9 @@ pub enum Kind {
     WrittenOffRecovered,
     WalletClosing,
     WalletStaysOpen,
+    ReimbursementProposed,
+    ReimbursementFailed,
+    MoneyRestored,
 }
 
 /// Says each notice that `event` gives rise to.
@@ -111,6 +114,7 @@ pub fn notices(event: &Event, each: &mut impl FnMut(Notice)) {
         Event::Voucher(event) => of_voucher(event, each),
         Event::Bonus(event) => of_bonus(event, each),
         Event::Case(event) => of_case(event, each),
+        Event::Reimbursement(event) => of_reimbursement(event, each),
     }
 }
 
@@ -246,6 +250,40 @@ fn of_case(event: &case::Event, each: &mut impl FnMut(Notice)) {
     }
 }
 
+/// The desk hears of what waits for it; a holder of what was taken out of their wallet. Whoever is reimbursed hears it of their bank.
+fn of_reimbursement(event: &reimbursement::Event, each: &mut impl FnMut(Notice)) {
+    use reimbursement::Event;
+    match event {
+        Event::Proposed { credit, at, .. } => {
+            each(told(To::Desk, Kind::ReimbursementProposed, credit.reimbursement.0, credit.amount, *at));
+        }
+        Event::Approved { credit, taken, at, .. } => {
+            let mut wallets: Vec<WalletId> = taken.iter().map(|taken| taken.wallet).collect();
+            wallets.sort_unstable();
+            wallets.dedup();
+            for wallet in wallets {
+                let amount = sum(event.taken_from(wallet).map(|piece| piece.lot.amount));
+                each(told(To::Wallet(wallet), Kind::MoneyRestored, credit.reimbursement.0, amount, *at));
+            }
+        }
+        Event::Failed { credit, at } => {
+            each(told(To::Desk, Kind::ReimbursementFailed, credit.reimbursement.0, credit.amount, *at));
+        }
+        Event::Contradicted { reimbursement, at, .. } => {
+            each(told(To::Desk, Kind::AnswerToResolve, reimbursement.0, Yen::ZERO, *at));
+        }
+        // Two people may say now that it failed.
+        Event::Absent { reimbursement, at } => {
+            each(told(To::Desk, Kind::AnswerToResolve, reimbursement.0, Yen::ZERO, *at));
+        }
+        Event::Undone { credit, at } => {
+            each(told(To::Desk, Kind::ReimbursementFailed, credit.reimbursement.0, credit.amount, *at));
+        }
+        Event::Refused { .. } | Event::Asked { .. } | Event::Done { .. } => {}
+        Event::ResolutionProposed { .. } | Event::Resolved { .. } | Event::DoneAfterAll { .. } => {}
+    }
+}
+
 fn of_bonus(event: &bonus::Event, each: &mut impl FnMut(Notice)) {
     let bonus::Event::Given { bonus, wallet, amount, at, .. } = *event;
     each(told(To::Wallet(wallet), Kind::BonusGiven, bonus.0, amount, at));
@@ -329,6 +367,7 @@ fn of_payout(event: &payout::Event, each: &mut impl FnMut(Notice)) {
         }
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => return,
         Event::Proposed { .. } | Event::Resolved { .. } => return,
+        Event::PaysBack { .. } | Event::PaysBackNoMore { .. } => return,
     };
     each(told(To::Wallet(credit.wallet), kind, credit.payout.0, credit.amount, at));
 }

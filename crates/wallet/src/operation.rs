@@ -4,6 +4,7 @@
 //! under it must never begin a second one. Start reading at [`begun`].
 
 use crate::payment::payment_key;
+use crate::reimbursement::{self, reimbursement_key};
 use crate::top_up::top_up_key;
 use crate::{Event, Row, mandate, payment, payout, send, table, top_up};
 use domain::Key;
@@ -14,11 +15,15 @@ pub(crate) fn begun(events: &[Event]) -> Option<Key> {
         Event::TopUp(top_up::Event::Requested { debit, .. }) => Some(top_up_key(debit.top_up)),
         Event::Payout(payout::Event::Requested { credit, .. }) => Some(Key::new(table::PAYOUT, credit.payout.0)),
         Event::Payment(payment::Event::Authorised { authorised, .. }) => Some(payment_key(authorised.payment)),
+        Event::Reimbursement(reimbursement::Event::Approved { credit, .. }) => {
+            Some(reimbursement_key(credit.reimbursement))
+        }
         Event::Send(send::Event::Held { sent, .. }) => Some(Key::new(table::SEND, sent.send.0)),
         Event::Mandate(mandate::Event::Requested { mandate, .. }) => Some(Key::new(table::MANDATE, mandate.0)),
         Event::TopUp(_) | Event::Payout(_) | Event::Payment(_) | Event::Send(_) | Event::Mandate(_) => None,
         Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) => None,
         Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) | Event::Case(_) => None,
+        Event::Reimbursement(_) => None,
     })
 }
 
@@ -27,6 +32,7 @@ pub(crate) fn is_final(row: &Row) -> bool {
     match row {
         Row::TopUp(row) => !row.status.is_open() && !row.is_flagged() && !row.gives_back(),
         Row::Payout(row) => !row.status.is_open() && !row.is_flagged(),
+        Row::Reimbursement(row) => !row.status.is_open() && !row.is_flagged(),
         Row::Payment(row) => match row.status {
             payment::Status::Authorised => false,
             payment::Status::Captured | payment::Status::Voided | payment::Status::Expired => true,

@@ -20,13 +20,14 @@ pub use event::{Authorised, Event, Part};
 
 use crate::canary;
 use crate::ids::{HolderId, PaymentCodeId, PaymentId, RefundId, ShopId, WalletId};
+use crate::limits::check_limit;
 use crate::purse::Piece;
 use crate::refusal::{Limit, Noun, Proof, Refusal};
 use crate::standing::Standing;
 use crate::state::{Decided, Rows, check_clock};
 use crate::switches::{self, Function};
 use crate::traits::Origin;
-use crate::wallet::{check_limit, owed};
+use crate::wallet::owed;
 use crate::{Context, Receipt, ageing, chart, table};
 use domain::{Key, Moment, Time};
 use ledger::Yen;
@@ -62,6 +63,8 @@ pub struct Payment {
     pub pieces: Vec<Piece>,
     /// Its refunds.
     pub refunds: Vec<(RefundId, Yen)>,
+    /// What of them went into suspense, because the wallet was closed.
+    pub suspended: Yen,
     /// What the shop calls it.
     pub reference: Option<Reference>,
 }
@@ -100,6 +103,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Authorised, Self::Captured, Self::Voided, Self::Expired];
+
     /// The status as the API and the tables show it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -288,6 +294,8 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
     }
 }
 
+/// Refusals in order: unknown or another's, id taken, closed, frozen, a lifetime that is over at once. A longer one than the
+/// policy's is cut to that.
 fn issue_code(
     rows: Rows<'_>,
     code: PaymentCodeId,
@@ -299,11 +307,14 @@ fn issue_code(
 ) -> Decided {
     let wallet = rows.wallet_of(id, holder)?;
     if rows.payment_code(code).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::PaymentCode });
+        return Err(Refusal::Taken { noun: Noun::PaymentCode, id: code.0 });
     }
     wallet.check_outflow()?;
     let lifetime_ms_max = context.policies.on(moment.now.day()).payment.code_ms_max;
-    let expires = moment.now.plus_milliseconds(lifetime_ms.clamp(0, lifetime_ms_max));
+    let expires = moment.now.plus_milliseconds(lifetime_ms.min(lifetime_ms_max));
+    if expires <= moment.now {
+        return Err(Refusal::Expired { noun: Noun::PaymentCode, at: expires });
+    }
     let event = Event::CodeIssued { code, wallet: id, expires };
     Ok((vec![crate::Event::Payment(event)], Receipt::PaymentCode { id: code, expires }))
 }
@@ -321,10 +332,13 @@ fn check_authorised(payment: &Payment) -> Result<(), Refusal> {
     }
 }
 
-/// Refusals in order: amount, unknown, stopped, clock, not authorised, out of time, frozen, more than was authorised.
+/// Refusals in order: amount, unknown, stopped, clock, not authorised, out of time, closed or frozen by the desk or a debt, more
+/// than was authorised.
 ///
 /// A stop holds for what was authorised before it too: it is there so that no more yen reaches a shop from that moment on, a
 /// stop that is lifted in time has cost nothing, and a capture that should not have been cannot be taken back from the shop.
+/// So do the desk's freeze and a debt: what a bank took back may be the very money that is held. The holder's own freeze does
+/// not: the shop has given its goods for what was held before, and whoever has them could else take the money back with a tap.
 ///
 /// What is not captured goes back and frees the limits of the payment's date: the payment was that much smaller.
 fn capture(
@@ -349,7 +363,7 @@ fn capture(
     if let Some(at) = payment.expires.filter(|expires| is_checked && moment.now >= *expires) {
         return Err(Refusal::Expired { noun: Noun::Payment, at });
     }
-    wallet.check_outflow()?;
+    wallet.check_promised()?;
     let amount = amount.unwrap_or(payment.amount);
     check_limit(Limit::PerTime, payment.amount, Yen::ZERO, amount)?;
     let (parts, released) = event::split(&payment.pieces, amount);

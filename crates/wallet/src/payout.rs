@@ -40,10 +40,11 @@ mod request;
 pub use event::{Event, GivenBack};
 
 use crate::bank_answer::{Answer, Claim, Claims, Proposal, Resolution, Review};
-use crate::ids::{BankAccountId, BankCode, HolderId, PayoutId, PersonId, StaffId, WalletId};
+use crate::ids::{BankAccountId, BankCode, HolderId, PayoutId, PersonId, StaffId, TopUpId, WalletId};
 use crate::purse::{Piece, Source};
 use crate::refusal::{Noun, Proof, Refusal};
 use crate::state::{Decided, Rows};
+use crate::top_up::top_up_key;
 use crate::traits::Origin;
 use crate::{Context, Receipt, chart, switches, table};
 use domain::{Key, Moment, Time, Value};
@@ -90,12 +91,17 @@ pub struct Payout {
     pub answer: Option<Answer>,
     /// A wrong amount that the bank paid, which stands in suspense.
     pub mismatch: Option<Yen>,
+    /// What of it came back into suspense, because the wallet was closed or no lot stood for it.
+    pub suspended: Yen,
     /// What the bank said against what is on record.
     pub claims: Claims,
     /// What one person of the desk proposed.
     pub proposal: Option<Proposal>,
     /// How two people settled the last contradiction: no later word of the bank undoes that by itself.
     pub resolved: Option<Resolution>,
+    /// What of it came from this very account when it was asked for, by the top-ups that brought it: as long as it is on its
+    /// way or there, they lack so much less.
+    pub paid_back: Vec<(TopUpId, Yen)>,
 }
 
 /// How far a payout is.
@@ -300,7 +306,9 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         for lot in &wallet.funds.lots {
             let Source::TopUp(bank_account) = lot.source else { continue };
             let key = bank_account_key(bank_account);
-            if bank_account != request.bank_account && !keys.contains(&key) {
+            if bank_account == request.bank_account {
+                keys.push(top_up_key(TopUpId(lot.id)));
+            } else if !keys.contains(&key) {
                 keys.push(key);
             }
         }
@@ -318,9 +326,24 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         chart::key(chart::written_off()),
     ]);
     keys.extend(credit.person.map(|person| Key::new(table::PERSON, person.0)));
+    keys.extend(row.paid_back.iter().map(|(top_up, _)| top_up_key(*top_up)));
 }
 
+/// What the command comes to, and with it what the top-ups lack that it pays back.
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
+    let (mut events, receipt) = decide_alone(rows, command, moment, context)?;
+    let paid_back = events.iter().find_map(|event| match event {
+        crate::Event::Payout(event) => event.paying_back(rows),
+        crate::Event::Refused(_) | crate::Event::Holder(_) | crate::Event::Wallet(_) | crate::Event::Shop(_) => None,
+        crate::Event::Payment(_) | crate::Event::Send(_) | crate::Event::Voucher(_) | crate::Event::Bonus(_) => None,
+        crate::Event::Mandate(_) | crate::Event::TopUp(_) | crate::Event::Switches(_) => None,
+        crate::Event::Case(_) | crate::Event::Reimbursement(_) => None,
+    });
+    events.extend(paid_back.map(crate::Event::Payout));
+    Ok((events, receipt))
+}
+
+fn decide_alone(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
     match command {
         Command::Request(request) => return request::request(rows, request, false, moment, context),
         Command::RequestLast(request) => return request::request(rows, request, true, moment, context),
@@ -346,6 +369,11 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
 impl Payout {
     fn wrong_status(&self) -> Refusal {
         Refusal::WrongStatus { noun: Noun::Payout, status: self.status.into() }
+    }
+
+    /// What the bank said against the record, which two people settle first.
+    fn contradiction(&self) -> Refusal {
+        Refusal::contradicted(Noun::Payout, self.credit.amount, &self.claims, self.mismatch)
     }
 
     pub(crate) fn columns(&self) -> [Value; 5] {

@@ -85,6 +85,11 @@ pub struct MandatePolicy {
     pub unconfirmed_per_day_max: Yen,
     /// The most in all by such a mandate.
     pub unconfirmed_total_max: Yen,
+    /// How long after it was asked for a mandate is new, in milliseconds.
+    pub new_ms: i64,
+    /// The most over two business dates by a new mandate, whether its account's true holder has confirmed it or not: a day of
+    /// 24 hours touches two dates.
+    pub new_lately_max: Yen,
     /// Whether a grant on static knowledge alone (PIN, birth date) is refused.
     pub refuses_static_factors: bool,
     /// Whether the bank's name must match the holder's.
@@ -131,6 +136,8 @@ pub struct PaymentPolicy {
     pub per_time_max: Yen,
     /// The most a business date.
     pub per_day_max: Yen,
+    /// The most at a time that its holder pays on line without a second proof.
+    pub unproven_per_time_max: Yen,
     /// How long an authorisation waits for its capture, in milliseconds.
     pub authorisation_ms: i64,
     /// The longest that a payment code may live, in milliseconds.
@@ -170,6 +177,9 @@ pub struct AgeingPolicy {
     pub per_day_max: Yen,
     /// The most of it that may leave by send.
     pub send_per_day_max: Yen,
+    /// The most a business date that may have left when its holder pays with a second proof. Whoever has somebody's device and
+    /// no more shows none; and what a new link brings is little ([`MandatePolicy::new_lately_max`]).
+    pub proven_per_day_max: Yen,
 }
 
 /// The most that a wallet may hold, by tier. Above 1,000,000 yen the law asks what the money is for (府令30条の2).
@@ -216,7 +226,7 @@ impl Default for Policy {
                 per_time_max: Yen::new(100_000),
                 per_month_max: Yen::new(300_000),
                 rolling_max: Yen::new(300_000),
-                unproven_per_day_max: Yen::new(10_000),
+                unproven_per_day_max: Yen::new(30_000),
                 tier_min: Tier::Identified,
             },
             mandate: MandatePolicy {
@@ -226,6 +236,8 @@ impl Default for Policy {
                 pending_ms: 10 * MINUTE_MS,
                 unconfirmed_per_day_max: Yen::new(10_000),
                 unconfirmed_total_max: Yen::new(30_000),
+                new_ms: DAY_MS,
+                new_lately_max: Yen::new(10_000),
                 refuses_static_factors: true,
                 requires_name: true,
                 requires_birth_date: true,
@@ -237,6 +249,7 @@ impl Default for Policy {
             payment: PaymentPolicy {
                 per_time_max: Yen::new(300_000),
                 per_day_max: Yen::new(500_000),
+                unproven_per_time_max: Yen::new(10_000),
                 authorisation_ms: 7 * DAY_MS,
                 code_ms_max: 5 * MINUTE_MS,
             },
@@ -247,7 +260,12 @@ impl Default for Policy {
                 tier_min: Tier::Identified,
             },
             payout: PayoutPolicy { per_time_max: Yen::new(20_000), count_per_month_max: 5, tier_min: Tier::Identified },
-            ageing: AgeingPolicy { young_ms: DAY_MS, per_day_max: Yen::new(10_000), send_per_day_max: Yen::new(3_000) },
+            ageing: AgeingPolicy {
+                young_ms: DAY_MS,
+                per_day_max: Yen::new(10_000),
+                send_per_day_max: Yen::new(3_000),
+                proven_per_day_max: Yen::new(100_000),
+            },
             balance: BalancePolicy {
                 email_max: Yen::new(30_000),
                 phone_max: Yen::new(100_000),
@@ -265,7 +283,8 @@ impl Default for Policy {
     }
 }
 
-/// What is watched for. A reason's code is never used again for another rule.
+/// What is watched for. A reason's code is never used again for another rule; 104 is taken, by one that a limit has replaced
+/// ([`MandatePolicy::new_lately_max`]).
 fn monitoring() -> Vec<Rule> {
     let new_wallet = When { opened_within_ms: Some(7 * DAY_MS), ..When::default() };
     vec![
@@ -275,7 +294,7 @@ fn monitoring() -> Vec<Rule> {
             when: When { topped_up_from: Some(Yen::new(100_000)), ..new_wallet },
             verdict: Verdict::Hold { reason: 101 },
         },
-        // So is one that is emptied on the day on which it was filled.
+        // A wallet that is emptied on the day on which it was filled is no better.
         Rule {
             functions: vec![Function::Send, Function::Payout],
             when: When { topped_up_from: Some(Yen::new(50_000)), ..new_wallet },

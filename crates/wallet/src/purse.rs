@@ -9,6 +9,7 @@ use crate::ids::{BankAccountId, CampaignId, WalletId};
 use domain::{Id, Time};
 use ledger::{Account, Code, Rule, Yen};
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 /// The most lots with which a purse takes another one in. What was under way before then comes all the same: of top-ups that is
 /// bounded by their least amount, and what comes back joins the lot that it was taken from.
@@ -50,6 +51,18 @@ pub enum Source {
     Campaign(CampaignId),
     /// A send from this wallet; the lot's id is the send's, whose row names the lots it was made of.
     Send(WalletId),
+}
+
+impl Source {
+    /// The purse of money that came so: what a voucher or a campaign brought may never become money that can be paid out
+    /// (資金決済法 20条5項).
+    pub const fn purse(self) -> Purse {
+        match self {
+            Self::TopUp(_) | Self::Send(_) => Purse::Funds,
+            Self::Voucher => Purse::Prepaid,
+            Self::Campaign(_) => Purse::Bonus,
+        }
+    }
 }
 
 /// An amount with one origin.
@@ -102,18 +115,23 @@ pub(crate) fn largest(mut pieces: Vec<Piece>, amount: Yen) -> Vec<Piece> {
     pieces
 }
 
+/// The lots of a purse. So many stand in the wallet's own memory: most purses have no more, and a wallet is copied with each of
+/// its payments.
+pub type Lots = SmallVec<[Lot; 2]>;
+
 /// A purse: its sums, and the lots behind what is available.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balance {
     /// The ledger account.
     pub account: Account,
     /// What is available, by origin, oldest first.
-    pub lots: Vec<Lot>,
+    #[serde(with = "crate::inline")]
+    pub lots: Lots,
 }
 
 impl Default for Balance {
     fn default() -> Self {
-        Self { account: Account::new(Rule::DebitsNeverExceedCredits), lots: Vec::new() }
+        Self { account: Account::new(Rule::DebitsNeverExceedCredits), lots: Lots::new() }
     }
 }
 
@@ -193,8 +211,9 @@ mod tests {
         for lot in [old, young, old] {
             balance.give(&lot);
         }
-        assert_eq!(balance.lots, [Lot { amount: Yen::new(200), ..old }, young]);
+        assert_eq!(balance.lots.as_slice(), [Lot { amount: Yen::new(200), ..old }, young]);
         balance.take(&Lot { amount: Yen::new(20), ..young });
-        assert_eq!(balance.lots, [Lot { amount: Yen::new(200), ..old }, Lot { amount: Yen::new(30), ..young }]);
+        let left = [Lot { amount: Yen::new(200), ..old }, Lot { amount: Yen::new(30), ..young }];
+        assert_eq!(balance.lots.as_slice(), left);
     }
 }

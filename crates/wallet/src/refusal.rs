@@ -2,12 +2,18 @@
 //!
 //! The variants stand in order of precedence: of several reasons the first is given. One exception is in the nature of
 //! things: what a movement would be made of (how old the money is, how many lots) is looked at once there is enough of it.
+//! Refusals are stored, so what came to say more stands at the end: [`Refusal::LongerThan`] has the place of
+//! [`Refusal::TooLong`], [`Refusal::NotAsOnRecord`] that of [`Refusal::Contradiction`], [`Refusal::Taken`] that of
+//! [`Refusal::IdTaken`], and [`Refusal::LinkedAlready`] that of [`Refusal::AlreadyLinked`]; the older ones are only read.
 
-use crate::ids::{BankCode, SwitchId};
+use crate::bank_answer::{Claim, Claims, Resolution};
+use crate::case::Finding;
+use crate::ids::{BankAccountId, BankCode, PersonId, SwitchId};
+use crate::mandate::Grant;
 use crate::standing::Standing;
 use crate::switches::Function;
 use crate::traits::Tier;
-use domain::{Day, Time};
+use domain::{Day, Id, Time};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 
@@ -36,6 +42,7 @@ pub enum Noun {
     Bank,
     Account,
     Case,
+    Reimbursement,
 }
 
 /// A figure of the policy that a command went over.
@@ -85,6 +92,10 @@ pub enum Limit {
     Blocks,
     /// How many stops may be in force: one is lifted first, or a wider one set.
     Stops,
+    /// Yen that were debited, and have neither gone back to their account nor are on the way there.
+    Debited,
+    /// Yen over two business dates, by a mandate of its first hours, whether its account's true holder has confirmed it or not.
+    NewLink,
 }
 
 /// Who froze a wallet.
@@ -112,7 +123,7 @@ pub enum Proof {
 pub enum Refusal {
     /// The amount is zero.
     AmountZero,
-    /// A sealed text is too long.
+    /// A sealed text is too long, as journals had it before it was said by how much: see [`Refusal::LongerThan`].
     TooLong {
         /// Of what.
         noun: Noun,
@@ -122,7 +133,7 @@ pub enum Refusal {
         /// What was named.
         noun: Noun,
     },
-    /// Something else has this id already.
+    /// Something else has this id already, as journals had it before it was said which id: see [`Refusal::Taken`].
     IdTaken {
         /// What has it.
         noun: Noun,
@@ -171,7 +182,8 @@ pub enum Refusal {
         /// Which fact is missing.
         missing: MissingFact,
     },
-    /// The bank account has a live mandate already.
+    /// The bank account has a live mandate already, as journals had it before it was said which one, and as the gateway says it:
+    /// see [`Refusal::LinkedAlready`].
     AlreadyLinked,
     /// Movements of the wallet are still under way, or money is left in it.
     NotSettled {
@@ -202,7 +214,7 @@ pub enum Refusal {
         left: i64,
         /// What was asked.
         requested: i64,
-        /// The first business date on which more is possible, where one can be told.
+        /// The first business date on which what was asked is possible if nothing else happens meanwhile, where one can be told.
         from: Option<Day>,
     },
     /// There is not enough money of the kind that this takes.
@@ -224,11 +236,82 @@ pub enum Refusal {
     },
     /// It takes another person than the one who proposed it.
     SecondPersonNeeded,
-    /// The answer contradicts one given before, or the request: a case for the desk.
+    /// The answer contradicts one given before, or the request, as journals had it before it was said what stands on record:
+    /// see [`Refusal::NotAsOnRecord`].
     Contradiction {
         /// What it is about.
         noun: Noun,
     },
+    /// A sealed text is too long.
+    LongerThan {
+        /// Of what.
+        noun: Noun,
+        /// The longest that is taken, in bytes.
+        bytes_max: u32,
+        /// How long it is.
+        bytes: u32,
+    },
+    /// It is not what stands on record: what one person proposed, what is owed, what was granted, what was asked of a bank.
+    NotAsOnRecord {
+        /// What it is about.
+        noun: Noun,
+        /// What stands there.
+        on_record: Stated,
+        /// What was said.
+        came: Stated,
+    },
+    /// Something else has this id already; any other is free.
+    Taken {
+        /// What has it.
+        noun: Noun,
+        /// The id: of a contact, its keyed hash.
+        id: Id,
+    },
+    /// The bank account has a live mandate already, which the grant does not displace.
+    LinkedAlready {
+        /// Which account.
+        bank_account: BankAccountId,
+        /// Whether it is this very wallet that has it. Whose it is otherwise is nobody's to know.
+        own: bool,
+    },
+}
+
+impl Refusal {
+    /// There are as many of something as there may be, and one more was asked for.
+    pub(crate) fn full(limit: Limit, at_most: usize) -> Self {
+        let at_most = i64::try_from(at_most).unwrap_or(i64::MAX);
+        Self::LimitExceeded { limit, at_most, left: 0, requested: 1, from: None }
+    }
+
+    /// What the bank said of a movement of `amount` against the record is settled first, by two people.
+    pub(crate) fn contradicted(noun: Noun, amount: Yen, claims: &Claims, mismatch: Option<Yen>) -> Self {
+        let wrong_amount = mismatch.map_or(Stated::Nothing, Stated::Amount);
+        let came = claims.iter().last().map_or(wrong_amount, |claim| Stated::Claim(*claim));
+        Self::NotAsOnRecord { noun, on_record: Stated::Amount(amount), came }
+    }
+}
+
+/// What stands on record, or was said against it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Stated {
+    /// Nothing.
+    Nothing,
+    /// A sum.
+    Amount(Yen),
+    /// How a contradiction is settled.
+    Resolution(Resolution),
+    /// What a case was found to be.
+    Finding(Finding),
+    /// A bank account.
+    BankAccount(BankAccountId),
+    /// What a bank granted.
+    Grant(Grant),
+    /// A bank.
+    Bank(BankCode),
+    /// Who somebody is.
+    Person(PersonId),
+    /// What a bank said.
+    Claim(Claim),
 }
 
 /// Why a recipient cannot take a send.

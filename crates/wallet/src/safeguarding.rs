@@ -2,7 +2,7 @@
 //!
 //! The outstanding debt (未達債務) is what stands in `funds` purses, whatever holds take out of it: a payout that the bank
 //! has not paid yet and a send that waits for the desk are still owed. Money in suspense that came from users or is on its
-//! way back to them is owed too. What a shop has captured is the shop's: it receives for its own account, so that
+//! way back to them is owed too, and so is what stands ready for the victims of a case until their bank has paid it out. What a shop has captured is the shop's: it receives for its own account, so that
 //! the user's claim ends there. `prepaid` falls under another chapter of the same law and is kept apart; `bonus` was
 //! never paid for.
 //!
@@ -27,7 +27,8 @@ pub struct Outstanding {
     pub prepaid: i64,
     /// In `bonus` purses, what is held counted.
     pub bonus: i64,
-    /// In suspense, by owner: each bank's, and what belongs to none; negative where a bank paid out more than was asked.
+    /// In suspense, by owner: each bank's, and what belongs to none; negative where a bank paid out more than was asked. And what
+    /// stands ready for victims, by case.
     pub suspense: BTreeMap<Id, i64>,
 }
 
@@ -72,7 +73,7 @@ impl Outstanding {
             chart::FUNDS => Some(&mut self.funds),
             chart::PREPAID => Some(&mut self.prepaid),
             chart::BONUS => Some(&mut self.bonus),
-            chart::SUSPENSE => Some(self.suspense.entry(account.owner).or_default()),
+            chart::SUSPENSE | chart::RESTITUTION => Some(self.suspense.entry(account.owner).or_default()),
             _ => None,
         }
     }

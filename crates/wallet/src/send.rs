@@ -18,6 +18,7 @@ use crate::bank_answer::Review;
 use crate::canary;
 use crate::holder::Sealed;
 use crate::ids::{HolderId, PersonId, SendId, StaffId, WalletId};
+use crate::limits::{check_limit, check_limit_until};
 use crate::payment::few;
 use crate::policy::Policy;
 use crate::purse::{self, Lot, Piece, Purse};
@@ -26,7 +27,7 @@ use crate::standing::Standing;
 use crate::state::{Decided, Rows, check_clock};
 use crate::switches::{self, Function, Switches};
 use crate::traits::Origin;
-use crate::wallet::{Wallet, check_limit, owed};
+use crate::wallet::{Wallet, owed};
 use crate::{Context, Receipt, chart, guard, table};
 use domain::{Key, Moment, Time};
 use ledger::Yen;
@@ -71,6 +72,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Held, Self::Completed, Self::GivenUp, Self::Expired];
+
     /// The status as the API and the tables show it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -188,7 +192,7 @@ fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context)
     let wallet = rows.wallet_of(command.wallet, command.holder)?;
     let recipient = rows.wallet(command.to).ok_or(Refusal::Unknown { noun: Noun::Recipient })?;
     if rows.send(command.send).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::Send });
+        return Err(Refusal::Taken { noun: Noun::Send, id: command.send.0 });
     }
     if let Some(switches) = rows.switches() {
         switches.check(Function::Send, None, wallet.tier, &wallet.traits)?;
@@ -274,11 +278,11 @@ fn check_money(
         return Err(Refusal::AmountTooSmall { least, requested: command.amount });
     }
     check_limit(Limit::PerTime, policy.send.per_time_max, Yen::ZERO, command.amount)?;
-    let sent_today = wallet.counters.send.on(moment.now.day());
-    check_limit(Limit::PerDay, policy.send.per_day_max, sent_today, command.amount)?;
+    let (today, at_most) = (moment.now.day(), policy.send.per_day_max);
+    let tomorrow = || Some(today.plus(1));
+    check_limit_until(Limit::PerDay, at_most, wallet.counters.send.on(today), command.amount, tomorrow)?;
     if let Some(person) = wallet.person.and_then(|person| rows.person(person)) {
-        let sent_today = person.counters.send.on(moment.now.day());
-        check_limit(Limit::PersonPerDay, policy.send.per_day_max, sent_today, command.amount)?;
+        check_limit_until(Limit::PersonPerDay, at_most, person.counters.send.on(today), command.amount, tomorrow)?;
     }
     let available = wallet.free(Purse::Funds);
     let lots = purse::choose(&wallet.free_lots(Purse::Funds), command.amount)
@@ -298,6 +302,7 @@ fn ask_guard(wallet: &Wallet, command: &Request, moment: Moment, context: &Conte
         wallet,
         amount: command.amount,
         bank: None,
+        linked: None,
         counterparty: Some(command.to.0),
         origin: command.origin,
         now: moment.now,

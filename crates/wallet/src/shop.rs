@@ -65,7 +65,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
 
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
     match command {
-        Command::Open { shop } if rows.shop(*shop).is_some() => Err(Refusal::IdTaken { noun: Noun::Shop }),
+        Command::Open { shop } if rows.shop(*shop).is_some() => Err(Refusal::Taken { noun: Noun::Shop, id: shop.0 }),
         Command::Open { shop } => {
             let event = Event::Opened { shop: *shop, at: moment.now };
             Ok((vec![crate::Event::Shop(event)], Receipt::Shop { id: *shop }))

@@ -3,7 +3,7 @@
 //!
 //! It is stored as its name, which is what the API shows. A name is never changed or removed.
 
-use crate::{case, mandate, payment, payout, send, top_up, voucher};
+use crate::{case, mandate, payment, payout, reimbursement, send, top_up, voucher};
 use serde::de::{Error, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
@@ -51,11 +51,14 @@ pub enum Standing {
     InReviewNotExpired,
     HeldNotExpired,
     AuthorisedNotExpired,
+    Proposed,
+    Done,
+    Failed,
 }
 
 impl Standing {
     /// All of them.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 42] = [
         Self::Open,
         Self::Joined,
         Self::Closed,
@@ -95,6 +98,9 @@ impl Standing {
         Self::InReviewNotExpired,
         Self::HeldNotExpired,
         Self::AuthorisedNotExpired,
+        Self::Proposed,
+        Self::Done,
+        Self::Failed,
     ];
 
     /// The name, as it is stored and as the API shows it.
@@ -139,6 +145,9 @@ impl Standing {
             Self::InReviewNotExpired => "in_review, not yet expired",
             Self::HeldNotExpired => "held, not yet expired",
             Self::AuthorisedNotExpired => "authorised, not yet expired",
+            Self::Proposed => "proposed",
+            Self::Done => "done",
+            Self::Failed => "failed",
         }
     }
 
@@ -222,6 +231,19 @@ impl From<payout::Status> for Standing {
             payout::Status::Declined => Self::Declined,
             payout::Status::Cancelled => Self::Cancelled,
             payout::Status::Returned => Self::Returned,
+        }
+    }
+}
+
+impl From<reimbursement::Status> for Standing {
+    fn from(status: reimbursement::Status) -> Self {
+        match status {
+            reimbursement::Status::Proposed => Self::Proposed,
+            reimbursement::Status::Refused => Self::Refused,
+            reimbursement::Status::Pending => Self::Pending,
+            reimbursement::Status::InDoubt => Self::InDoubt,
+            reimbursement::Status::Done => Self::Done,
+            reimbursement::Status::Failed => Self::Failed,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::ids::{
     BankAccountId, BonusId, CaseId, ContactId, HolderId, MandateId, PaymentCodeId, PaymentId, PayoutId, PersonId,
-    SendId, ShopId, TopUpId, VoucherId, WalletId,
+    ReimbursementId, SendId, ShopId, TopUpId, VoucherId, WalletId,
 };
 use crate::refusal::{Noun, Refusal};
 use crate::switches::{self, Switches};
@@ -67,6 +67,8 @@ noun! {
     shop, ShopId, SHOP, Shop, crate::shop::Shop;
     /// The case with `id`.
     case, CaseId, CASE, Case, crate::case::Case;
+    /// The reimbursement with `id`.
+    reimbursement, ReimbursementId, REIMBURSEMENT, Reimbursement, crate::reimbursement::Reimbursement;
 }
 
 impl<'a> Rows<'a> {

@@ -1,4 +1,5 @@
-//! Switches (停止措置): what stops one function for one bank, one cohort or everyone, in force with its own commit.
+//! Switches (停止措置): what stops one function for one bank, one cohort or everyone, in force with its own commit. One person
+//! sets a stop; to lift it takes two, as whatever makes a control weaker.
 //!
 //! A cohort is one predicate over a wallet's traits, evaluated in decide: it holds for wallets that join it later too.
 
@@ -85,6 +86,17 @@ pub struct Stop {
     pub since: Time,
 }
 
+/// A stop that one person would lift; it waits for another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lift {
+    /// Which stop.
+    pub id: SwitchId,
+    /// Who would lift it.
+    pub by: StaffId,
+    /// Since when.
+    pub at: Time,
+}
+
 /// All stops in force, and what the desk has adjusted: one row.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Switches {
@@ -94,6 +106,8 @@ pub struct Switches {
     pub adjusted: Vec<Adjusted>,
     /// The ones that wait for a second person, one of each kind at most.
     pub proposed: Vec<Adjusted>,
+    /// The lifts that wait for a second person, one of each stop at most.
+    pub lifts: Vec<Lift>,
 }
 
 /// The key of the one row of switches.
@@ -134,10 +148,19 @@ pub enum Command {
         /// For whom.
         cohort: Cohort,
     },
-    /// Let it go on.
+    /// One person would let it go on.
+    ProposeLift {
+        /// Which stop.
+        id: SwitchId,
+        /// Who.
+        by: StaffId,
+    },
+    /// Another one agrees, and it goes on.
     Lift {
         /// Which stop.
         id: SwitchId,
+        /// Who agrees.
+        by: StaffId,
     },
     /// Set a value of the policy; what weakens a control waits for another person.
     Adjust {
@@ -168,12 +191,15 @@ pub enum Event {
     Proposed(Adjusted),
     /// A value of the policy is another one.
     Adjusted(Adjusted),
+    /// A stop is to be lifted, if another person agrees.
+    LiftProposed(Lift),
 }
 
 impl Command {
     pub(crate) const fn name(&self) -> &'static str {
         match self {
             Self::Set { .. } => "switch.set",
+            Self::ProposeLift { .. } => "switch.propose_lift",
             Self::Lift { .. } => "switch.lift",
             Self::Adjust { .. } => "switch.adjust",
             Self::Approve { .. } => "switch.approve",
@@ -185,24 +211,55 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
     let stops = rows.switches().map_or(&[][..], |switches| switches.stops.as_slice());
     match command {
         Command::Set { id, .. } if stops.iter().any(|stop| stop.id == *id) => {
-            Err(Refusal::IdTaken { noun: Noun::Switch })
+            Err(Refusal::Taken { noun: Noun::Switch, id: id.0 })
         }
-        Command::Set { .. } if stops.len() >= STOPS_MAX => {
-            let at_most = i64::try_from(STOPS_MAX).unwrap_or(i64::MAX);
-            Err(Refusal::LimitExceeded { limit: Limit::Stops, at_most, left: 0, requested: 1, from: None })
-        }
+        Command::Set { .. } if stops.len() >= STOPS_MAX => Err(Refusal::full(Limit::Stops, STOPS_MAX)),
         Command::Set { id, function, bank, cohort } => {
             let stop = Stop { id: *id, function: *function, bank: *bank, cohort: cohort.clone(), since: moment.now };
             Ok((vec![crate::Event::Switches(Event::Set(stop))], Receipt::Switch { id: *id }))
         }
-        Command::Lift { id } if stops.iter().any(|stop| stop.id == *id) => {
-            Ok((vec![crate::Event::Switches(Event::Lifted(*id))], Receipt::Switch { id: *id }))
+        Command::ProposeLift { id, .. } if stops.iter().all(|stop| stop.id != *id) => {
+            Err(Refusal::Unknown { noun: Noun::Switch })
         }
-        Command::Lift { .. } => Err(Refusal::Unknown { noun: Noun::Switch }),
+        // Said once more by the same person it changes nothing: a day is a day.
+        Command::ProposeLift { id, by } if is_fresh(rows.switches(), *id, *by, moment, context) => {
+            Ok((Vec::new(), Receipt::Switch { id: *id }))
+        }
+        Command::ProposeLift { id, by } => {
+            let lift = Lift { id: *id, by: *by, at: moment.now };
+            Ok((vec![crate::Event::Switches(Event::LiftProposed(lift))], Receipt::Switch { id: *id }))
+        }
+        Command::Lift { id, by } => lift(rows.switches(), *id, *by, moment, context),
         Command::Adjust { id, adjustment, by } => {
             adjustment::adjust(rows.switches(), (*id, *adjustment, *by), moment, context)
         }
         Command::Approve { id, by } => adjustment::approve(rows.switches(), *id, *by, moment, context),
+    }
+}
+
+/// Refusals in order: no such stop, or nobody would lift it; the same person; out of time.
+fn lift(switches: Option<&Switches>, id: SwitchId, by: StaffId, moment: Moment, context: &Context) -> Decided {
+    let proposed = switches.and_then(|switches| switches.lifts.iter().find(|lift| lift.id == id));
+    let proposed = proposed.ok_or(Refusal::Unknown { noun: Noun::Switch })?;
+    if proposed.by == by {
+        return Err(Refusal::SecondPersonNeeded);
+    }
+    let until = proposed.until(moment, context);
+    if moment.now >= until {
+        return Err(Refusal::Expired { noun: Noun::Switch, at: until });
+    }
+    Ok((vec![crate::Event::Switches(Event::Lifted(id))], Receipt::Switch { id }))
+}
+
+fn is_fresh(switches: Option<&Switches>, id: SwitchId, by: StaffId, moment: Moment, context: &Context) -> bool {
+    let lifts = switches.map_or(&[][..], |switches| switches.lifts.as_slice());
+    lifts.iter().any(|lift| lift.id == id && lift.by == by && moment.now < lift.until(moment, context))
+}
+
+impl Lift {
+    /// Until when another person may agree.
+    fn until(&self, moment: Moment, context: &Context) -> Time {
+        self.at.plus_milliseconds(context.policies.on(moment.now.day()).review_ms)
     }
 }
 
@@ -213,7 +270,14 @@ impl Event {
         };
         match self {
             Self::Set(stop) => switches.stops.push(stop.clone()),
-            Self::Lifted(id) => switches.stops.retain(|stop| stop.id != *id),
+            Self::Lifted(id) => {
+                switches.stops.retain(|stop| stop.id != *id);
+                switches.lifts.retain(|lift| lift.id != *id);
+            }
+            Self::LiftProposed(lift) => {
+                switches.lifts.retain(|other| other.id != lift.id);
+                switches.lifts.push(*lift);
+            }
             Self::Proposed(adjusted) => {
                 switches.proposed.retain(|other| !other.adjustment.is_of_kind(adjusted.adjustment));
                 switches.proposed.push(*adjusted);

@@ -36,6 +36,8 @@ pub const SWITCHES: Table = Table(14);
 pub const BONUS: Table = Table(15);
 /// Cases.
 pub const CASE: Table = Table(16);
+/// Reimbursements.
+pub const REIMBURSEMENT: Table = Table(17);
 
 /// What an operator sees of each table in SQL, in the order of the constants above.
 pub const SPECS: &[TableSpec] = &[
@@ -65,4 +67,5 @@ pub const SPECS: &[TableSpec] = &[
     TableSpec { name: "switches", columns: &["stops"] },
     TableSpec { name: "bonus", columns: &["wallet", "campaign", "amount"] },
     TableSpec { name: "fraud_case", columns: &["bank_account", "status", "wallets", "opened_at"] },
+    TableSpec { name: "reimbursement", columns: &["fraud_case", "top_up", "status", "amount", "proposed_at"] },
 ];

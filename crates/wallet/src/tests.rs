@@ -7,6 +7,8 @@ mod bank_properties;
 mod bank_stories;
 mod books;
 mod calendar;
+#[cfg(feature = "canaries")]
+mod canaries;
 mod case;
 mod controls;
 mod decoders;
@@ -20,6 +22,7 @@ mod payment_matrix;
 mod precedence;
 mod precedence_of_banks;
 mod properties;
+mod reimbursement;
 mod stories;
 mod story;
 mod world;

@@ -7,7 +7,7 @@
 //! | `in_doubt` | no final answer yet, or one of a wrong amount; asked again; the desk sees each one |
 //! | `settled` | credited |
 //! | `declined` · `cancelled` | the bank said no · the holder wished so, and the bank confirmed that there was no debit |
-//! | `returned` | debited and given back to the account, never credited |
+//! | `returned` | debited and given back to the account; never credited, or taken out again because two people had found no debit |
 //! | `reversed` | the bank took it back after the credit: contra entry, receivable, outflow blocked |
 //!
 //! `step_up_required` is no status: it is the refusal of a request, until the named proof is given.
@@ -24,7 +24,8 @@
 //! | `reversed` | silent; contradiction if two people found that there was no debit | contradiction | silent | silent |
 //!
 //! Taken back, it is `reversed` where it was `settled`, `pending` or `in_doubt`, silent where it is `reversed` already, and a
-//! contradiction otherwise, as it is with another amount than the one debited.
+//! contradiction otherwise, as it is with another amount than the one debited, and where something of it was reimbursed:
+//! the account would have that twice.
 //!
 //! What a bank says of the money that it is to give back, once the top-up is `returned`:
 //!
@@ -116,6 +117,10 @@ pub struct TopUp {
     pub give_back: Option<GiveBack>,
     /// Give-backs that the bank could not make, before the present one: their ids are never asked with again.
     pub give_backs_failed: Vec<GiveBackId>,
+    /// What of it goes back to the account by reimbursements, or is there.
+    pub reimbursed: Yen,
+    /// What of it goes back to the account by its holder's own payouts, or is there.
+    pub paid_back: Yen,
 }
 
 /// How often a give-back that failed is tried again under another id; afterwards the money must find another way.
@@ -143,6 +148,21 @@ pub enum GiveBackStatus {
     Failed,
     /// The bank had taken it back by itself: nothing is to be asked.
     TakenBack,
+}
+
+impl GiveBackStatus {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Pending, Self::Done, Self::Failed, Self::TakenBack];
+
+    /// The status as the API and the tables show it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TakenBack => "taken_back",
+        }
+    }
 }
 
 /// How far a top-up is.
@@ -431,8 +451,13 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
 }
 
 impl TopUp {
-    fn wrong_status(&self) -> Refusal {
+    pub(crate) fn wrong_status(&self) -> Refusal {
         Refusal::WrongStatus { noun: Noun::TopUp, status: self.status.into() }
+    }
+
+    /// What the bank said against the record, which two people settle first.
+    pub(crate) fn contradiction(&self) -> Refusal {
+        Refusal::contradicted(Noun::TopUp, self.debit.amount, &self.claims, self.mismatch)
     }
 
     pub(crate) fn columns(&self) -> [Value; 5] {

@@ -11,12 +11,13 @@
 
 use crate::effect::Effect;
 use crate::ids::{HolderId, VoucherId, WalletId};
+use crate::limits::check_limit;
 use crate::purse::{Lot, Piece, Purse, Source};
 use crate::refusal::{Limit, Noun, Proof, Refusal};
 use crate::state::{Decided, Rows, wrong_row};
 use crate::switches::{self, Function};
 use crate::traits::Origin;
-use crate::wallet::{Wallet, check_limit};
+use crate::wallet::Wallet;
 use crate::{Context, Receipt, Row, chart, guard, table};
 use domain::{Key, Moment, Time};
 use ledger::{Leg, Step, Yen};
@@ -47,6 +48,9 @@ pub enum Status {
 }
 
 impl Status {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Issued, Self::Redeemed, Self::Cancelled];
+
     /// The status as the API and the tables show it.
     pub const fn name(self) -> &'static str {
         match self {
@@ -167,7 +171,7 @@ fn issue(rows: Rows<'_>, voucher: VoucherId, amount: Yen, expires: Time, moment:
         return Err(Refusal::AmountZero);
     }
     if rows.voucher(voucher).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::Voucher });
+        return Err(Refusal::Taken { noun: Noun::Voucher, id: voucher.0 });
     }
     if expires <= moment.now {
         return Err(Refusal::Expired { noun: Noun::Voucher, at: expires });
@@ -227,6 +231,7 @@ impl Redeem<'_> {
             wallet: self.wallet,
             amount: voucher.amount,
             bank: None,
+            linked: None,
             counterparty: None,
             origin: self.origin,
             now: moment.now,

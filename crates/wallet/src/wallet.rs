@@ -1,7 +1,7 @@
 //! The wallet: its purses, its limits' sums, who froze it, and what its holder owes.
 //!
 //! Opening and freezing live here, closing, collecting and writing off in the rooms below; every movement lives in the room
-//! of its noun and reaches a wallet through [`Effect`]s alone.
+//! of its noun and reaches a wallet through [`Effect`]s.
 
 mod block;
 pub(crate) mod close;
@@ -16,7 +16,8 @@ pub use write_off::{WRITTEN_OFF_MAX, Waiting, WriteOff};
 
 use crate::effect::{Counters, Effect, Whose};
 use crate::holder::check_mail_verified;
-use crate::ids::{BankAccountId, HolderId, MandateId, PayoutId, PersonId, StaffId, WalletId};
+use crate::ids::{BankAccountId, BankCode, HolderId, MandateId, PayoutId, PersonId, StaffId, WalletId};
+use crate::limits::check_limit;
 use crate::mandate::mandate_key;
 use crate::payout::payout_key;
 use crate::policy::BalancePolicy;
@@ -58,13 +59,12 @@ pub struct Wallet {
     pub closed: bool,
     /// Where it came from.
     pub traits: Arc<Traits>,
-    /// What hardly any event changes and few wallets have; shared between a wallet's versions, as the traits are.
+    /// What few wallets have and few events change; shared between versions, as the traits are.
     pub ties: Option<Arc<Ties>>,
 }
 
-/// The most debts that are kept apart. A bank's word cannot be refused, so this is more than the top-ups of a month at their
-/// least amount come to (3,000), each of which may be taken back. What comes beyond all the same is added to the last of
-/// them: no yen is lost, but a refund of that lot no longer finds what is owed of it.
+/// The most debts that are kept apart: more than the top-ups of a month at their least amount (3,000), each of which a bank
+/// may take back. What comes beyond is added to the last: no yen is lost, but a refund of that lot finds no debt of its own.
 pub const DEBTS_MAX: usize = 4_096;
 /// The most bank accounts that a wallet may ever link.
 pub const LINKS_MAX: usize = 32;
@@ -82,6 +82,10 @@ pub struct Ties {
     pub written_off: Vec<Debt>,
     /// The payout of all there is, after which it is closed.
     pub closing: Option<PayoutId>,
+    /// Bonus that lapsed when it was closed.
+    pub lapsed: Yen,
+    /// What of written-off lots came back into suspense and became the operator's, by bank (none: no bank).
+    pub recovered_waiting: Vec<(Option<BankCode>, Yen)>,
 }
 
 /// A bank account that a wallet linked.
@@ -174,8 +178,7 @@ impl Wallet {
     pub(crate) fn check_links(&self, bank_account: BankAccountId) -> Result<(), Refusal> {
         let is_new = self.links().iter().all(|link| link.bank_account != bank_account);
         if is_new && self.links().len() >= LINKS_MAX {
-            let at_most = i64::try_from(LINKS_MAX).unwrap_or(i64::MAX);
-            return Err(Refusal::LimitExceeded { limit: Limit::Links, at_most, left: 0, requested: 1, from: None });
+            return Err(Refusal::full(Limit::Links, LINKS_MAX));
         }
         Ok(())
     }
@@ -219,20 +222,19 @@ impl Wallet {
     }
 
     fn standing(&self) -> Standing {
-        match (self.closed, self.frozen_by.is_empty(), self.closing()) {
-            (true, _, _) => Standing::Closed,
-            (false, false, _) => Standing::Frozen,
-            (false, true, Some(_)) => Standing::Closing,
-            (false, true, None) => Standing::Open,
-        }
+        if self.frozen_by.is_empty() || self.closed { self.standing_unfrozen() } else { Standing::Frozen }
+    }
+
+    /// How it would stand if nobody froze it.
+    fn standing_unfrozen(&self) -> Standing {
+        let going = if self.closing().is_some() { Standing::Closing } else { Standing::Open };
+        if self.closed { Standing::Closed } else { going }
     }
 
     /// Refuses if the wallet is closed.
     pub(crate) fn check_open(&self) -> Result<(), Refusal> {
-        if self.closed {
-            return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: Standing::Closed });
-        }
-        Ok(())
+        let refusal = Refusal::WrongStatus { noun: Noun::Wallet, status: Standing::Closed };
+        if self.closed { Err(refusal) } else { Ok(()) }
     }
 
     /// Refuses if the wallet is closed, or is being closed by another payout than this one.
@@ -244,7 +246,7 @@ impl Wallet {
         }
     }
 
-    /// Refuses if money must not leave: closed, being closed, frozen, or its holder owes.
+    /// Refuses if money must not leave: closed, closing, frozen, or its holder owes.
     pub(crate) fn check_outflow(&self) -> Result<(), Refusal> {
         self.check_leaving(None)
     }
@@ -252,11 +254,20 @@ impl Wallet {
     /// The same for a payout, which may be the last one.
     pub(crate) fn check_leaving(&self, payout: Option<PayoutId>) -> Result<(), Refusal> {
         self.check_staying(payout)?;
-        match self.frozen_by.first() {
-            Some(by) => Err(Refusal::Frozen { by: *by }),
-            None if !self.debts.is_empty() => Err(Refusal::Frozen { by: FrozenBy::Debt }),
-            None => Ok(()),
-        }
+        self.check_unfrozen(|_| true)
+    }
+
+    /// The same for what a shop was promised: nothing is held while the holder's own freeze lasts, so it was held before.
+    pub(crate) fn check_promised(&self) -> Result<(), Refusal> {
+        self.check_staying(None)?;
+        self.check_unfrozen(|by| by != FrozenBy::Holder)
+    }
+
+    /// Refuses if somebody who `counts` froze the wallet, or its holder owes.
+    fn check_unfrozen(&self, counts: impl Fn(FrozenBy) -> bool) -> Result<(), Refusal> {
+        let owes = (!self.debts.is_empty()).then_some(FrozenBy::Debt);
+        let frozen = self.frozen_by.iter().copied().find(|by| counts(*by)).or(owes);
+        frozen.map_or(Ok(()), |by| Err(Refusal::Frozen { by }))
     }
 
     /// Refuses if the holder's identity is not proven as far as `needed`.
@@ -283,17 +294,7 @@ impl Wallet {
     /// Refuses if `purse` has as many lots as it may take.
     pub(crate) fn check_lots(&self, purse: Purse) -> Result<(), Refusal> {
         let lots = self.purse(purse).lots.len();
-        if lots >= PURSE_LOTS_MAX {
-            let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-            return Err(Refusal::LimitExceeded {
-                limit: Limit::Lots,
-                at_most: count(PURSE_LOTS_MAX),
-                left: 0,
-                requested: 1,
-                from: None,
-            });
-        }
-        Ok(())
+        if lots >= PURSE_LOTS_MAX { Err(Refusal::full(Limit::Lots, PURSE_LOTS_MAX)) } else { Ok(()) }
     }
 
     pub(crate) fn apply(&mut self, id: WalletId, effect: &Effect) {
@@ -314,15 +315,14 @@ impl Wallet {
     }
 
     fn apply_leg(&mut self, id: WalletId, leg: &Leg) {
-        for purse in Purse::ALL {
-            let account = chart::purse(id, purse);
+        for (purse, account) in Purse::ALL.map(|purse| (purse, chart::purse(id, purse))) {
             if leg.debit == account || leg.credit == account {
                 self.purse_mut(purse).account.apply(account, leg);
             }
         }
     }
 
-    /// A debt beyond the bound joins the last one: it is owed all the same, and paid with it.
+    /// A debt beyond the bound joins the last one, and is paid with it.
     fn owe(&mut self, debt: Debt) {
         let is_full = self.debts.len() >= DEBTS_MAX;
         match self.debts.last_mut().filter(|_| is_full) {
@@ -352,21 +352,6 @@ impl Wallet {
 pub(crate) fn owed(wallet: &Wallet, pieces: &[Piece]) -> Vec<Piece> {
     let each = pieces.iter().map(|piece| piece.of(wallet.owed_of(&piece.lot).min(piece.lot.amount)));
     each.filter(|piece| !piece.lot.amount.is_zero()).collect()
-}
-
-/// Refuses if `requested` on top of `used` is more than `at_most`.
-pub(crate) fn check_limit(limit: Limit, at_most: Yen, used: Yen, requested: Yen) -> Result<(), Refusal> {
-    let left = at_most.saturating_sub(used);
-    if requested > left {
-        return Err(Refusal::LimitExceeded {
-            limit,
-            at_most: at_most.amount(),
-            left: left.amount(),
-            requested: requested.amount(),
-            from: None,
-        });
-    }
-    Ok(())
 }
 
 /// Who asks something of a wallet itself.
@@ -527,7 +512,7 @@ fn open(
 ) -> Decided {
     let owner = rows.holder(holder).ok_or(Refusal::Unknown { noun: Noun::Holder })?;
     if rows.wallet(wallet).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::Wallet });
+        return Err(Refusal::Taken { noun: Noun::Wallet, id: wallet.0 });
     }
     let traits = Traits {
         opened: moment.now,
@@ -555,6 +540,7 @@ fn open(
         wallet: &as_it_would_be,
         amount: Yen::ZERO,
         bank: None,
+        linked: None,
         counterparty: None,
         origin,
         now: moment.now,
@@ -591,7 +577,7 @@ fn unfreeze(rows: Rows<'_>, id: WalletId, by: Asker, moment: Moment) -> Decided 
     if !wallet.frozen_by.contains(&by.kind()) {
         return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: wallet.standing() });
     }
-    let status = if wallet.frozen_by.len() > 1 { "frozen" } else { "open" };
+    let status = if wallet.frozen_by.len() > 1 { Standing::Frozen } else { wallet.standing_unfrozen() };
     let event = Event::Unfrozen { wallet: id, by, at: moment.now };
-    Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id, status: status.into() }))
+    Ok((vec![crate::Event::Wallet(event)], Receipt::Wallet { id, status: status.name().into() }))
 }

@@ -8,8 +8,8 @@ use crate::state::{Rows, wrong_row};
 use crate::wallet::Wallet;
 use crate::{Command, Context, Event, Receipt, Refusal, Refused, Row};
 use crate::{
-    bank_account, bonus, case, chart, holder, mandate, operation, payment, payout, send, shop, switches, table, top_up,
-    voucher, wallet,
+    bank_account, bonus, case, chart, holder, mandate, operation, payment, payout, reimbursement, send, shop, switches,
+    table, top_up, voucher, wallet,
 };
 use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
 use ledger::{Account, AccountId, Yen};
@@ -27,8 +27,9 @@ impl Domain for Wallets {
     type Refusal = Refusal;
 
     const NAME: &'static str = "wallet";
+    const VOCABULARY: u32 = 482;
     const TABLES: &'static [TableSpec] = table::SPECS;
-    const ROWS_VERSION: u32 = 7;
+    const ROWS_VERSION: u32 = 9;
 
     fn keys(command: &Command, keys: &mut Vec<Key>) {
         match command {
@@ -44,6 +45,7 @@ impl Domain for Wallets {
             Command::Bonus(command) => bonus::keys(command, keys),
             Command::Switches(_) => keys.push(switches::KEY),
             Command::Case(command) => case::keys(command, keys),
+            Command::Reimbursement(command) => reimbursement::keys(command, keys),
         }
     }
 
@@ -57,6 +59,7 @@ impl Domain for Wallets {
             Command::Payment(command) => payment::keys_further(command, Rows(state), keys),
             Command::Send(command) => send::keys_further(command, Rows(state), keys),
             Command::Case(command) => case::keys_further(command, Rows(state), keys),
+            Command::Reimbursement(command) => reimbursement::keys_further(command, Rows(state), keys),
             Command::Voucher(_) | Command::Bonus(_) => {}
             Command::Shop(_) | Command::Switches(_) => {}
         }
@@ -77,6 +80,7 @@ impl Domain for Wallets {
             Command::Bonus(command) => bonus::decide(rows, command, moment, context),
             Command::Switches(command) => switches::decide(rows, command, moment, context),
             Command::Case(command) => case::decide(rows, command, moment, context),
+            Command::Reimbursement(command) => reimbursement::decide(rows, command, moment),
         };
         match decided {
             Ok((mut events, receipt)) => {
@@ -108,6 +112,7 @@ impl Domain for Wallets {
             Event::Bonus(event) => event.touches(&mut each),
             Event::Switches(_) => each(switches::KEY),
             Event::Case(event) => event.touches(&mut each),
+            Event::Reimbursement(event) => event.touches(&mut each),
         }
     }
 
@@ -165,6 +170,7 @@ fn assert_noun(rows: Rows<'_>, event: &Event) {
         Event::Payout(event) => event.assert_decided(rows),
         Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) | Event::Payment(_) => {}
         Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) | Event::Case(_) => {}
+        Event::Reimbursement(_) => {}
     }
 }
 
@@ -202,6 +208,7 @@ impl Event {
             Self::Send(event) => event.effects(each),
             Self::Voucher(event) => event.effects(each),
             Self::Bonus(event) => event.effects(each),
+            Self::Reimbursement(event) => event.effects(each),
             Self::Refused(Refused { wallet: None, .. }) => {}
             Self::Wallet(event) => event.effects(each),
             Self::Holder(_) | Self::Shop(_) | Self::Switches(_) | Self::Case(_) => {}
@@ -224,6 +231,7 @@ fn evolve_wallet(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Send(event) => event.evolve_wallet(WalletId(key.id), wallet),
         Event::Voucher(event) => event.evolve_wallet(wallet),
         Event::Case(event) => event.evolve_wallet(wallet),
+        Event::Reimbursement(event) => event.evolve_wallet(WalletId(key.id), wallet),
         Event::Bonus(_) => {}
         Event::Refused(_) | Event::Wallet(_) | Event::Shop(_) | Event::Switches(_) => {}
     }
@@ -237,6 +245,7 @@ fn evolve_person(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Refused(_) | Event::Shop(_) | Event::Payment(_) | Event::Switches(_) => {}
         Event::Send(_) | Event::Voucher(_) | Event::Bonus(_) => {}
         Event::Mandate(_) | Event::TopUp(_) | Event::Payout(_) | Event::Case(_) => {}
+        Event::Reimbursement(_) => {}
     }
     let Some(Row::Person(person)) = row else { wrong_row(key) };
     event.effects(&mut |effect| person.apply(PersonId(key.id), &effect));
@@ -263,7 +272,7 @@ fn evolve_noun(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Wallet(event) => event.evolve_holder(row),
         Event::Mandate(event) => event.evolve(row),
         Event::TopUp(event) => event.evolve(row),
-        Event::Payout(event) => event.evolve(row),
+        Event::Payout(event) => event.evolve(key, row),
         Event::Shop(event) => event.evolve(row),
         Event::Payment(event) if key.table == table::PAYMENT_CODE => event.evolve_code(row),
         Event::Payment(event) => event.evolve(row),
@@ -272,6 +281,7 @@ fn evolve_noun(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Bonus(event) => event.evolve(row),
         Event::Switches(event) => event.evolve(row),
         Event::Case(event) => event.evolve(row),
+        Event::Reimbursement(event) => event.evolve(key, row),
     }
 }
 
@@ -330,6 +340,7 @@ fn columns(row: &Row, values: &mut Vec<Value>) {
         ]),
         Row::Switches(row) => values.push(Value::Integer(i64::try_from(row.stops.len()).unwrap_or(i64::MAX))),
         Row::Case(row) => values.extend(row.columns()),
+        Row::Reimbursement(row) => values.extend(row.columns()),
     }
 }
 

@@ -29,7 +29,7 @@ mod tests;
 pub use armour::{Armour, RequestId, Source, armour, armour_routes};
 pub use body::{BODY_BYTES_MAX, IDEMPOTENCY_KEY_BYTES_MAX, IdempotencyKey, IfMatch, Json, JsonBytes, MergePatch};
 pub use chance::{Chance, MachineChance};
-pub use health::health;
+pub use health::{figures, health};
 pub use hosts::by_host;
 pub use outside::{Due, Outside, Ran};
 pub use problem::{Problem, fallback};

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{Mutex, PoisonError};
 
-/// Keys that are counted at once; when there are more, those who have used little start anew.
+/// Keys that are counted at once; when there are more, those who have used the least start anew.
 const KEYS_MAX: usize = 100_000;
 
 /// A limit: `requests_max` in each window of `window_ms`, for each key.
@@ -47,12 +47,7 @@ impl<K: Eq + Hash> RateLimit<K> {
         if counts.len() >= KEYS_MAX && !counts.contains_key(&key) {
             counts.retain(|_, (seen, _)| *seen == window);
             if counts.len() >= KEYS_MAX {
-                // Whoever fills the table must neither lock out those who are not in it yet nor make those be forgotten who
-                // have used up much: only who has used little starts anew.
-                counts.retain(|_, (_, used)| *used > self.requests_max / 2);
-            }
-            if counts.len() >= KEYS_MAX {
-                counts.clear();
+                make_room(&mut counts);
             }
         }
         let (seen, used) = counts.entry(key).or_insert((window, 0));
@@ -78,6 +73,21 @@ impl<K: Eq + Hash> RateLimit<K> {
         let reset_seconds = (end - now + 999) / 1_000;
         Verdict { name: self.name, limit: self.requests_max, left, reset_seconds, allowed }
     }
+}
+
+/// Whoever fills the table must neither lock out those who are not in it yet nor make those be forgotten who have used much:
+/// a quarter of it, those who have used the least, starts anew. Where all have used everything, a key is freed for one that is
+/// new, which would have had as much itself.
+fn make_room<K: Eq + Hash>(counts: &mut HashMap<K, (i64, u32)>) {
+    let leaving = counts.len() / 4;
+    let mut all: Vec<u32> = counts.values().map(|(_, used)| *used).collect();
+    let (less, bound, _) = all.select_nth_unstable(leaving);
+    let (bound, mut of_bound) = (*bound, leaving - less.iter().filter(|used| **used < *bound).count());
+    counts.retain(|_, (_, used)| {
+        let leaves = *used < bound || (*used == bound && of_bound > 0);
+        of_bound -= usize::from(leaves && *used == bound);
+        !leaves
+    });
 }
 
 impl Verdict {

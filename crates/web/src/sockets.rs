@@ -7,7 +7,7 @@ use http::{Request, Response};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Client, ClientBuilder, redirect};
 use std::error::Error;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,8 +117,9 @@ impl Resolve for Names {
         let name = name.as_str().to_owned();
         Box::pin(async move {
             if name == "localhost" || name.ends_with(".localhost") {
-                let here = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-                return Ok(Box::new(std::iter::once(here)) as Addrs);
+                // Whoever listens on one of the two is found there; nobody on the other costs a refused connection.
+                let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+                return Ok(Box::new(here.map(|here| SocketAddr::new(here, 0)).into_iter()) as Addrs);
             }
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
             Ok(Box::new(found.into_iter()) as Addrs)
@@ -175,6 +176,28 @@ mod tests {
             let request = Request::post(url).body(Bytes::new()).expect("a request");
             let answer = sockets.call_stranger(request, Bounds::default()).await;
             assert!(matches!(answer, Err(TransportError::Forbidden(_))), "{url}: {answer:?}");
+        }
+    }
+
+    /// A service may listen on either address of this machine, and its name leads there.
+    #[tokio::test]
+    async fn this_machine_is_found_on_either_of_its_addresses() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        for home in ["127.0.0.1:0", "[::1]:0"] {
+            // A machine without IPv6 has nobody to find there.
+            let Ok(listener) = tokio::net::TcpListener::bind(home).await else { continue };
+            let port = listener.local_addr().expect("an address").port();
+            let answering = tokio::spawn(async move {
+                let (mut stream, _) = listener.accept().await.expect("somebody calls");
+                let mut asked = [0; 1_024];
+                let read = stream.read(&mut asked).await.expect("it is asked");
+                stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.expect("it takes the answer");
+                read
+            });
+            let request = Request::get(format!("http://bank.localhost:{port}/")).body(Bytes::new()).expect("a request");
+            let answer = Sockets::new().call(request, Bounds::default()).await.expect("it is found");
+            assert_eq!(answer.status(), 204, "{home}");
+            assert!(answering.await.expect("it ends") > 0, "{home}");
         }
     }
 

@@ -121,6 +121,28 @@ fn a_limit_lets_so_many_through_a_window_for_each_key() {
 }
 
 #[test]
+fn whoever_fills_a_limits_table_does_not_free_themselves() {
+    let (limit, now) = (RateLimit::new("logins", 3, 60_000), Time::from_milliseconds(0));
+    // One who has used everything, and a crowd who has used nearly as much.
+    for _ in 0..3 {
+        assert!(limit.count(0, now).allowed);
+    }
+    for key in 1..100_000 {
+        limit.count(key, now);
+        limit.count(key, now);
+    }
+    assert!(limit.count(100_000, now).allowed, "who is new is not locked out");
+    assert!(limit.is_used_up(&0, now), "the table was full, and is not emptied for it");
+    // Also where all of them have used everything.
+    let limit = RateLimit::new("logins", 1, 60_000);
+    for key in 0..=100_000 {
+        assert!(limit.count(key, now).allowed);
+    }
+    let kept = (0..=100_000).filter(|key| limit.is_used_up(key, now)).count();
+    assert!(kept > 75_000, "{kept}");
+}
+
+#[test]
 fn a_cookie_comes_back_only_under_its_own_name_and_only_once() {
     for (secure, sent, expected) in [
         (Secure(true), "__Host-session=abc; other=1", Some("abc")),

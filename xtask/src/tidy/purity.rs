@@ -6,7 +6,7 @@ use super::code::{attributes, code_of, enclosed, words as words_of};
 use super::tree::{File, Tree};
 
 /// What a pure crate may depend on, beside the crates below it.
-const DEPENDENCIES: &[&str] = &["jiff", "postcard", "serde"];
+const DEPENDENCIES: &[&str] = &["jiff", "postcard", "serde", "smallvec"];
 
 /// What its tests may use as well.
 const DEPENDENCIES_OF_TESTS: &[&str] = &["insta", "proptest", "serde_json"];

@@ -58,7 +58,7 @@ impl Beside {
             beside.threads.push(std::thread::spawn(move || {
                 while !stopped.load(Ordering::Relaxed) {
                     super::audit::journal(&directory, &|_| {})?;
-                    audits.fetch_add(1, Ordering::Relaxed);
+                    audits.fetch_add(u64::from(!stopped.load(Ordering::Relaxed)), Ordering::Relaxed);
                 }
                 Ok(())
             }));
@@ -66,9 +66,13 @@ impl Beside {
         beside
     }
 
-    /// Stops them: how many lists were read, and how many audits were made.
-    pub fn stop(self) -> Result<(u64, u64), Failure> {
+    /// Tells them to end: what they do from here on does not count.
+    pub fn end(&self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits for their end: how many lists were read, and how many audits were made.
+    pub fn join(self) -> Result<(u64, u64), Failure> {
         for thread in self.threads {
             thread.join().map_err(|_| Failure::Audit("a reader panicked".into()))??;
         }

@@ -5,7 +5,8 @@ use super::Failure;
 use super::meter::{Meter, now};
 use domain::{Domain, Id, Time};
 use engine::{Actor, ActorKind, Answer, Engine, EngineError, Submission};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,6 +17,10 @@ use tokio::task::LocalSet;
 
 /// How often the open loop looks for commands that are due.
 const TICK: Duration = Duration::from_micros(100);
+/// How long who is refused as busy waits before the next attempt.
+const BUSY: Duration = Duration::from_millis(1);
+/// Commands that the open loop sends between two looks at its clock.
+const SENT_AT_ONCE_MAX: usize = 512;
 /// How often progress is shown.
 const SHOW: Duration = Duration::from_millis(200);
 
@@ -91,24 +96,21 @@ impl<S: Source> Load<S> {
     }
 }
 
-/// Sends `order` until it is not refused as busy, and counts the answer.
+/// Sends an order and counts the answer; false if it was refused as busy, and is still to be sent.
 async fn send<S: Source>(
     engine: &Engine<S::Domain>,
     load: &RefCell<Load<S>>,
     (order, again): (S::Order, bool),
     begun: Instant,
-) {
-    loop {
-        let submission = load.borrow().source.submission(&order, engine.now());
-        let answer = engine.submit(submission).await;
-        if matches!(answer, Err(EngineError::Busy)) {
-            load.borrow_mut().busy += 1;
-            tokio::task::yield_now().await;
-            continue;
-        }
-        load.borrow_mut().done(&order, again, answer, begun);
-        return;
+) -> bool {
+    let submission = load.borrow().source.submission(&order, engine.now());
+    let answer = engine.submit(submission).await;
+    if matches!(answer, Err(EngineError::Busy)) {
+        load.borrow_mut().busy += 1;
+        return false;
     }
+    load.borrow_mut().done(&order, again, answer, begun);
+    true
 }
 
 /// `in_flight` callers, each of which sends its next command after its last answer.
@@ -129,30 +131,62 @@ pub async fn closed<S: Source>(
                     return;
                 }
                 let order = load.borrow_mut().source.draw();
-                send(&engine, &load, order, begun).await;
+                while !send(&engine, &load, order, begun).await {
+                    tokio::time::sleep(BUSY).await;
+                }
             }
         });
     }
     finish(engine, local, load, show).await
 }
 
-/// Commands that arrive `rate` times a second.
+/// What has arrived and was not answered: an order, whether it was sent before, and when it was due.
+type Arrived<S> = ((<S as Source>::Order, bool), Instant);
+
+/// Commands that arrive `rate` times a second. Whoever is refused as busy comes again, after a pause and in the order of
+/// arrival: callers that ask again at once, thousands of them, would take the processor from the engine that they wait for, and
+/// a stall of a moment would never end.
 pub async fn open<S: Source>(engine: &Engine<S::Domain>, load: Load<S>, rate: u64, show: &dyn Fn(u64)) -> Load<S> {
     let load = Rc::new(RefCell::new(load));
     let local = LocalSet::new();
     let ticker = Ticker::start();
     let (handle, shared, ticks) = (engine.clone(), Rc::clone(&load), Arc::clone(&ticker.ticks));
     local.spawn_local(async move {
-        let (begun, mut sent) = (now(), 0_u64);
-        while !shared.borrow().is_over(now()) {
+        let refused: Rc<RefCell<VecDeque<Arrived<S>>>> = Rc::default();
+        let in_flight: Rc<Cell<usize>> = Rc::default();
+        let mut waiting: VecDeque<Arrived<S>> = VecDeque::new();
+        let (begun, mut drawn, mut paused_until) = (now(), 0_u64, now());
+        loop {
+            let is_over = shared.borrow().is_over(now());
+            // Who is in flight may yet be refused.
+            if is_over && in_flight.get() == 0 && waiting.is_empty() && refused.borrow().is_empty() {
+                return;
+            }
             ticks.notified().await;
             let due = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX) * rate / 1_000_000;
-            while sent < due {
-                let scheduled = begun + Duration::from_nanos(sent * 1_000_000_000 / rate);
+            while drawn < due && !is_over {
                 let order = shared.borrow_mut().source.draw();
+                waiting.push_back((order, begun + Duration::from_nanos(drawn * 1_000_000_000 / rate)));
+                drawn += 1;
+            }
+            if !refused.borrow().is_empty() {
+                // Those that were refused had arrived before those that still wait.
+                refused.borrow_mut().drain(..).rev().for_each(|first| waiting.push_front(first));
+                paused_until = now() + BUSY;
+            }
+            if now() < paused_until {
+                continue;
+            }
+            for (order, scheduled) in waiting.drain(..waiting.len().min(SENT_AT_ONCE_MAX)) {
                 let (engine, load) = (handle.clone(), Rc::clone(&shared));
-                tokio::task::spawn_local(async move { send(&engine, &load, order, scheduled).await });
-                sent += 1;
+                let (refused, in_flight) = (Rc::clone(&refused), Rc::clone(&in_flight));
+                in_flight.set(in_flight.get() + 1);
+                tokio::task::spawn_local(async move {
+                    if !send(&engine, &load, order, scheduled).await {
+                        refused.borrow_mut().push_back((order, scheduled));
+                    }
+                    in_flight.set(in_flight.get() - 1);
+                });
             }
         }
     });
@@ -242,5 +276,35 @@ impl Ticker {
 impl Drop for Ticker {
     fn drop(&mut self) {
         self.stopped.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::opening::opening;
+    use super::super::workload::{Orders, Workload};
+    use super::*;
+    use engine::memory::{Disk, MemoryStore};
+    use engine::{Core, Options, SystemClock};
+    use wallet::Context;
+
+    #[test]
+    fn nobody_who_was_refused_as_busy_is_lost() {
+        let workload = Workload { wallets: 50, shops: 2, hot_percent: 10, seed: 1 };
+        let store = MemoryStore::open(&Disk::new()).expect("a new store");
+        // Ten commands and more arrive between two ticks.
+        let options = Options { queue_commands_max: 2, ..Options::default() };
+        let core = Core::open(store, Arc::new(Context::default()), options).expect("an empty store");
+        let engine = Engine::start(core, Arc::new(SystemClock));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let load = runtime.block_on(async {
+            let count = workload.shops + workload.wallets;
+            fill(&engine, count, 1, move |index| opening(&workload, index), &|_| {}).await.expect("wallets");
+            let until = Some(now() + Duration::from_millis(20));
+            open(&engine, Load::new(Orders::new(workload, 0, 0), u64::MAX, until), 100_000, &|_| {}).await
+        });
+        assert_eq!(load.wrong, None);
+        assert!(load.busy > 0, "{} arrived, and there was always room", load.source.drawn());
+        assert_eq!(load.acknowledged, load.source.drawn(), "all that arrived was answered in the end");
     }
 }

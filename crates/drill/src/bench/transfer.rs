@@ -4,7 +4,7 @@
 use super::callers::{self, Load, Source};
 use super::meter::{Progress, now};
 use super::workload::mix;
-use super::{Failure, StoreKind, audit};
+use super::{Database, Failure, StoreKind, audit, check_database};
 use domain::{Id, Key, Time};
 use engine::memory::{Disk, MemoryStore};
 use engine::sqlite::{SqliteOptions, SqliteStore};
@@ -12,7 +12,6 @@ use engine::{Actor, ActorKind, Core, Engine, Options, Store, Submission, SystemC
 use ledger::{Command, Ledger, Row, Rule, Yen, account_key};
 use serde::Serialize;
 use std::fmt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +19,12 @@ use std::time::Duration;
 const TRANSFER_YEN_MAX: u64 = 100;
 
 /// How a run is made.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct TransferOptions {
     /// Where the rows and the journal are kept.
     pub store: StoreKind,
+    /// The PostgreSQL database, which must be empty; none: one in a private cluster.
+    pub database: Option<String>,
     /// How many callers wait at once.
     pub in_flight: usize,
     /// How many accounts there are.
@@ -39,7 +40,7 @@ pub struct TransferOptions {
 /// What a run showed.
 #[derive(Clone, Debug, Serialize)]
 pub struct TransferReport {
-    store: &'static str,
+    store: StoreKind,
     in_flight: usize,
     movements_per_second: u64,
     p50_ms: f64,
@@ -47,6 +48,8 @@ pub struct TransferReport {
     max_ms: f64,
     acknowledged: u64,
     audited: bool,
+    /// Whether every stored row was compared with what the journal makes.
+    replayed: bool,
 }
 
 impl fmt::Display for TransferReport {
@@ -54,15 +57,17 @@ impl fmt::Display for TransferReport {
         writeln!(
             f,
             "{} transfers a second on {}, {} in flight",
-            self.movements_per_second, self.store, self.in_flight
+            self.movements_per_second,
+            self.store.name(),
+            self.in_flight
         )?;
         writeln!(f, "latency: p50 {} ms, p99 {} ms, at most {} ms", self.p50_ms, self.p99_ms, self.max_ms)?;
-        write!(f, "audited: the balances of all accounts are right after {} transfers", self.acknowledged)
+        write!(f, "audited: the balances of all accounts are right after {} transfers", self.acknowledged)?;
+        if self.replayed { write!(f, ", and the journal makes every stored row") } else { Ok(()) }
     }
 }
 
 /// Transfers as a function of their number.
-#[derive(Clone, Copy)]
 struct Transfers {
     options: TransferOptions,
     next: u64,
@@ -127,12 +132,22 @@ impl Source for Transfers {
 /// Makes one run.
 pub fn transfer(options: &TransferOptions, show: &dyn Fn(Progress)) -> Result<TransferReport, Failure> {
     let setup = |error: engine::StoreError| Failure::Setup(error.to_string());
+    check_database(options.store, options.database.as_deref())?;
     match options.store {
-        StoreKind::Memory => run(options, MemoryStore::open(&Disk::new()).map_err(setup)?, None, show),
+        StoreKind::Memory => run(options, MemoryStore::open(&Disk::new()).map_err(setup)?, show, |_| Ok(false)),
         StoreKind::Sqlite => {
             let temporary = tempfile::tempdir().map_err(|error| Failure::Setup(error.to_string()))?;
             let store = SqliteStore::open(temporary.path(), &SqliteOptions::default()).map_err(setup)?;
-            run(options, store, Some(temporary.path()), show)
+            run(options, store, show, |show| {
+                audit::journal(temporary.path(), show)?;
+                audit::rows::<Ledger>(temporary.path(), &mut |_, _| {}, show)
+            })
+        }
+        StoreKind::Postgres => {
+            let database = Database::of(options.database.as_deref())?;
+            run(options, database.store()?, show, |show| {
+                audit::lane(&database.journal::<Ledger>(), &mut |_, _| {}, show).map(|()| false)
+            })
         }
     }
 }
@@ -140,8 +155,8 @@ pub fn transfer(options: &TransferOptions, show: &dyn Fn(Progress)) -> Result<Tr
 fn run<S: Store<Ledger> + 'static>(
     options: &TransferOptions,
     store: S,
-    directory: Option<&Path>,
     show: &dyn Fn(Progress),
+    audit_journal: impl FnOnce(&dyn Fn(Progress)) -> Result<bool, Failure>,
 ) -> Result<TransferReport, Failure> {
     let setup = |error: String| Failure::Setup(error);
     let core = Core::open(store, Arc::new(()), Options::default()).map_err(|error| setup(error.to_string()))?;
@@ -157,7 +172,7 @@ fn run<S: Store<Ledger> + 'static>(
     }))?;
     let begun = now();
     let until = begun + Duration::from_secs(options.seconds);
-    let load = Load::new(Transfers { options: *options, next: 0 }, u64::MAX, Some(until));
+    let load = Load::new(Transfers { options: options.clone(), next: 0 }, u64::MAX, Some(until));
     let load = runtime.block_on(callers::closed(&engine, load, in_flight, &|done| {
         show(Progress { stage: "transfers", done, of: u64::MAX });
     }));
@@ -167,11 +182,9 @@ fn run<S: Store<Ledger> + 'static>(
     }
     runtime.block_on(balances(&engine, &load.source))?;
     engine.stop().map_err(|error| setup(error.to_string()))?;
-    if let Some(directory) = directory {
-        audit::journal(directory, show)?;
-    }
+    let replayed = audit_journal(show)?;
     Ok(TransferReport {
-        store: options.store.name(),
+        store: options.store,
         in_flight,
         movements_per_second: super::a_second(load.acknowledged, elapsed),
         p50_ms: load.meter.milliseconds(50.0),
@@ -179,6 +192,7 @@ fn run<S: Store<Ledger> + 'static>(
         max_ms: load.meter.milliseconds_max(),
         acknowledged: load.acknowledged,
         audited: true,
+        replayed,
     })
 }
 
@@ -206,4 +220,26 @@ async fn balances(engine: &Engine<Ledger>, transfers: &Transfers) -> Result<(), 
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_says_what_it_audited() {
+        for (store, replayed) in [(StoreKind::Sqlite, true), (StoreKind::Memory, false)] {
+            let options = TransferOptions {
+                store,
+                database: None,
+                in_flight: 4,
+                accounts: 10,
+                hot_percent: 10,
+                seconds: 0,
+                seed: 1,
+            };
+            let report = transfer(&options, &|_| {}).unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(report.replayed, replayed, "{store:?}");
+        }
+    }
 }

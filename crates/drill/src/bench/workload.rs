@@ -1,23 +1,19 @@
 //! The load: wallets and shops, and payments that are a function of their number, so that any of them can be sent again.
+//!
+//! How the wallets are opened and filled stands in `opening`.
 
 use super::callers::Source;
 use domain::{Id, Time};
 use engine::{Actor, ActorKind, Request, Submission};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
-use wallet::holder::{self, Sealed};
 use wallet::payment::{Authorise, Command as Payment, Payer};
-use wallet::{
-    BonusId, CampaignId, Command, ContactId, HolderId, OPERATOR, PaymentId, Refusal, ShopId, WalletId, Wallets, bonus,
-    shop,
-};
+use wallet::{Command, HolderId, PaymentId, Refusal, ShopId, WalletId, Wallets};
 
 /// Shops that get the hot traffic.
 const HOT_SHOPS: u64 = 10;
 /// The largest payment, in yen. Small, so that no wallet runs dry in a long run.
 const PAYMENT_YEN_MAX: u64 = 50;
-/// What each wallet is filled with: the most that a wallet of the lowest tier may hold.
-const FILLING: Yen = Yen::new(30_000);
 /// Where the run's ids and times begin: 2026-01-01T00:00:00+09:00.
 pub const BEGIN: Time = Time::from_milliseconds(1_767_193_200_000);
 /// Ids that one millisecond of their time stamp holds.
@@ -62,9 +58,23 @@ pub enum Kind {
     /// A payment.
     Payment,
     /// A mail address.
-    Contact,
-    /// What fills a purse.
+    Mail,
+    /// A telephone number.
+    Phone,
+    /// A person.
+    Person,
+    /// A bank account.
+    BankAccount,
+    /// A mandate.
+    Mandate,
+    /// Points that are given.
     Bonus,
+    /// A voucher.
+    Voucher,
+    /// A top-up.
+    TopUp,
+    /// What a top-up's answer may need.
+    GiveBack,
 }
 
 impl Workload {
@@ -75,8 +85,15 @@ impl Workload {
             Kind::Wallet => 2,
             Kind::Shop => 3,
             Kind::Payment => 4,
-            Kind::Contact => 5,
-            Kind::Bonus => 6,
+            Kind::Mail => 5,
+            Kind::Phone => 6,
+            Kind::Person => 7,
+            Kind::BankAccount => 8,
+            Kind::Mandate => 9,
+            Kind::Bonus => 10,
+            Kind::Voucher => 11,
+            Kind::TopUp => 12,
+            Kind::GiveBack => 13,
         };
         let milliseconds = BEGIN.milliseconds().unsigned_abs() + number / IDS_A_MILLISECOND;
         let chance = mix(self.seed ^ mix(number) ^ kind);
@@ -190,26 +207,6 @@ impl Source for Orders {
     fn submission(&self, order: &Order, at: Time) -> Submission<Wallets> {
         self.workload.submission(order, at)
     }
-}
-
-/// The commands that open the shop or the wallet at `index`, shops first, and fill the wallet.
-pub fn opening(workload: &Workload, index: u64) -> Vec<Command> {
-    let Some(index) = index.checked_sub(workload.shops) else {
-        return vec![Command::Shop(shop::Command::Open { shop: workload.shop(index) })];
-    };
-    let (holder, wallet) = (workload.holder(index), workload.wallet(index));
-    let mail = ContactId(workload.id(Kind::Contact, index));
-    vec![
-        Command::Holder(holder::Command::Open { holder, mail, mail_domain: None, profile: Sealed::default() }),
-        Command::Holder(holder::Command::VerifyMail { holder, mail }),
-        Command::Wallet(wallet::wallet::Command::Open { wallet, holder, origin: None }),
-        Command::Bonus(bonus::Command::Give {
-            bonus: BonusId(workload.id(Kind::Bonus, index)),
-            campaign: CampaignId(OPERATOR),
-            wallet,
-            amount: FILLING,
-        }),
-    ]
 }
 
 /// A fixed mixing of 64 bits (the finalizer of splitmix64).

@@ -9,7 +9,8 @@ use engine::{Outcome, Record, SealedRecord, Stored, chain};
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use wallet::{Receipt, Refusal, Row, WalletId, Wallets, chart, table};
+use wallet::holder::Sealed;
+use wallet::{HolderId, Receipt, Refusal, Row, WalletId, Wallets, chart, table};
 
 /// An answer, as far as two of them can be compared: where it stands, and a hash of what it says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,6 +130,14 @@ impl Books {
         if let Some((shop, amount)) = shop {
             *self.shops.entry(shop).or_default() += amount;
         }
+    }
+
+    /// What the journal has of persons, sealed.
+    pub fn profiles(&self) -> impl Iterator<Item = (HolderId, &Sealed)> {
+        self.rows.iter().filter_map(|(key, stored)| match stored.row.as_deref()? {
+            Row::Holder(holder) => Some((HolderId(key.id), &holder.profile)),
+            _ => None,
+        })
     }
 
     /// Compares what is published, as `read` gives it, with what the journal comes to: every row at its version, and the

@@ -120,7 +120,7 @@ fn inject(options: &Options, calls: &str, error: &str, when: u64) -> Result<(), 
         }
     }
     let expected = Expected { load: small_load(options.seed), acknowledged, ends: None };
-    inspect(&data, &small_bounds(), &expected)
+    inspect(&data, &small_bounds(false), &expected)
         .map(drop)
         .map_err(|why| format!("{why}; the process had said: {}", said.trim()))
 }
@@ -167,7 +167,7 @@ pub fn fill_up(directory: &Path, seed: u64) -> Result<(), String> {
     fs::write(&ballast, vec![0_u8; BALLAST_BYTES]).map_err(words("writing the ballast"))?;
     let data = directory.join("data");
     let load = small_load(seed);
-    let mut core = open(&data, &small_bounds())?;
+    let mut core = open(&data, &small_bounds(false))?;
     let mut acknowledged = BTreeMap::new();
     let mut next = 0;
     let mut batches = 0;
@@ -197,7 +197,7 @@ pub fn fill_up(directory: &Path, seed: u64) -> Result<(), String> {
         next += BATCH_COMMANDS;
     }
     drop(core.close().map_err(|error| format!("it does not stop: {error}"))?);
-    inspect(&data, &small_bounds(), &Expected { load, acknowledged, ends: None }).map(drop)
+    inspect(&data, &small_bounds(false), &Expected { load, acknowledged, ends: None }).map(drop)
 }
 
 fn batch(

@@ -152,7 +152,7 @@ fn record(options: &Options, work: &Path) -> Result<(), String> {
         .arg(watched.join("data"))
         .arg("--acknowledgements")
         .arg(work.join("acknowledgements"))
-        .args(["--seed", &options.seed.to_string(), "--commits", &options.commits.to_string()]);
+        .args(["--seed", &options.seed.to_string(), "--commits", &options.commits.to_string(), "--keeps-beside"]);
     if let Some(canary) = &options.canary {
         command.args(["--canary", canary]);
     }
@@ -191,7 +191,7 @@ impl Maker<'_> {
             }
         }
         let expected = Expected { load: small_load(self.options.seed), acknowledged, ends: Some(self.ends.clone()) };
-        let found = lay_out(&image, place).and_then(|()| inspect(&place.join("data"), &small_bounds(), &expected));
+        let found = lay_out(&image, place).and_then(|()| inspect(&place.join("data"), &small_bounds(true), &expected));
         found.map_err(|why| format!("image {number}, power lost before line {moment}: {why}"))
     }
 }

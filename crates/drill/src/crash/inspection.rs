@@ -1,6 +1,7 @@
 //! What a data directory must still be after a crash: opened by the real store, replayed by the real core, compared with
 //! naive books and with what was acknowledged, and good for new commands. Start reading at [`inspect`].
 
+use super::beside;
 use super::books::{Answered, Books, digest};
 use super::load::Load;
 use engine::sqlite::{SqliteOptions, SqliteStore};
@@ -40,6 +41,8 @@ pub struct Bounds {
     pub store: SqliteOptions,
     /// The core's.
     pub core: Options,
+    /// Whether the process keeps what the wallet's service keeps beside its books.
+    pub keeps_beside: bool,
 }
 
 /// Opens a data directory; a core that does not take commands is an error.
@@ -49,7 +52,9 @@ pub fn open(directory: &Path, bounds: &Bounds) -> Result<SqliteCore, String> {
 
 /// Opens the store of a data directory.
 pub fn open_store(directory: &Path, bounds: &Bounds) -> Result<SqliteStore<Wallets>, String> {
-    SqliteStore::open(directory, &bounds.store).map_err(|error| format!("it does not open: {error}"))
+    let anchors = if bounds.keeps_beside { Some(beside::anchors(directory)?) } else { None };
+    let options = SqliteOptions { anchors, ..bounds.store.clone() };
+    SqliteStore::open(directory, &options).map_err(|error| format!("it does not open: {error}"))
 }
 
 /// Opens the core on a store: what the rows lack is replayed.
@@ -74,6 +79,9 @@ pub fn inspect(directory: &Path, bounds: &Bounds, expected: &Expected) -> Result
     }
     let acknowledged = books.check_acknowledged(&expected.acknowledged)?;
     check_rows(&books, &mut core)?;
+    if bounds.keeps_beside {
+        beside::check(directory, &books)?;
+    }
     go_on(&mut books, &mut core, expected)?;
     check_rows(&books, &mut core).map_err(|why| format!("after new commands: {why}"))?;
     drop(core.close().map_err(|error| format!("it does not stop: {error}"))?);

@@ -1,7 +1,8 @@
 //! The process, killed under load, again and again on one data directory.
 //!
 //! The outside remembers every acknowledgement. A successor must answer what was acknowledged as it was, and carry out
-//! exactly once what was in flight. Start reading at [`run`]; [`full_tail`] measures the longest restart.
+//! exactly once what was in flight. Vault, notices and anchors live and die with it, as those of the service. Start reading at
+//! [`run`]; [`full_tail`] measures the longest restart.
 
 use super::books::Answered;
 use super::child::{IN_FLIGHT, Told, usual_bounds};
@@ -27,7 +28,9 @@ const AUDITS: u64 = 4;
 /// How long a child may take until it says something.
 const SILENCE_SECONDS_MAX: u64 = 120;
 /// Restarts that are measured with a full tail.
-const FULL_TAIL_RESTARTS: usize = 7;
+pub const FULL_TAIL_RESTARTS: u64 = 7;
+/// Commands that the last of these restarts is asked again: the newest, and as many from anywhere before.
+const FULL_TAIL_AGAIN: u64 = 20_000;
 
 /// What to run and how often to kill it.
 #[derive(Clone, Debug)]
@@ -59,7 +62,7 @@ pub struct Report {
     pub lost: u64,
     /// Commands that took effect twice.
     pub doubled: u64,
-    /// How long each restart took until commands were taken, in milliseconds.
+    /// How long each restart took from the start of the process until commands were taken, in milliseconds.
     pub restart_ms: Vec<u64>,
     /// The longest tail that a restart replayed, in records.
     pub tail_records_max: u64,
@@ -87,7 +90,9 @@ impl Report {
 pub fn run(options: &Options, progress: &dyn Fn(u64)) -> Result<Report, String> {
     let workshop = Workshop::new(&options.directory, None)?;
     let load = Load { seed: options.seed, wallets: options.wallets, shops: (options.wallets / 10).max(1) };
-    let data = workshop.path().join("data");
+    let live = workshop.path().join("live");
+    fs::create_dir(&live).map_err(words("making a directory"))?;
+    let data = live.join("data");
     let mut outside = Outside { load, acknowledged: BTreeMap::new(), open: BTreeSet::new(), next: 0 };
     let mut chance = Chance::new(options.seed);
     let mut report = Report::default();
@@ -97,8 +102,8 @@ pub fn run(options: &Options, progress: &dyn Fn(u64)) -> Result<Report, String> 
         progress(round);
         if round == options.rounds || round % options.rounds.div_ceil(AUDITS) == 0 {
             let copy = workshop.path().join("copy");
-            copy_files(&data, &copy)?;
-            outside.audit(&copy, &mut report);
+            copy_files(&live, &copy)?;
+            outside.audit(&copy.join("data"), &mut report);
         }
     }
     report.acknowledged = outside.acknowledged.len() as u64;
@@ -108,30 +113,94 @@ pub fn run(options: &Options, progress: &dyn Fn(u64)) -> Result<Report, String> 
     Ok(report)
 }
 
-/// Fills the journal's tail to its bound at `wallets` wallets, kills the process, and measures restarts.
-pub fn full_tail(options: &Options) -> Result<Report, String> {
+/// Fills the journal's tail to its bound at `wallets` wallets, kills the process, and measures restarts: none may have less
+/// than was committed, and the last one must know what it is asked again. `progress` is told how many restarts are done.
+pub fn full_tail(options: &Options, progress: &dyn Fn(u64)) -> Result<Report, String> {
     let workshop = Workshop::new(&options.directory, None)?;
     let load = Load { seed: options.seed, wallets: options.wallets, shops: 1_000 };
     let data = workshop.path().join("data");
-    let mut filler = Running::start(&options.program, "fill", &data, load, 0, &[])?;
+    let Filled { end, head, acknowledged } = fill(&options.program, &data, load)?;
+    let mut report = Report { acknowledged: end, ..Report::default() };
+    let mut chance = Chance::new(options.seed);
+    for round in 1..=FULL_TAIL_RESTARTS {
+        let again: BTreeSet<u64> = if round == FULL_TAIL_RESTARTS {
+            let newest = end.saturating_sub(FULL_TAIL_AGAIN)..end;
+            newest.flat_map(|number| [number, chance.below(end)]).collect()
+        } else {
+            BTreeSet::new()
+        };
+        let again: Vec<u64> = again.into_iter().collect();
+        let mut running = Running::start(&options.program, "serve", &data, load, u64::MAX, &again, false)?;
+        let ready = running.ready()?;
+        if ready.head != head {
+            report.lost += head.saturating_sub(ready.head);
+            report.told.push(format!("{head} records were committed, and {} are there", ready.head));
+        }
+        report.started(ready);
+        while let Some(told) = running.next(Duration::from_secs(SILENCE_SECONDS_MAX))? {
+            if !note_again(told, &acknowledged, &mut report) {
+                break;
+            }
+        }
+        running.kill_and_wait()?;
+        report.rounds = round;
+        progress(round);
+    }
+    if !report.told.is_empty() {
+        report.kept = Some(workshop.keep());
+    }
+    Ok(report)
+}
+
+/// What is known of a process that filled its tail.
+struct Filled {
+    /// How many commands it answered.
+    end: u64,
+    /// Its last record.
+    head: u64,
+    /// What it answered while it filled the tail, by the command's number.
+    acknowledged: BTreeMap<u64, Answered>,
+}
+
+/// Fills the tail, and kills the process that did.
+fn fill(program: &Path, data: &Path, load: Load) -> Result<Filled, String> {
+    let mut filler = Running::start(program, "fill", data, load, 0, &[], false)?;
+    let (mut end, mut last, mut acknowledged) = (0, 0, BTreeMap::new());
     loop {
         match filler.next(Duration::from_mins(10))? {
             Some(Told::Done) => break,
             Some(Told::Failed(why)) => return Err(why),
-            Some(_) => {}
+            Some(Told::End(commands)) => end = commands,
+            Some(Told::Ready { head, .. }) => last = head,
+            Some(Told::Acknowledged { number, answered, .. }) => drop(acknowledged.insert(number, answered)),
             None => return Err(format!("the tail could not be filled: {}", filler.kill_and_wait()?)),
         }
     }
     filler.kill_and_wait()?;
-    let mut report = Report::default();
-    for _ in 0..FULL_TAIL_RESTARTS {
-        let mut running = Running::start(&options.program, "serve", &data, load, u64::MAX, &[])?;
-        let ready = running.ready()?;
-        running.kill_and_wait()?;
-        report.started(ready);
-        report.rounds += 1;
+    Ok(Filled { end, head: last, acknowledged })
+}
+
+/// Takes note of what a restart says of a command that was answered before the kill, and as what it was acknowledged then, as far
+/// as that is known; whether more comes.
+fn note_again(told: Told, acknowledged: &BTreeMap<u64, Answered>, report: &mut Report) -> bool {
+    match told {
+        Told::Acknowledged { number, repeated: true, answered } => {
+            report.repeated += 1;
+            if let Some(before) = acknowledged.get(&number).filter(|before| **before != answered) {
+                report.lost += 1;
+                let what = format!("command {number} was acknowledged as {before:?}, and is answered {answered:?}");
+                report.told.push(what);
+            }
+        }
+        Told::Acknowledged { number, repeated: false, .. } => {
+            report.lost += 1;
+            report.told.push(format!("command {number} was committed, and is carried out anew"));
+        }
+        Told::Failed(why) => report.told.push(format!("a command got no answer: {why}")),
+        Told::Ready { .. } | Told::End(_) => {}
+        Told::Done => return false,
     }
-    Ok(report)
+    true
 }
 
 /// What somebody outside knows.
@@ -152,7 +221,7 @@ impl Outside {
             again.extend(self.acknowledged.range(number..).next().map(|(number, _)| *number));
         }
         let again: Vec<u64> = again.into_iter().collect();
-        let mut running = Running::start(program, "serve", data, self.load, self.next, &again)?;
+        let mut running = Running::start(program, "serve", data, self.load, self.next, &again, true)?;
         report.started(running.ready()?);
         let life = Duration::from_millis(chance.between(LIFE_MS.0, LIFE_MS.1).unsigned_abs());
         let mut told = running.next(Duration::from_secs(SILENCE_SECONDS_MAX))?;
@@ -208,7 +277,7 @@ impl Outside {
     /// Audits `directory`: the chain, every row, the money, and every acknowledgement.
     fn audit(&self, directory: &Path, report: &mut Report) {
         let expected = Expected { load: self.load, acknowledged: self.acknowledged.clone(), ends: None };
-        if let Err(why) = inspect(directory, &usual_bounds(), &expected) {
+        if let Err(why) = inspect(directory, &usual_bounds(true), &expected) {
             if why.starts_with("lost") {
                 report.lost += 1;
             }
@@ -227,7 +296,12 @@ fn copy_files(from: &Path, to: &Path) -> Result<(), String> {
     fs::create_dir_all(to).map_err(words("making a copy"))?;
     for file in fs::read_dir(from).map_err(words("reading the data directory"))? {
         let file = file.map_err(words("reading the data directory"))?;
-        fs::copy(file.path(), to.join(file.file_name())).map_err(words("copying the data directory"))?;
+        let (from, to) = (file.path(), to.join(file.file_name()));
+        if from.is_dir() {
+            copy_files(&from, &to)?;
+        } else {
+            fs::copy(from, to).map_err(words("copying the data directory"))?;
+        }
     }
     Ok(())
 }
@@ -237,26 +311,40 @@ fn copy_files(from: &Path, to: &Path) -> Result<(), String> {
 pub(super) struct Ready {
     pub(super) milliseconds: u64,
     pub(super) tail_records: u64,
+    pub(super) head: u64,
 }
 
 /// A child that runs, and what it says.
 pub(super) struct Running {
     child: Child,
+    /// When it was started, by the steady clock.
+    begun_ms: i64,
     pub(super) said: Receiver<Told>,
 }
 
 impl Running {
-    /// Starts `kinchaku crash child DEED` on `data`; it sends `again` first, then everything from `from` on.
-    fn start(program: &Path, deed: &str, data: &Path, load: Load, from: u64, again: &[u64]) -> Result<Self, String> {
+    /// Starts `kinchaku crash child DEED` on `data`; it sends `again` first, then everything from `from` on;
+    /// with vault, notices and anchors if it `keeps_beside`.
+    fn start(
+        program: &Path,
+        deed: &str,
+        data: &Path,
+        load: Load,
+        from: u64,
+        again: &[u64],
+        keeps_beside: bool,
+    ) -> Result<Self, String> {
         let mut command = Command::new(program);
         command.args(["crash", "child", deed, "--directory"]).arg(data);
         command.args(["--seed", &load.seed.to_string(), "--from", &from.to_string()]);
         command.args(["--wallets", &load.wallets.to_string(), "--shops", &load.shops.to_string()]);
+        command.args(keeps_beside.then_some("--keeps-beside"));
         Self::spawn(command, again, deed == "fill")
     }
 
     /// Starts `command`, tells it what to send again, and keeps its input open if it waits to be killed.
     pub(super) fn spawn(mut command: Command, again: &[u64], waits: bool) -> Result<Self, String> {
+        let begun_ms = SystemClock.monotonic_milliseconds();
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -282,7 +370,7 @@ impl Running {
                 drop(numbers.write_all(lines.as_bytes()));
             });
         }
-        Ok(Self { child, said })
+        Ok(Self { child, begun_ms, said })
     }
 
     /// The next line; none if the process has ended.
@@ -296,8 +384,9 @@ impl Running {
 
     fn ready(&mut self) -> Result<Ready, String> {
         match self.next(Duration::from_secs(SILENCE_SECONDS_MAX))? {
-            Some(Told::Ready { milliseconds, head, watermark }) => {
-                Ok(Ready { milliseconds, tail_records: head - watermark })
+            Some(Told::Ready { head, watermark }) => {
+                let milliseconds = (SystemClock.monotonic_milliseconds() - self.begun_ms).unsigned_abs();
+                Ok(Ready { milliseconds, tail_records: head - watermark, head })
             }
             other => Err(format!("the process did not come up ({other:?}): {}", self.kill_and_wait()?)),
         }
@@ -328,5 +417,29 @@ impl Drop for Running {
         // It may have ended before.
         drop(self.child.kill());
         drop(self.child.wait());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restart_that_does_what_was_done_has_lost_it() {
+        let answered = Answered { n: 7, digest: 1 };
+        let other = Answered { n: 7, digest: 2 };
+        let acknowledged = BTreeMap::from([(3, answered), (4, other)]);
+        for (told, repeated, lost, words) in [
+            (Told::Acknowledged { number: 3, repeated: true, answered }, 1, 0, 0),
+            (Told::Acknowledged { number: 4, repeated: true, answered }, 1, 1, 1),
+            (Told::Acknowledged { number: 5, repeated: true, answered }, 1, 0, 0),
+            (Told::Acknowledged { number: 3, repeated: false, answered }, 0, 1, 1),
+            (Told::Failed("busy".into()), 0, 0, 1),
+        ] {
+            let mut report = Report::default();
+            assert!(note_again(told.clone(), &acknowledged, &mut report), "more may come after {told:?}");
+            assert_eq!((report.repeated, report.lost, report.told.len()), (repeated, lost, words), "{told:?}");
+        }
+        assert!(!note_again(Told::Done, &acknowledged, &mut Report::default()), "that was all");
     }
 }

@@ -20,6 +20,8 @@ const COMMANDS_A_MILLISECOND: u64 = 10;
 const LOOK_BACK_MAX: u64 = 400;
 /// Commands that set up one wallet.
 const SETUP_A_WALLET: u64 = 4;
+/// What every profile says that nobody has sealed.
+pub const PROFILE: [u8; 24] = [7; 24];
 /// What each wallet has at first, in yen.
 const BONUS_YEN: i64 = 90_000;
 
@@ -201,7 +203,7 @@ impl Load {
                 holder,
                 mail,
                 mail_domain: None,
-                profile: holder::Sealed(vec![7; 24]),
+                profile: holder::Sealed(PROFILE.to_vec()),
             }),
             1 => Command::Holder(holder::Command::VerifyMail { holder, mail }),
             _ => Command::Wallet(wallet::wallet::Command::Open { wallet: self.wallet(wallet), holder, origin: None }),

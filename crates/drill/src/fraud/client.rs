@@ -1,6 +1,6 @@
 //! A client as services see one: a program with a token, or a browser with cookies, at an address on the network.
 //!
-//! What a person does with it stands in `person.rs` and in `attacker.rs`; here is only HTTP. Start reading at [`Client`].
+//! What a person does with it stands in `holder.rs`, and who they are in `honest.rs` and `attacker.rs`; here is only HTTP. Start reading at [`Client`].
 
 use super::stage::Stage;
 use bytes::Bytes;
@@ -42,6 +42,20 @@ impl Answer {
         200 <= self.status && self.status < 300
     }
 
+    /// What is asked of a desk or a page of the house is there and heard, whatever it says: otherwise the drill itself is at
+    /// fault, and would go on without what it believes that it did.
+    pub fn heard(&self, what: &str) -> Result<(), String> {
+        match self.status {
+            0 | 401 | 403 | 404 | 405 | 500.. => Err(format!("{what}: {} {}", self.status, self.text)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same, and it was done.
+    pub fn did(&self, what: &str) -> Result<(), String> {
+        if self.is_done() { Ok(()) } else { Err(format!("{what}: {} {}", self.status, self.text)) }
+    }
+
     /// The text of a member.
     pub fn member(&self, name: &str) -> Option<&str> {
         self.json[name].as_str()
@@ -69,6 +83,12 @@ impl Shown {
         self.answer.text.contains(&format!("action=\"{action}\""))
     }
 
+    /// Where the answer leads, if it leads on.
+    pub fn leads_to(&self) -> Option<String> {
+        let location = self.answer.headers.get(header::LOCATION).and_then(|location| location.to_str().ok())?;
+        (300..400).contains(&self.answer.status).then(|| absolute(&self.url, location))
+    }
+
     /// Whether the page asks for the field `name`.
     pub fn asks(&self, name: &str) -> bool {
         self.answer.text.contains(&format!("name=\"{name}\""))
@@ -82,12 +102,19 @@ pub struct Client<'s> {
     source: IpAddr,
     token: Option<String>,
     cookies: BTreeMap<(String, String), String>,
+    /// A path before which a browser is held, and the whole address that it was held before.
+    stop: Option<(&'static str, Option<String>)>,
 }
 
 impl<'s> Client<'s> {
     /// A device at `source` that nobody knows.
     pub const fn new(stage: &'s Stage, source: IpAddr) -> Self {
-        Self { stage, source, token: None, cookies: BTreeMap::new() }
+        Self { stage, source, token: None, cookies: BTreeMap::new(), stop: None }
+    }
+
+    /// From now on it is at `source`.
+    pub const fn be_at(&mut self, source: IpAddr) {
+        self.source = source;
     }
 
     /// Asks under `token` from now on.
@@ -120,9 +147,25 @@ impl<'s> Client<'s> {
         self.follow(shown).await
     }
 
+    /// Lets the browser go nowhere whose path begins with `path`: whoever sits there reads the address out instead.
+    pub fn stop_before(&mut self, path: &'static str) {
+        self.stop = Some((path, None));
+    }
+
+    /// The address that the browser was held before.
+    pub fn stopped_at(&self) -> Option<String> {
+        self.stop.as_ref().and_then(|(_, address)| address.clone())
+    }
+
     /// Sends the form of `page` that goes to `action`, with what was typed, and goes wherever the answer leads. A page without
     /// that form stays what it is.
     pub async fn submit(&mut self, page: Shown, action: &str, typed: &[(&str, &str)]) -> Shown {
+        let shown = self.send(page, action, typed).await;
+        self.follow(shown).await
+    }
+
+    /// The same, and stays where the answer comes from.
+    pub async fn send(&mut self, page: Shown, action: &str, typed: &[(&str, &str)]) -> Shown {
         let Some(form) = between(&page.answer.text, &format!("action=\"{action}\""), "</form>") else { return page };
         let hidden = form.split("type=\"hidden\"").skip(1).filter_map(|field| {
             let field = field.split('>').next()?;
@@ -132,8 +175,7 @@ impl<'s> Client<'s> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(hidden).extend_pairs(typed).finish();
         let url = absolute(&page.url, action);
         let request = Request::post(&url).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        let shown = self.browse(request, &url, body).await;
-        self.follow(shown).await
+        self.browse(request, &url, body).await
     }
 
     /// Sends a form of one's own making to `url`.
@@ -144,9 +186,13 @@ impl<'s> Client<'s> {
 
     async fn follow(&mut self, mut shown: Shown) -> Shown {
         for _ in 0..REDIRECTS_MAX {
-            let location = shown.answer.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
-            let Some(location) = location.filter(|_| (300..400).contains(&shown.answer.status)) else { break };
-            let url = absolute(&shown.url, location);
+            let Some(url) = shown.leads_to() else { break };
+            if let Some((path, address)) = &mut self.stop
+                && path_of(&url).starts_with(*path)
+            {
+                *address = Some(url);
+                break;
+            }
             shown = self.browse(Request::get(&url), &url, String::new()).await;
         }
         shown
@@ -179,9 +225,9 @@ impl<'s> Client<'s> {
             request.extensions_mut().insert(Source(self.source));
         }
         if request.method() != Method::GET {
-            self.stage.stirred(request.headers().contains_key(header::COOKIE));
+            self.stage.stirred();
         }
-        let Ok(answer) = self.stage.routers.call(request, BOUNDS).await else { return nobody() };
+        let Ok(answer) = self.stage.roads.call(request, BOUNDS).await else { return nobody() };
         let text = String::from_utf8_lossy(answer.body()).into_owned();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), text, json }
@@ -197,6 +243,12 @@ pub fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> 
 fn host_of(url: &str) -> &str {
     let authority = between(url, "://", "/").unwrap_or_default();
     authority.split(':').next().unwrap_or_default()
+}
+
+/// The path of `url`, and what comes behind it.
+fn path_of(url: &str) -> &str {
+    let authority_on = url.split_once("://").map_or(url, |(_, rest)| rest);
+    authority_on.find('/').map_or("", |place| &authority_on[place..])
 }
 
 /// `location` as an address, seen from `url`.

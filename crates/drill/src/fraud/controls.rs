@@ -37,6 +37,8 @@ pub enum Control {
     Velocity,
     /// The guard's rules.
     Monitoring,
+    /// A link belongs to the browser and the session that began it.
+    OwnBrowser,
     /// A request that could not be understood, or a service that was not there.
     Unserved,
 }
@@ -45,44 +47,24 @@ impl Control {
     /// The name in reports.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Identification => "identification",
+            Self::Identification => "identification_before_linking",
             Self::Phone => "phone_possession",
-            Self::NameMatch => "name_match",
+            Self::NameMatch => "name_and_birth_date_match",
             Self::BankSecondFactor => "bank_second_factor",
             Self::BankFirstFactor => "bank_first_factor",
             Self::SprayDetection => "spray_detection",
-            Self::Notice => "notice",
+            Self::Notice => "notice_and_not_me",
             Self::CoolingOff => "cooling_off",
-            Self::Confirmation => "confirmation",
+            Self::Confirmation => "confirmation_per_top_up",
             Self::Ageing => "ageing",
-            Self::OneMandate => "one_mandate",
+            Self::OneMandate => "one_live_mandate",
             Self::Limits => "limits",
             Self::Balance => "balance",
             Self::Switches => "switches",
             Self::Velocity => "velocity",
-            Self::Monitoring => "monitoring",
+            Self::Monitoring => "monitoring_with_holds",
+            Self::OwnBrowser => "own_browser",
             Self::Unserved => "unserved",
-        }
-    }
-}
-
-impl Control {
-    /// Whether another day, another address or a smaller sum may get round it.
-    pub const fn is_passing(self) -> bool {
-        match self {
-            Self::SprayDetection | Self::CoolingOff | Self::Ageing | Self::Velocity | Self::Unserved => true,
-            Self::Identification
-            | Self::Phone
-            | Self::NameMatch
-            | Self::BankSecondFactor
-            | Self::BankFirstFactor
-            | Self::Notice
-            | Self::Confirmation
-            | Self::OneMandate
-            | Self::Limits
-            | Self::Balance
-            | Self::Switches
-            | Self::Monitoring => false,
         }
     }
 }
@@ -117,7 +99,7 @@ fn of_missing(missing: &str) -> Control {
 
 fn of_limit(limit: &str) -> Control {
     match limit {
-        "unconfirmed_per_day" | "unconfirmed_total" => Control::CoolingOff,
+        "unconfirmed_per_day" | "unconfirmed_total" | "new_link" => Control::CoolingOff,
         "young" | "young_send" => Control::Ageing,
         "links" => Control::Velocity,
         _ => Control::Limits,
@@ -140,6 +122,7 @@ pub fn of_page(text: &str) -> Control {
         ("stopped", Control::Switches),
         ("more certain identity", Control::Identification),
         ("That is too often", Control::Velocity),
+        ("This browser did not begin the link", Control::OwnBrowser),
     ];
     said.iter().find(|(words, _)| text.contains(words)).map_or(Control::Unserved, |(_, control)| *control)
 }

@@ -3,11 +3,14 @@
 //! Honest people and criminals use the same steps; what differs is what they can show ([`Means`]) and what they know of a bank
 //! account ([`Credentials`]). A refusal carries the name of the control that made it. Start reading at [`Holder`].
 
-use super::client::{Answer, Client, DESK, GATEWAY, OUTSIDE, Shown, WALLET, between};
+mod link;
+
+use super::client::{Answer, Client, DESK, OUTSIDE, Shown, WALLET};
 use super::controls::{self, Control};
 use http::Method;
-use sandbox::domain::account::{self, AccountNumber, Customer};
+use sandbox::domain::account::{AccountNumber, Customer};
 use serde_json::{Value, json};
+use std::net::{IpAddr, Ipv4Addr};
 use web::jose::{SigningKey, dpop};
 
 /// Things to be proven of a person before something is done for them.
@@ -71,6 +74,15 @@ pub struct Refused {
     pub left: Option<i64>,
 }
 
+/// A top-up that was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Its id.
+    pub id: String,
+    /// How it stands: `settled`, `declined`, `held` and others.
+    pub status: String,
+}
+
 /// What a form of the bank came to.
 #[derive(Debug)]
 pub enum Typed {
@@ -90,6 +102,11 @@ pub struct Holder<'s> {
     pub means: Means,
     /// How often they proved something: a login, a code, a look at their face.
     pub authentications: u64,
+    /// How often of these a step asked for a proof of its own.
+    pub challenges: u64,
+    /// Whether codes that are sent to the mail address and the telephone come to whoever holds this device.
+    hears: bool,
+    is_identified: bool,
     device: SigningKey,
     id: String,
     wallet: String,
@@ -99,13 +116,41 @@ pub struct Holder<'s> {
 impl<'s> Holder<'s> {
     /// Somebody at `client` who is no holder yet.
     pub fn new(client: Client<'s>, means: Means) -> Self {
-        let device = SigningKey::eddsa(blake3::hash(means.mail.as_bytes()).as_bytes());
-        Self { client, means, authentications: 0, device, id: String::new(), wallet: String::new(), mandate: None }
+        Self::at(client, means, true, b"")
+    }
+
+    /// A stranger at `client` who has the login of a holder, and hears what is sent to them or not.
+    pub fn taken_over(client: Client<'s>, means: Means, hears: bool) -> Self {
+        Self::at(client, means, hears, b"another device of ")
+    }
+
+    fn at(client: Client<'s>, means: Means, hears: bool, which: &[u8]) -> Self {
+        let device = SigningKey::eddsa(blake3::hash(&[which, means.mail.as_bytes()].concat()).as_bytes());
+        let (id, wallet) = (String::new(), String::new());
+        Self {
+            client,
+            means,
+            authentications: 0,
+            challenges: 0,
+            hears,
+            is_identified: false,
+            device,
+            id,
+            wallet,
+            mandate: None,
+        }
     }
 
     /// Their wallet.
     pub fn wallet(&self) -> &str {
         &self.wallet
+    }
+
+    /// Their telephone is lost: from now on they have a device that nobody knows, and are logged in nowhere.
+    pub fn lose_device(&mut self) {
+        let seed = blake3::hash(&[self.means.mail.as_bytes(), b"\0another"].concat());
+        self.device = SigningKey::eddsa(seed.as_bytes());
+        self.client.log_in(None);
     }
 
     /// Whether an account is linked.
@@ -145,6 +190,25 @@ impl<'s> Holder<'s> {
         Ok(())
     }
 
+    /// Logs in where there is a wallet, and looks which it is and what is linked.
+    pub async fn enter(&mut self) -> Result<(), Refused> {
+        self.log_in().await?;
+        let wallets = done(self.ask(Method::GET, "/v1/wallets", &Value::Null).await)?;
+        wallets.json["data"][0]["id"].as_str().unwrap_or_default().clone_into(&mut self.wallet);
+        let path = format!("/v1/wallets/{}/mandates", self.wallet);
+        let mandates = done(self.ask(Method::GET, &path, &Value::Null).await)?;
+        let mut all = mandates.json["data"].as_array().into_iter().flatten();
+        let active = all.find(|mandate| mandate["status"] == "active");
+        self.mandate = active.and_then(|mandate| mandate["id"].as_str()).map(str::to_owned);
+        Ok(())
+    }
+
+    /// Lets no money leave: one tap.
+    pub async fn freeze(&mut self) -> Result<(), Refused> {
+        let path = format!("/v1/wallets/{}/freeze", self.wallet);
+        done(self.ask(Method::POST, &path, &json!({})).await).map(drop)
+    }
+
     /// Asks the wallet as its holder, who logs in again where the session has ended.
     async fn ask(&mut self, method: Method, path: &str, body: &Value) -> Answer {
         let url = format!("{WALLET}{path}");
@@ -179,13 +243,13 @@ impl<'s> Holder<'s> {
     async fn prove(&mut self, challenge: &str) -> Result<(), Refused> {
         let path = format!("/v1/challenges/{challenge}");
         let begun = done(self.ask(Method::POST, &path, &json!({})).await)?;
-        self.authentications += 1;
+        (self.authentications, self.challenges) = (self.authentications + 1, self.challenges + 1);
         match (begun.member("way"), begun.member("status")) {
             (_, Some("approved")) => Ok(()),
             (Some("identity_recheck"), _) => {
                 self.present(begun.member("url").unwrap_or_default()).await;
                 let seen = done(self.ask(Method::GET, &path, &Value::Null).await)?;
-                (seen.member("status") == Some("approved")).then_some(()).ok_or(lacks(Control::Confirmation))
+                (seen.member("status") == Some("approved")).then_some(()).ok_or(refused(Control::Confirmation))
             }
             _ => {
                 let to = self.means.phone.clone().unwrap_or_else(|| self.means.mail.clone());
@@ -212,22 +276,28 @@ impl<'s> Holder<'s> {
             return self.add_phone().await;
         }
         if self.means.document.is_none() {
-            return Err(lacks(Control::Identification));
+            return Err(refused(Control::Identification));
         }
         let path = format!("/v1/holders/{}/identifications", self.id);
         let begun = done(self.ask(Method::POST, &path, &json!({ "method": "chip_and_face" })).await)?;
         self.authentications += 1;
-        if begun.member("status") == Some("approved") {
-            return Ok(());
+        self.is_identified = begun.member("status") == Some("approved");
+        if !self.is_identified {
+            self.present(begun.member("url").unwrap_or_default()).await;
+            let path = format!("{path}/{}", begun.member("id").unwrap_or_default());
+            let seen = done(self.ask(Method::GET, &path, &Value::Null).await)?;
+            self.is_identified = seen.member("status") == Some("approved");
         }
-        self.present(begun.member("url").unwrap_or_default()).await;
-        let path = format!("{path}/{}", begun.member("id").unwrap_or_default());
-        let seen = done(self.ask(Method::GET, &path, &Value::Null).await)?;
-        (seen.member("status") == Some("approved")).then_some(()).ok_or(lacks(Control::Identification))
+        self.is_identified.then_some(()).ok_or(refused(Control::Identification))
+    }
+
+    /// Shows who they are, if they have not yet: to send, to be sent something and to be paid out always took that.
+    pub async fn be_identified(&mut self) -> Result<(), Refused> {
+        if self.is_identified { Ok(()) } else { self.rise("identified").await }
     }
 
     async fn add_phone(&mut self) -> Result<(), Refused> {
-        let Some(phone) = self.means.phone.clone() else { return Err(lacks(Control::Phone)) };
+        let Some(phone) = self.means.phone.clone() else { return Err(refused(Control::Phone)) };
         let path = format!("/v1/holders/{}/phone-verification", self.id);
         let mut body = json!({ "phone": phone });
         let asked = self.ask(Method::POST, &path, &body).await;
@@ -244,12 +314,15 @@ impl<'s> Holder<'s> {
 
     /// The newest code that came to `to`; none where it does not come.
     async fn code(&self, to: &str) -> Result<String, Refused> {
-        self.client.stage.settle().await;
+        if !self.hears {
+            return Err(refused(Control::Confirmation));
+        }
+        self.client.stage.deliver().await;
         let digits = self.messages(to).await.into_iter().find_map(|text| {
             let mut runs = text.split(|letter: char| !letter.is_ascii_digit());
             runs.find(|digits| digits.len() >= CODE_DIGITS).map(str::to_owned)
         });
-        digits.ok_or(lacks(Control::Phone))
+        digits.ok_or(refused(Control::Phone))
     }
 
     /// The newest messages to `to`, an inbox of theirs.
@@ -260,106 +333,38 @@ impl<'s> Holder<'s> {
         texts.filter_map(|message| message["text"].as_str().map(str::to_owned)).collect()
     }
 
-    /// Begins to link an account at `bank`: the mandate, and the form in which the bank asks who it is.
-    pub async fn begin_link(&mut self, bank: &str) -> Result<(String, Shown), Refused> {
-        let asked = self.provable("mandates", json!({ "bank_code": bank })).await?;
-        let mandate = asked.member("id").unwrap_or_default().to_owned();
-        let mut page = self.client.open(&format!("{WALLET}/link/{mandate}")).await;
-        if page.has_form("/login") {
-            let typed = [("email", self.means.mail.clone()), ("password", self.means.password.clone())];
-            let typed = typed.each_ref().map(|(name, value)| (*name, value.as_str()));
-            page = self.client.submit(page, "/login", &typed).await;
-            self.authentications += 1;
-        }
-        let page = self.client.submit(page, &format!("/link/{mandate}"), &[]).await;
-        let form = self.client.submit(page, "/link/consent", &[]).await;
-        if bank_form(&form).is_none() {
-            return Err(refused(controls::of_page(&form.answer.text)));
-        }
-        Ok((mandate, form))
-    }
-
-    /// Types `known` into the bank's form, and what is asked for after it as far as they have it in hand.
-    pub async fn type_in(&mut self, mandate: &str, form: Shown, known: &Credentials) -> Typed {
-        let Some(action) = bank_form(&form) else { return Typed::Over(refused(controls::of_page(&form.answer.text))) };
-        let balance = if form.asks("balance") { self.balance(known).await } else { String::new() };
-        let (branch, number) = (known.account.branch_text(), known.account.number_text());
-        let serial = known.in_hand.as_ref().map(|customer| customer.card_serial()).unwrap_or_default();
-        let typed = [
-            ("branch", branch.as_str()),
-            ("kind", known.account.kind.name()),
-            ("number", &number),
-            ("name_kana", &known.name_kana),
-            ("pin", &known.pin),
-            ("birth_date", &known.birth_date),
-            ("balance", &balance),
-            ("card_serial", &serial),
-        ];
-        let typed: Vec<(&str, &str)> = typed.into_iter().filter(|(name, _)| form.asks(name)).collect();
-        let mut page = self.client.submit(form, action, &typed).await;
-        if let Some((action, names)) = second_step(&page) {
-            let Some(held) = self.held(known, &names).await else {
-                return Typed::Over(refused(Control::BankSecondFactor));
-            };
-            self.authentications += 1;
-            let held: Vec<(&str, &str)> = held.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-            page = self.client.submit(page, action, &held).await;
-        }
-        if bank_form(&page).is_some() {
-            return Typed::Again(Box::new(page));
-        }
-        self.linked(mandate, &page).await
-    }
-
-    /// What became of a mandate.
-    async fn linked(&mut self, mandate: &str, page: &Shown) -> Typed {
-        let path = format!("/v1/wallets/{}/mandates/{mandate}", self.wallet);
-        let shown = self.ask(Method::GET, &path, &Value::Null).await;
-        if shown.member("status") == Some("active") {
-            self.mandate = Some(mandate.to_owned());
-            return Typed::Linked;
-        }
-        Typed::Over(refused(controls::of_page(&page.answer.text)))
-    }
-
-    async fn balance(&self, known: &Credentials) -> String {
-        if known.in_hand.is_none() {
-            return "0".to_owned();
-        }
-        let shown = self.client.ask(Method::GET, &known.path(), &Value::Null).await;
-        shown.json["balance"].to_string()
-    }
-
-    /// What is read from what they have in hand, by the names of the fields.
-    async fn held(&self, known: &Credentials, names: &[String]) -> Option<Vec<(String, String)>> {
-        let customer = known.in_hand.as_ref()?;
-        let mut held = Vec::new();
-        for name in names {
-            let value = if let Some(cell) = name.strip_prefix("cell-") {
-                let cell = (0..account::CARD_CELLS).find(|number| account::cell_name(*number) == cell)?;
-                customer.card_cell(cell)
-            } else if name == "one_time_password" {
-                customer.one_time_password(self.client.stage.now())
-            } else {
-                let to = customer.phone.as_ref().or(customer.mail.as_ref())?;
-                let texts = self.messages(to).await;
-                texts.iter().find_map(|text| between(text, "Code ", ":").map(str::to_owned))?
-            };
-            held.push((name.clone(), value));
-        }
-        Some(held)
-    }
-
-    /// Tops up by the linked account: the status that the wallet answered.
-    pub async fn top_up(&mut self, amount: i64) -> Result<String, Refused> {
+    /// Tops up by the linked account: what the wallet answered.
+    pub async fn top_up(&mut self, amount: i64) -> Result<Asked, Refused> {
         let mandate = self.mandate.clone().unwrap_or_default();
         let answer = self.provable("top-ups", json!({ "mandate_id": mandate, "amount": amount })).await?;
-        Ok(answer.member("status").unwrap_or_default().to_owned())
+        let member = |name| answer.member(name).unwrap_or_default().to_owned();
+        Ok(Asked { id: member("id"), status: member("status") })
+    }
+
+    /// How a top-up stands.
+    pub async fn look_at_top_up(&mut self, id: &str) -> Option<String> {
+        let path = format!("/v1/wallets/{}/top-ups/{id}", self.wallet);
+        self.ask(Method::GET, &path, &Value::Null).await.member("status").map(str::to_owned)
+    }
+
+    /// What is in an account of their own, as their bank tells them.
+    pub async fn bank_balance(&mut self, known: &Credentials) -> i64 {
+        let shown = self.client.ask(Method::GET, &known.path(), &Value::Null).await;
+        shown.json["balance"].as_i64().unwrap_or(0)
     }
 
     /// Pays a shop.
     pub async fn pay(&mut self, shop: &str, amount: i64) -> Result<(), Refused> {
         self.provable("payments", json!({ "shop_id": shop, "amount": amount })).await.map(drop)
+    }
+
+    /// Shows a payment code to whoever is at the till of the shop with `token`, who charges it.
+    pub async fn show_code(&mut self, token: &str, amount: i64) -> Result<(), Refused> {
+        let shown = self.provable("payment-codes", json!({})).await?;
+        let mut till = Client::new(self.client.stage, IpAddr::V4(Ipv4Addr::LOCALHOST));
+        till.log_in(Some(token.to_owned()));
+        let body = json!({ "payment_code": shown.member("code").unwrap_or_default(), "amount": amount });
+        done(till.post("/v1/payments", body).await).map(drop)
     }
 
     /// Sends to another wallet, whose masked name they look at first.
@@ -368,7 +373,7 @@ impl<'s> Holder<'s> {
         let seen = done(seen)?;
         let token = seen.member("recipient_token").unwrap_or_default();
         let body = json!({ "to_wallet_id": to, "amount": amount, "recipient_token": token });
-        self.provable("sends", body).await.map(drop)
+        moved(&self.provable("sends", body).await?)
     }
 
     /// Pays out to the linked account.
@@ -376,7 +381,7 @@ impl<'s> Holder<'s> {
         let path = format!("/v1/wallets/{}/bank-accounts", self.wallet);
         let accounts = done(self.ask(Method::GET, &path, &Value::Null).await)?;
         let account = accounts.json["data"][0]["id"].as_str().unwrap_or_default().to_owned();
-        self.provable("payouts", json!({ "bank_account_id": account, "amount": amount })).await.map(drop)
+        moved(&self.provable("payouts", json!({ "bank_account_id": account, "amount": amount })).await?)
     }
 
     /// What is in the wallet and what it may.
@@ -384,43 +389,13 @@ impl<'s> Holder<'s> {
         let path = format!("/v1/wallets/{}", self.wallet);
         done(self.ask(Method::GET, &path, &Value::Null).await).map(|answer| answer.json)
     }
-
-    /// Confirms the link by the card's number, with the code of the notice that came to the bank's contact.
-    pub async fn confirm(&mut self, known: &Credentials) -> bool {
-        let Some(customer) = known.in_hand.clone() else { return false };
-        let Some(to) = customer.phone.clone().or_else(|| customer.mail.clone()) else { return false };
-        let texts = self.messages(&to).await;
-        let Some(code) = texts.iter().find_map(|text| between(text, "コード / Code: ", "\n").map(str::to_owned))
-        else {
-            return false;
-        };
-        let page = self.client.open(&format!("{GATEWAY}/confirm")).await;
-        let typed = [("code", code.as_str()), ("card_serial", &customer.card_serial())];
-        self.client.submit(page, "/confirm", &typed).await.answer.is_done()
-    }
 }
 
-/// Opens a shop at the desk: its id.
-pub async fn open_shop(client: &Client<'_>, name: &str) -> Result<String, String> {
+/// Opens a shop at the desk: its id and its token.
+pub async fn open_shop(client: &Client<'_>, name: &str) -> Result<(String, String), String> {
     let answer = client.ask(Method::POST, &format!("{DESK}/desk/v1/shops"), &json!({ "name": name })).await;
-    answer.member("id").map(str::to_owned).ok_or_else(|| format!("the shop {name}: {}", answer.text))
-}
-
-/// The action of the bank's form on a page, ours or its own.
-fn bank_form(page: &Shown) -> Option<&'static str> {
-    if !page.asks("number") {
-        return None;
-    }
-    ["/link/factors", "/link"].into_iter().find(|action| page.has_form(action))
-}
-
-/// The second step that a page asks for: where it goes, and what it wants.
-fn second_step(page: &Shown) -> Option<(&'static str, Vec<String>)> {
-    let action = ["/link/challenge", "/link"].into_iter().find(|action| page.has_form(action))?;
-    let inputs = page.answer.text.split("name=\"").skip(1).filter_map(|rest| rest.split('"').next());
-    let wanted = |name: &&str| name.starts_with("cell-") || matches!(*name, "one_time_password" | "sms_code");
-    let names: Vec<String> = inputs.filter(wanted).map(str::to_owned).collect();
-    (!names.is_empty()).then_some((action, names))
+    let member = |name| answer.member(name).map(str::to_owned);
+    member("id").zip(member("token")).ok_or_else(|| format!("the shop {name}: {}", answer.text))
 }
 
 fn done(answer: Answer) -> Result<Answer, Refused> {
@@ -431,10 +406,11 @@ fn done(answer: Answer) -> Result<Answer, Refused> {
     Err(Refused { by: controls::of_problem(&answer), left })
 }
 
-const fn refused(by: Control) -> Refused {
-    Refused { by, left: None }
+/// What waits for a look has not moved.
+fn moved(answer: &Answer) -> Result<(), Refused> {
+    if answer.member("status") == Some("held") { Err(refused(Control::Monitoring)) } else { Ok(()) }
 }
 
-const fn lacks(by: Control) -> Refused {
-    refused(by)
+const fn refused(by: Control) -> Refused {
+    Refused { by, left: None }
 }

@@ -7,8 +7,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 /// Runs all of `options`, in their order as far as there are threads. `watch` is told how many are done, and says whether to go
-/// on; none for a run that was not begun.
-pub fn run_many(options: &[Options], watch: &(dyn Fn(usize) -> bool + Sync)) -> Result<Vec<Option<Report>>, String> {
+/// on; none for a run that was not begun, not brought to its last day, or failed. Beside them why one failed.
+pub fn run_many(options: &[Options], watch: &(dyn Fn(usize) -> bool + Sync)) -> (Vec<Option<Report>>, Option<String>) {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let reports = Mutex::new(vec![None; options.len()]);
     let failed = Mutex::new(None);
@@ -19,6 +19,8 @@ pub fn run_many(options: &[Options], watch: &(dyn Fn(usize) -> bool + Sync)) -> 
                 return;
             }
             match run(one, &|_, _, _| goes_on()) {
+                // What was cut in the middle has smaller losses, and would be read as whole.
+                Ok(report) if report.partial => {}
                 Ok(report) => {
                     let place = options.iter().position(|other| std::ptr::eq(other, one)).unwrap_or(0);
                     reports.lock().unwrap_or_else(PoisonError::into_inner)[place] = Some(report);
@@ -36,5 +38,5 @@ pub fn run_many(options: &[Options], watch: &(dyn Fn(usize) -> bool + Sync)) -> 
     });
     let failed = failed.into_inner().unwrap_or_else(PoisonError::into_inner);
     let reports = reports.into_inner().unwrap_or_else(PoisonError::into_inner);
-    failed.map_or(Ok(reports), Err)
+    (reports, failed)
 }

@@ -66,6 +66,7 @@ struct Shared {
     identity_callbacks: Secret<String>,
     shops: Secret<String>,
     banks: BTreeMap<String, Secret<String>>,
+    bank_systems: BTreeMap<String, Secret<String>>,
 }
 
 /// The options for `staging`, with all data under `directory`.
@@ -86,6 +87,7 @@ pub fn of(
         identity_callbacks: webhook(source),
         shops: chance::token(source),
         banks: codes().map(|code| (code, webhook(source))).collect(),
+        bank_systems: codes().map(|code| (code, chance::token(source))).collect(),
     };
     let desks = Desks {
         gateway: chance::token(source),
@@ -95,7 +97,7 @@ pub fn of(
     Ok(Parts {
         wallet: wallet(staging, directory, &shared, &desks),
         gateway: gateway(staging, directory, &shared, &desks, &registry)?,
-        sandbox: world(staging, clock, shared, &desks),
+        sandbox: world(staging, clock, shared),
         desks,
     })
 }
@@ -145,7 +147,7 @@ fn wallet(staging: &Staging<'_>, directory: &Path, shared: &Shared, desks: &Desk
             staff(3, "shops", &[Role::Sales], &shared.shops),
         ],
         password_cost: PASSWORD_COST,
-        rates: server::Rates::default(),
+        rates: staging.preset.rates,
         velocity: staging.preset.velocity,
         context: Arc::new(context),
         engine: engine_options(),
@@ -175,6 +177,13 @@ fn gateway(
         roles: vec![GatewayRole::Read, GatewayRole::Act],
         token: token.clone(),
     };
+    // By which a bank's customers confirm in its app.
+    let systems = |token: &Secret<String>| gateway::desk::Staff {
+        id: "systems".to_owned(),
+        name: "systems".to_owned(),
+        roles: vec![GatewayRole::System],
+        token: token.clone(),
+    };
     options.desk.push(person(&desks.gateway));
     for facts in registry.banks() {
         let code = facts.code.to_string();
@@ -186,7 +195,7 @@ fn gateway(
             own_page: facts.own_page.then(|| origin.clone()),
             origin,
             secret: shared.banks[&code].clone(),
-            desk: vec![person(&desks.banks[&code])],
+            desk: vec![person(&desks.banks[&code]), systems(&shared.bank_systems[&code])],
             factors: Vec::new(),
             descriptor: facts.wording.unwrap_or(sandbox::registry::WORDING).to_owned(),
             files: None,
@@ -203,7 +212,7 @@ fn gateway(
     Ok(options)
 }
 
-fn world(staging: &Staging<'_>, clock: &Arc<SandboxClock>, shared: Shared, desks: &Desks) -> sandbox::Options {
+fn world(staging: &Staging<'_>, clock: &Arc<SandboxClock>, shared: Shared) -> sandbox::Options {
     sandbox::Options {
         data: None,
         engine: engine_options(),
@@ -220,7 +229,7 @@ fn world(staging: &Staging<'_>, clock: &Arc<SandboxClock>, shared: Shared, desks
             identity: Some(shared.identity),
             identity_callbacks: Some(shared.identity_callbacks),
             desk: Some(shared.shops),
-            bank_desks: desks.banks.clone(),
+            bank_desks: shared.bank_systems,
             second_operator: Some(shared.second_operator),
         },
     }

@@ -5,7 +5,7 @@ use gateway::domain::{Displacing as GatewayDisplacing, Policy as GatewayPolicy, 
 use gateway::windows::WindowPolicy;
 use ledger::Yen;
 use sandbox::Policies as BankPolicies;
-use server::Velocity;
+use server::{Rates, Velocity};
 use wallet::{Displacing, Policy as WalletPolicy, Tier};
 
 /// Controls that belong together.
@@ -21,6 +21,8 @@ pub struct Preset {
     pub windows: WindowPolicy,
     /// What may be done from one device and one network.
     pub velocity: Velocity,
+    /// What may be asked of the wallet in a minute.
+    pub rates: Rates,
     /// What the banks ask for.
     pub banks: BankPolicies,
     /// The stops that were made by hand, each at its moment.
@@ -58,6 +60,7 @@ fn hardened() -> Preset {
         gateway: GatewayPolicy::default(),
         windows: WindowPolicy::default(),
         velocity: Velocity::default(),
+        rates: Rates::default(),
         banks: BankPolicies::Raised,
         stops: Vec::new(),
     }
@@ -67,14 +70,15 @@ fn hardened() -> Preset {
 pub fn open() -> Preset {
     let mut wallet = WalletPolicy::default();
     wallet.top_up.tier_min = Tier::Email;
-    wallet.top_up.per_time_max = NONE;
-    wallet.top_up.per_month_max = NONE;
-    wallet.top_up.rolling_max = NONE;
-    wallet.top_up.unproven_per_day_max = NONE;
+    wallet.top_up.per_time_max = NO_BOUND;
+    wallet.top_up.per_month_max = NO_BOUND;
+    wallet.top_up.rolling_max = NO_BOUND;
+    wallet.top_up.unproven_per_day_max = NO_BOUND;
     wallet.mandate.tier_min = Tier::Email;
     wallet.mandate.requires_phone = false;
-    wallet.mandate.unconfirmed_per_day_max = NONE;
-    wallet.mandate.unconfirmed_total_max = NONE;
+    wallet.mandate.unconfirmed_per_day_max = NO_BOUND;
+    wallet.mandate.unconfirmed_total_max = NO_BOUND;
+    wallet.mandate.new_lately_max = NO_BOUND;
     wallet.mandate.refuses_static_factors = false;
     wallet.mandate.requires_name = false;
     wallet.mandate.requires_birth_date = false;
@@ -82,19 +86,21 @@ pub fn open() -> Preset {
     wallet.mandate.displacing = Displacing::Anybody;
     wallet.case.disowned_freezes_wallet = false;
     wallet.ageing.young_ms = 0;
+    wallet.payment.unproven_per_time_max = NO_BOUND;
     wallet.monitoring.clear();
     // How much a wallet holds was no control against this: whoever had a mail address had what everybody had.
     wallet.balance.email_max = wallet.balance.identified_max;
     wallet.balance.phone_max = wallet.balance.identified_max;
     let gateway = GatewayPolicy {
-        amount_max: NONE,
-        unconfirmed: UnconfirmedPolicy { per_day: NONE, total: NONE },
+        amount_max: NO_BOUND,
+        unconfirmed: UnconfirmedPolicy { per_day: NO_BOUND, total: NO_BOUND },
         requires_name: false,
         requires_birth_date: false,
         tells_true_holder: false,
         displacing: GatewayDisplacing::Anybody,
         debits_may_overdraw: true,
         shares_incidents: false,
+        mandates_of_wallet_max: u32::MAX,
         ..GatewayPolicy::default()
     };
     let windows = WindowPolicy {
@@ -108,8 +114,8 @@ pub fn open() -> Preset {
         value_accounts_stop: u32::MAX,
         ..WindowPolicy::default()
     };
-    let (velocity, banks) = (Velocity::NONE, BankPolicies::AsOf2020);
-    Preset { name: "open", wallet, gateway, windows, velocity, banks, stops: Vec::new() }
+    let (velocity, rates, banks) = (Velocity::NONE, Rates::NONE, BankPolicies::AsOf2020);
+    Preset { name: "open", wallet, gateway, windows, velocity, rates, banks, stops: Vec::new() }
 }
 
 /// The controls of September 2020: a wallet takes a mail address and any name, a link takes what the bank asks for and the name
@@ -152,7 +158,7 @@ fn as_of_2019() -> Preset {
 }
 
 /// A bound that nobody reaches.
-const NONE: Yen = Yen::new(1_000_000_000_000);
+const NO_BOUND: Yen = Yen::new(1_000_000_000_000);
 
 /// When new links and changes of links were stopped, and at which banks. On the ninth the hour is not known; on the tenth all
 /// that were left were stopped by the operator.

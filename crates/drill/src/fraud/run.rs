@@ -1,34 +1,30 @@
 //! One run: the stage is set, people are drawn, and their deeds happen one after the other until the last day.
 //!
 //! The loop is a plain list of what comes next, in order of time: let time go on to it, do it, write down what follows.
-//! Start reading at [`run`].
+//! Whom the criminals know stands in `plan`. Start reading at [`run`].
 
-use super::attacker::{Deed, Gang, Person, anybody};
+mod plan;
+
+use super::attacker::{Deed, Gang};
 use super::client::{Client, GATEWAY, OUTSIDE};
 use super::discovery::{Sight, World};
-use super::holder::{Credentials, open_shop};
-use super::honest::{Crowd, Intent};
-use super::luck::Luck;
+use super::holder::open_shop;
+use super::honest::{Crowd, Honest, Intent};
 use super::options::Staging;
 use super::presets::{Preset, Stop};
-use super::report::{Report, compare, tallies};
-use super::scenario::attack::{GHOSTS_PER_ACCOUNT, GUESSED_PERCENT};
-use super::scenario::honest::HOURS;
+use super::report::{Moments, Report, compare, compare_end, recorded, tallies};
+use super::scenario::honest::{JOINING_A_DAY_MAX, JOINING_DAYS_MIN, ONE_IN_JOINS_LATE, STEP_MINUTES};
 use super::scenario::{Method, Scenario, moment};
 use super::stage::Stage;
-use super::tactics::Tactics;
+use super::tactics::{Exit, Tactics};
 use domain::{Day, Time};
 use http::Method as Verb;
-use sandbox::domain::account::AccountNumber;
-use sandbox::domain::bank::{BankCode, Factor};
 use sandbox::people::{self, Opening, Population};
 use sandbox::registry::Registry;
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Days before the first one of the report, in which honest people join.
-const PRELUDE_DAYS: i32 = 3;
 const DAY_MS: i64 = 86_400_000;
 /// Shops, and those of them that resell.
 const SHOPS: usize = 12;
@@ -44,7 +40,7 @@ pub struct Options {
     /// By which way.
     pub method: Method,
     /// With which tactics.
-    pub tactics: &'static Tactics,
+    pub tactics: Tactics,
     /// From which seed.
     pub seed: u64,
     /// Ordinary holders.
@@ -86,27 +82,29 @@ pub fn run(options: &Options, watch: &Watch<'_>) -> Result<Report, String> {
 async fn play(options: &Options, watch: &Watch<'_>) -> Result<Report, String> {
     let [begin, end] = options.scenario.days.map(moment);
     let people_max = options.honest + options.scenario.others;
-    let begin_stage = begin.day().plus(-PRELUDE_DAYS).start();
+    let begin_stage = begin.day().plus(-joining_days(options.honest)).start();
     let staging = Staging { seed: options.seed, begin: begin_stage, people: people_max, preset: &options.preset };
     let stage = Stage::open(&staging).await?;
     let (honest, others) = population(options, people_max);
-    let shops = prepare(&stage).await?;
+    let (shops, till) = prepare(&stage).await?;
+    let react_minutes = f64::from(options.tactics.react_minutes);
     let customers = others.iter().map(|opening| (opening.number, opening.customer.clone())).collect();
+    // Where only subscribers had a wallet, the gang's members are subscribers.
+    let has_phones = options.tactics.has_phones || options.scenario.has_lines;
+    let tactics = Tactics { has_phones, ..options.tactics };
+    let resellers = shops.iter().skip(1).take(RESELLERS).cloned().collect();
     let mut drill = Drill {
-        crowd: Crowd::new(&stage, options.seed, &honest, shops.clone()),
-        gang: Gang::new(
-            &stage,
-            options.seed,
-            options.tactics,
-            options.scenario.in_any_name,
-            shops[..RESELLERS].to_vec(),
-        ),
-        world: World::new(&stage, options.seed, customers),
+        crowd: Crowd::new(&stage, options.seed, &honest, shops.clone(), [begin, end]),
+        gang: Gang::new(&stage, options.seed, tactics, resellers),
+        world: World::new(&stage, options.seed, react_minutes, customers),
         agenda: Agenda::default(),
         stops: &options.preset.stops,
         stage: &stage,
     };
-    drill.invite(honest.len(), begin_stage, begin);
+    drill.invite(honest.len(), begin_stage, begin, end);
+    if options.tactics.exit == Exit::Insiders {
+        drill.gang.bribe(till);
+    }
     drill.plan(options, &others);
     if let Some(news) = options.scenario.news {
         drill.agenda.enter(moment(news), Act::World(Sight::News));
@@ -115,32 +113,40 @@ async fn play(options: &Options, watch: &Watch<'_>) -> Result<Report, String> {
         drill.agenda.enter(moment(stop.at), Act::Stop(number));
     }
     let partial = drill.until(begin, end, watch).await?;
+    drill.crowd.settle_up().await;
     let report = drill.report(options, begin, partial).await;
     drop(drill);
     stage.close()?;
     Ok(report)
 }
 
-/// Who has a wallet, and who has a bank account alone.
-fn population(options: &Options, people_max: u32) -> (Vec<Opening>, Vec<Opening>) {
+/// Who wants a wallet, and who has a bank account alone.
+fn population(options: &Options, people_max: u32) -> (Vec<Honest>, Vec<Opening>) {
     let registry = Registry::read();
     let population = Population { seed: options.seed, people: people_max };
-    let (mut honest, mut others, mut seen) = (Vec::new(), Vec::new(), BTreeSet::new());
+    let (mut honest, mut others, mut seen) =
+        (Vec::<Honest>::new(), Vec::new(), BTreeMap::<String, Option<usize>>::new());
     for opening in population.openings(&registry).skip(5) {
         let person = people::document_number(&people::identity(&opening.customer));
-        let is_first = seen.insert(person);
-        let wants = honest.len() < options.honest as usize;
-        if wants && is_first && opening.customer.has_contact() {
-            honest.push(opening);
-        } else if is_first {
+        if let Some(known) = seen.get(&person) {
+            // Another account of somebody who has a wallet is one that they may take to it.
+            let holder = known.and_then(|number| honest.get_mut(number));
+            if let Some(holder) = holder {
+                holder.other.get_or_insert(opening);
+            }
+        } else if honest.len() < options.honest as usize {
+            seen.insert(person, Some(honest.len()));
+            honest.push(Honest { opening, other: None });
+        } else {
+            seen.insert(person, None);
             others.push(opening);
         }
     }
     (honest, others)
 }
 
-/// The identity vendor looks at documents from now on; and there are shops.
-async fn prepare(stage: &Stage) -> Result<Vec<String>, String> {
+/// The identity vendor looks at documents from now on; and there are shops. With their ids, the token of the first one's till.
+async fn prepare(stage: &Stage) -> Result<(Vec<String>, String), String> {
     let mut staff = Client::new(stage, IpAddr::V4(Ipv4Addr::LOCALHOST));
     let script = json!({ "script": "document" });
     let set = staff.ask(Verb::PUT, &format!("{OUTSIDE}/sandbox/v1/identity"), &script).await;
@@ -148,11 +154,13 @@ async fn prepare(stage: &Stage) -> Result<Vec<String>, String> {
         return Err(format!("the identity vendor: {}", set.text));
     }
     staff.log_in(Some(stage.desks.wallet[0].expose().clone()));
-    let mut shops = Vec::new();
+    let (mut shops, mut tills) = (Vec::new(), Vec::new());
     for number in 0..SHOPS {
-        shops.push(open_shop(&staff, &format!("Shop {number}")).await?);
+        let (shop, till) = open_shop(&staff, &format!("Shop {number}")).await?;
+        shops.push(shop);
+        tills.push(till);
     }
-    Ok(shops)
+    Ok((shops, tills.swap_remove(0)))
 }
 
 /// Everybody, and what they are up to.
@@ -166,57 +174,15 @@ struct Drill<'s> {
 }
 
 impl Drill<'_> {
-    /// Honest people join one after the other.
-    fn invite(&mut self, people: usize, from: Time, until: Time) {
-        let span_ms = until.milliseconds_since(from);
-        let count = i64::try_from(people.max(1)).unwrap_or(1);
-        for (person, number) in (0..people).zip(0_i64..) {
-            let at = from.plus_milliseconds(span_ms / count * number);
-            self.agenda.enter(at, Act::Honest(person, Intent::Join));
-        }
-    }
-
-    /// What the criminals know, and when they use it.
-    fn plan(&mut self, options: &Options, others: &[Opening]) {
-        let mut luck = Luck::new(options.seed, "plan");
-        let registry = Registry::read();
-        let mut pools: BTreeMap<BankCode, Vec<&Opening>> = BTreeMap::new();
-        for opening in others {
-            pools.entry(opening.number.bank).or_default().push(opening);
-        }
-        for wave in options.scenario.waves {
-            let (from, until) = (moment(wave.from), moment(wave.until).plus_milliseconds(DAY_MS));
-            let mut by_list: BTreeMap<BankCode, u32> = BTreeMap::new();
-            for _ in 0..wave.accounts {
-                let weights = options.scenario.banks.iter().map(|(_, weight)| *weight);
-                let (code, _) = options.scenario.banks[luck.weighted(weights)];
-                let Some(bank) = BankCode::parse(code) else { continue };
-                // A birth date is nothing that a list of numbers and names has.
-                let can_guess = !registry.bank(bank).factors_2020.names().contains(&Factor::BirthDate.name());
-                let guesses = match options.method {
-                    Method::Guess => true,
-                    Method::Phish => false,
-                    Method::Both => can_guess && luck.percent(GUESSED_PERCENT),
-                };
-                if guesses {
-                    *by_list.entry(bank).or_default() += u32::from(can_guess);
-                    continue;
-                }
-                let Some(pool) = pools.get_mut(&bank).filter(|pool| !pool.is_empty()) else { continue };
-                let opening = pool.swap_remove(luck.index(pool.len()));
-                let days = until.milliseconds_since(from) / DAY_MS;
-                let day = from.day().plus(i32::try_from(luck.between((0, days - 1))).unwrap_or(0));
-                let document = luck.percent(options.tactics.faces_percent);
-                let person = if options.scenario.in_any_name { anybody() } else { person(opening, document) };
-                let in_hand = options.tactics.relays.then(|| Box::new(opening.customer.clone()));
-                let deed = self.gang.phish(Credentials { in_hand, ..credentials(opening) }, person);
-                self.agenda.enter(luck.moment_of(day.start(), &HOURS), Act::Gang(deed));
-            }
-            for (bank, wanted) in by_list.into_iter().filter(|(_, wanted)| *wanted > 0) {
-                let pool = pools.get(&bank).map(Vec::as_slice).unwrap_or_default();
-                let list = list(&mut luck, pool);
-                let deed = self.gang.list(&bank.to_string(), list, wanted, (from, until));
-                self.agenda.enter(luck.moment_of(from.day().start(), &HOURS), Act::Gang(deed));
+    /// Honest people join one after the other: most of them before the first day of the report, the others while it goes on.
+    fn invite(&mut self, people: usize, from: Time, begin: Time, end: Time) {
+        let (late, early): (Vec<usize>, Vec<usize>) = (0..people).partition(|person| joins_late(*person));
+        for (people, from, until) in [(early, from, begin), (late, begin, end)] {
+            let span_ms = until.milliseconds_since(from);
+            let count = i64::try_from(people.len().max(1)).unwrap_or(1);
+            for (person, number) in people.into_iter().zip(0_i64..) {
+                let at = from.plus_milliseconds(span_ms / count * number);
+                self.agenda.enter(next_step(at), Act::Honest(person, Intent::Join));
             }
         }
     }
@@ -236,32 +202,48 @@ impl Drill<'_> {
                     return Ok(true);
                 }
             }
-            self.act(act).await;
+            self.act(act).await?;
         }
         self.stage.reach(end).await?;
         Ok(false)
     }
 
-    async fn act(&mut self, act: Act) {
+    async fn act(&mut self, act: Act) -> Result<(), String> {
         match act {
             Act::Honest(person, intent) => {
-                if let Some((at, intent)) = self.crowd.act(person, intent).await {
-                    self.agenda.enter(at, Act::Honest(person, intent));
+                for (at, intent) in self.crowd.act(person, intent).await {
+                    self.agenda.enter(next_step(at), Act::Honest(person, intent));
                 }
             }
             Act::Gang(deed) => {
                 let done = self.gang.act(deed).await;
                 done.next.into_iter().for_each(|(at, deed)| self.agenda.enter(at, Act::Gang(deed)));
-                let touched = done.touched.into_iter().filter_map(|account| self.world.touched(account));
-                let mut seen: Vec<(Time, Sight)> = touched.collect();
+                let mut seen: Vec<(Time, Sight)> = Vec::new();
+                for account in done.touched {
+                    seen.extend(self.world.touched(account));
+                }
                 seen.extend(done.debited.into_iter().filter_map(|(account, yen)| self.world.debited(account, yen)));
                 self.look_later(seen);
+                for victim in done.entered {
+                    self.entered(victim);
+                }
             }
             Act::World(sight) => {
-                let next = self.world.see(sight).await;
+                let next = self.world.see(sight).await?;
                 self.look_later(next);
             }
-            Act::Stop(number) => self.stop(number).await,
+            Act::Stop(number) => self.stop(number).await?,
+        }
+        Ok(())
+    }
+
+    /// Somebody logged in to an honest person's wallet, who is told so, and stops everything when they read it.
+    fn entered(&mut self, victim: usize) {
+        let Some((known, means)) = self.crowd.phished(victim) else { return };
+        let (told, reacts) = self.world.entered(known.account, means.mail);
+        self.agenda.enter(told.0, Act::World(told.1));
+        if let Some(at) = reacts {
+            self.agenda.enter(at, Act::Honest(victim, Intent::Freeze));
         }
     }
 
@@ -272,19 +254,20 @@ impl Drill<'_> {
     }
 
     /// The gateway's desk stops a function of a bank, as it was stopped then.
-    async fn stop(&self, number: usize) {
+    async fn stop(&self, number: usize) -> Result<(), String> {
         let Stop { bank, function, .. } = &self.stops[number];
         let mut desk = Client::new(self.stage, IpAddr::V4(Ipv4Addr::LOCALHOST));
         desk.log_in(Some(self.stage.desks.gateway.expose().clone()));
         let url = format!("{GATEWAY}/gateway/v1/banks/{bank}/switches/{function}");
         let body = json!({ "stopped": true, "reason": "不正な登録の疑い / suspected fraud" });
-        desk.ask(Verb::PUT, &url, &body).await;
+        desk.ask(Verb::PUT, &url, &body).await.did("a stop of the time")
     }
 
     async fn report(&self, options: &Options, begin: Time, partial: bool) -> Report {
         let taken = self.world.statements().await;
         let hours = |from: Time, to: Time| to.milliseconds_since(from) / 3_600_000;
         let world = &self.world;
+        let moments = Moments { known: &world.known_at, mistaken: &world.mistaken_at, debited: &taken.at };
         Report {
             drill: options.scenario.name.to_owned(),
             preset: options.preset.name.to_owned(),
@@ -296,13 +279,17 @@ impl Drill<'_> {
             banks_hit: u64::try_from(taken.banks.len()).unwrap_or(0),
             yen_taken: taken.debited - taken.returned,
             yen_returned: taken.returned,
-            yen_escaped: self.gang.escaped,
+            yen_escaped: self.gang.escaped.values().sum(),
+            worst: self.world.worst(&taken, &self.gang.escaped),
+            notices: world.notices,
             first_detection_hours: world.first_debit.zip(world.first_seen).map(|(from, to)| hours(from, to)),
             attacker: self.gang.figures.clone(),
             tallies: tallies(&world.known, true),
             mistaken: tallies(&world.mistaken, true),
             debits: tallies(&taken.days, false),
-            published: compare(options.scenario.published, &world.known_at),
+            published: compare(options.scenario.published, moments),
+            in_the_end: compare_end(options.scenario.in_the_end, &taken.banks),
+            earlier: recorded(options.scenario.earlier),
             banks: taken.banks,
             honest: self.crowd.figures.clone(),
             simulated_days: self.stage.now().milliseconds_since(begin) / DAY_MS,
@@ -312,40 +299,18 @@ impl Drill<'_> {
     }
 }
 
-/// What a victim typed into a false page.
-fn credentials(opening: &Opening) -> Credentials {
-    Credentials {
-        account: opening.number,
-        name_kana: opening.customer.name_kana(),
-        pin: opening.customer.pin.digits().to_owned(),
-        birth_date: opening.customer.birth_date.to_string(),
-        in_hand: None,
-    }
+/// Days before the first one of the report, in which so many honest people join.
+fn joining_days(honest: u32) -> i32 {
+    i32::try_from(honest.div_ceil(JOINING_A_DAY_MAX)).unwrap_or(i32::MAX).max(JOINING_DAYS_MIN)
 }
 
-/// The account's holder, as whom a wallet is opened; with a copy of their document or without.
-fn person(opening: &Opening, has_document: bool) -> Person {
-    let customer = &opening.customer;
-    let names = [&customer.family_name, &customer.given_name, &customer.family_kana, &customer.given_kana];
-    Person {
-        names: names.map(Clone::clone),
-        birth_date: customer.birth_date.to_string(),
-        document: has_document.then(|| people::document_number(&people::identity(customer))),
-    }
+/// Whether that person joins while the attack is on.
+const fn joins_late(person: usize) -> bool {
+    person % ONE_IN_JOINS_LATE == ONE_IN_JOINS_LATE - 1
 }
 
-/// A guesser's list: numbers and names, most of which are stale.
-fn list(luck: &mut Luck, pool: &[&Opening]) -> Vec<(Credentials, Person)> {
-    let mut list: Vec<(Credentials, Person)> = Vec::new();
-    for opening in pool {
-        let known = Credentials { pin: String::new(), birth_date: "1980-01-01".to_owned(), ..credentials(opening) };
-        let ghosts = luck.below(2 * GHOSTS_PER_ACCOUNT + 1);
-        for _ in 0..ghosts {
-            let number = u32::try_from(luck.between((1_000_000, 9_999_999))).unwrap_or(1_000_000);
-            let stale = Credentials { account: AccountNumber { number, ..known.account }, ..known.clone() };
-            list.push((stale, person(opening, false)));
-        }
-        list.push((known, person(opening, false)));
-    }
-    list
+/// The first moment from `at` on at which honest people act.
+fn next_step(at: Time) -> Time {
+    let step_ms = STEP_MINUTES * 60_000;
+    at.plus_milliseconds((-at.milliseconds()).rem_euclid(step_ms))
 }

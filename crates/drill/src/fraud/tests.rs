@@ -1,23 +1,17 @@
 //! Small runs of the whole stack: a handful of accounts at one bank, over the end of a month.
 
-use super::scenario::{Method, Scenario, Wave};
-use super::tactics::TACTICS;
-use super::{Options, Report, ablation, page, presets, run};
+use super::report::{Honest, Notices, Worst};
+use super::scenario::{self, Method, Scenario};
+use super::tactics::{self, Outcome, TACTICS, Tactics, Target};
+use super::{Options, Report, ablation, matrix, page, presets, run, run_many};
 
-const SMALL: Scenario = Scenario {
-    name: "small",
-    days: ["2020-08-29", "2020-09-03"],
-    others: 350,
-    waves: &[Wave { from: "2020-08-30", until: "2020-08-31", accounts: 2 }],
-    banks: &[("0125", 1)],
-    news: Some("2020-09-01T08:00"),
-    published: &[],
-    in_any_name: false,
-};
+fn small() -> &'static Scenario {
+    scenario::find("small").expect("it is there")
+}
 
 fn play(preset: &str, seed: u64) -> Report {
     let preset = presets::find(preset).expect("it is there");
-    let options = Options { scenario: &SMALL, preset, method: Method::Phish, tactics: &TACTICS[0], seed, honest: 4 };
+    let options = Options { scenario: small(), preset, method: Method::Phish, tactics: TACTICS[0], seed, honest: 30 };
     run(&options, &|_, _, _| true).expect("it runs")
 }
 
@@ -26,7 +20,11 @@ fn under_the_default_controls_nothing_is_taken_and_the_same_seed_repeats() {
     let first = play("hardened", 1);
     assert_eq!((first.yen_taken, first.attacker.links_granted), (0, 0), "{}", first.to_json());
     assert!(first.attacker.wallets > 0, "somebody tried");
-    assert!(first.honest.movements > 0 && first.honest.refused == 0, "{}", first.to_json());
+    let honest = &first.honest;
+    assert!(honest.completed > 0 && honest.movements <= honest.completed + honest.delayed + honest.refused);
+    // Who is told what a new link may bring takes it, and comes back for the rest.
+    assert!(honest.delayed_by.contains_key("cooling_off"), "{}", first.to_json());
+    assert!(honest.completed * 10 >= honest.movements * 9, "{}", first.to_json());
     assert_eq!(first.to_json(), play("hardened", 1).to_json());
 }
 
@@ -34,13 +32,14 @@ fn under_the_default_controls_nothing_is_taken_and_the_same_seed_repeats() {
 fn under_the_controls_of_2020_the_same_attacker_takes_something_and_the_same_seed_repeats() {
     let first = play("as-of-2020", 1);
     assert!(first.yen_taken > 0 && first.yen_escaped > 0, "{}", first.to_json());
+    assert!(!first.honest.refused_by.contains_key("unserved"), "{}", first.to_json());
     assert_eq!(first.to_json(), play("as-of-2020", 1).to_json());
 }
 
 #[test]
 fn a_run_that_is_ended_before_its_last_day_says_so() {
     let preset = presets::find("hardened").expect("it is there");
-    let options = Options { scenario: &SMALL, preset, method: Method::Phish, tactics: &TACTICS[0], seed: 1, honest: 1 };
+    let options = Options { scenario: small(), preset, method: Method::Phish, tactics: TACTICS[0], seed: 1, honest: 1 };
     let report = run(&options, &|_, done, _| done < 2).expect("it runs");
     assert!(report.partial && report.simulated_days < 5, "{}", report.to_json());
 }
@@ -50,20 +49,158 @@ fn an_ablation_has_two_runs_for_each_control_and_a_row_for_it() {
     let of = |name: &str| presets::find(name).expect("it is there");
     let (now, then, open) = (of("hardened"), of("as-of-2020"), of("open"));
     let options = Options {
-        scenario: &SMALL,
+        scenario: small(),
         preset: now.clone(),
         method: Method::Phish,
-        tactics: &TACTICS[0],
+        tactics: TACTICS[0],
         seed: 1,
         honest: 1,
     };
-    let runs = ablation::runs(&options, &now, &then, &open);
-    assert_eq!(runs.len(), 2 + 2 * ablation::KNOBS.len());
-    let reports: Vec<Option<Report>> = (0..runs.len())
+    let controls = ablation::CONTROLS;
+    let runs = ablation::runs(&options, &now, &then, &open, controls);
+    assert_eq!(runs.len(), 2 + 2 * controls.len());
+    let mut reports: Vec<Option<Report>> = (0..runs.len())
         .map(|index| Some(Report { yen_taken: i64::try_from(index).expect("few"), ..Report::default() }))
         .collect();
-    let rows = ablation::rows(&reports);
-    assert_eq!((rows.len(), rows[0].all_but_it, rows[1].it_alone), (ablation::KNOBS.len(), 2, 5));
+    let rows = ablation::rows(&reports, controls);
+    assert_eq!((rows.len(), rows[0].all_but_it, rows[1].it_alone), (controls.len(), 2, 5));
+    reports[3] = None;
+    let fewer = ablation::rows(&reports, controls);
+    assert_eq!((fewer.len(), fewer[0].control), (controls.len() - 1, controls[1].name), "one was cut");
     let page = page::page(&Report::default(), &rows);
-    assert!(page.contains(ablation::KNOBS[0].0) && !page.contains("http"), "the page needs nothing else");
+    assert!(page.contains(controls[0].name) && !page.contains("http"), "the page needs nothing else");
+}
+
+/// The way called `name`.
+fn way(name: &str) -> Tactics {
+    *tactics::find(name).expect("it is there")
+}
+
+/// `tactics` under the default controls, and the same under those of the time.
+fn row(tactics: Tactics) -> [Report; 2] {
+    both(small(), Method::Phish, tactics)
+}
+
+/// The same of any scenario and method.
+fn both(scenario: &'static Scenario, method: Method, tactics: Tactics) -> [Report; 2] {
+    let [now, then] = ["hardened", scenario.then].map(|name| presets::find(name).expect("it is there"));
+    let options = Options { scenario, preset: now, method, tactics, seed: 1, honest: 4 };
+    let runs = [options.clone(), Options { preset: then, ..options }];
+    let (reports, failed) = run_many(&runs, &|_| true);
+    assert_eq!(failed, None);
+    let mut reports = reports.into_iter().flatten();
+    [(); 2].map(|()| reports.next().expect("both ran"))
+}
+
+#[test]
+fn a_coached_victim_who_reacts_within_a_day_loses_little_and_is_told_in_time() {
+    let [now, then] = row(way("coached-small"));
+    assert!(
+        now.attacker.links_granted > 0 && now.yen_taken > 0,
+        "their face, card and telephone do link: {}",
+        now.to_json()
+    );
+    assert!(now.worst.reacting > 0 && now.worst.yen_taken <= tactics::TAKEN_YEN_MAX, "{}", now.to_json());
+    assert!(now.worst.yen_escaped <= tactics::ESCAPED_YEN_MAX, "{}", now.to_json());
+    assert!(now.notices.due > 0 && now.notices.in_time == now.notices.due, "{}", now.to_json());
+    assert!(then.yen_taken > now.yen_taken, "{}", then.to_json());
+}
+
+#[test]
+fn a_hold_puts_off_whoever_is_not_stopped_for_a_day_and_no_longer() {
+    let never = Tactics { react_minutes: 100_000_000, ..way("coached-victims") };
+    let [now, _] = row(never);
+    assert!(now.attacker.refused_by.contains_key("monitoring_with_holds"), "{}", now.to_json());
+    let most = now.debits.iter().map(|day| day.yen).max().unwrap_or(0);
+    assert!(most > 2 * tactics::SMALL_YEN, "who is never stopped comes back a day later: {}", now.to_json());
+}
+
+#[test]
+fn in_a_wallet_of_whoever_name_a_face_that_the_way_has_is_shown_all_the_same() {
+    let any_name: &'static Scenario = Box::leak(Box::new(Scenario { in_any_name: true, ..small().clone() }));
+    let [now, _] = both(any_name, Method::Phish, way("coached-small"));
+    assert!(now.attacker.links_granted > 0, "{}", now.to_json());
+}
+
+#[test]
+fn a_guesser_with_recruits_wallets_comes_to_the_banks_pages_and_is_stopped_there() {
+    let [now, _] = both(small(), Method::Guess, Tactics { faces_percent: 0, ..way("recruits") });
+    assert!(now.attacker.tries > 0, "their own documents let them come so far: {}", now.to_json());
+    assert_eq!((now.attacker.hits, now.yen_taken), (0, 0), "{}", now.to_json());
+}
+
+#[test]
+fn who_has_a_login_alone_brings_nothing_out() {
+    let [now, _] = row(way("taken-over"));
+    assert!(now.attacker.tries > 0, "{}", now.to_json());
+    assert!(now.worst.reacting > 0 && now.worst.yen_taken <= tactics::TAKEN_YEN_MAX, "{}", now.to_json());
+    assert_eq!(now.yen_escaped, 0, "what the day's first top-ups bring stays in the wallet: {}", now.to_json());
+    assert_eq!(now.notices.in_time, now.notices.due, "{}", now.to_json());
+}
+
+#[test]
+fn a_link_that_is_sent_to_the_victim_links_no_other_wallet() {
+    let [now, _] = row(way("sent-link"));
+    assert!(now.attacker.tries > 0, "the victim came as far as their bank: {}", now.to_json());
+    assert_eq!((now.attacker.links_granted, now.yen_taken), (0, 0), "{}", now.to_json());
+}
+
+#[test]
+fn a_matrix_has_two_runs_for_each_way_and_a_row_for_it() {
+    let [now, then] = ["hardened", "as-of-2020"].map(|name| presets::find(name).expect("it is there"));
+    let options =
+        Options { scenario: small(), preset: now, method: Method::Phish, tactics: TACTICS[0], seed: 1, honest: 50 };
+    let runs = matrix::runs(&options, &then, TACTICS);
+    assert_eq!(runs.len(), 2 * TACTICS.len());
+    assert!(runs.iter().skip(1).step_by(2).all(|run| run.preset.name == "as-of-2020" && run.honest < 50));
+    let mut reports: Vec<Option<Report>> = (0..runs.len())
+        .map(|index| Some(Report { yen_taken: i64::try_from(index).expect("few"), ..Report::default() }))
+        .collect();
+    let rows = matrix::rows(&reports, TACTICS);
+    assert_eq!((rows.len(), rows[1].yen_taken, rows[1].then_yen_taken), (TACTICS.len(), 2, 3));
+    assert_eq!((rows[0].outcome, rows[1].outcome), (Outcome::Met, Outcome::Missed), "of the second two yen were taken");
+    reports[0] = None;
+    assert_eq!(matrix::rows(&reports, TACTICS)[0].tactics, TACTICS[1].name, "a run that was cut has no row");
+}
+
+#[test]
+fn every_way_has_a_name_of_its_own_and_what_bounds_it() {
+    for (place, tactics) in TACTICS.iter().enumerate() {
+        assert_eq!(TACTICS.iter().position(|other| other.name == tactics.name), Some(place), "{}", tactics.name);
+        assert!(tactics.faces_percent <= 100 && tactics.guess_minutes.0 <= tactics.guess_minutes.1, "{}", tactics.name);
+        let has_something = tactics.relays || tactics.faces_percent > 0 || tactics.entry != tactics::Entry::OwnWallet;
+        assert!(has_something || tactics.target == Target::Nothing, "{}", tactics.name);
+    }
+}
+
+#[test]
+fn a_promise_is_kept_where_something_was_at_stake_and_all_of_it_was() {
+    let check = |target, now: Report, then_yen_taken, outcome, missed: &[&str]| {
+        let (tactics, then) =
+            (Tactics { target, ..TACTICS[0] }, Report { yen_taken: then_yen_taken, ..Report::default() });
+        assert_eq!(
+            (tactics.outcome(&now, Some(&then)), tactics.missed(&now).as_slice()),
+            (outcome, missed),
+            "{}",
+            now.to_json()
+        );
+    };
+    let worst = |yen_taken, yen_escaped| Report {
+        worst: Worst { reacting: 1, yen_taken, yen_escaped },
+        yen_taken: 1_000_000,
+        ..Report::default()
+    };
+    check(Target::Bounded, worst(30_000, 10_000), 1, Outcome::Met, &[]);
+    check(Target::Bounded, worst(30_001, 10_000), 1, Outcome::Missed, &["taken"]);
+    check(Target::Bounded, worst(30_000, 10_001), 1, Outcome::Missed, &["escaped"]);
+    check(Target::Bounded, Report::default(), 1, Outcome::NotShown, &[]);
+    check(Target::Nothing, Report::default(), 1, Outcome::Met, &[]);
+    check(Target::Nothing, Report::default(), 0, Outcome::NotShown, &[]);
+    check(Target::Nothing, Report { yen_escaped: 1, ..Report::default() }, 1, Outcome::Missed, &["escaped"]);
+    check(Target::Reported, worst(1, 1), 1, Outcome::NotPromised, &[]);
+    let late = Report { notices: Notices { due: 2, in_time: 1 }, ..Report::default() };
+    check(Target::Nothing, late, 1, Outcome::Missed, &["notices"]);
+    let honest = Honest { movements: 1_000, completed: 989, challenged: 11, refused: 2, ..Honest::default() };
+    let trouble = Report { honest, ..Report::default() };
+    check(Target::Nothing, trouble, 1, Outcome::Missed, &["completed", "challenged", "refused"]);
 }

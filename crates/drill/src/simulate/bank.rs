@@ -10,12 +10,15 @@ use engine::ActorKind;
 use ledger::Yen;
 use std::collections::BTreeMap;
 use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome};
-use wallet::{BankCode, Command, GiveBackId, PayoutId, TopUpId, payout, top_up};
+use wallet::{BankCode, Command, GiveBackId, PayoutId, ReimbursementId, TopUpId, payout, top_up};
 
 const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
+
+/// What a bank keeps of what it sends back, yen.
+const FEE: i64 = 10;
 
 /// The banks' codes.
 const CODES: [u16; 5] = [1, 125, 310, 1_000, 9_900];
@@ -29,11 +32,13 @@ pub enum Kind {
     Payout(PayoutId),
     /// Credit an account with what was debited from it.
     GiveBack(TopUpId, GiveBackId),
+    /// Credit the account of somebody who says "not me" with what was debited from it.
+    Reimbursement(ReimbursementId, TopUpId),
 }
 
 /// What a bank will do about an order, and say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Script {
+pub(super) enum Script {
     /// Answers at once, and once.
     Plain,
     /// Answers after minutes or days.
@@ -58,11 +63,13 @@ enum Script {
     MissesFile,
     /// Takes it back days later.
     TakesBack,
+    /// Takes a part of it back days later, or keeps a fee of what it sends back.
+    TakesBackPart,
     /// Tells that it took it back before it tells that it did it.
     TakesBackFirst,
 }
 
-const SCRIPTS: [Script; 13] = [
+const SCRIPTS: [Script; 14] = [
     Script::Plain,
     Script::Late,
     Script::Silent,
@@ -75,25 +82,26 @@ const SCRIPTS: [Script; 13] = [
     Script::ReadLag,
     Script::MissesFile,
     Script::TakesBack,
+    Script::TakesBackPart,
     Script::TakesBackFirst,
 ];
 
 /// An order as the bank keeps it.
 pub(super) struct Order {
     pub(super) kind: Kind,
-    script: Script,
+    pub(super) script: Script,
     pub(super) asked: i64,
     /// What it moved: the truth.
     pub(super) moved: i64,
     /// What of that it took back, or did not stay.
     pub(super) undone: i64,
-    received: Time,
+    pub(super) received: Time,
     /// From when on inquiries find it.
     visible: Time,
     /// It was in a day's file.
     pub(super) filed: bool,
     /// Answers on their way.
-    on_the_way: u32,
+    pub(super) on_the_way: u32,
 }
 
 /// A bank.
@@ -110,14 +118,18 @@ pub enum Due {
     Receive(Kind, i64),
     /// An answer reaches us.
     Answer { reference: Id, outcome: Outcome, source: AnswerSource, fault: Option<&'static str> },
-    /// It takes back what it did, and says so.
-    TakeBack { reference: Id, fault: &'static str },
+    /// It takes back what it did, all but what it keeps, and says so.
+    TakeBack { reference: Id, fault: &'static str, keeps: i64 },
     /// An inquiry reaches it.
     Inquiry(Kind, Time),
     /// It answers to a give-back.
     GiveBackDone(TopUpId, GiveBackId, bool),
     /// What it gave back does not stay in the account.
     GiveBackReturns(TopUpId, GiveBackId),
+    /// It answers to a reimbursement.
+    Reimbursed(ReimbursementId, bool),
+    /// What it reimbursed does not stay in the account.
+    ReimbursementReturns(ReimbursementId),
     /// It closes its day.
     Close,
 }
@@ -136,6 +148,7 @@ impl Kind {
             Self::TopUp(id) => id.0,
             Self::Payout(id) => id.0,
             Self::GiveBack(_, id) => id.0,
+            Self::Reimbursement(id, _) => id.0,
         }
     }
 }
@@ -147,16 +160,24 @@ impl Bank {
             Kind::TopUp(id) if id.0 == movement => order.moved - order.undone,
             Kind::Payout(id) if id.0 == movement => order.undone - order.moved,
             Kind::GiveBack(id, _) if id.0 == movement => order.undone - order.moved,
-            Kind::TopUp(_) | Kind::Payout(_) | Kind::GiveBack(..) => 0,
+            Kind::Reimbursement(id, _) if id.0 == movement => order.undone - order.moved,
+            Kind::TopUp(_) | Kind::Payout(_) | Kind::GiveBack(..) | Kind::Reimbursement(..) => 0,
         };
         self.orders.values().map(each).sum()
+    }
+
+    /// What it still has of a debit: neither given back nor reimbursed.
+    pub fn left_of(&self, top_up: TopUpId) -> i64 {
+        let is_of = |order: &&Order| matches!(order.kind, Kind::Reimbursement(_, of) if of == top_up);
+        let reimbursed: i64 = self.orders.values().filter(is_of).map(|order| order.moved - order.undone).sum();
+        self.moved_to_us(top_up.0) - reimbursed
     }
 
     /// What this bank's own statement of our account comes to.
     pub fn statement(&self) -> i64 {
         let each = |order: &Order| match order.kind {
             Kind::TopUp(_) => order.moved - order.undone,
-            Kind::Payout(_) | Kind::GiveBack(..) => order.undone - order.moved,
+            Kind::Payout(_) | Kind::GiveBack(..) | Kind::Reimbursement(..) => order.undone - order.moved,
         };
         self.orders.values().map(each).sum()
     }
@@ -166,6 +187,7 @@ impl Bank {
         let each = |order: &Order| match order.kind {
             Kind::TopUp(id) | Kind::GiveBack(id, _) => id.0,
             Kind::Payout(id) => id.0,
+            Kind::Reimbursement(id, _) => id.0,
         };
         self.orders.values().map(each).collect()
     }
@@ -182,6 +204,14 @@ impl Bank {
         }
     }
 
+    /// What it took back in part only it takes back whole when the desk insists, or not at all.
+    pub fn make_whole(&mut self, reference: Id, takes_back: bool) {
+        let went_on = self.left_of(TopUpId(reference)) != self.moved_to_us(reference);
+        if let Some(order) = self.orders.get_mut(&reference).filter(|order| order.undone != 0) {
+            order.undone = if order.undone == order.moved || (takes_back && !went_on) { order.moved } else { 0 };
+        }
+    }
+
     /// Whether it still has something to say about `reference`.
     pub fn has_more_to_say(&self, reference: Id) -> bool {
         self.orders.get(&reference).is_some_and(|order| order.on_the_way > 0 || !order.filed)
@@ -190,7 +220,7 @@ impl Bank {
 
 impl Order {
     /// What happened, as the bank would truly say it.
-    fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> Outcome {
         if self.moved == 0 { Outcome::Declined { code: 51 } } else { settled(self.moved) }
     }
 }
@@ -236,14 +266,16 @@ impl World {
             Due::Answer { reference, outcome, source, fault } => {
                 self.bank_answers(bank, reference, Answer { outcome, source }, fault);
             }
-            Due::TakeBack { reference, fault } => self.bank_takes_back(bank, reference, fault),
+            Due::TakeBack { reference, fault, keeps } => self.bank_takes_back(bank, reference, fault, keeps),
             Due::Inquiry(kind, accepted) => self.bank_is_asked(bank, kind, accepted),
             Due::GiveBackDone(top_up, give_back, done) => {
                 let command = top_up::Command::AnswerGiveBack { top_up, give_back, done };
-                self.meet_kind("give_back", Kind::TopUp(top_up));
+                self.meet_kind("give_back", Kind::GiveBack(top_up, give_back));
                 self.ask(ActorKind::Bank, Command::TopUp(command));
             }
             Due::GiveBackReturns(top_up, give_back) => self.give_back_returns(bank, top_up, give_back),
+            Due::Reimbursed(id, done) => self.hear_reimbursed(bank, id, done),
+            Due::ReimbursementReturns(id) => self.reimbursement_returns(bank, id),
             Due::Close => self.bank_closes(bank),
         }
     }
@@ -259,7 +291,11 @@ impl World {
         let declines = self.chance.percent(15);
         let moved = match script {
             Script::WrongAmount => asked + *self.chance.pick(&[-1, 1, 10, asked]),
-            Script::MissesFile | Script::TakesBack | Script::TakesBackFirst | Script::WrongThenRight => asked,
+            Script::MissesFile
+            | Script::WrongThenRight
+            | Script::TakesBack
+            | Script::TakesBackPart
+            | Script::TakesBackFirst => asked,
             _ if declines => 0,
             _ => asked,
         };
@@ -273,6 +309,9 @@ impl World {
         self.trace.note(format_args!("bank {code} receives {kind:?} of {asked}: {script:?}, moves {moved}"));
         if let Kind::GiveBack(top_up, give_back) = kind {
             return self.bank_gives_back(code, top_up, give_back, order);
+        }
+        if let Kind::Reimbursement(id, top_up) = kind {
+            return self.bank_reimburses(code, id, top_up, order);
         }
         bank.orders.insert(reference, order);
         self.speak(code, reference, script, asked, moved);
@@ -296,7 +335,7 @@ impl World {
         self.say(code, reference, soon, settled(asked), AnswerSource::Callback, None);
         if self.chance.one_in(2) {
             let after_ms = self.chance.between(SECOND_MS, 2 * HOUR_MS);
-            self.bank_due(code, after_ms, Due::TakeBack { reference, fault: "acts_unasked" });
+            self.bank_due(code, after_ms, Due::TakeBack { reference, fault: "acts_unasked", keeps: 0 });
         }
     }
 
@@ -332,7 +371,7 @@ impl World {
             Script::WrongAmount => {
                 say(soon, truth, request, Some("wrong_amount"));
                 if later % 3 == 0 {
-                    self.bank_due(code, later, Due::TakeBack { reference, fault: "taken_back" });
+                    self.bank_due(code, later, Due::TakeBack { reference, fault: "taken_back", keeps: 0 });
                 }
             }
             Script::WrongThenRight => {
@@ -352,17 +391,22 @@ impl World {
                     _ => (Outcome::Unknown { code: None }, "garbage_answer"),
                 };
                 say(later * 4, outcome, callback, Some(fault));
-                let due = Due::TakeBack { reference, fault: "taken_back" };
+                let due = Due::TakeBack { reference, fault: "taken_back", keeps: 0 };
                 self.bank_due(code, later * 3, due);
+            }
+            Script::TakesBackPart => {
+                say(soon, truth, request, None);
+                let keeps = if later % 2 == 0 { FEE } else { asked / 2 };
+                self.bank_due(code, later, Due::TakeBack { reference, fault: "part_taken_back", keeps });
             }
             Script::TakesBackFirst => {
                 say(later, truth, callback, Some("answer_after_taken_back"));
-                self.bank_due(code, later / 2, Due::TakeBack { reference, fault: "taken_back_first" });
+                self.bank_due(code, later / 2, Due::TakeBack { reference, fault: "taken_back_first", keeps: 0 });
             }
         }
     }
 
-    fn say(
+    pub(super) fn say(
         &mut self,
         bank: BankCode,
         reference: Id,
@@ -404,7 +448,7 @@ impl World {
             let command = match kind {
                 Kind::TopUp(top_up) => Command::TopUp(top_up::Command::Contradict { top_up, claim }),
                 Kind::Payout(payout) => Command::Payout(payout::Command::Contradict { payout, claim }),
-                Kind::GiveBack(..) => return,
+                Kind::GiveBack(..) | Kind::Reimbursement(..) => return,
             };
             self.ask(ActorKind::Bank, command);
         }
@@ -422,21 +466,24 @@ impl World {
                 Command::TopUp(top_up::Command::Answer { top_up, answer, give_back })
             }
             Kind::Payout(payout) => Command::Payout(payout::Command::Answer { payout, answer }),
-            Kind::GiveBack(..) => return,
+            Kind::GiveBack(..) | Kind::Reimbursement(..) => return,
         };
         self.ask(ActorKind::Bank, command);
     }
 
-    fn bank_takes_back(&mut self, code: BankCode, reference: Id, fault: &'static str) {
+    fn bank_takes_back(&mut self, code: BankCode, reference: Id, fault: &'static str, keeps: i64) {
         let bank = self.banks.get_mut(&code).expect("answers come from known banks");
         let movement = reference;
-        let given_back =
-            bank.orders.values().any(|order| matches!(order.kind, Kind::GiveBack(id, _) if id.0 == movement));
+        let given_back = bank.orders.values().any(|order| match order.kind {
+            Kind::GiveBack(id, _) => id.0 == movement,
+            Kind::Reimbursement(_, id) => id.0 == movement && order.moved != order.undone,
+            Kind::TopUp(_) | Kind::Payout(_) => false,
+        });
         let Some(order) = bank.orders.get_mut(&reference) else { return };
         if given_back || order.moved == 0 || order.undone != 0 {
             return;
         }
-        order.undone = order.moved;
+        order.undone = if keeps < order.moved { order.moved - keeps } else { order.moved };
         let (kind, amount) = (order.kind, Yen::new(order.undone));
         self.coverage.fault(fault);
         self.meet_kind(fault, kind);
@@ -445,7 +492,7 @@ impl World {
             let command = match kind {
                 Kind::TopUp(top_up) => Command::TopUp(top_up::Command::Reverse { top_up, amount }),
                 Kind::Payout(payout) => Command::Payout(payout::Command::Return { payout, amount }),
-                Kind::GiveBack(..) => return,
+                Kind::GiveBack(..) | Kind::Reimbursement(..) => return,
             };
             self.ask(ActorKind::Bank, command);
         }
@@ -471,6 +518,10 @@ impl World {
                 let done = order.undone == 0;
                 self.bank_due(code, soon, Due::GiveBackDone(top_up, give_back, done));
             }
+            (_, Kind::Reimbursement(id, _)) => {
+                let done = order.moved != order.undone;
+                self.bank_says_reimbursed(code, id, soon, done);
+            }
             (
                 Script::Silent
                 | Script::MissesFile
@@ -485,59 +536,16 @@ impl World {
                 self.say(code, kind.reference(), soon, outcome, source, Some("garbage_answer"));
             }
             (Script::Lost, _) => self.say(code, kind.reference(), soon, outcome, source, Some("lost_answer")),
-            (Script::Plain | Script::Twice | Script::WrongAmount | Script::ReadLag | Script::TakesBack, _) => {
+            (
+                Script::Plain
+                | Script::Twice
+                | Script::WrongAmount
+                | Script::ReadLag
+                | Script::TakesBack
+                | Script::TakesBackPart,
+                _,
+            ) => {
                 self.say(code, kind.reference(), soon, outcome, source, None);
-            }
-        }
-    }
-
-    /// The banks close their day some time after midnight.
-    pub(super) fn banks_close_the_day(&mut self) {
-        let codes: Vec<BankCode> = self.banks.keys().copied().collect();
-        for code in codes {
-            let after_ms = self.chance.between(HOUR_MS, 5 * HOUR_MS);
-            self.bank_due(code, after_ms, Due::Close);
-        }
-    }
-
-    /// The file of the day: final for every order that came before midnight; what is not in it did not happen.
-    fn bank_closes(&mut self, code: BankCode) {
-        let midnight = self.now.day().start();
-        let bank = self.banks.get_mut(&code).expect("a bank closes its own day");
-        let mut lines = Vec::new();
-        let mut corrections = Vec::new();
-        for (reference, order) in &mut bank.orders {
-            if order.filed || order.received >= midnight {
-                continue;
-            }
-            order.filed = true;
-            let (outcome, fault) = match order.script {
-                Script::MissesFile => {
-                    corrections.push((*reference, order.outcome()));
-                    (Outcome::NotFound { last: false }, "file_misses_it")
-                }
-                Script::Silent => (order.outcome(), "no_answer"),
-                _ => (order.outcome(), "day_file"),
-            };
-            lines.push((order.kind, outcome, fault));
-        }
-        let known: Vec<Id> = bank.orders.keys().copied().collect();
-        for kind in self.open_at(code, midnight) {
-            if !known.contains(&kind.reference()) {
-                lines.push((kind, Outcome::NotFound { last: false }, "not_in_file"));
-            }
-        }
-        for (kind, outcome, fault) in lines {
-            self.coverage.fault(fault);
-            self.meet_kind(fault, kind);
-            self.tell(kind, Answer { outcome, source: AnswerSource::DayFile });
-        }
-        for (reference, outcome) in corrections {
-            let after_ms = self.chance.between(HOUR_MS, DAY_MS);
-            self.say(code, reference, after_ms, outcome, AnswerSource::Callback, Some("answer_after_file"));
-            if self.chance.one_in(3) {
-                let due = Due::TakeBack { reference, fault: "taken_back_first" };
-                self.bank_due(code, after_ms / 2, due);
             }
         }
     }

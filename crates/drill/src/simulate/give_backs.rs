@@ -15,14 +15,17 @@ const DAY_MS: i64 = 24 * 60 * MINUTE_MS;
 
 /// How often the give-backs of one debit come back: the books try eight times, and some fail.
 const RETURNS_MAX: usize = 3;
+/// How often a bank says at one time that it could not give back: more than a busy service has room for.
+const REPEATS: u32 = 5;
 
 impl World {
     /// A give-back reaches its bank.
     pub(super) fn bank_gives_back(&mut self, code: BankCode, top_up: TopUpId, give_back: GiveBackId, mut order: Order) {
         let bank = self.banks.get_mut(&code).expect("orders go to known banks");
-        let fails = self.chance.one_in(5);
-        // What it took back itself is there already.
+        // What it took back itself is there already; of what it took back in part it can give nothing back.
         let open = bank.moved_to_us(top_up.0);
+        let in_part = |debit: &Order| debit.undone != 0 && debit.undone != debit.moved;
+        let fails = self.chance.one_in(4) || bank.orders.get(&top_up.0).is_some_and(in_part);
         order.moved = if fails { 0 } else { order.asked.min(open) };
         order.filed = true;
         let moved = order.moved;
@@ -35,6 +38,12 @@ impl World {
         self.bank_due(code, after_ms, Due::GiveBackDone(top_up, give_back, !fails));
         if self.chance.one_in(3) {
             self.bank_due(code, after_ms + MINUTE_MS, Due::GiveBackDone(top_up, give_back, !fails));
+        }
+        if fails && self.chance.one_in(4) {
+            // A bank's system that repeats itself does so at once, as often as it can.
+            for _ in 0..REPEATS {
+                self.bank_due(code, after_ms + 2 * MINUTE_MS, Due::GiveBackDone(top_up, give_back, false));
+            }
         }
         if moved > 0 && before < RETURNS_MAX && self.chance.one_in(6) {
             let after_ms = self.chance.between(SECOND_MS, 2 * DAY_MS);
@@ -49,7 +58,7 @@ impl World {
         order.undone = order.moved;
         let amount = Yen::new(order.moved);
         self.coverage.fault("give_back_returned");
-        self.meet_kind("give_back_returned", Kind::TopUp(top_up));
+        self.meet_kind("give_back_returned", Kind::GiveBack(top_up, give_back));
         self.trace.note(format_args!("at bank {code} {give_back} of {top_up} comes back"));
         for _ in 0..self.chance.between(1, 2) {
             let command = top_up::Command::ReverseGiveBack { top_up, give_back, amount };

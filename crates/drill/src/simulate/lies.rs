@@ -31,10 +31,10 @@ impl World {
             }
             top_up::Status::Declined | top_up::Status::Cancelled => top_up::Command::Reverse { top_up, amount },
             top_up::Status::Reversed => top_up::Command::Reverse { top_up, amount: more(amount) },
-            top_up::Status::Returned => match self.lie_of_give_back(top_up, row) {
-                Some(command) => command,
-                None => return,
-            },
+            top_up::Status::Returned => {
+                let (Some(given), Some(command)) = (row.give_back, self.lie_of_give_back(top_up, row)) else { return };
+                return self.lie(Kind::GiveBack(top_up, given.id), Command::TopUp(command));
+            }
         };
         self.lie(Kind::TopUp(top_up), Command::TopUp(command));
     }
@@ -68,7 +68,7 @@ impl World {
         self.lie(Kind::Payout(payout), Command::Payout(command));
     }
 
-    fn lie(&mut self, kind: Kind, command: Command) {
+    pub(super) fn lie(&mut self, kind: Kind, command: Command) {
         self.coverage.fault("lie");
         self.meet_kind("lie", kind);
         self.trace.note(format_args!("a lie of {kind:?}"));

@@ -5,16 +5,19 @@
 //! every bank's statement must be what our books say of it. A failing seed prints itself and replays identically.
 //! Start reading at [`run`], then at `world.rs`; the model is in `oracle`.
 
+mod answers;
 mod ask;
 mod bank;
 mod canaries;
 pub(crate) mod chance;
 mod coverage;
+mod day_files;
 mod give_backs;
 mod lies;
 mod oracle;
 mod people;
 mod phase;
+mod reimbursing;
 mod report;
 mod schedule;
 mod service;
@@ -24,8 +27,9 @@ mod trace;
 mod worker;
 mod world;
 
+pub use answers::Answers;
 pub use canaries::{Canary, run_canaries, select};
-pub use coverage::Coverage;
+pub use coverage::{Coverage, SEEDS_ENOUGH};
 pub use report::{Report, run_many};
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

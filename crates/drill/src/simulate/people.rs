@@ -3,7 +3,9 @@
 //! They remember the ids of what they made and little else, so that much of what they ask for is refused; the model knows
 //! when it should be. Bad input is part of every day. Start reading at [`World::people_act`].
 
+mod desk;
 mod disowning;
+mod leaving;
 mod meddling;
 mod paying;
 
@@ -18,18 +20,16 @@ use ledger::Yen;
 use wallet::bonus::Command as Bonus;
 use wallet::holder::{Command as Holder, Contact, Sealed};
 use wallet::mandate::{Command as Mandate, Grant, NameGrade, RevokedBy, Why};
-use wallet::payment::{Authorise, Command as Payment, Payer};
 use wallet::payout::Command as Payout;
 use wallet::send::Command as Send;
 use wallet::shop::Command as Shop;
-use wallet::switches::{Cohort, Command as Switches, Function};
 use wallet::top_up::Command as TopUp;
 use wallet::voucher::Command as Voucher;
 use wallet::wallet::{Asker, Command as Wallet};
 use wallet::{
     BankAccountId, BankCode, BonusId, CampaignId, CaseId, Command, ContactId, HolderId, IdentificationMethod,
-    MandateId, PaymentCodeId, PaymentId, PayoutId, PersonId, Proof, Purse, Receipt, SendId, ShopId, StaffId, SwitchId,
-    Tier, TopUpId, VoucherId, WalletId,
+    MandateId, PaymentCodeId, PaymentId, PayoutId, PersonId, Proof, Purse, Receipt, ReimbursementId, SendId, ShopId,
+    StaffId, TopUpId, VoucherId, WalletId,
 };
 
 const SECOND_MS: i64 = 1_000;
@@ -69,6 +69,7 @@ pub struct People {
     /// Sends that were asked for, and to whom.
     sent: Vec<(SendId, WalletId, Yen)>,
     cases: Vec<CaseId>,
+    reimbursements: Vec<ReimbursementId>,
 }
 
 impl World {
@@ -141,7 +142,6 @@ impl World {
             if self.chance.one_in(3) {
                 let skew_ms = *self.chance.pick(&[-HOUR_MS, -11 * SECOND_MS, -9 * SECOND_MS, 30 * SECOND_MS, HOUR_MS]);
                 let at = midnight.plus_milliseconds(self.chance.between(0, DAY_MS));
-                self.coverage.fault("clock_step");
                 self.schedule.at(at, Due::ClockSkew(skew_ms));
                 let right_ms = self.chance.between(MINUTE_MS, 8 * HOUR_MS);
                 self.schedule.at(at.plus_milliseconds(right_ms), Due::ClockSkew(0));
@@ -170,7 +170,8 @@ impl World {
 
     fn act(&mut self) {
         match self.chance.below(100) {
-            0..=6 => self.voucher(),
+            0..=5 => self.voucher(),
+            6 => self.close_by_payout(),
             7..=10 => self.bonus(),
             11..=15 => self.link(),
             16..=31 => self.top_up(),
@@ -179,13 +180,18 @@ impl World {
             52..=58 => self.refund(),
             59..=68 => self.send(),
             69..=78 => self.pay_out(),
-            79..=82 => self.cancel(),
-            83..=85 => self.freeze(),
+            79..=81 => self.cancel(),
+            82..=83 => self.freeze(),
+            84..=85 => self.collect(),
             86 => self.close(),
-            87 => self.switch(),
-            88 if self.chance.one_in(3) => self.not_me(),
+            87 => self.set_stop(),
+            88 if self.chance.one_in(2) => self.not_me(),
             88 => self.revoke(),
             89..=95 => self.poke(),
+            96 if self.chance.one_in(6) => self.try_out(),
+            97 if self.chance.one_in(2) => self.adjust(),
+            97 => self.fill_up(),
+            98 => self.reimburse(),
             _ => self.nonsense(),
         }
     }
@@ -416,14 +422,6 @@ impl World {
         }
         let desk = Asker::Desk(StaffId(Id::from_number(1)));
         let by = if self.chance.one_in(2) { Asker::Holder(holder) } else { desk };
-        let owes = self.someone_such(|oracle, someone| {
-            oracle.wallets.get(&someone.wallet).is_some_and(|holding| !holding.debts.is_empty())
-        });
-        let by_them = if self.chance.one_in(2) { Asker::Holder(owes.holder) } else { desk };
-        self.ask(ActorKind::Operator, Command::Wallet(Wallet::Collect { wallet: owes.wallet, by: by_them }));
-        if self.chance.one_in(4) {
-            self.write_off(owes.wallet);
-        }
         if self.chance.one_in(3) {
             self.ask(ActorKind::Operator, Command::Wallet(Wallet::Unfreeze { wallet, by }));
         } else {
@@ -431,75 +429,6 @@ impl World {
             let after_ms = self.chance.between(MINUTE_MS, 12 * HOUR_MS);
             self.ask_later(after_ms, ActorKind::Operator, Command::Wallet(Wallet::Unfreeze { wallet, by }));
         }
-    }
-
-    /// Two of the desk give up what somebody owes; sometimes it is one and the same, or the sum is another by then.
-    fn write_off(&mut self, wallet: WalletId) {
-        let owed = self.oracle.wallets.get(&wallet).map_or(0, |holding| holding.debts.iter().map(|debt| debt.1).sum());
-        let staff = |number: i64| StaffId(Id::from_number(u128::try_from(number).unwrap_or(1)));
-        let (amount, by) = (Yen::new(owed), staff(self.chance.between(1, 3)));
-        self.ask(ActorKind::Operator, Command::Wallet(Wallet::ProposeWriteOff { wallet, amount, by }));
-        let (by, after_ms) = (staff(self.chance.between(1, 3)), self.chance.between(SECOND_MS, 6 * HOUR_MS));
-        let approve = Wallet::ApproveWriteOff { wallet, amount, by };
-        self.ask_later(after_ms, ActorKind::Operator, Command::Wallet(approve));
-    }
-
-    /// Spends everything and closes the wallet, on another day if not on this one; later its holder opens another one.
-    fn close(&mut self) {
-        let index = self.chance.index(self.people.everybody.len());
-        let Someone { wallet, holder, .. } = self.people.everybody[index];
-        let points = self.oracle.books.in_purse(wallet, Purse::Bonus);
-        let lapses = points > 0 && self.oracle.books.in_wallet(wallet) == points && self.chance.one_in(2);
-        let left = if lapses { 0 } else { self.oracle.books.in_wallet(wallet) };
-        if left > 0 {
-            let (payment, shop) = (PaymentId(self.chance.id(self.now)), *self.chance.pick(&self.people.shops));
-            let payer = Payer::Holder(wallet, holder);
-            let proof = Some(Proof::SecondFactor);
-            let amount = Yen::new(left);
-            self.people.payments.push((payment, shop));
-            let command =
-                Authorise { payment, payer, shop, amount, capture: true, reference: None, origin: None, proof };
-            self.ask(ActorKind::Shop, Command::Payment(Payment::Authorise(command)));
-        }
-        let close = Command::Wallet(Wallet::Close { wallet, holder });
-        self.ask(ActorKind::Holder, close.clone());
-        let after_ms = self.chance.between(HOUR_MS, DAY_MS);
-        self.ask_later(after_ms, ActorKind::Holder, close);
-        if self.chance.one_in(2) {
-            let next = WalletId(self.chance.id(self.now));
-            let after_ms = self.chance.between(HOUR_MS, 2 * DAY_MS);
-            self.ask_later(
-                after_ms,
-                ActorKind::Holder,
-                Command::Wallet(Wallet::Open { wallet: next, holder, origin: None }),
-            );
-        }
-    }
-
-    fn switch(&mut self) {
-        let id = SwitchId(self.chance.id(self.now));
-        let functions = [
-            Function::Open,
-            Function::Link,
-            Function::TopUp,
-            Function::Voucher,
-            Function::Payment,
-            Function::Send,
-            Function::Payout,
-        ];
-        let function = if self.chance.one_in(12) { None } else { Some(*self.chance.pick(&functions)) };
-        let banks: Vec<BankCode> = self.banks.keys().copied().collect();
-        let bank = if self.chance.one_in(3) { Some(*self.chance.pick(&banks)) } else { None };
-        let opened = self.now.plus_milliseconds(-self.chance.between(0, 20 * DAY_MS));
-        let cohort = match self.chance.below(4) {
-            0 => Cohort { tier_below: Some(Tier::Identified), ..Cohort::default() },
-            1 => Cohort { opened_from: Some(opened), ..Cohort::default() },
-            2 => Cohort { opened_before: Some(opened), ..Cohort::default() },
-            _ => Cohort::default(),
-        };
-        self.ask(ActorKind::Operator, Command::Switches(Switches::Set { id, function, bank, cohort }));
-        let lift_ms = self.chance.between(MINUTE_MS, 4 * HOUR_MS);
-        self.ask_later(lift_ms, ActorKind::Operator, Command::Switches(Switches::Lift { id }));
     }
 
     fn revoke(&mut self) {

@@ -1,16 +1,154 @@
 //! Flows and their phases: what a command is about, and how far that is, for the coverage table.
+//!
+//! The phases are the nouns' own statuses, from their own lists: one that is new stops the build here, and a phase that is met
+//! and stands in no list fails the run.
 
+use super::coverage::{Flow, Phase};
 use domain::Key;
-use wallet::{Command, Row, mandate, payment, payout, send, table, top_up, voucher, wallet as room};
+use wallet::adjustment::Adjusted;
+use wallet::{
+    Command, Row, Standing, case, mandate, payment, payout, reimbursement, send, switches, table, top_up, voucher,
+    wallet as room,
+};
 
 /// The phase of something that is not there yet.
-pub const NEW: &str = "new";
+pub const NEW: Phase = "new";
+
+/// The flows and their phases.
+pub fn flows() -> Vec<(Flow, Vec<Phase>)> {
+    let wallet = [Standing::Open, Standing::Frozen, Standing::Closing, Standing::Closed].map(Standing::name);
+    let case = [Standing::Open, Standing::Joined, Standing::Closed].map(Standing::name);
+    vec![
+        ("wallet", from_new(&wallet)),
+        ("mandate", from_new(&mandate::Status::ALL.map(mandate::Status::name))),
+        ("top_up", from_new(&top_up::Status::ALL.map(top_up::Status::name))),
+        ("give_back", top_up::GiveBackStatus::ALL.map(top_up::GiveBackStatus::name).to_vec()),
+        ("payout", from_new(&payout::Status::ALL.map(payout::Status::name))),
+        ("payment", from_new(&payment::Status::ALL.map(payment::Status::name))),
+        ("send", from_new(&send::Status::ALL.map(send::Status::name))),
+        ("voucher", from_new(&voucher::Status::ALL.map(voucher::Status::name))),
+        ("case", from_new(&case)),
+        ("reimbursement", from_new(&reimbursement::Status::ALL.map(reimbursement::Status::name))),
+        ("write_off", DEBTS.to_vec()),
+        ("stop", STOPS.to_vec()),
+        ("adjustment", ADJUSTMENTS.to_vec()),
+    ]
+}
+
+fn from_new(phases: &[Phase]) -> Vec<Phase> {
+    std::iter::once(NEW).chain(phases.iter().copied()).collect()
+}
+
+/// How far a wallet's debt is on its way to being written off.
+const DEBTS: [Phase; 4] = ["nothing_owed", "owed", "proposed", "written_off"];
+
+/// How far a stop is, from its being set to its being lifted.
+const STOPS: [Phase; 3] = [NEW, "in_force", "lift_proposed"];
+
+/// How far a value of the policy is that the desk sets.
+const ADJUSTMENTS: [Phase; 3] = [NEW, "proposed", "in_force"];
+
+/// What `command` is about, of whose row this is, with the phases: its flow, and the one beside it.
+pub fn met(command: &Command, flow: Flow, row: Option<&Row>) -> impl Iterator<Item = (Flow, Phase)> {
+    let phase = if let Command::Switches(command) = command { of_switch(command, row) } else { of(row) };
+    std::iter::once((flow, phase)).chain(beside(command, row))
+}
+
+/// How far the stop or the value is that `command` names: they are all in one row.
+fn of_switch(command: &switches::Command, row: Option<&Row>) -> Phase {
+    let Some(Row::Switches(row)) = row else { return NEW };
+    let ([new, stopped, lifting], [_, proposed, adjusted]) = (STOPS, ADJUSTMENTS);
+    match command {
+        switches::Command::Set { id, .. }
+        | switches::Command::ProposeLift { id, .. }
+        | switches::Command::Lift { id, .. } => {
+            let is_lifting = row.lifts.iter().any(|lift| lift.id == *id);
+            let is_there = row.stops.iter().any(|stop| stop.id == *id);
+            if is_lifting {
+                lifting
+            } else if is_there {
+                stopped
+            } else {
+                new
+            }
+        }
+        switches::Command::Adjust { adjustment, .. } => {
+            let is_in = |all: &[Adjusted]| all.iter().any(|other| other.adjustment.is_of_kind(*adjustment));
+            if is_in(&row.proposed) {
+                proposed
+            } else if is_in(&row.adjusted) {
+                adjusted
+            } else {
+                new
+            }
+        }
+        switches::Command::Approve { id, .. } => {
+            let is_in = |all: &[Adjusted]| all.iter().any(|other| other.id == *id);
+            if is_in(&row.proposed) {
+                proposed
+            } else if is_in(&row.adjusted) {
+                adjusted
+            } else {
+                new
+            }
+        }
+    }
+}
+
+/// The flow that runs within another one.
+fn beside(command: &Command, row: Option<&Row>) -> Option<(Flow, Phase)> {
+    if let Command::TopUp(command) = command
+        && let top_up::Command::AnswerGiveBack { .. }
+        | top_up::Command::ReverseGiveBack { .. }
+        | top_up::Command::RetryGiveBack { .. } = command
+    {
+        return give_back(row);
+    }
+    if let Command::Wallet(command) = command
+        && let room::Command::Collect { .. }
+        | room::Command::ProposeWriteOff { .. }
+        | room::Command::ApproveWriteOff { .. } = command
+        && let Some(Row::Wallet(wallet)) = row
+    {
+        return Some(("write_off", debt(wallet)));
+    }
+    None
+}
+
+/// How far the give-back of a top-up is.
+pub fn give_back(row: Option<&Row>) -> Option<(Flow, Phase)> {
+    let Some(Row::TopUp(row)) = row else { return None };
+    row.give_back.map(|given| ("give_back", given.status.name()))
+}
+
+fn debt(wallet: &room::Wallet) -> Phase {
+    let is_proposed = wallet.ties.as_ref().is_some_and(|ties| ties.write_off.is_some());
+    let [nothing, owed, proposed, written_off] = DEBTS;
+    match (wallet.debts.is_empty(), is_proposed, wallet.written_off().is_empty()) {
+        (false, true, _) => proposed,
+        (false, false, _) => owed,
+        (true, _, false) => written_off,
+        (true, _, true) => nothing,
+    }
+}
 
 /// The flow that `command` belongs to, and the row that says how far it is.
-pub fn subject(command: &Command) -> Option<(&'static str, Key)> {
+pub fn subject(command: &Command) -> Option<(Flow, Key)> {
     Some(match command {
-        Command::Holder(_) | Command::Shop(_) | Command::Bonus(_) | Command::Switches(_) | Command::Case(_) => {
-            return None;
+        Command::Holder(_) | Command::Shop(_) | Command::Bonus(_) => return None,
+        Command::Switches(
+            switches::Command::Set { .. } | switches::Command::ProposeLift { .. } | switches::Command::Lift { .. },
+        ) => ("stop", switches::KEY),
+        Command::Switches(switches::Command::Adjust { .. } | switches::Command::Approve { .. }) => {
+            ("adjustment", switches::KEY)
+        }
+        Command::Reimbursement(command) => ("reimbursement", Key::new(table::REIMBURSEMENT, command.reimbursement().0)),
+        Command::Case(command) => {
+            let (case::Command::Open { case, .. }
+            | case::Command::Keep { case, .. }
+            | case::Command::ProposeClosing { case, .. }
+            | case::Command::Close { case, .. }) = command;
+            ("case", Key::new(table::CASE, case.0))
         }
         Command::Wallet(command) => {
             let (room::Command::Open { wallet, .. }
@@ -102,16 +240,53 @@ pub fn payout_of(command: &payout::Command) -> wallet::PayoutId {
     }
 }
 
-/// How far the thing is whose row this is.
-pub fn of(row: Option<&Row>) -> &'static str {
+/// How far the thing is whose row this is. A new status must be thought about here, and be in its noun's list.
+pub fn of(row: Option<&Row>) -> Phase {
     match row {
         Some(Row::Wallet(wallet)) => wallet.status(),
-        Some(Row::Mandate(mandate)) => mandate.status.name(),
-        Some(Row::TopUp(top_up)) => top_up.status.name(),
-        Some(Row::Payout(payout)) => payout.status.name(),
-        Some(Row::Payment(payment)) => payment.status.name(),
-        Some(Row::Send(send)) => send.status.name(),
-        Some(Row::Voucher(voucher)) => voucher.status.name(),
+        Some(Row::Mandate(row)) => {
+            use mandate::Status::{
+                Abandoned, Active, Authenticating, Expired, InReview, Pending, Refused, Requested, Revoked,
+            };
+            let (Requested | Authenticating | Pending | InReview | Active | Refused | Abandoned | Expired | Revoked) =
+                row.status;
+            row.status.name()
+        }
+        Some(Row::TopUp(row)) => {
+            use top_up::Status::{Cancelled, Declined, Held, InDoubt, Pending, Returned, Reversed, Settled};
+            let (Held | Pending | InDoubt | Settled | Declined | Cancelled | Returned | Reversed) = row.status;
+            row.status.name()
+        }
+        Some(Row::Payout(row)) => {
+            use payout::Status::{Cancelled, Declined, Held, InDoubt, Pending, Returned, Settled};
+            let (Held | Pending | InDoubt | Settled | Declined | Cancelled | Returned) = row.status;
+            row.status.name()
+        }
+        Some(Row::Payment(row)) => {
+            use payment::Status::{Authorised, Captured, Expired, Voided};
+            let (Authorised | Captured | Voided | Expired) = row.status;
+            row.status.name()
+        }
+        Some(Row::Send(row)) => {
+            use send::Status::{Completed, Expired, GivenUp, Held};
+            let (Held | Completed | GivenUp | Expired) = row.status;
+            row.status.name()
+        }
+        Some(Row::Voucher(row)) => {
+            use voucher::Status::{Cancelled, Issued, Redeemed};
+            let (Issued | Redeemed | Cancelled) = row.status;
+            row.status.name()
+        }
+        Some(Row::Reimbursement(row)) => {
+            use reimbursement::Status::{Done, Failed, InDoubt, Pending, Proposed, Refused};
+            let (Proposed | Refused | Pending | InDoubt | Done | Failed) = row.status;
+            row.status.name()
+        }
+        Some(Row::Case(row)) => {
+            use case::Status::{Closed, Joined, Open};
+            let (Open | Joined(_) | Closed) = row.status;
+            row.status.name()
+        }
         None
         | Some(
             Row::Holder(_)
@@ -122,7 +297,6 @@ pub fn of(row: Option<&Row>) -> &'static str {
             | Row::Shop(_)
             | Row::Account(..)
             | Row::Switches(_)
-            | Row::Case(_)
             | Row::Bonus(_),
         ) => NEW,
     }

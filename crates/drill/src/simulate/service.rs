@@ -1,10 +1,11 @@
 //! The service: the real core on the memory store, the disk that outlives it, and the restart after a crash.
 
 use domain::{Domain, Key, State, Time};
-use engine::memory::{Disk, MemoryStore};
+use engine::memory::{Disk, Fault, MemoryStore};
 use engine::{Answered, Believed, ClockWatch, Core, Head, Mode, Options, Record, Submission, chain};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use wallet::books::Books;
 use wallet::{Context, Row, Wallets};
 
 /// Records that a look at the journal takes at a time.
@@ -24,6 +25,39 @@ pub struct Service {
     core: Core<Wallets, MemoryStore<Wallets>>,
     /// What this process knows of its clocks; none before its first look.
     watch: Option<ClockWatch>,
+}
+
+/// The faults that fired between two moments, by name.
+#[derive(Debug)]
+pub struct Fired(BTreeSet<&'static str>);
+
+impl Fired {
+    /// This one alone.
+    #[cfg(test)]
+    pub fn only(name: &'static str) -> Self {
+        Self(BTreeSet::from([name]))
+    }
+
+    /// Whether one of them is named so.
+    pub fn has(&self, name: &str) -> bool {
+        self.0.contains(name)
+    }
+
+    /// Whether a command may be told that it cannot be taken now.
+    pub fn explains_unavailable(&self) -> bool {
+        [Fault::CommitUnavailable, Fault::LoadUnavailable].iter().any(|fault| self.has(fault.name()))
+    }
+
+    /// Whether a command may be told that the process is dead.
+    pub fn explains_halt(&self) -> bool {
+        let crashes = [
+            Fault::CrashBeforeCommit,
+            Fault::TornCommit { bytes: 0 },
+            Fault::CrashAfterCommit,
+            Fault::CrashInWriteBack { rows: 0 },
+        ];
+        crashes.iter().any(|fault| self.has(fault.name()))
+    }
 }
 
 impl Service {
@@ -54,9 +88,12 @@ impl Service {
         believed
     }
 
-    /// Takes one batch through.
-    pub fn step(&mut self, batch: &[Submission<Wallets>], answers: &mut Vec<Answered<Wallets>>) {
+    /// Takes one batch through. Says which faults fired meanwhile.
+    pub fn step(&mut self, batch: &[Submission<Wallets>], answers: &mut Vec<Answered<Wallets>>) -> Fired {
+        let before = self.disk.fired();
         self.core.step(batch, answers);
+        let is_news = |(name, now): &(&'static str, u64)| before.get(name).is_none_or(|count| now > count);
+        Fired(self.disk.fired().into_iter().filter(is_news).map(|(name, _)| name).collect())
     }
 
     /// Nothing arrives for a while.
@@ -103,7 +140,8 @@ impl Service {
         sealed.iter().map(|sealed| Record::decode(sealed).map_err(|error| error.to_string())).collect()
     }
 
-    /// Recomputes the chain from the first record, folds every event into empty rows, and compares with the service's.
+    /// Recomputes the chain from the first record, folds every event into empty rows, compares with the service's, and asks
+    /// the audit's own books what does not hold over all rows.
     pub fn audit(&mut self) -> Result<(), String> {
         let mut rows: BTreeMap<Key, (u64, Option<Row>)> = BTreeMap::new();
         let (mut hash, mut n, mut at) = ([0; 32], 0, Time::default());
@@ -128,7 +166,11 @@ impl Service {
         if self.head().place.n != n {
             return Err(format!("the engine's head is record {}, the journal's {n}", self.head().place.n));
         }
+        let mut books = Books::default();
         for (key, (version, row)) in rows {
+            if let Some(row) = &row {
+                books.add(key, row);
+            }
             let stored = self.core.read(key).map_err(|error| error.to_string())?;
             let stored = stored.ok_or_else(|| format!("row {key:?} of the journal is not in the store"))?;
             if stored.version != version || stored.row.as_deref() != row.as_ref() {
@@ -138,7 +180,10 @@ impl Service {
                 ));
             }
         }
-        Ok(())
+        match books.findings().first() {
+            Some(finding) => Err(format!("the audit's books find {finding:?}")),
+            None => Ok(()),
+        }
     }
 }
 

@@ -11,8 +11,8 @@ use engine::ActorKind;
 use std::collections::{BTreeMap, BTreeSet};
 use wallet::bank_answer::{Claim, Resolution};
 use wallet::{
-    BankCode, Command, MandateId, PaymentId, PayoutId, Row, SendId, StaffId, TopUpId, mandate, payment, payout, send,
-    table, top_up,
+    BankCode, Command, MandateId, PaymentId, PayoutId, ReimbursementId, Row, SendId, StaffId, TopUpId, mandate,
+    payment, payout, send, table, top_up,
 };
 
 const SECOND_MS: i64 = 1_000;
@@ -33,6 +33,7 @@ pub enum Subject {
     Payment(PaymentId),
     Send(SendId),
     Mandate(MandateId),
+    Reimbursement(ReimbursementId),
 }
 
 /// A look that is due; stale if the process that planned it has died.
@@ -64,6 +65,7 @@ impl Subject {
             Self::Payment(id) => Key::new(table::PAYMENT, id.0),
             Self::Send(id) => Key::new(table::SEND, id.0),
             Self::Mandate(id) => Key::new(table::MANDATE, id.0),
+            Self::Reimbursement(id) => Key::new(table::REIMBURSEMENT, id.0),
         }
     }
 
@@ -74,6 +76,7 @@ impl Subject {
             table::PAYMENT => Some(Self::Payment(PaymentId(key.id))),
             table::SEND => Some(Self::Send(SendId(key.id))),
             table::MANDATE => Some(Self::Mandate(MandateId(key.id))),
+            table::REIMBURSEMENT => Some(Self::Reimbursement(ReimbursementId(key.id))),
             _ => None,
         }
     }
@@ -135,6 +138,7 @@ impl World {
             (Subject::Payment(id), Some(Row::Payment(row))) => self.look_at_payment(id, row),
             (Subject::Send(id), Some(Row::Send(row))) => self.look_at_send(id, row),
             (Subject::Mandate(id), Some(Row::Mandate(row))) => self.look_at_mandate(id, row),
+            (Subject::Reimbursement(id), Some(Row::Reimbursement(row))) => self.look_at_reimbursement(id, row, count),
             _ => None,
         };
         match next_ms {
@@ -145,7 +149,7 @@ impl World {
     }
 
     /// How long to wait before the next inquiry.
-    fn backoff_ms(&mut self, count: u32) -> i64 {
+    pub(super) fn backoff_ms(&mut self, count: u32) -> i64 {
         let most = (30 * SECOND_MS) << count.min(12);
         self.chance.between(most / 2, most).min(BACKOFF_MS_MAX)
     }
@@ -284,12 +288,13 @@ impl World {
     }
 
     /// Somebody of the desk.
-    fn staff(&mut self, shift: u128) -> StaffId {
+    pub(super) fn staff(&mut self, shift: u128) -> StaffId {
         StaffId(domain::Id::from_number(1 + shift * 4 + u128::from(self.chance.below(4))))
     }
 
     /// The desk telephones the bank, one person proposes, another approves.
     fn desk_settles_top_up(&mut self, id: TopUpId, row: &top_up::TopUp) -> i64 {
+        self.bank_makes_whole(row.debit.bank, id.0);
         let truth = self.truth(row.debit.bank, Kind::TopUp(id));
         let waiting = row.give_back.filter(|_| row.gives_back());
         let is_gone = waiting
@@ -306,7 +311,7 @@ impl World {
                 Some(amount)
                     if truth == amount.amount()
                         && row.status != top_up::Status::Returned
-                        && row.status != top_up::Status::Reversed =>
+                        && (row.status != top_up::Status::Reversed || row.resolved == Some(Resolution::Decline)) =>
                 {
                     Resolution::Return
                 }
@@ -334,6 +339,7 @@ impl World {
 
     fn desk_settles_payout(&mut self, id: PayoutId, row: &payout::Payout) -> i64 {
         let (bank, asked) = (row.credit.bank, row.credit.amount.amount());
+        self.bank_makes_whole(bank, id.0);
         let truth = match self.truth(bank, Kind::Payout(id)) {
             paid if paid != 0 && paid != asked => {
                 // What the bank paid wrongly it puts right.
@@ -372,7 +378,15 @@ impl World {
         self.chance.between(MINUTE_MS, 10 * HOUR_MS)
     }
 
-    fn truth(&self, bank: BankCode, kind: Kind) -> i64 {
+    /// A bank that took back a part only is told to make up its mind.
+    fn bank_makes_whole(&mut self, bank: BankCode, reference: domain::Id) {
+        let takes_back = self.chance.one_in(2);
+        if let Some(bank) = self.banks.get_mut(&bank) {
+            bank.make_whole(reference, takes_back);
+        }
+    }
+
+    pub(super) fn truth(&self, bank: BankCode, kind: Kind) -> i64 {
         self.banks.get(&bank).map_or(0, |bank| bank.truth(kind.reference()))
     }
 }

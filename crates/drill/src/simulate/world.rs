@@ -3,24 +3,25 @@
 //! One discrete-event loop: take the next due event, let whoever it concerns put asks into the queue, take the queue
 //! through the service in batches, judge every answer, let the workers read the journal. Start reading at [`World::run`].
 
-use super::ask::{Ask, Lost};
+use super::answers::{DONE, TOO_OFTEN};
+use super::ask::{Ask, Lost, Queue};
 use super::bank::{self, Bank, Kind};
 use super::chance::Chance;
-use super::coverage::Coverage;
-use super::oracle::{Learned, Oracle, date, simulated_guard};
+use super::coverage::{Coverage, Flow, Phase};
+use super::oracle::{Holding, Learned, Oracle, date, simulated_guard};
 use super::people::People;
 use super::phase;
 use super::schedule::Schedule;
-use super::service::Service;
+use super::service::{Fired, Service};
 use super::trace::Trace;
 use super::worker::{self, Worker};
 use domain::{Id, Key, Time};
 use engine::memory::Fault;
-use engine::{ActorKind, Answered, Request, Submission};
+use engine::{Answered, Submission};
 use ledger::Yen;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use wallet::{BankCode, Command, Context, Policies, Policy, Receipt, Row, Wallets, chart, payout, table, top_up};
+use wallet::{BankCode, Context, Policies, Policy, Receipt, Row, Wallets, chart, payout, table, top_up};
 
 /// Simulated days of a seed.
 pub const DAYS: i64 = 30;
@@ -28,12 +29,6 @@ pub const DAYS: i64 = 30;
 const DAYS_AFTER: i64 = 12;
 /// Commands in one batch.
 const BATCH_ASKS_MAX: usize = 64;
-/// Asks that may wait; those beyond are told "busy" and come again.
-const QUEUE_ASKS_MAX: usize = 96;
-/// Asks that may wait while the service is busy with something else.
-const QUEUE_ASKS_FEW: usize = 3;
-/// Answered asks that may be repeated later.
-const HISTORY_ASKS_MAX: usize = 400;
 /// Restarts that one batch may need.
 const RESTARTS_MAX: u32 = 50;
 
@@ -80,10 +75,8 @@ pub struct World {
     pub now: Time,
     /// When people stop asking.
     pub end: Time,
-    queue: Vec<Ask>,
-    queue_asks_max: usize,
-    history: Vec<Ask>,
-    clock_skew_ms: i64,
+    pub(super) queue: Queue,
+    pub(super) clock_skew_ms: i64,
     /// Everything that the service was given, in its order, if somebody wants to give it once more.
     pub heard: Option<Vec<Submission<Wallets>>>,
     /// Commands that were answered for the first time.
@@ -92,14 +85,17 @@ pub struct World {
     pub events: u64,
 }
 
-/// The policy of a service that watches for nothing: what its rules say is theirs to test, and the simulated guard says enough.
-fn unwatched() -> Policy {
-    Policy { monitoring: Vec::new(), ..Policy::default() }
+/// The figures as they are shipped, or so low that people run into them all the time; the rules that watch are in force in one
+/// world of two, so that what they would hold happens too.
+fn policy(chance: &mut Chance, is_tight: bool) -> Policy {
+    let shipped = if is_tight { tight() } else { Policy::default() };
+    let monitoring = if chance.one_in(2) { shipped.monitoring.clone() } else { Vec::new() };
+    Policy { monitoring, ..shipped }
 }
 
 /// Figures so low that people run into them all the time.
 fn tight() -> Policy {
-    let mut policy = unwatched();
+    let mut policy = Policy::default();
     policy.balance.identified_max = Yen::new(60_000);
     policy.balance.phone_max = Yen::new(25_000);
     policy.payment.per_day_max = Yen::new(30_000);
@@ -120,7 +116,8 @@ impl World {
         let mut chance = Chance::new(seed);
         let begins: jiff::Timestamp = chance.pick(BEGINNINGS).parse().map_err(|error| format!("{error}"))?;
         let now = Time::from(begins).plus_milliseconds(chance.between(0, 3 * DAY_MS));
-        let (first, later) = if chance.one_in(2) { (unwatched(), tight()) } else { (tight(), unwatched()) };
+        let is_tight = chance.one_in(2);
+        let (first, later) = (policy(&mut chance, is_tight), policy(&mut chance, !is_tight));
         let changes = now.day().plus(i32::try_from(chance.between(4, 26)).unwrap_or(15));
         let policies = Policies::new(first.clone()).then(changes, later.clone());
         let context = Context { policies, guard: simulated_guard };
@@ -139,9 +136,7 @@ impl World {
             worker: Worker::default(),
             now,
             end: now.plus_milliseconds(DAYS * DAY_MS),
-            queue: Vec::new(),
-            queue_asks_max: QUEUE_ASKS_MAX,
-            history: Vec::new(),
+            queue: Queue::default(),
             clock_skew_ms: 0,
             heard: None,
             commands: 0,
@@ -174,6 +169,9 @@ impl World {
                 Due::Bank(bank, due) => self.bank_acts(bank, due),
                 Due::Worker(due) => self.work(due)?,
                 Due::ClockSkew(skew_ms) => {
+                    if skew_ms != 0 {
+                        self.coverage.fault("clock_step");
+                    }
                     self.trace.note(format_args!("the clock is off by {skew_ms} ms"));
                     self.clock_skew_ms = skew_ms;
                 }
@@ -188,57 +186,26 @@ impl World {
         self.finish()
     }
 
-    /// Puts an ask into the queue; a full queue refuses it at once, and it comes again.
-    pub fn enqueue(&mut self, mut ask: Ask) {
-        ask.at = self.now.plus_milliseconds(self.clock_skew_ms);
-        self.meet_circumstances(&ask);
-        if self.queue.len() >= self.queue_asks_max {
-            self.meet_ask("queue_full", &ask);
-            self.coverage.fault("queue_full");
-            let wait_ms = self.chance.between(1, 30) * SECOND_MS;
-            self.schedule.at(self.now.plus_milliseconds(wait_ms), Due::Again(Box::new(ask)));
-            return;
-        }
-        self.queue.push(ask);
-    }
-
-    /// Asks for `command` under a fresh key.
-    pub fn ask(&mut self, kind: ActorKind, command: Command) {
-        let request = Request { key: self.chance.bytes(), body: self.chance.bytes() };
-        let ask = Ask::new(command, kind, request, self.now);
-        self.enqueue(ask);
-    }
-
-    /// Sometimes the service is busy, and little fits into its queue.
-    pub fn narrow_queue(&mut self) {
-        self.queue_asks_max = if self.chance.one_in(6) { QUEUE_ASKS_FEW } else { QUEUE_ASKS_MAX };
-    }
-
     /// Notes what is unusual when an ask is made: the wallet's state, the clock, the date.
-    fn meet_circumstances(&mut self, ask: &Ask) {
+    pub(super) fn meet_circumstances(&mut self, ask: &Ask) {
         let Some((flow, key)) = phase::subject(&ask.command) else { return };
         let Ok(row) = self.service.row(key) else { return };
-        let phase = phase::of(row.as_deref());
         let holding =
             phase::wallet_of(&ask.command, row.as_deref()).and_then(|wallet| self.oracle.wallets.get(&wallet));
-        if let Some(holding) = holding {
-            let circumstances = [
-                ("wallet_frozen", !holding.frozen.is_empty()),
-                ("wallet_closed", holding.closed),
-                ("wallet_owes", !holding.debts.is_empty()),
-            ];
-            for (circumstance, _) in circumstances.into_iter().filter(|(_, holds)| *holds) {
+        let of_wallet = |holds: fn(&Holding) -> bool| holding.is_some_and(holds);
+        let circumstances = [
+            ("wallet_frozen", of_wallet(|holding| !holding.frozen.is_empty())),
+            ("wallet_closing", of_wallet(|holding| holding.closing.is_some() && !holding.closed)),
+            ("wallet_closed", of_wallet(|holding| holding.closed)),
+            ("wallet_owes", of_wallet(|holding| !holding.debts.is_empty())),
+            ("clock_back", self.clock_skew_ms < 0),
+            ("clock_ahead", self.clock_skew_ms > 0),
+            ("month_end", date(self.now).day() == 1),
+        ];
+        for (circumstance, _) in circumstances.into_iter().filter(|(_, holds)| *holds) {
+            for (flow, phase) in phase::met(&ask.command, flow, row.as_deref()) {
                 self.coverage.meet(circumstance, flow, phase);
             }
-        }
-        if self.clock_skew_ms < 0 {
-            self.coverage.meet("clock_back", flow, phase);
-        }
-        if self.clock_skew_ms > 0 {
-            self.coverage.meet("clock_ahead", flow, phase);
-        }
-        if date(self.now).day() == 1 {
-            self.coverage.meet("month_end", flow, phase);
         }
     }
 
@@ -247,7 +214,7 @@ impl World {
         while !self.queue.is_empty() {
             let most = i64::try_from(self.queue.len().min(BATCH_ASKS_MAX)).unwrap_or(1);
             let count = usize::try_from(self.chance.between(1, most)).unwrap_or(1);
-            let batch: Vec<Ask> = self.queue.drain(..count).collect();
+            let batch: Vec<Ask> = self.queue.take(count);
             self.step(batch)?;
         }
         if self.chance.one_in(5) {
@@ -264,34 +231,31 @@ impl World {
             let is_refusal = |fault: Fault| matches!(fault, Fault::LoadUnavailable | Fault::CommitUnavailable);
             let fault = self.choose_fault().filter(|fault| attempt == 0 || !is_refusal(*fault));
             let phases: Vec<_> =
-                if fault.is_some() { batch.iter().map(|ask| self.phase(ask)).collect() } else { vec![] };
+                if fault.is_some() { batch.iter().flat_map(|ask| self.phases(ask)).collect() } else { vec![] };
             if let Some(fault) = fault {
                 self.service.disk().disarm();
                 self.service.disk().arm(fault);
             }
-            let before: u64 = self.service.disk().fired().values().sum();
             self.look_at_clock(&mut batch);
             let submissions: Vec<_> = batch.iter().map(Ask::submission).collect();
             if let Some(heard) = &mut self.heard {
                 heard.extend(submissions.iter().cloned());
             }
-            self.service.step(&submissions, &mut answers);
+            let fired = self.service.step(&submissions, &mut answers);
             if fault == Some(Fault::LoadUnavailable) {
                 // It is the batch's alone: whoever looks at rows from outside reads them.
                 self.service.disk().disarm();
             }
-            if self.service.disk().fired().values().sum::<u64>() > before
-                && let Some(fault) = fault
-            {
+            if let Some(fault) = fault.filter(|fault| fired.has(fault.name())) {
                 self.coverage.fault(fault.name());
                 self.trace.note(format_args!("{}", fault.name()));
-                for (flow, phase) in phases.into_iter().flatten() {
+                for (flow, phase) in phases {
                     self.coverage.meet(fault.name(), flow, phase);
                 }
             }
-            let unanswered = self.judge(batch, &answers)?;
+            let unanswered = self.judge(batch, &answers, &fired)?;
             if !self.service.is_dead() {
-                self.come_again(unanswered);
+                self.come_again(unanswered)?;
                 self.tend()?;
                 return self.compare();
             }
@@ -323,7 +287,7 @@ impl World {
     }
 
     /// Judges the answers; returns the asks that have none.
-    fn judge(&mut self, batch: Vec<Ask>, answers: &[Answered<Wallets>]) -> Result<Vec<Ask>, String> {
+    fn judge(&mut self, batch: Vec<Ask>, answers: &[Answered<Wallets>], fired: &Fired) -> Result<Vec<Ask>, String> {
         if batch.len() != answers.len() {
             return Err(format!("{} asks got {} answers", batch.len(), answers.len()));
         }
@@ -336,20 +300,24 @@ impl World {
         lost.sort_by_key(|(_, answered)| answered.as_ref().ok().and_then(|answer| answer.place));
         for (ask, answered) in lost.into_iter().chain(now) {
             self.trace.note(format_args!("{} {:?} -> {answered:?}", ask.at.milliseconds(), ask.command));
-            let learned = self.oracle.judge(&ask, answered).map_err(|violation| match self.service.defect() {
-                Some(defect) => format!("{violation} ({defect})"),
-                None => violation,
-            })?;
+            let learned =
+                self.oracle.judge(&ask, answered, fired).map_err(|violation| match self.service.defect() {
+                    Some(defect) => format!("{violation} ({defect})"),
+                    None => violation,
+                })?;
             match learned {
                 Learned::Done(receipt) => {
                     self.commands += 1;
-                    self.coverage.answered(ask.name(), "done");
+                    self.coverage.answers.note(ask.name(), DONE);
+                    if let Some(rule) = self.oracle.rule_that_held(&ask.command) {
+                        self.coverage.fault(rule);
+                    }
                     self.hear(&ask, Some(&receipt));
                     self.remember(ask);
                 }
                 Learned::Refused(why) => {
                     self.commands += 1;
-                    self.coverage.answered(ask.name(), why.name());
+                    self.coverage.answers.note(ask.name(), why.name());
                     self.hear(&ask, None);
                     self.remember(ask);
                 }
@@ -357,7 +325,7 @@ impl World {
                 Learned::TooOften => {
                     self.coverage.fault("refusal_only_counted");
                     self.commands += 1;
-                    self.coverage.answered(ask.name(), "refused_too_often");
+                    self.coverage.answers.note(ask.name(), TOO_OFTEN);
                     self.hear(&ask, None);
                     self.remember(ask);
                 }
@@ -366,38 +334,6 @@ impl World {
             }
         }
         Ok(unanswered)
-    }
-
-    /// What was refused as busy or unavailable is asked again, under the same key.
-    fn come_again(&mut self, asks: Vec<Ask>) {
-        for ask in asks {
-            let wait_ms = self.chance.between(1, 60) * SECOND_MS;
-            self.schedule.at(self.now.plus_milliseconds(wait_ms), Due::Again(Box::new(ask)));
-        }
-    }
-
-    /// Whoever asked hears the answer; some ask again all the same, some with another body.
-    fn remember(&mut self, ask: Ask) {
-        if self.history.len() < HISTORY_ASKS_MAX {
-            self.history.push(ask);
-        } else {
-            let index = self.chance.index(self.history.len());
-            self.history[index] = ask;
-        }
-        if !self.chance.one_in(12) {
-            return;
-        }
-        let mut again = self.history[self.chance.index(self.history.len())].clone();
-        let fault = if self.chance.one_in(4) {
-            again.request.body = self.chance.bytes();
-            "key_with_other_body"
-        } else {
-            "key_repeated"
-        };
-        self.meet_ask(fault, &again);
-        self.coverage.fault(fault);
-        let wait_ms = if self.chance.one_in(2) { 0 } else { self.chance.between(0, 2 * DAY_MS) };
-        self.schedule.at(self.now.plus_milliseconds(wait_ms), Due::Again(Box::new(again)));
     }
 
     fn choose_fault(&mut self) -> Option<Fault> {
@@ -460,16 +396,16 @@ impl World {
         self.service.audit()
     }
 
-    /// The flow and phase that an ask is about, as they are now.
-    fn phase(&mut self, ask: &Ask) -> Option<(&'static str, &'static str)> {
-        let (flow, key) = phase::subject(&ask.command)?;
-        let row = self.service.row(key).ok()?;
-        Some((flow, phase::of(row.as_deref())))
+    /// The flows and phases that an ask is about, as they are now.
+    fn phases(&mut self, ask: &Ask) -> Vec<(Flow, Phase)> {
+        let Some((flow, key)) = phase::subject(&ask.command) else { return Vec::new() };
+        let Ok(row) = self.service.row(key) else { return Vec::new() };
+        phase::met(&ask.command, flow, row.as_deref()).collect()
     }
 
     /// Notes that `fault` meets what `ask` is about.
-    pub fn meet_ask(&mut self, fault: &'static str, ask: &Ask) {
-        if let Some((flow, phase)) = self.phase(ask) {
+    pub(super) fn meet_ask(&mut self, fault: &'static str, ask: &Ask) {
+        for (flow, phase) in self.phases(ask) {
             self.coverage.meet(fault, flow, phase);
         }
     }
@@ -479,9 +415,14 @@ impl World {
         let (flow, key) = match kind {
             Kind::TopUp(id) | Kind::GiveBack(id, _) => ("top_up", Key::new(table::TOP_UP, id.0)),
             Kind::Payout(id) => ("payout", Key::new(table::PAYOUT, id.0)),
+            Kind::Reimbursement(id, _) => ("reimbursement", Key::new(table::REIMBURSEMENT, id.0)),
         };
-        if let Ok(row) = self.service.row(key) {
-            self.coverage.meet(fault, flow, phase::of(row.as_deref()));
+        let Ok(row) = self.service.row(key) else { return };
+        self.coverage.meet(fault, flow, phase::of(row.as_deref()));
+        if let Kind::GiveBack(..) = kind
+            && let Some((flow, phase)) = phase::give_back(row.as_deref())
+        {
+            self.coverage.meet(fault, flow, phase);
         }
     }
 
@@ -496,6 +437,7 @@ impl World {
                 let row = self.service.row(Key::new(table::PAYOUT, id.0));
                 matches!(row.ok().flatten().as_deref(), Some(Row::Payout(row)) if row.cancel_wished.is_some())
             }
+            Kind::Reimbursement(..) => false,
         }
     }
 
@@ -551,7 +493,7 @@ impl World {
     fn is_still_asked(&self, movement: Id) -> bool {
         let concerns = |ask: &Ask| phase::subject(&ask.command).is_some_and(|(_, key)| key.id == movement);
         let comes_again = |due: &Due| matches!(due, Due::Again(ask) if concerns(ask));
-        self.queue.iter().any(concerns) || self.schedule.count(comes_again) > 0
+        self.queue.waiting().any(concerns) || self.schedule.count(comes_again) > 0
     }
 
     /// Nothing waits for anything.

@@ -18,10 +18,10 @@ pub struct Anchors {
 
 /// An anchor that is believed.
 #[derive(Clone, Debug)]
-pub(super) struct Believed {
-    pub(super) n: i64,
-    pub(super) hash: [u8; 32],
-    pub(super) rows: Option<String>,
+pub(crate) struct Believed {
+    pub(crate) n: i64,
+    pub(crate) hash: [u8; 32],
+    pub(crate) rows: Option<String>,
 }
 
 impl Anchors {
@@ -31,6 +31,11 @@ impl Anchors {
         let text = fs::read(&self.file).map_err(|error| {
             StoreError::Unavailable(format!("cannot read the anchors in {}: {error}", self.file.display()))
         })?;
+        Ok(self.judge(&text, domain))
+    }
+
+    /// The same of the file's bytes, whatever they are.
+    pub(crate) fn judge(&self, text: &[u8], domain: &str) -> (Vec<Believed>, Vec<Finding>) {
         let mut believed: Vec<Believed> = Vec::new();
         let mut findings = Vec::new();
         let mut previous = String::new();
@@ -63,7 +68,7 @@ impl Anchors {
             findings.push(Finding::NoAnchor);
         }
         believed.sort_by_key(|anchor| anchor.n);
-        Ok((believed, findings))
+        (believed, findings)
     }
 
     fn check(&self, anchor: &Anchor, domain: &str, previous: &str) -> Result<Believed, &'static str> {

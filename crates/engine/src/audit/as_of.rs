@@ -1,5 +1,6 @@
 //! One row as it was: its chain of records is followed back, and folded forward again.
 //!
+//! The records are taken as they stand: whether they are what was written is for [`super::verify`] to say.
 //! Start reading at [`as_of`].
 
 use crate::prefix::PrefixTouched;
@@ -56,6 +57,7 @@ impl<D: Domain> Past<D> {
         if journal.domain() != D::NAME {
             return Err(StoreError::Version(format!("the journal is of the domain {}", journal.domain())));
         }
+        journal.check_vocabulary(D::VOCABULARY)?;
         let path = directory.join(STATE_FILE);
         let failed = |error: rusqlite::Error| classify(&format!("reading {}", path.display()), &error);
         // One that is there and cannot be read is an error: rows that nobody compared must not pass as compared.

@@ -8,7 +8,7 @@
 use super::FINDINGS_MAX;
 use super::anchors::{Anchors, Believed};
 use super::finding::Finding;
-use crate::record::{self, Place};
+use crate::record::{Epochs, Place};
 use crate::sqlite::{LANE, STATE_FILE, SqliteJournal, classify, open_for_read, signed, unsigned};
 use crate::store::{Head, StoreError};
 use domain::Time;
@@ -131,6 +131,7 @@ struct Misfit {
 struct Walk<'a> {
     domain: &'a str,
     head: Head,
+    epochs: Epochs,
     anchors: &'a [Believed],
     window: VecDeque<Row>,
     records: u64,
@@ -155,6 +156,7 @@ impl<'a> Walk<'a> {
         Self {
             domain,
             head,
+            epochs: Epochs::until(head.epoch),
             anchors,
             window,
             records: 0,
@@ -180,8 +182,23 @@ impl<'a> Walk<'a> {
 
     /// The hash that `row` would have if it were record `n` after `before`.
     fn hash(&self, before: &[u8; 32], n: i64, row: &Row) -> [u8; 32] {
-        let place = Place { lane: LANE, n: unsigned(n) };
-        record::chain(self.domain, self.head.epoch, before, place, Time::from_milliseconds(row.at), &row.bytes)
+        let mut epochs = self.epochs;
+        self.hash_on(&mut epochs, before, n, row)
+    }
+
+    fn hash_on(&self, epochs: &mut Epochs, before: &[u8; 32], n: i64, row: &Row) -> [u8; 32] {
+        let (place, at) = (Place { lane: LANE, n: unsigned(n) }, Time::from_milliseconds(row.at));
+        epochs.chain(self.domain, before, (place, at, &row.bytes), &row.hash)
+    }
+
+    /// Whether `row` is record `n` after `before`; if so its epoch is that of whatever follows.
+    fn follows(&mut self, before: &[u8; 32], n: i64, row: &Row) -> bool {
+        let mut epochs = self.epochs;
+        let follows = self.hash_on(&mut epochs, before, n, row) == row.hash;
+        if follows {
+            self.epochs = epochs;
+        }
+        follows
     }
 
     fn fits(&self, before: &[u8; 32], n: i64, row: &Row) -> bool {
@@ -207,11 +224,15 @@ impl<'a> Walk<'a> {
                 // Somebody put it behind the head: the end says so, for all of them at once.
                 continue;
             }
-            match self.before {
+            let Some(before) = self.before else {
                 // What came before is missing: the record can only be believed, and the next one is checked against it.
-                None => self.accept(written, row.hash),
-                Some(before) if self.fits(&before, written, &row) => self.accept(written, row.hash),
-                Some(before) => self.explain(&before, row),
+                self.accept(written, row.hash);
+                continue;
+            };
+            if self.follows(&before, written, &row) {
+                self.accept(written, row.hash);
+            } else {
+                self.explain(&before, row);
             }
         }
     }

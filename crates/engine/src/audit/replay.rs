@@ -1,6 +1,7 @@
 //! The audit of the rows: the journal is replayed from its first record, and every stored row must be what came of it.
 //!
-//! The keeper may be behind, and an engine may be running: so each stored row is compared at the version that it has.
+//! The keeper may be behind, and an engine may be running: so each stored row is compared at the version that it has, and that
+//! may not be older than what the watermark says was written.
 //! A journal with more rows than fit in memory is read several times, for a part of the rows each time.
 //! Start reading at [`replay`]; what an anchor holds of the rows is in `root`.
 
@@ -9,7 +10,7 @@ use super::anchors::{Anchors, Believed};
 use super::as_of::{Past, Until, apply};
 use super::finding::Finding;
 use super::root::{self, BUCKETS, Roots, Seen};
-use crate::record::{Place, Record, chain};
+use crate::record::{Epochs, Place, Record};
 use crate::sqlite::Column;
 use crate::store::{StoreError, Stored};
 use domain::{Domain, Id, Key, Table};
@@ -50,6 +51,16 @@ pub enum RowFinding {
         /// The row.
         key: Key,
     },
+    /// The stored row is what an earlier record made, and a later one up to the watermark changed it: it was put back, or a
+    /// write of it was lost. Whoever loads it goes on from its past.
+    Lags {
+        /// The row.
+        key: Key,
+        /// The stored version.
+        version: u64,
+        /// The version that the records up to the watermark make.
+        written: u64,
+    },
     /// A record does not follow the row's version or place before it.
     Gap {
         /// The row.
@@ -73,6 +84,7 @@ impl RowFinding {
             Self::Differs { key, .. }
             | Self::Unknown { key }
             | Self::Missing { key }
+            | Self::Lags { key, .. }
             | Self::Gap { key, .. }
             | Self::Defect { key, .. } => *key,
         }
@@ -88,6 +100,11 @@ impl fmt::Display for RowFinding {
             }
             Self::Unknown { key } => write!(f, "{} is stored, and no record made it", name(key)),
             Self::Missing { key } => write!(f, "{} is not stored, and should be", name(key)),
+            Self::Lags { key, version, written } => write!(
+                f,
+                "{} is stored as it was at version {version}; version {written} had been written: it was put back, or lost",
+                name(key)
+            ),
             Self::Gap { key, n } => write!(f, "record {n} does not follow what {} was before it", name(key)),
             Self::Defect { key, n } => write!(f, "record {n} cannot be applied to {}", name(key)),
         }
@@ -139,7 +156,8 @@ pub struct Replayed {
 struct Folded<R> {
     version: u64,
     place: Place,
-    first: u64,
+    /// The version that records up to the watermark made: all of them had been written. 0 if none of them did.
+    written: u64,
     row: Option<R>,
 }
 
@@ -270,7 +288,7 @@ impl<D: Domain> Audit<D> {
     /// buckets is left for another time.
     fn fold(&mut self, progress: &mut dyn FnMut(u64)) -> Result<Rows<D>, StoreError> {
         let mut rows = Rows::<D>::new();
-        let epoch = self.past.journal.head()?.epoch;
+        let mut epochs = Epochs::until(self.past.journal.head()?.epoch);
         let (mut n, mut hash) = (0, [0; 32]);
         while n < self.head {
             let until = self.roots.next(n).unwrap_or(self.head).min(self.head);
@@ -281,7 +299,8 @@ impl<D: Domain> Audit<D> {
             };
             n = last.place.n;
             for sealed in &page {
-                let expected = chain(D::NAME, epoch, &hash, sealed.place, sealed.at, &sealed.bytes);
+                let stored = (sealed.place, sealed.at, sealed.bytes.as_slice());
+                let expected = epochs.chain(D::NAME, &hash, stored, &sealed.hash);
                 if sealed.hash != expected && self.replayed.unchained.is_none() {
                     self.replayed.unchained = Some(sealed.place.n);
                 }
@@ -316,16 +335,20 @@ impl<D: Domain> Audit<D> {
     }
 
     fn apply(&mut self, rows: &mut Rows<D>, record: &Record<D>) {
-        let n = record.place.n;
+        let (n, watermark) = (record.place.n, self.past.watermark);
         for touch in &record.entry.touched {
             let key = touch.key;
             if !self.buckets.contains(&root::bucket(key)) {
                 continue;
             }
-            let folded = rows.entry(key).or_insert(Folded { version: 0, place: Place::default(), first: n, row: None });
+            let folded =
+                rows.entry(key).or_insert(Folded { version: 0, place: Place::default(), written: 0, row: None });
             let follows = touch.version == folded.version + 1 && touch.previous == folded.place;
             let applied = catch_unwind(AssertUnwindSafe(|| apply(key, &mut folded.row, record)));
             (folded.version, folded.place) = (touch.version, record.place);
+            if n <= watermark {
+                folded.written = touch.version;
+            }
             if !follows {
                 self.find(RowFinding::Gap { key, n });
             }
@@ -357,6 +380,10 @@ impl<D: Domain> Audit<D> {
         self.replayed.compared += 1;
         let expected = match folded {
             None if stored.place.n <= self.head => return self.find(RowFinding::Unknown { key }),
+            // The watermark was read before the rows: they may have been written on since, never back.
+            Some(folded) if stored.version < folded.written => {
+                return self.find(RowFinding::Lags { key, version: stored.version, written: folded.written });
+            }
             Some(folded) if folded.version == stored.version => {
                 let Folded { version, place, row, .. } = folded;
                 Some(Stored { version, place, row: row.map(Arc::new) })
@@ -371,9 +398,8 @@ impl<D: Domain> Audit<D> {
 
     /// What is left was not stored: right only for rows that came after the watermark.
     fn missing(&mut self, folded: Rows<D>) {
-        let watermark = self.past.watermark;
         let mut keys: Vec<Key> =
-            folded.into_iter().filter(|(_, folded)| folded.first <= watermark).map(|(key, _)| key).collect();
+            folded.into_iter().filter(|(_, folded)| folded.written > 0).map(|(key, _)| key).collect();
         keys.sort_unstable();
         for key in keys {
             self.find(RowFinding::Missing { key });

@@ -3,9 +3,11 @@
 use super::replay::replay_within;
 use super::*;
 use crate::anchor::{self, AnchorOptions};
+use crate::core::{Core, Mode};
+use crate::options::Options;
 use crate::record::{Place, chain};
-use crate::sqlite::SqliteOptions;
 use crate::sqlite::tests::{Bench, Tally, counter};
+use crate::sqlite::{SqliteOptions, SqliteStore};
 use crate::store::{StoreError, Stored};
 use domain::{Domain, Time};
 use ed25519_dalek::SigningKey;
@@ -354,6 +356,28 @@ fn a_replay_sees_that_a_record_is_not_what_was_written() {
     assert!(matches!(root, Err(StoreError::Damaged(what)) if what.contains("record 17")));
 }
 
+#[test]
+fn records_of_before_a_take_over_are_of_their_own_epoch() {
+    let mut bench = bench();
+    edit(&bench, "UPDATE lane SET epoch = 3");
+    bench.head = bench.reopen().expect("the lane is taken over").head;
+    assert_eq!(bench.head.epoch, 3);
+    bench.commit(&[1, 2, 1]).expect("the commit is taken");
+    bench.close();
+    assert_eq!((findings(&bench, None), replayed(&bench).unchained), (Vec::new(), None));
+
+    let store = SqliteStore::<Tally>::open(bench.directory.path(), &bench.options).expect("the store opens");
+    let core = Core::open(store, Arc::new(()), Options::default()).expect("the core opens");
+    assert_eq!(*core.mode(), Mode::Running, "the tail goes from one epoch into the other");
+    drop(core.close().expect("it stops"));
+    for n in [17, 41, 42] {
+        edit(&bench, &format!("UPDATE journal SET at = at + 1 WHERE n = {n}"));
+        assert_eq!(findings(&bench, None), [Finding::Changed { n }]);
+        assert_eq!(replayed(&bench).unchained, u64::try_from(n).ok());
+        edit(&bench, &format!("UPDATE journal SET at = at - 1 WHERE n = {n}"));
+    }
+}
+
 fn replayed(bench: &Bench) -> Replayed {
     replay::<Tally>(bench.directory.path(), None, &mut |_, _| {}, &mut |_| {}).expect("the journal is replayed")
 }
@@ -394,6 +418,17 @@ fn stored_rows_that_were_edited_are_named() {
     check_state(&format!("UPDATE counter SET row = X'0102' {row}"), &differs(15, "content"));
     check_state(&format!("UPDATE counter SET version = 99 {row}"), &differs(99, "version"));
     check_state(&format!("UPDATE counter SET place = 29 {row}"), &differs(15, "place"));
+    // The row as it was six records ago, whole and true then; the watermark is at record 30.
+    check_state(
+        &format!("UPDATE counter SET version = 12, place = 24, total = 12, row = X'0118' {row}"),
+        &[RowFinding::Lags { key: counter(2), version: 12, written: 15 }],
+    );
+    check_state(
+        &format!(
+            "UPDATE counter SET version = 12, place = 24, total = 12, row = X'0118' {row}; UPDATE progress SET watermark = 25"
+        ),
+        &[],
+    );
     check_state(&format!("DELETE FROM counter {row}"), &[RowFinding::Missing { key: counter(2) }]);
     check_state(
         "INSERT INTO counter SELECT zeroblob(16), version, place, total, kind, row FROM counter LIMIT 1",

@@ -330,6 +330,17 @@ impl<R: Clone> Cache<R> {
         }
     }
 
+    /// Forgets every row: others may have changed them.
+    pub fn forget(&mut self) {
+        self.overlay.clear();
+        self.undo.clear();
+        self.index.clear();
+        self.slots.clear();
+        self.free.clear();
+        self.fresh.clear();
+        self.hand = 0;
+    }
+
     /// Drops the overlay: everything is as it was published.
     pub fn drop_overlay(&mut self) {
         self.undo.clear();

@@ -7,6 +7,7 @@ use super::Core;
 use super::refusals::hour_end;
 use crate::canary;
 use crate::clock::Believed;
+use crate::consumer::is_worth_a_line;
 use crate::encoding::{EntryRef, OutcomeRef};
 use crate::options::{AGGREGATED_A_COMMAND_MAX, CLOCK_DRIFT_MS_MAX};
 use crate::record::{Actor, ActorKind, Place, Record, Request, SealedRecord, Touch, chain};
@@ -99,11 +100,12 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         self.plan_batch(batch)?;
         for (index, submission) in batch.iter().enumerate() {
             let moment = self.begin_turn(submission.at)?;
-            let answer = match self.repeat(submission.request, answers)? {
-                Some(answer) => answer,
-                None => self.decide(Some(index), index, submission, moment)?,
-            };
-            answers.push(answer);
+            if let Some(answer) = self.repeat(submission.request, answers)? {
+                answers.push(answer);
+                continue;
+            }
+            self.take_planned_rows(index, &submission.command)?;
+            answers.push(self.decide(index, submission, moment)?);
         }
         Ok(())
     }
@@ -117,7 +119,10 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             }
             self.cache.begin_command();
             let mark = self.refusals.mark();
-            let outcome = catch_unwind(AssertUnwindSafe(|| self.decide(None, index, submission, moment)));
+            let outcome = catch_unwind(AssertUnwindSafe(|| {
+                self.name_rows(&submission.command)?;
+                self.decide(index, submission, moment)
+            }));
             let what = match outcome {
                 Ok(Ok(answer)) => {
                     answers.push(answer);
@@ -172,13 +177,18 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         Ok(Some(if is_same(body, request) { again } else { Err(EngineError::KeyReused) }))
     }
 
-    /// The answer to a request that is known from the journal.
+    /// The answer to a request that is known from the journal. A record that cannot be read is the trouble of whoever repeats that
+    /// request: nothing that is decided now depends on it.
     pub(super) fn recorded(&mut self, request: Request) -> Result<Option<Answered<D>>, StoreError> {
-        let Some(n) = self.store.find_request(&request.key)? else { return Ok(None) };
-        let wrong = |what: &str| StoreError::Damaged(format!("the request index points at record {n}, which {what}"));
-        let sealed = self.store.read(n, 1)?;
-        let sealed = sealed.first().filter(|sealed| sealed.place.n == n).ok_or_else(|| wrong("is not there"))?;
-        let record = Record::<D>::decode(sealed)?;
+        let Some(sealed) = self.store.find_recorded(&request.key)? else { return Ok(None) };
+        let record = match read::<D>(&sealed) {
+            Ok(record) => record,
+            Err(what) => {
+                let record = sealed.place.n;
+                tracing::error!(record, "the record of a request that was repeated cannot be read");
+                return Ok(Some(Err(EngineError::Unavailable(what))));
+            }
+        };
         match record.entry.request {
             Some(kept) if kept.key == request.key => {
                 if is_same(kept.body, request) {
@@ -187,18 +197,15 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
                     Ok(Some(Err(EngineError::KeyReused)))
                 }
             }
-            Some(_) | None => Err(wrong("has another request")),
+            Some(_) | None => Err(StoreError::Damaged(format!(
+                "the request index points at record {}, which has another request",
+                sealed.place.n
+            ))),
         }
     }
 
-    fn decide(
-        &mut self,
-        planned: Option<usize>,
-        index: usize,
-        submission: &Submission<D>,
-        moment: Moment,
-    ) -> Result<Answered<D>, Interrupted> {
-        self.name_rows(planned, &submission.command)?;
+    /// Decides the batch's command `index`, whose rows are in the working set.
+    fn decide(&mut self, index: usize, submission: &Submission<D>, moment: Moment) -> Result<Answered<D>, Interrupted> {
         let view = self.working_set.view(&self.cache);
         let decision = D::decide(&view, &submission.command, moment, &self.context);
         let at = moment.now;
@@ -216,13 +223,14 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         }
         self.evolve(&decision.events);
         D::assert_decided(&decision.events, &self.working_set.view(&self.cache));
+        // Whatever is asked of the domain comes before the seal: a panic after it would leave a record without its rows.
+        let begins_operation = request.is_some() && D::operation_begun(&decision.events).is_some();
         let asked = Asked { request, ..Asked::of(submission) };
         let outcome = match &decision.reply {
             Ok(receipt) => OutcomeRef::Done(receipt),
             Err(refusal) => OutcomeRef::Refused(refusal),
         };
         let place = self.seal(at, &asked, &decision.events, outcome).map_err(Interrupted::Defect)?;
-        let begins_operation = request.is_some() && D::operation_begun(&decision.events).is_some();
         self.remember(request, index, begins_operation);
         Ok(Ok(Answer { place: Some(place), at, repeated: false, reply: decision.reply }))
     }
@@ -267,6 +275,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         Ok(place)
     }
 
+    /// Journals a defect, up to the bound of its caller's refusals: who finds a command that fails must not fill the journal
+    /// with it. Beyond the bound it is answered as a refusal would be, and its request key stays free.
     fn seal_defect(
         &mut self,
         index: usize,
@@ -274,14 +284,23 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         moment: Moment,
         what: &str,
     ) -> Result<EngineError, StoreError> {
+        self.defects += 1;
+        if !self.refusals.journals(submission.actor) {
+            self.batch.counted += 1;
+            return Ok(EngineError::RefusedTooOften { at: moment.now, again_at: hour_end(moment.now) });
+        }
         let what = beginning(what);
         self.batch.touched.clear();
         let asked = Asked::of(submission);
         let asked = Asked { reason: asked.reason.map(beginning), ..asked };
         let place = self.seal(moment.now, &asked, &[], OutcomeRef::Defect(what)).map_err(StoreError::Damaged)?;
         self.remember(submission.request, index, false);
-        self.defects += 1;
         self.defect_last = Some(format!("record {}: {what}", place.n));
+        if is_worth_a_line(self.defects) {
+            // What it died of may show what the command was about: that stands in the record, not in a log.
+            let (record, defects) = (place.n, self.defects);
+            tracing::error!(record, command = asked.command, defects, "a command met a defect, and changed nothing");
+        }
         Ok(EngineError::Defect { place })
     }
 
@@ -324,6 +343,15 @@ fn next(place: Place) -> Place {
 /// As much of a text as a defect's record keeps.
 fn beginning(text: &str) -> &str {
     text.char_indices().nth(DEFECT_CHARACTERS_MAX).map_or(text, |(end, _)| &text[..end])
+}
+
+/// What was sealed, or why it cannot be read: our own decoder may panic, too.
+fn read<D: Domain>(sealed: &SealedRecord) -> Result<Record<D>, String> {
+    match catch_unwind(AssertUnwindSafe(|| Record::<D>::decode(sealed))) {
+        Ok(Ok(record)) => Ok(record),
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(panic) => Err(format!("record {} cannot be read: {}", sealed.place.n, panic_message(panic.as_ref()))),
+    }
 }
 
 /// What a panic said.

@@ -1,8 +1,9 @@
 //! The core: one lane's engine as plain calls, without threads and without a clock.
 //!
 //! [`Core::step`] takes a batch through its phases:
-//! 1. load: the rows that the commands name, one load for the batch (`plan.rs`);
-//! 2. decide: command by command on the overlay, each sealed into the chain (`decide.rs`);
+//! 1. load: the rows that the commands name, in two rounds for the whole batch (`plan.rs`);
+//! 2. decide: command by command on the overlay, each asserted and sealed into the chain (`decide.rs`); where an earlier one
+//!    changed what names a command's second round, those rows are named anew and loaded in its turn;
 //! 3. commit: once, durably;
 //! 4. publish: the overlay becomes what everybody sees, the rows join the write-back (`write_back.rs`);
 //! 5. answer.
@@ -20,7 +21,7 @@ mod write_back;
 use crate::canary;
 use crate::clock::Believed;
 use crate::encoding::Encoder;
-use crate::options::{AGGREGATED_A_COMMIT_MAX, GENERATION_AGE_MS_MAX, Options, SLOWING_MS_MAX};
+use crate::options::{AGGREGATED_A_COMMIT_MAX, CONFLICTS_MAX, GENERATION_AGE_MS_MAX, Options, SLOWING_MS_MAX};
 use crate::record::{Request, SealedRecord};
 use crate::store::{Changed, Commit, Head, Store, StoreError, Stored};
 use crate::submission::{Answer, Answered, EngineError, Submission};
@@ -101,6 +102,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     /// Opens the lane: replays what the stored rows lack. A tail that cannot be replayed opens read-only.
     pub fn open(mut store: S, context: Arc<D::Context>, options: Options) -> Result<Self, StoreError> {
         let recovered = store.recovered();
+        // What others write too is read anew for each batch.
+        let cache_rows = if store.is_shared() { 0 } else { options.cache_rows_max };
         let spare_rows = store.spare_rows();
         let mut core = Self {
             store,
@@ -110,7 +113,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             held_up: None,
             head: recovered.head,
             believed: Believed::ALL,
-            cache: Cache::new(options.cache_rows_max),
+            cache: Cache::new(cache_rows),
             write_back: WriteBack::new(recovered.watermark, spare_rows),
             refusals: Refusals::new(options),
             encoder: Encoder::new(),
@@ -134,8 +137,10 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             Err(
                 error @ (StoreError::Fenced(_)
                 | StoreError::Unavailable(_)
+                | StoreError::Conflict(_)
                 | StoreError::Lost(_)
-                | StoreError::Version(_)),
+                | StoreError::Version(_)
+                | StoreError::Options(_)),
             ) => Err(error),
         }
     }
@@ -146,17 +151,41 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         if self.held_up.is_some() {
             self.tend_or_hold_up(false);
         }
-        if let Some(error) = self.refuses() {
+        let spurious = || EngineError::Unavailable("a planted bug refuses".into());
+        let is_spurious = canary::active("refuses_without_reason") && batch.len() > 2;
+        if let Some(error) = self.refuses().or_else(|| is_spurious.then(spurious)) {
             answers.extend(batch.iter().map(|_| Err(error.clone())));
             return;
         }
-        self.batch.begin(self.head);
-        let result = self.decide_batch(batch, answers).and_then(|()| self.commit_batch());
-        match result {
+        match self.take_through(batch, answers) {
             Ok(()) => {
                 self.tend_or_hold_up(false);
             }
             Err(error) => self.fail(error, batch.len(), answers),
+        }
+    }
+
+    /// Decides and commits the batch; again where another engine was faster.
+    fn take_through(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) -> Result<(), StoreError> {
+        let mut conflicts = 0;
+        loop {
+            self.batch.begin(self.head);
+            let result = self.decide_batch(batch, answers).and_then(|()| self.commit_batch());
+            if !self.store.is_shared() {
+                return result;
+            }
+            self.store.release();
+            let Err(StoreError::Conflict(what)) = result else {
+                self.cache.forget();
+                return result;
+            };
+            self.drop_batch();
+            self.cache.forget();
+            answers.clear();
+            conflicts += 1;
+            if conflicts == CONFLICTS_MAX {
+                return Err(StoreError::Unavailable(format!("{conflicts} times another engine was faster: {what}")));
+            }
         }
     }
 
@@ -198,7 +227,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         if let Some(stored) = self.cache.stored(key) {
             return Ok((stored.version > 0).then_some(stored));
         }
-        match self.store.load(&[key]) {
+        match self.store.load_published(&[key]) {
             Ok(mut rows) => Ok(rows.pop().flatten()),
             Err(error) => Err(EngineError::Unavailable(error.to_string())),
         }
@@ -289,7 +318,11 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         self.head = self.batch.head;
         self.write_back.committed(self.head.at);
         self.keep_refusals();
-        self.write_back.publish(&mut self.cache, &mut self.changed_slots, &mut self.changed);
+        if self.store.is_shared() {
+            self.write_back.saved(self.head.place.n);
+        } else {
+            self.write_back.publish(&mut self.cache, &mut self.changed_slots, &mut self.changed);
+        }
         if let Some(observer) = &mut self.observer {
             observer(&Arc::new(std::mem::take(&mut self.batch.sealed)));
         }
@@ -301,13 +334,22 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         self.refusals_counted += self.batch.counted;
     }
 
+    fn drop_batch(&mut self) {
+        self.cache.drop_overlay();
+        self.plan.forget();
+        self.refusals.drop_batch();
+    }
+
     /// The batch failed: nothing of it has happened, or nobody knows.
     fn fail(&mut self, error: StoreError, commands: usize, answers: &mut Vec<Answered<D>>) {
-        self.cache.drop_overlay();
-        self.refusals.drop_batch();
+        self.drop_batch();
         let answer = match error {
-            StoreError::Unavailable(what) => EngineError::Unavailable(what),
-            StoreError::Fenced(_) | StoreError::Lost(_) | StoreError::Damaged(_) | StoreError::Version(_) => {
+            StoreError::Unavailable(what) | StoreError::Conflict(what) => EngineError::Unavailable(what),
+            StoreError::Fenced(_)
+            | StoreError::Lost(_)
+            | StoreError::Damaged(_)
+            | StoreError::Version(_)
+            | StoreError::Options(_) => {
                 let answer = EngineError::Halted(error.to_string());
                 self.mode = Mode::Dead(error);
                 answer
@@ -325,9 +367,13 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     fn tend_or_hold_up(&mut self, idle: bool) {
         match self.tend(self.head.place.n, idle) {
             Ok(()) => self.held_up = None,
-            Err(StoreError::Unavailable(what)) => self.held_up = Some(what),
+            Err(StoreError::Unavailable(what) | StoreError::Conflict(what)) => self.held_up = Some(what),
             Err(
-                error @ (StoreError::Fenced(_) | StoreError::Lost(_) | StoreError::Damaged(_) | StoreError::Version(_)),
+                error @ (StoreError::Fenced(_)
+                | StoreError::Lost(_)
+                | StoreError::Damaged(_)
+                | StoreError::Version(_)
+                | StoreError::Options(_)),
             ) => self.mode = Mode::Dead(error),
         }
     }

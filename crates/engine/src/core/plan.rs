@@ -1,4 +1,5 @@
-//! Which rows a batch needs: named in two rounds, loaded at once.
+//! Which rows a batch needs: named in two rounds, each loaded for the whole batch; and for a command whose first rows an
+//! earlier one of the batch changed, the second round again in its turn.
 
 use super::Core;
 use super::cache::{Cache, SlotId};
@@ -91,7 +92,11 @@ fn find(keys: &[Key], slots: &[SlotId], many: &HashMap<Key, SlotId>, key: Key) -
 impl<D: Domain, S: Store<D>> Core<D, S> {
     /// Names and loads the rows of the whole batch, as far as the published rows tell.
     pub(super) fn plan_batch(&mut self, batch: &[Submission<D>]) -> Result<(), StoreError> {
-        let Self { plan, cache, working_set, .. } = self;
+        let Self { plan, cache, working_set, store, .. } = self;
+        if store.is_shared() {
+            let requests: Vec<[u8; 16]> = batch.iter().filter_map(|submission| Some(submission.request?.key)).collect();
+            store.expect_requests(&requests)?;
+        }
         plan.keys.clear();
         plan.slots.clear();
         plan.commands.clear();
@@ -122,25 +127,29 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         self.load_missing()
     }
 
-    /// The working set of one command: as planned, if the batch has not changed what the second round depends on.
-    pub(super) fn name_rows(&mut self, planned: Option<usize>, command: &D::Command) -> Result<(), StoreError> {
-        self.working_set.clear();
-        let planned = planned.map(|index| self.plan.commands[index].clone());
+    /// The working set of the batch's command `index`: as planned, if the batch has not changed what the second round depends on.
+    pub(super) fn take_planned_rows(&mut self, index: usize, command: &D::Command) -> Result<(), StoreError> {
         let Self { plan, cache, working_set, .. } = self;
-        if let Some(Planned { first, further }) = planned {
-            working_set.keys.extend_from_slice(&plan.keys[first.clone()]);
-            working_set.slots.extend_from_slice(&plan.slots[first]);
-            if working_set.slots.iter().any(|&slot| cache.is_evolved(slot)) {
-                self.name_further(command)?;
-            } else {
-                working_set.keys.extend_from_slice(&plan.keys[further.clone()]);
-                working_set.slots.extend_from_slice(&plan.slots[further]);
-            }
-        } else {
-            D::keys(command, &mut working_set.further);
-            self.add_further()?;
+        let Planned { first, further } = plan.commands[index].clone();
+        working_set.clear();
+        working_set.keys.extend_from_slice(&plan.keys[first.clone()]);
+        working_set.slots.extend_from_slice(&plan.slots[first]);
+        if working_set.slots.iter().any(|&slot| cache.is_evolved(slot)) {
             self.name_further(command)?;
+        } else {
+            working_set.keys.extend_from_slice(&plan.keys[further.clone()]);
+            working_set.slots.extend_from_slice(&plan.slots[further]);
         }
+        self.working_set.index_if_many();
+        Ok(())
+    }
+
+    /// The working set of a command that was not planned with its batch.
+    pub(super) fn name_rows(&mut self, command: &D::Command) -> Result<(), StoreError> {
+        self.working_set.clear();
+        D::keys(command, &mut self.working_set.further);
+        self.add_further()?;
+        self.name_further(command)?;
         self.working_set.index_if_many();
         Ok(())
     }

@@ -1,4 +1,5 @@
 //! Attackers write little: refusals of one caller in one hour are journaled up to the bound of their kind, and counted beyond it.
+//! A command that met a defect counts as one.
 //!
 //! What is only counted is not remembered. So a command with a request key is not answered then: whoever sent it comes again
 //! when the hour has ended, and no key ever carries two answers.
@@ -93,7 +94,7 @@ impl Refusals {
         self.ended.extend(aggregated);
     }
 
-    /// Whether one more refusal of `actor` is journaled; otherwise it has been counted.
+    /// Whether one more refusal or defect of `actor` is journaled; otherwise it has been counted.
     pub fn journals(&mut self, actor: Actor) -> bool {
         let full = self.counts.len() >= self.options.refusal_actors_max;
         let actor =

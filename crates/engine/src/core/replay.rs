@@ -11,7 +11,7 @@ use super::cache::{Cache, SlotId};
 use super::decide::panic_message;
 use super::write_back::WriteBack;
 use crate::canary;
-use crate::record::{Record, SealedRecord, Touch, chain};
+use crate::record::{Epochs, Record, SealedRecord, Touch};
 use crate::store::{Changed, Head, Store, StoreError, Stored};
 use domain::{Domain, Key};
 use hashbrown::HashSet;
@@ -30,6 +30,7 @@ struct Checker<D> {
     head: Head,
     n: u64,
     hash: [u8; 32],
+    epochs: Epochs,
     domain: PhantomData<fn() -> D>,
 }
 
@@ -49,7 +50,8 @@ impl<D: Domain> Checker<D> {
         if place.n != n || place.lane != self.head.place.lane {
             return Err(StoreError::Damaged(format!("record {n} is missing; {} follows", place.n)));
         }
-        self.hash = chain(D::NAME, self.head.epoch, &self.hash, place, sealed.at, &sealed.bytes);
+        let stored = (place, sealed.at, sealed.bytes.as_slice());
+        self.hash = self.epochs.chain(D::NAME, &self.hash, stored, &sealed.hash);
         if self.hash != sealed.hash {
             return Err(StoreError::Damaged(format!("record {n} was changed: its hash does not fit")));
         }
@@ -70,7 +72,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             )));
         }
         let hash = self.hash_at(watermark)?;
-        let mut checker = Checker::<D> { head, n: watermark, hash, domain: PhantomData };
+        let mut checker =
+            Checker::<D> { head, n: watermark, hash, epochs: Epochs::until(head.epoch), domain: PhantomData };
         let mut loaded = HashSet::new();
         let span = (self.options.tail_events_max / SPANS_A_TAIL).max(1);
         while checker.n < head.place.n {

@@ -56,6 +56,13 @@ impl<D: Domain> WriteBack<D> {
         self.since.get_or_insert(at);
     }
 
+    /// The commit that ended with record `head` has saved its rows itself.
+    pub fn saved(&mut self, head: u64) {
+        self.closed = head;
+        self.watermark = head;
+        self.since = None;
+    }
+
     pub fn rows(&self) -> usize {
         self.rows.len()
     }

@@ -8,6 +8,7 @@
 use super::directory::{Checkpointed, LOG_PAGE_BYTES, checkpoint};
 use super::error::{classify, is_failed_sync};
 use super::{Gauges, lock};
+use crate::consumer::is_worth_a_line;
 use crate::store::StoreError;
 use rusqlite::Connection;
 use std::fs::File;
@@ -22,6 +23,8 @@ const CHECKPOINT_EVERY_MILLISECONDS: u64 = 25;
 /// The log is started anew once it is this many times as long as what one checkpoint waits for. Each time the writer is
 /// kept out for two syncs, some milliseconds: so seldom that fewer than one in a hundred callers meets it.
 const LOG_RESTART_FACTOR: u64 = 128;
+/// How many more passes are made at most before the log is started anew, while much is committed during each.
+const LAST_PASSES_MAX: usize = 4;
 /// A log file longer than this is cut down once it is empty.
 const LOG_FILE_BYTES_MAX: u64 = 256 << 20;
 /// How long a commit waits for a log that is at its bound.
@@ -174,7 +177,10 @@ fn run(connection: &Connection, gate: &Gate, log_bytes_min: u64) {
                     if is_failed_sync(&error) {
                         lock(&gate.state).lost = Some(classify("moving the journal's log into its file", &error));
                     }
-                    gate.gauges.checkpoints_failed.fetch_add(1, Ordering::Relaxed);
+                    let failed = gate.gauges.checkpoints_failed.fetch_add(1, Ordering::Relaxed) + 1;
+                    if is_worth_a_line(failed) {
+                        tracing::error!(failed, %error, "the journal's log cannot be moved into its file");
+                    }
                 }
             }
         }
@@ -195,10 +201,17 @@ fn pass(connection: &Connection, gate: &Gate, log_bytes_min: u64) -> rusqlite::R
     if log_bytes < log_bytes_min.saturating_mul(LOG_RESTART_FACTOR) {
         return Ok(first.done_pages * LOG_PAGE_BYTES);
     }
-    // What was committed meanwhile is moved too, so that little is left while the writer waits.
-    let second = checkpoint(connection, "PASSIVE")?;
-    observe(gate, second);
     read_through(connection, log_bytes);
+    // What was committed meanwhile is moved too, last of all, so that little is left while the writer waits: until a pass
+    // finds no more than a moment's commits.
+    for _ in 0..LAST_PASSES_MAX {
+        let before = gate.log_bytes.load(Ordering::Relaxed);
+        let more = checkpoint(connection, "PASSIVE")?;
+        observe(gate, more);
+        if gate.log_bytes.load(Ordering::Relaxed).saturating_sub(before) < log_bytes_min / 4 {
+            break;
+        }
+    }
     gate.closed(|| {
         // With the writer out and every page moved, the next commit starts the log anew by itself.
         let after = checkpoint(connection, "PASSIVE")?;

@@ -22,6 +22,8 @@ const LOCK_FILE: &str = "LOCK";
 const APPLICATION_ID: u32 = 0x4b6e_6368;
 /// How long a statement waits for another program's lock.
 const BUSY_MILLISECONDS_MAX: u64 = 2_000;
+/// Statements that a connection keeps ready: more than one of each that there is.
+const STATEMENTS_READY_MAX: usize = 256;
 
 /// The page size of both files: fewer, larger pages cost the fewest writes (measured, see the decision record).
 const PAGE_BYTES: u32 = 8_192;
@@ -37,8 +39,10 @@ pub(crate) struct Migrations {
 }
 
 /// The journal's migrations.
-pub(super) const JOURNAL: Migrations =
-    Migrations { file: JOURNAL_FILE, steps: &[include_str!("../../migrations/journal/0001.sql")] };
+pub(super) const JOURNAL: Migrations = Migrations {
+    file: JOURNAL_FILE,
+    steps: &[include_str!("../../migrations/journal/0001.sql"), include_str!("../../migrations/journal/0002.sql")],
+};
 /// The state's migrations. The domain's own tables are made from its table list.
 pub(crate) const STATE: Migrations =
     Migrations { file: STATE_FILE, steps: &[include_str!("../../migrations/state/0001.sql")] };
@@ -337,7 +341,10 @@ pub(crate) fn open_for_read(path: &Path) -> rusqlite::Result<Connection> {
 fn connect(path: &Path, flags: OpenFlags) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(Duration::from_millis(BUSY_MILLISECONDS_MAX))?;
-    connection.set_prepared_statement_cache_capacity(256);
+    // Statistics are never gathered, so a bound value says nothing to the planner: without this, SQLite plans a range anew
+    // for each value it is given.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS_READY_MAX);
     Ok(connection)
 }
 

@@ -6,7 +6,7 @@ use super::checkpoint::Gate;
 use super::directory::{JOURNAL, JOURNAL_FILE, accept, check_header, open_for_read};
 use super::error::{classify, classify_commit};
 use crate::canary;
-use crate::record::{Place, SealedRecord};
+use crate::record::{Epochs, Place, SealedRecord};
 use crate::store::{Head, StoreError};
 use domain::Time;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -15,8 +15,6 @@ use std::sync::Arc;
 
 /// The embedded store has one lane.
 pub(crate) const LANE: u16 = 1;
-/// Nobody takes a lane over while its directory is locked, so the epoch stays.
-const EPOCH_FIRST: u64 = 1;
 /// Records in one short read.
 const READ_RECORDS_MAX: usize = 4_096;
 /// Bytes that a record takes in the log beside its own: its number, time, hash and the page's share.
@@ -27,11 +25,18 @@ pub(super) struct JournalWriter {
     connection: Connection,
     gate: Arc<Gate>,
     head: Head,
+    /// This program's, where the file has a smaller one yet.
+    vocabulary: Option<u32>,
 }
 
 impl JournalWriter {
-    /// Takes the lane in a file that is open and migrated; a new file gets its lane.
-    pub(super) fn open(connection: Connection, gate: Arc<Gate>, domain: &str) -> Result<Self, StoreError> {
+    /// Takes the lane in a file that is open and migrated; a new file gets its lane. What a newer program wrote is refused.
+    pub(super) fn open(
+        connection: Connection,
+        gate: Arc<Gate>,
+        domain: &str,
+        vocabulary: u32,
+    ) -> Result<Self, StoreError> {
         let failed = |error: rusqlite::Error| classify("opening the journal", &error);
         let lane = read_lane(&connection).map_err(failed)?;
         let head = if let Some((found, head)) = lane {
@@ -40,16 +45,17 @@ impl JournalWriter {
                     "the journal is of the domain {found}, this program runs {domain}; name another data directory"
                 )));
             }
+            check_vocabulary(read_vocabulary(&connection).map_err(failed)?, vocabulary)?;
             head
         } else {
             connection
                 .execute(
-                    "INSERT INTO lane (lane, domain, epoch, n, at, hash) VALUES (?, ?, ?, 0, 0, ?)",
-                    params![LANE, domain, signed(EPOCH_FIRST), [0_u8; 32]],
+                    "INSERT INTO lane (lane, domain, epoch, n, at, hash, vocabulary) VALUES (?, ?, ?, 0, 0, ?, ?)",
+                    params![LANE, domain, signed(Epochs::FIRST), [0_u8; 32], vocabulary],
                 )
                 .map_err(failed)?;
             Head {
-                epoch: EPOCH_FIRST,
+                epoch: Epochs::FIRST,
                 place: Place { lane: LANE, n: 0 },
                 at: Time::from_milliseconds(0),
                 hash: [0; 32],
@@ -69,16 +75,24 @@ impl JournalWriter {
                 head.place.n
             )));
         }
-        Ok(Self { connection, gate, head })
+        let known = read_vocabulary(&connection).map_err(failed)?;
+        let vocabulary = Some(vocabulary).filter(|vocabulary| known < i64::from(*vocabulary));
+        Ok(Self { connection, gate, head, vocabulary })
     }
 
     pub(super) fn head(&self) -> Head {
         self.head
     }
 
-    /// The whole directory is taken: the log may be moved into the file.
-    pub(super) fn accept(&self) -> Result<(), StoreError> {
-        accept(&self.connection).map_err(|error| classify("opening the journal", &error))
+    /// The whole directory is taken: the log may be moved into the file, and older programs hear that this one writes here.
+    pub(super) fn accept(&mut self) -> Result<(), StoreError> {
+        let failed = |error: rusqlite::Error| classify("opening the journal", &error);
+        accept(&self.connection).map_err(failed)?;
+        if let Some(vocabulary) = self.vocabulary.take() {
+            let raise = "UPDATE lane SET vocabulary = ? WHERE lane = ?";
+            self.connection.execute(raise, params![vocabulary, LANE]).map_err(failed)?;
+        }
+        Ok(())
     }
 
     /// Appends a batch that was decided on `expected`, durably, or leaves everything as it was.
@@ -221,6 +235,12 @@ impl SqliteJournal {
         &self.domain
     }
 
+    /// Refuses a journal that a program with a larger vocabulary than this one wrote.
+    pub(crate) fn check_vocabulary(&self, vocabulary: u32) -> Result<(), StoreError> {
+        let failed = |error: rusqlite::Error| classify("reading the journal's head", &error);
+        check_vocabulary(read_vocabulary(&self.connection).map_err(failed)?, vocabulary)
+    }
+
     /// The lane's head as the file has it now.
     pub fn head(&self) -> Result<Head, StoreError> {
         let lane = read_lane(&self.connection).map_err(|error| classify("reading the journal's head", &error))?;
@@ -241,6 +261,30 @@ impl SqliteJournal {
     pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
+}
+
+/// The largest vocabulary of a program that wrote the journal; 0 of a file that was made before it was kept.
+fn read_vocabulary(connection: &Connection) -> rusqlite::Result<i64> {
+    let is_kept: bool = connection.query_row(
+        "SELECT count(*) > 0 FROM pragma_table_info('lane') WHERE name = 'vocabulary'",
+        [],
+        |row| row.get(0),
+    )?;
+    if !is_kept {
+        return Ok(0);
+    }
+    let read = connection.query_row("SELECT vocabulary FROM lane WHERE lane = ?", [LANE], |row| row.get(0)).optional();
+    read.map(Option::unwrap_or_default)
+}
+
+fn check_vocabulary(found: i64, known: u32) -> Result<(), StoreError> {
+    if found <= i64::from(known) {
+        return Ok(());
+    }
+    Err(StoreError::Version(format!(
+        "a newer program wrote the journal, in words that this one cannot read (it has {found}, this one knows {known}); run the \
+         newer program: nothing is damaged, and nothing was written"
+    )))
 }
 
 fn read_lane(connection: &Connection) -> rusqlite::Result<Option<(String, Head)>> {

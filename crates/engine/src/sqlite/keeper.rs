@@ -2,8 +2,9 @@
 //!
 //! It takes a generation of rows, sorts it by key, writes it in short transactions, and with the last one moves the
 //! watermark. Between generations it works on the request index. It checkpoints its own log after each transaction, so
-//! the log stays short; where somebody's open read keeps it from being started anew, it has a bound. A disk that fails is tried again until it takes the rows; meanwhile nothing is lost, because the
-//! journal has everything. Start reading at [`run`].
+//! the log stays short; where somebody's open read keeps it from being started anew, it has a bound. A disk that fails is
+//! tried again until it takes the rows; meanwhile nothing is lost, because the journal has everything.
+//! Start reading at [`run`].
 
 use super::directory::{LOG_PAGE_BYTES, checkpoint};
 use super::error::classify;

@@ -25,18 +25,18 @@ pub(crate) use directory::{
 };
 pub(crate) use error::classify;
 pub(crate) use journal::{LANE, signed, unsigned};
-pub(crate) use rows::{Column, Tables, encode_row, read_progress, row_form};
+pub(crate) use rows::{Column, Tables, decode_row, encode_row, read_progress, row_form};
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use {
     filter::Filter,
     requests::{read_entries, write_entry},
-    rows::decode_row,
 };
 
-use crate::anchor::{AnchorOptions, Anchorer};
+use crate::anchor::{Anchor, AnchorOptions, Anchorer};
 use crate::prefix::Prefix;
 use crate::record::SealedRecord;
 use crate::store::{Changed, Commit, Generation, Head, KnownRequest, Recovered, Store, StoreError, Stored};
+use crate::witness::Witness;
 use checkpoint::{Checkpointer, Gate};
 use directory::{Directory, JOURNAL, JOURNAL_FILE, accept, open_for_write};
 use domain::{Domain, Key};
@@ -48,11 +48,16 @@ use rusqlite::Connection;
 use segments::Segments;
 use std::cell::Cell;
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Request keys in memory before they become a segment on disk.
 pub const REQUESTS_SEGMENT_MAX: usize = 1 << 20;
+/// Days for which a request's key is known after its operation has ended.
+pub const REQUEST_DAYS: u32 = 400;
+/// The fewest that may be set: within them whoever repeats a request has long given up, a month was closed and its differences with
+/// banks and shops were looked into. A key that is forgotten is carried out again.
+pub const REQUEST_DAYS_MIN: u32 = 100;
 /// Bytes of the journal's write-ahead log above which commits are refused; above half of it they wait.
 pub const LOG_BYTES_MAX: u64 = 512 << 20;
 /// New bytes in the journal's write-ahead log below which no checkpoint is made.
@@ -71,6 +76,9 @@ const STATE_CACHE_KIBIBYTES: i32 = 64 << 10;
 pub struct SqliteOptions {
     /// Request keys in memory before they become a segment on disk.
     pub requests_segment_max: usize,
+    /// Days for which a request's key is known after its operation has ended: at least [`REQUEST_DAYS_MIN`]. More than were set
+    /// before bring nothing back that is forgotten.
+    pub request_days: u32,
     /// Bytes of the journal's write-ahead log above which commits are refused.
     pub log_bytes_max: u64,
     /// New bytes in the journal's write-ahead log below which no checkpoint is made.
@@ -88,6 +96,7 @@ impl Default for SqliteOptions {
     fn default() -> Self {
         Self {
             requests_segment_max: REQUESTS_SEGMENT_MAX,
+            request_days: REQUEST_DAYS,
             log_bytes_max: LOG_BYTES_MAX,
             checkpoint_log_bytes_min: CHECKPOINT_LOG_BYTES_MIN,
             state_checkpoint_log_bytes_min: STATE_CHECKPOINT_LOG_BYTES_MIN,
@@ -110,6 +119,20 @@ pub struct Gauges {
     pub checkpoints_failed: AtomicU64,
     /// Anchors that could not be written.
     pub anchors_failed: AtomicU64,
+    /// Lines of the anchor file that somebody else wrote, as far as they were met.
+    pub anchors_strange: AtomicU64,
+    /// The last record that an anchor covers.
+    pub anchored_record: AtomicU64,
+    /// Its time, in milliseconds since 1970-01-01T00:00:00Z.
+    pub anchored_at_milliseconds: AtomicU64,
+}
+
+impl Gauges {
+    /// Takes note of the last anchor.
+    pub(crate) fn anchored(&self, anchor: &Anchor) {
+        self.anchored_record.store(anchor.n, Ordering::Relaxed);
+        self.anchored_at_milliseconds.store(u64::try_from(anchor.at).unwrap_or(0), Ordering::Relaxed);
+    }
 }
 
 /// The store of one data directory.
@@ -130,18 +153,26 @@ impl<D: Domain> SqliteStore<D> {
     /// Opens the data directory at `path`, making what is not there. A refusal has written nothing to the data, also not
     /// what stands in a log beside it.
     pub fn open(path: &Path, options: &SqliteOptions) -> Result<Self, StoreError> {
+        if options.request_days < REQUEST_DAYS_MIN {
+            return Err(StoreError::Options(format!(
+                "keys of requests would be forgotten after {} days, and requests that come again be carried out twice; set at \
+                 least {REQUEST_DAYS_MIN}",
+                options.request_days
+            )));
+        }
         let gauges = Arc::new(Gauges::default());
         let directory = Directory::open(path)?;
         let journal_file = directory.file(JOURNAL_FILE);
         let gate = Arc::new(Gate::new(options.log_bytes_max, Arc::clone(&gauges)));
         let writer = open_for_write(&journal_file, &JOURNAL, "FULL", JOURNAL_CACHE_KIBIBYTES)?;
-        let journal = JournalWriter::open(writer, Arc::clone(&gate), D::NAME)?;
+        let mut journal = JournalWriter::open(writer, Arc::clone(&gate), D::NAME, D::VOCABULARY)?;
         let head = journal.head();
+        let witness = witness(options.anchors.as_ref(), D::NAME, &journal)?;
 
         let tables = Arc::new(Tables::<D>::new());
         let (state, watermark, requests_until) = open_state(&directory, &tables, head)?;
         let published = Arc::new(Published::default());
-        let segments = Segments::open(&state, Arc::clone(&published))?;
+        let segments = Segments::open(&state, Arc::clone(&published), options.request_days)?;
         let spares = Spares::new(Arc::clone(&published), options.requests_segment_max);
         let mut requests = Requests::new(published, options.requests_segment_max);
         requests.read_runs(&state)?;
@@ -171,7 +202,7 @@ impl<D: Domain> SqliteStore<D> {
         let checkpointer = Checkpointer::start(connection, gate, options.checkpoint_log_bytes_min)?;
         directory.sync()?;
         let anchorer = match &options.anchors {
-            Some(anchors) => Some(Anchorer::start(anchors.clone(), D::NAME, head, Arc::clone(&gauges))?),
+            Some(anchors) => Some(Anchorer::start(anchors.clone(), D::NAME, head, &witness, Arc::clone(&gauges))?),
             None => None,
         };
         Ok(Self {
@@ -245,6 +276,18 @@ impl<D: Domain> Store<D> for SqliteStore<D> {
     fn spare_rows(&mut self) -> Vec<Changed<D::Row>> {
         self.keeper.spare_rows()
     }
+}
+
+/// What the anchors say of the journal; refuses one that is not what they say.
+fn witness(anchors: Option<&AnchorOptions>, domain: &str, journal: &JournalWriter) -> Result<Witness, StoreError> {
+    let Some(anchors) = anchors else { return Ok(Witness { last: None, strange: 0 }) };
+    let witness = Witness::read(&anchors.file, &anchors.key.verifying_key(), domain, LANE)
+        .map_err(|error| StoreError::Unavailable(format!("anchor file {}: {error}", anchors.file.display())))?;
+    witness.confirm(&anchors.file, journal.head(), |n| {
+        let record = journal.read(n, 1)?.pop();
+        Ok(record.filter(|record| record.place.n == n).map(|record| record.hash))
+    })?;
+    Ok(witness)
 }
 
 /// Opens the state file, anew if it is missing or was made for other tables; refuses one that is ahead of the journal, or

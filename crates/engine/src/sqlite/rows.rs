@@ -174,7 +174,12 @@ fn stored_from<R: serde::de::DeserializeOwned>(
         Ok((row.get(first)?, row.get(first + 1)?, row.get_ref(last)?.as_blob_or_null()?))
     };
     let (version, place, bytes) = read().map_err(|error| classify(what, &error))?;
-    let row = bytes.map(|bytes| decode_row(key, bytes).map(Arc::new)).transpose()?;
+    let row = bytes.map(|bytes| decode_row(key, bytes).map(Arc::new)).transpose().map_err(|error| match error {
+        StoreError::Damaged(what) => {
+            StoreError::Damaged(format!("{what}; stop, delete state.sqlite, it is rebuilt from the journal"))
+        }
+        other => other,
+    })?;
     Ok(Stored { version: unsigned(version), place: Place { lane: LANE, n: unsigned(place) }, row })
 }
 
@@ -185,10 +190,7 @@ pub(crate) fn encode_row<R: serde::Serialize>(row: &R, mut bytes: Vec<u8>) -> Re
 
 pub(crate) fn decode_row<R: serde::de::DeserializeOwned>(key: Key, bytes: &[u8]) -> Result<R, StoreError> {
     let damaged = |why: &dyn std::fmt::Display| {
-        StoreError::Damaged(format!(
-            "row {} of table {} cannot be read ({why}); stop, delete state.sqlite, it is rebuilt from the journal",
-            key.id, key.table.0
-        ))
+        StoreError::Damaged(format!("row {} of table {} cannot be read ({why})", key.id, key.table.0))
     };
     match bytes.split_first() {
         Some((&ROW_FORMAT, bytes)) => match postcard::take_from_bytes(bytes) {

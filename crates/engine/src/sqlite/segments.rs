@@ -35,8 +35,6 @@ const MERGE_SLICES_MAX: u64 = 64;
 const DROP_BLOCKS_MAX: u64 = 4_096;
 /// The highest tier that is still merged: a segment has at most 2^24 blocks.
 const TIER_MERGED_MAX: u32 = 2;
-/// How long a key is kept.
-const REQUEST_DAYS_MAX: i64 = 400;
 const DAY_MILLISECONDS: i64 = 86_400_000;
 
 /// The segments on disk, and what is under way with them.
@@ -44,6 +42,8 @@ pub(super) struct Segments {
     published: Arc<Published>,
     merge: Option<Merge>,
     expiry: Option<Expiry>,
+    /// For how long a key is kept.
+    retention_milliseconds: i64,
     /// What is older than this may be forgotten.
     expire_before: i64,
     dropping: VecDeque<u64>,
@@ -61,8 +61,9 @@ struct Merge {
 }
 
 impl Segments {
-    /// Reads what is there and publishes it; what a crash left half made is taken away later.
-    pub(super) fn open(connection: &Connection, published: Arc<Published>) -> Result<Self, StoreError> {
+    /// Reads what is there and publishes it; what a crash left half made is taken away later. A key is kept for `days` after it
+    /// came.
+    pub(super) fn open(connection: &Connection, published: Arc<Published>, days: u32) -> Result<Self, StoreError> {
         let failed = |error: rusqlite::Error| classify("reading the request index", &error);
         let segments = read_segments(connection)?;
         published.change(|index| index.segments = segments);
@@ -77,6 +78,7 @@ impl Segments {
             published,
             merge: None,
             expiry: None,
+            retention_milliseconds: i64::from(days) * DAY_MILLISECONDS,
             expire_before: i64::MIN,
             dropping,
             next_number: unsigned(last) + 1,
@@ -147,7 +149,7 @@ impl Segments {
             index.segments.push(Arc::clone(&segment));
             index.frozen.retain(|other| !Arc::ptr_eq(other, frozen));
         });
-        let before = frozen.last_at.saturating_sub(REQUEST_DAYS_MAX * DAY_MILLISECONDS);
+        let before = frozen.last_at.saturating_sub(self.retention_milliseconds);
         self.expire_before = self.expire_before.max(before);
         Ok(())
     }

@@ -413,6 +413,37 @@ fn old_segments_are_dropped() {
 }
 
 #[test]
+fn how_long_keys_are_kept_is_set_and_has_a_least() {
+    let options = |request_days| SqliteOptions { requests_segment_max: 100, request_days, ..SqliteOptions::default() };
+    let mut bench = Bench::new(options(REQUEST_DAYS_MIN));
+    bench.commit(&[1; 100]).expect("the commit is taken");
+    bench.store().written_back(true).expect("the keeper works");
+    bench.pass_days(i64::from(REQUEST_DAYS_MIN) - 1);
+    assert_eq!(bench.store().find_request(&request_key(1)), Ok(Some(1)));
+    bench.pass_days(2);
+    bench.wait_until_forgotten(1);
+    bench.options = options(REQUEST_DAYS_MIN - 1);
+    assert!(matches!(bench.refusal(), StoreError::Options(what) if what.contains("at least 100")));
+}
+
+#[test]
+fn a_journal_that_another_program_holds_is_said_to_be() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[1, 2]).expect("the commit is taken");
+    let other = Connection::open(bench.file("journal.sqlite")).expect("the journal opens");
+    other.execute_batch("BEGIN IMMEDIATE").expect("the other program writes");
+    match bench.commit(&[3]) {
+        Err(StoreError::Unavailable(what)) => {
+            assert!(what.contains("another program holds the file; close it"), "{what}");
+        }
+        other => panic!("a file that another program holds is told, not {other:?}"),
+    }
+    drop(other);
+    bench.commit(&[3]).expect("the same batch is taken once the other program is gone");
+    assert_eq!(bench.reopen().map(|recovered| recovered.head.place.n), Ok(3));
+}
+
+#[test]
 fn keys_of_operations_that_are_open_outlive_the_retention() {
     let mut bench = Bench::new(SqliteOptions { requests_segment_max: 100, ..SqliteOptions::default() });
     let open = [[1_000, 1_001, 1_002].as_slice(), &[1; 97]].concat();

@@ -117,7 +117,7 @@ fn a_key_that_was_asked_for_more_has_no_answer_yet() {
 
 #[test]
 fn a_defect_hurts_one_command() {
-    for stage in [Stage::Decide, Stage::Evolve, Stage::Assert, Stage::Unnamed] {
+    for stage in [Stage::Decide, Stage::Evolve, Stage::Assert, Stage::Unnamed, Stage::Begin] {
         let disk = Disk::new();
         let mut core = open(&disk);
         let curse = with_request(Command::Panic { counter: 1, stage }, 5, 0);
@@ -131,6 +131,23 @@ fn a_defect_hurts_one_command() {
         let row = open(&disk).read(counter_key(1)).expect("read").expect("there");
         assert_eq!((row.version, row.row), (4, Some(Arc::new(Row::Counter { total: 40, tried: 0 }))));
     }
+}
+
+#[test]
+fn defects_beyond_the_bound_are_counted() {
+    let disk = Disk::new();
+    let mut core = open(&disk);
+    let hour = 3_600_000;
+    let curse = |key| with_request(Command::Panic { counter: 1, stage: Stage::Assert }, key, 0);
+    let refused = submission(Command::Add { counter: 1, by: 2_000 }, 0, 1);
+    let batch = [curse(1), refused.clone(), curse(2), curse(3), submission(ADD, 0, 1), refused, curse(1), curse(3)];
+    let again = "again at 3600000";
+    check(&mut core, &batch, &format!("defect 1, full 0, defect 3, {again}, 10, (full 10), defect 1, {again}"));
+    assert_eq!((core.status().defects, core.status().refusals_counted), (4, 3));
+    assert_eq!(outcomes(&disk).len(), 4, "what is beyond the bound leaves no record");
+    let later = Submission { at: Time::from_milliseconds(hour), ..curse(3) };
+    check(&mut core, &[later], "defect 6");
+    assert_eq!(outcomes(&disk)[4], Outcome::Aggregated { refusals: 3 });
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::core::{Core, Mode};
 use crate::memory::{Disk, MemoryStore};
 use crate::options::Options;
-use crate::record::{Actor, ActorKind};
-use crate::submission::Submission;
+use crate::record::{Actor, ActorKind, Request};
+use crate::submission::{EngineError, Submission};
 use domain::{Decision, Domain, Id, Key, Moment, State, Table, TableSpec, Time, Value};
 use serde::{Deserialize, Deserializer, Serialize};
 use std::sync::Arc;
@@ -82,4 +82,27 @@ fn a_panic_while_the_tail_is_read_opens_read_only_and_names_the_record() {
         let Mode::ReadOnly(what) = core.mode() else { panic!("{:?}", core.mode()) };
         assert_eq!(what, "record 3 cannot be read: thirteen broke the reader", "pages of {page}");
     }
+}
+
+#[test]
+fn an_answer_that_cannot_be_read_is_the_trouble_of_who_repeats_its_request() {
+    let disk = Disk::<Brittle>::new();
+    let store = MemoryStore::open(&disk).expect("the disk is sound");
+    let mut core = Core::open(store, Arc::new(()), Options::default()).expect("opened");
+    let asked = |command: u8, request: Option<u8>| {
+        let actor = Actor { kind: ActorKind::System, id: Id::default() };
+        let request = request.map(|key| Request { key: [key; 16], body: [0; 16] });
+        Submission { command, actor, reason: None, request, at: Time::from_milliseconds(1) }
+    };
+    let mut step = |batch: &[Submission<Brittle>]| {
+        let mut answers = Vec::new();
+        core.step(batch, &mut answers);
+        assert_eq!(core.mode(), &Mode::Running);
+        answers
+    };
+    assert!(step(&[asked(13, Some(7)), asked(1, Some(8))]).iter().all(Result::is_ok));
+    let answers = step(&[asked(2, None), asked(13, Some(7)), asked(1, Some(8)), asked(3, None)]);
+    let [Ok(_), Err(EngineError::Unavailable(what)), Ok(_), Ok(_)] = answers.as_slice() else { panic!("{answers:?}") };
+    assert_eq!(what, "record 1 cannot be read: thirteen broke the reader");
+    assert!(matches!(core.recall(Request { key: [7; 16], body: [0; 16] }), Err(EngineError::Unavailable(_))));
 }

@@ -52,6 +52,8 @@ pub(crate) enum Stage {
     Assert,
     /// Changes a row that the command did not name.
     Unnamed,
+    /// When asked whether an operation has begun.
+    Begin,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,6 +227,16 @@ impl Domain for Counter {
                 Event::Cursed { .. } | Event::Moved { .. } | Event::Pointed { .. } | Event::Removed { .. } => {}
             }
         }
+    }
+
+    fn operation_begun(events: &[Event]) -> Option<Key> {
+        for event in events {
+            assert!(
+                !matches!(event, Event::Cursed { stage: Stage::Begin, .. }),
+                "told to panic when asked what has begun"
+            );
+        }
+        None
     }
 
     fn asks_for_more(refusal: &Refusal) -> bool {

@@ -3,11 +3,15 @@
 
 use super::counter::{Counter, Event, Row, counter_key, request};
 use super::golden::{self, KEY};
-use crate::decoders::{check_anchor_line, check_entry, check_filter, check_request_block, check_row};
+use crate::anchor::{Anchor, line_hash, sign};
+use crate::decoders::{
+    check_anchor_file, check_anchor_line, check_entry, check_filter, check_request_block, check_row,
+};
 use crate::record::{Outcome, Place, Touch};
 use crate::sqlite::{Filter, encode_row};
+use crate::store::Head;
 use crate::vault::{PLAINTEXT_BYTES_MAX, Vault, VaultError};
-use domain::Id;
+use domain::{Id, Time};
 use ed25519_dalek::SigningKey;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -90,10 +94,32 @@ fn anchors() -> Vec<Vec<u8>> {
     vec![golden::anchor_line().into_bytes()]
 }
 
+/// Three anchors, each of which names the one before it, and the file that they make.
+fn anchor_file() -> (Vec<Anchor>, Vec<u8>) {
+    let (mut anchors, mut text, mut previous) = (Vec::new(), String::new(), String::new());
+    for n in [10, 20, 30] {
+        let (place, at, hash) = (Place { lane: 1, n }, Time::default(), [u8::try_from(n).unwrap_or(0); 32]);
+        let rows = (n == 20).then(|| "1.1:3c".to_owned());
+        let anchor =
+            sign(&SigningKey::from_bytes(&KEY), "counter", Head { epoch: 1, place, at, hash }, &previous, rows);
+        let line = serde_json::to_string(&anchor).expect("an anchor can be written");
+        previous = line_hash(&line);
+        text.push_str(&line);
+        text.push('\n');
+        anchors.push(anchor);
+    }
+    (anchors, text.into_bytes())
+}
+
 /// Chance and damage are not all that a decoder is asked: what is valid is understood.
 #[test]
 fn what_is_valid_is_understood() {
-    let (key, signed) = (SigningKey::from_bytes(&KEY), golden::anchor());
+    let (key, signed) = (SigningKey::from_bytes(&KEY), [golden::anchor()]);
+    let (of_file, file) = anchor_file();
+    assert!(check_anchor_file(&file, &key, &of_file));
+    let (whole, cut) = file.split_at(file.len() - 40);
+    assert!(check_anchor_file(whole, &key, &of_file), "a line that a crash cut off is no finding");
+    assert!(!check_anchor_file(cut, &key, &of_file));
     assert!(entries().iter().all(|bytes| check_entry::<Counter>(bytes)));
     assert!(rows().iter().all(|bytes| check_row::<Counter>(bytes)));
     assert!(request_blocks().iter().all(|bytes| check_request_block(bytes)));
@@ -145,7 +171,12 @@ proptest! {
 
     #[test]
     fn anchor_lines_are_understood_or_refused(bytes in bytes_near(anchors())) {
-        check_anchor_line(&bytes, &SigningKey::from_bytes(&KEY), &golden::anchor());
+        check_anchor_line(&bytes, &SigningKey::from_bytes(&KEY), &[golden::anchor()]);
+    }
+
+    #[test]
+    fn anchor_files_are_understood_or_refused(bytes in bytes_near(vec![anchor_file().1])) {
+        check_anchor_file(&bytes, &SigningKey::from_bytes(&KEY), &anchor_file().0);
     }
 
     #[test]

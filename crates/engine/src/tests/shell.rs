@@ -91,6 +91,31 @@ fn a_full_queue_is_busy_and_a_stop_answers_what_waits() {
     assert_eq!(disk.watermark(), 3, "every row is written");
 }
 
+#[test]
+fn whoever_only_looks_parts_no_batch_and_sees_what_was_queued_before() {
+    let disk = Disk::new();
+    let mut core = core(&disk, Options::default());
+    let (committed, has_committed) = mpsc::channel();
+    let (go, may_go) = mpsc::channel::<()>();
+    core.observe(Box::new(move |records| {
+        committed.send(records.len()).ok();
+        may_go.recv().ok();
+    }));
+    let engine = Engine::start(core, Arc::new(SetClock::default()));
+    let first = engine.submit(submission(ADD, 0, 1));
+    assert_eq!(has_committed.recv(), Ok(1), "the first batch is being observed");
+    let repeated = || with_request(ADD, 1, 0);
+    let second = engine.submit(repeated());
+    let (read, recalled) = (engine.read(counter_key(1)), engine.recall(repeated().request.expect("a request")));
+    let third = engine.submit(submission(ADD, 0, 1));
+    drop(go);
+    assert_eq!([first, second, third].map(|answer| total(wait(answer))), [Ok(Ok(10)), Ok(Ok(20)), Ok(Ok(30))]);
+    assert!(wait(read).expect("read").expect("there").version >= 2, "as the second left it, or the third");
+    assert_eq!(total(wait(recalled).map(|answer| answer.expect("it was answered"))), Ok(Ok(20)));
+    assert_eq!(has_committed.recv(), Ok(2), "both in one batch");
+    engine.stop().expect("stopped");
+}
+
 /// Queues a command, and returns when it has been through the core.
 fn run_one(engine: &Engine<Counter>) -> impl Future<Output = Answered<Counter>> + use<> {
     let answer = engine.submit(submission(ADD, 0, 1));
@@ -158,6 +183,45 @@ fn a_clock_that_steps_is_not_believed() {
     engine.stop().expect("stopped");
 }
 
+/// The machine's clock, in a manner of speaking: it stands where it was set when the process began.
+struct MachineClock(i64);
+
+impl Clock for MachineClock {
+    fn now(&self) -> Time {
+        Time::from_milliseconds(self.0)
+    }
+
+    fn monotonic_milliseconds(&self) -> i64 {
+        7
+    }
+
+    fn is_machines(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn a_clock_that_is_far_ahead_at_the_start_moves_no_lane() {
+    const BEGIN: i64 = 1_600_000_000_000;
+    let disk = Disk::new();
+    let run = |at: i64, in_callers: bool, clock_believed: bool| {
+        let options = Options { clock_believed, in_callers, ..Options::default() };
+        let engine = Engine::start(core(&disk, options), Arc::new(MachineClock(at)));
+        let answer = engine.submit_blocking(submission(Command::Add { counter: 1, by: 0 }, at, 1));
+        engine.stop().expect("stopped");
+        let receipt = answer.expect("answered").reply.expect("done");
+        (receipt.now.milliseconds(), receipt.clock_drifted)
+    };
+    assert_eq!(run(BEGIN, false, false), (BEGIN, false), "an empty journal says nothing of the time");
+    let nine_hours_on = BEGIN + 9 * 3_600_000;
+    for in_callers in [false, true] {
+        assert_eq!(run(nine_hours_on, in_callers, false), (BEGIN, true));
+    }
+    assert_eq!(run(BEGIN + 60_000, false, false), (BEGIN + 60_000, false));
+    assert_eq!(run(nine_hours_on, false, true), (nine_hours_on, false), "somebody says that it is right");
+    assert_eq!(run(BEGIN, false, false), (nine_hours_on, true), "the lane's time never steps back");
+}
+
 /// Notes which records it saw, and fails as often as it is told.
 struct Notes {
     seen: Arc<Mutex<Vec<u64>>>,
@@ -195,13 +259,68 @@ fn a_follower_reads_what_it_missed() {
     let cursors = MemoryCursors::default();
     let (mut follower, seen) = follower(&disk, &cursors, 1);
     let batch = disk.records(4, 2);
+    let progress = follower.progress();
     assert!(follower.take(&batch).is_err(), "the first attempt fails");
+    assert_eq!(progress.failure_last(), Some(ConsumerError::Failed("told to fail".into())));
     follower.take(&batch).expect("taken");
+    assert_eq!((progress.failures(), progress.failures_in_a_row()), (1, 1), "nothing is settled yet");
     follower.take(&batch).expect("nothing new");
     assert_eq!(*seen.lock().expect("no panics"), [1, 2, 3, 1, 2, 3, 4, 5]);
     assert_eq!(cursors.clone().load("notes"), Ok(0));
     follower.settle().expect("saved");
     assert_eq!(cursors.clone().load("notes"), Ok(5));
+    assert_eq!((progress.failures(), progress.failures_in_a_row()), (1, 0));
+}
+
+#[test]
+fn how_far_behind_a_consumer_is_is_known_from_the_start() {
+    let disk = Disk::new();
+    let mut core = core(&disk, Options::default());
+    let mut answers = Vec::new();
+    core.step(&[submission(ADD, 1_000, 1)], &mut answers);
+    let cursors = MemoryCursors::default();
+    let (mut first, _) = follower(&disk, &cursors, 0);
+    first.catch_up(1).expect("handled");
+    first.settle().expect("saved");
+    core.step(&[submission(ADD, 61_000, 1)], &mut answers);
+    let (mut second, _) = follower(&disk, &cursors, 0);
+    let (progress, head) = (second.progress(), core.status().head);
+    assert_eq!(progress.lag_ms(&head), 60_000);
+    second.catch_up(2).expect("handled");
+    assert_eq!(progress.lag_ms(&head), 0);
+}
+
+/// Panics at the first record.
+struct Panics;
+
+impl Consumer<Counter> for Panics {
+    fn name(&self) -> &'static str {
+        "panics"
+    }
+
+    fn handle(&mut self, _: &[Record<Counter>]) -> Result<(), ConsumerError> {
+        panic!("told to panic")
+    }
+}
+
+#[test]
+fn a_consumer_that_panics_is_seen_while_the_engine_runs() {
+    let disk = Disk::new();
+    let mut core = core(&disk, Options::default());
+    let mut consumers = Consumers::new(&core.status().head);
+    let cursors = Box::new(MemoryCursors::default());
+    consumers.add(Follower::open(Box::new(Panics), Box::new(disk.clone()), cursors).expect("opened"));
+    let (observer, watch) = consumers.connect();
+    core.observe(observer);
+    let engine = Engine::start(core, Arc::new(SetClock::default()));
+    assert!(!watch.progress()[0].is_panicked());
+    engine.submit_blocking(submission(ADD, 0, 1)).expect("answered");
+    while !watch.progress()[0].is_panicked() {
+        std::thread::yield_now();
+    }
+    engine.submit_blocking(submission(ADD, 0, 1)).expect("the engine goes on");
+    engine.stop().expect("stopped");
+    assert!(watch.join().is_err());
 }
 
 #[test]

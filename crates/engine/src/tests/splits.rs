@@ -13,7 +13,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 fn command() -> impl Strategy<Value = Command> {
-    let stage = prop_oneof![Just(Stage::Decide), Just(Stage::Evolve), Just(Stage::Assert), Just(Stage::Unnamed)];
+    const STAGES: [Stage; 5] = [Stage::Decide, Stage::Evolve, Stage::Assert, Stage::Unnamed, Stage::Begin];
+    let stage = prop::sample::select(STAGES.as_slice());
     prop_oneof![
         8 => (0..6_u8, 0..400_u64).prop_map(|(counter, by)| Command::Add { counter, by }),
         4 => (0..6_u8, 0..6_u8, 0..400_u64).prop_map(|(from, to, by)| Command::Move { from, to, by }),

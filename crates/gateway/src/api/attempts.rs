@@ -7,7 +7,7 @@ use crate::domain::{BankCode, Noun};
 use crate::gateway::Gateway;
 use crate::oauth::bearer;
 use crate::rates::Meter;
-use crate::windows::Report;
+use crate::windows::{Report, Reported};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -22,7 +22,7 @@ const TOKEN_BYTES_MAX: usize = 256;
 /// An attempt as its bank reports it.
 #[derive(Deserialize)]
 struct AttemptBody {
-    #[expect(dead_code, reason = "the signature's own id tells reports apart")]
+    /// The message's own id tells reports apart; this says which steps are of one attempt.
     attempt: String,
     outcome: ReportedOutcome,
     account_token: String,
@@ -30,7 +30,7 @@ struct AttemptBody {
 }
 
 /// How it went.
-#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum ReportedOutcome {
     Succeeded,
@@ -46,18 +46,24 @@ pub async fn hear(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let bank = believe(&gateway, &code, &meter, &headers, &body)?;
+    let (bank, id) = believe(&gateway, &code, &meter, &headers, &body)?;
     let malformed = || Problem::malformed("This is no report of an attempt.");
     let said: AttemptBody = serde_json::from_slice(&body).map_err(|_| malformed())?;
-    let tokens = [Some(&said.account_token), said.value_token.as_ref()];
+    let tokens = [Some(&said.attempt), Some(&said.account_token), said.value_token.as_ref()];
     if tokens.into_iter().flatten().any(|token| token.is_empty() || token.len() > TOKEN_BYTES_MAX) {
         return Err(malformed());
     }
     let report = Report {
         bank: bank.code,
+        id: &id,
+        attempt: &said.attempt,
         account_token: &said.account_token,
         value_token: said.value_token.as_deref(),
-        failed: said.outcome == ReportedOutcome::Failed,
+        outcome: match said.outcome {
+            ReportedOutcome::Succeeded => Reported::Succeeded,
+            ReportedOutcome::Failed => Reported::Failed,
+            ReportedOutcome::ChallengeRequired => Reported::Challenged,
+        },
     };
     let stop = gateway.windows().report(&report, gateway.outside().now());
     gateway.stop_static_factors(stop).await?;

@@ -9,6 +9,7 @@ use crate::domain::{BankCode, Command as Asked, Factor, Factors, Noun};
 use crate::gateway::Gateway;
 use crate::oauth::{Caller, Scope};
 use crate::options::BankOptions;
+use crate::proposals::Said;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -43,7 +44,8 @@ pub async fn list(State(gateway): State<Gateway>, caller: Caller, page: Page) ->
     Ok(Json(Listed { data, next_cursor }).into_response())
 }
 
-/// `PUT /gateway/v1/banks/{code}/switches/{function}`, for the gateway's desk. In force with its commit, told to everybody.
+/// `PUT /gateway/v1/banks/{code}/switches/{function}`, for the gateway's desk. A stop is in force with its commit, and told to
+/// everybody; to lift one takes a second person who asks for the same, until then it is a 202.
 pub async fn switch(
     State(gateway): State<Gateway>,
     desk: GatewayDesk,
@@ -63,8 +65,8 @@ pub async fn switch(
         by: Some(desk.0.id),
         reason: request.reason,
     };
-    gateway.submit(Asked::Bank(command), desk.actor(), None).await?;
-    Ok(Json(body(&gateway, bank).await?).into_response())
+    let said = Said::submit(&gateway, Asked::Bank(command), desk.actor(), None).await?;
+    said.answer(async || Ok(Json(body(&gateway, bank).await?))).await
 }
 
 /// `GET /gateway/v1/banks/{code}/reconciliation`, for the gateway's desk: how the bank's last day file compared.
@@ -74,7 +76,8 @@ pub async fn reconciliation(
     Path(code): Path<String>,
 ) -> Result<Response, Problem> {
     let code: BankCode = code.parse().map_err(|_| problem::unknown(Noun::Bank))?;
-    let compared = gateway.work().reconciliation(code).ok_or_else(|| problem::unknown(Noun::Bank))?;
+    let row = gateway.comparison(code).await.map_err(|error| problem::engine_error(&error))?;
+    let compared = row.and_then(|row| row.last).ok_or_else(|| problem::unknown(Noun::Bank))?;
     let body = json!({
         "bank_code": code.to_string(),
         "day": compared.day.to_string(),

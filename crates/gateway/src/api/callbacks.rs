@@ -10,6 +10,7 @@ use crate::options::BankOptions;
 use crate::rates::Meter;
 use axum::extract::{Path, State};
 use bytes::Bytes;
+use domain::Id;
 use engine::{Actor, ActorKind};
 use http::{HeaderMap, StatusCode};
 use ledger::Yen;
@@ -44,7 +45,7 @@ pub async fn hear(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, Problem> {
-    let bank = believe(&gateway, &code, &meter, &headers, &body)?;
+    let (bank, _) = believe(&gateway, &code, &meter, &headers, &body)?;
     let code = bank.code;
     let said: CallbackBody =
         serde_json::from_slice(&body).map_err(|_| Problem::malformed("This is no callback of a bank."))?;
@@ -69,24 +70,27 @@ pub async fn hear(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The bank that signed `body`, if it does not call too often. Who is no bank of ours and who cannot sign are answered alike.
+/// The bank that signed `body`, if it does not call too often, and the id of its message. Who is no bank of ours and who cannot sign are answered alike.
 pub(super) fn believe<'a>(
     gateway: &'a Gateway,
     code: &str,
     meter: &Meter,
     headers: &HeaderMap,
     body: &[u8],
-) -> Result<&'a BankOptions, Problem> {
+) -> Result<(&'a BankOptions, String), Problem> {
     let code: Option<BankCode> = code.parse().ok();
     let bank = code.and_then(|code| gateway.bank(code));
     let nobody = Secret::new(String::new());
     let secret = bank.map_or(&nobody, |bank| &bank.secret);
     let keys: Vec<Key> = Key::parse(secret.expose()).into_iter().collect();
     let now = gateway.outside().now();
-    webhook::verify(&keys, headers, body, now).inspect_err(|error| {
-        tracing::warn!(bank = ?bank.map(|bank| bank.code), ?error, "what a bank is said to say was not believed");
+    let id = webhook::verify(&keys, headers, body, now).inspect_err(|error| {
+        let claimed = bank.map(|bank| bank.code);
+        if gateway.limits().may_log_forgery(claimed.map_or(Id([0; 16]), BankCode::id), now) {
+            tracing::warn!(bank = ?claimed, ?error, "what a bank is said to say was not believed");
+        }
     })?;
     let bank = bank.ok_or_else(Problem::unauthenticated)?;
     gateway.limits().bank(meter, bank.code, now).map_err(Verdict::problem)?;
-    Ok(bank)
+    Ok((bank, id))
 }

@@ -18,10 +18,23 @@ use web::Problem;
 /// `GET /gateway/v1/events?after=&limit=`.
 pub async fn list(State(gateway): State<Gateway>, caller: Caller, since: Since) -> Result<Response, Problem> {
     caller.check(Scope::Events)?;
-    let told = told_after(&gateway, caller.operator, since.after, since.limit).await;
-    let told = told.map_err(|error| problem::engine_error(&error))?;
+    let (told, head) = told_since(&gateway, caller.operator, since).await?;
     let data: Vec<Value> = told.iter().map(event).collect();
-    Ok(since.answer(told.last().map(|told| told.n), &data).into_response())
+    Ok(since.answer(told.last().map(|told| told.n), head, &data).into_response())
+}
+
+/// What `operator` was told since then, and the number of the last thing that it was told at all. Refuses whoever knows of more:
+/// an empty page would let them wait for ever, and what is told under numbers that they have read would never be.
+pub async fn told_since(gateway: &Gateway, operator: OperatorId, since: Since) -> Result<(Vec<Told>, u64), Problem> {
+    let engine_error = |error: EngineError| problem::engine_error(&error);
+    let head = gateway.operator_row(operator).await.map_err(engine_error)?.map_or(0, |row| row.told);
+    if since.after > head {
+        tracing::error!(after = since.after, head, "somebody was told of more than the books have");
+        return Err(problem::beyond(head));
+    }
+    let told = told_after(gateway, operator, since.after, since.limit).await.map_err(engine_error)?;
+    let head = told.last().map_or(head, |told| told.n.max(head));
+    Ok((told, head))
 }
 
 /// What `operator` was told after number `after`, at most `limit` things.

@@ -1,13 +1,17 @@
-//! Findings: `/gateway/v1/findings`, for the gateway's desk: what banks' day files have that nobody here asked for, until
-//! somebody says what became of it.
+//! Findings: `/gateway/v1/findings`, for the gateway's desk: what banks' day files and statements of credits have that nobody here asked
+//! for, files that cannot be had, and notices that a bank does not send, until somebody says what became of it. A file that comes after all is
+//! compared, a notice that goes out after all is told, and neither is a finding any more.
 
 use super::lists::{Listed, PAGE_MAX, Page};
 use super::problem;
 use crate::desk::{GatewayDesk, check_text};
-use crate::domain::finding::{Command, Finding};
+use crate::domain::comparison::{self, Aside};
+use crate::domain::finding::{About, Command, Finding};
+use crate::domain::notice::{self, Notice};
 use crate::domain::open::Thing;
-use crate::domain::{Command as Asked, FindingId, Noun};
+use crate::domain::{BankCode, Command as Asked, FindingId, NoticeId, Noun, Row, table};
 use crate::gateway::Gateway;
+use ::domain::{Day, Key};
 use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -17,22 +21,52 @@ use web::{Json, Problem};
 #[derive(Serialize)]
 pub struct FindingBody {
     id: String,
+    /// `record`: a debit, `credit`, `file_missing`, `file_unreadable`, `file_foreign` or `notice_owed`.
+    kind: &'static str,
     bank_code: String,
     day: String,
-    amount: i64,
-    moved: i64,
+    amount: Option<i64>,
+    moved: Option<i64>,
     found_at: String,
 }
 
 impl FindingBody {
-    fn new(id: FindingId, row: &Finding) -> Self {
+    fn of_record(id: FindingId, Finding { record, about, .. }: &Finding) -> Self {
         Self {
             id: id.to_string(),
+            kind: match about {
+                About::Debit => "record",
+                About::Credit => "credit",
+            },
+            bank_code: record.bank.to_string(),
+            day: record.day.to_string(),
+            amount: Some(record.amount.amount()),
+            moved: Some(record.moved.amount()),
+            found_at: record.found.to_string(),
+        }
+    }
+
+    fn of_notice(id: NoticeId, row: &Notice) -> Self {
+        Self {
+            id: finding_of(id).to_string(),
+            kind: "notice_owed",
             bank_code: row.bank.to_string(),
-            day: row.day.to_string(),
-            amount: row.amount.amount(),
-            moved: row.moved.amount(),
-            found_at: row.found.to_string(),
+            day: row.owed.day().to_string(),
+            amount: None,
+            moved: None,
+            found_at: row.owed.plus_milliseconds(OVERDUE_MS).to_string(),
+        }
+    }
+
+    fn of_file(id: FindingId, bank: BankCode, aside: &Aside) -> Self {
+        Self {
+            id: id.to_string(),
+            kind: aside.lack.name(),
+            bank_code: bank.to_string(),
+            day: aside.day.to_string(),
+            amount: None,
+            moved: None,
+            found_at: aside.found.to_string(),
         }
     }
 }
@@ -44,23 +78,67 @@ pub async fn list(
     page: Page,
 ) -> Result<Json<Listed<FindingBody>>, Problem> {
     let after: Option<FindingId> = page.parsed()?;
-    let mut open = Vec::new();
+    let mut open: Vec<(FindingId, Found)> = Vec::new();
     for bank in &gateway.options().banks {
         let things = gateway.open_things(bank.code).await.map_err(|error| problem::engine_error(&error))?;
-        open.extend(things.into_iter().filter_map(|thing| match thing {
-            Thing::Finding(id) => Some(id).filter(|id| after.is_none_or(|after| *id > after)),
-            Thing::Movement(_) | Thing::Mandate(_) | Thing::Notice(_) => None,
-        }));
+        for thing in things {
+            match thing {
+                Thing::Finding(id) => open.push((id, Found::Record)),
+                Thing::Notice(id) => {
+                    open.extend(overdue(&gateway, id).await?.map(|row| (finding_of(id), Found::Notice(id, row))));
+                }
+                Thing::Movement(_) | Thing::Mandate(_) => {}
+            }
+        }
+        let files = files(&gateway, bank.code).await?.into_iter().filter(|(_, aside)| aside.resolution.is_none());
+        open.extend(files.map(|(id, aside)| (id, Found::File(bank.code, aside))));
     }
-    open.sort_unstable();
+    open.retain(|(id, _)| after.is_none_or(|after| *id > after));
+    open.sort_unstable_by_key(|(id, _)| *id);
     let limit = page.limit(PAGE_MAX);
-    let next_cursor = (open.len() > limit).then(|| open.get(limit - 1).map(ToString::to_string)).flatten();
+    let next_cursor = (open.len() > limit).then(|| open.get(limit - 1).map(|(id, _)| id.to_string())).flatten();
     let mut data = Vec::new();
-    for id in open.into_iter().take(limit) {
-        let row = gateway.finding(id).await.map_err(|error| problem::engine_error(&error))?;
-        data.extend(row.map(|row| FindingBody::new(id, &row)));
+    for (id, found) in open.into_iter().take(limit) {
+        match found {
+            Found::File(bank, aside) => data.push(FindingBody::of_file(id, bank, &aside)),
+            Found::Notice(id, row) => data.push(FindingBody::of_notice(id, &row)),
+            Found::Record => {
+                let row = gateway.finding(id).await.map_err(|error| problem::engine_error(&error))?;
+                data.extend(row.map(|row| FindingBody::of_record(id, &row)));
+            }
+        }
     }
     Ok(Json(Listed { data, next_cursor }))
+}
+
+/// What a finding is about.
+enum Found {
+    Record,
+    File(BankCode, Aside),
+    Notice(NoticeId, Notice),
+}
+
+/// How long a notice may be owed before it stands among the findings, in milliseconds.
+const OVERDUE_MS: i64 = 24 * 3_600_000;
+
+/// Under which id the desk knows a notice that is not sent, and which notice that is.
+const fn finding_of(notice: NoticeId) -> FindingId {
+    FindingId(notice.0)
+}
+
+/// The notice with `id`, if its bank has not sent it for so long that people are to look.
+async fn overdue(gateway: &Gateway, id: NoticeId) -> Result<Option<Notice>, Problem> {
+    let row = gateway.row(Key::new(table::NOTICE, id.0)).await.map_err(|error| problem::engine_error(&error))?;
+    let Some(Row::Notice(row)) = row.as_deref() else { return Ok(None) };
+    let since = gateway.outside().now().plus_milliseconds(-OVERDUE_MS);
+    Ok(Some(*row).filter(|row| row.told.is_none() && row.owed <= since))
+}
+
+/// The day files of `bank` that are put aside, by the ids under which the desk knows them.
+async fn files(gateway: &Gateway, bank: BankCode) -> Result<Vec<(FindingId, Aside)>, Problem> {
+    let row = gateway.comparison(bank).await.map_err(|error| problem::engine_error(&error))?;
+    let aside = row.map(|row| row.aside).unwrap_or_default();
+    Ok(aside.into_iter().map(|aside| (gateway.finding_id(bank, aside.day, "file", 0), aside)).collect())
 }
 
 /// What somebody says of a finding.
@@ -80,7 +158,25 @@ pub async fn resolve(
     desk.0.check_act()?;
     check_text(&word.reason, "reason")?;
     let finding: FindingId = id.parse().map_err(|_| problem::unknown(Noun::Finding))?;
-    let command = Command::Resolve { finding, by: desk.0.id, reason: word.reason };
-    gateway.submit(Asked::Finding(command), desk.actor(), None).await?;
+    let by = desk.0.id;
+    let command = match file_of(&gateway, finding).await? {
+        Some((bank, day)) => Asked::Comparison(comparison::Command::GiveUp { bank, day, by, reason: word.reason }),
+        None if overdue(&gateway, NoticeId(finding.0)).await?.is_some() => {
+            Asked::Notice(notice::Command::GiveUp { notice: NoticeId(finding.0), by, reason: word.reason })
+        }
+        None => Asked::Finding(Command::Resolve { finding, by, reason: word.reason }),
+    };
+    gateway.submit(command, desk.actor(), None).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Which day file the finding is about, if it is about one.
+async fn file_of(gateway: &Gateway, finding: FindingId) -> Result<Option<(BankCode, Day)>, Problem> {
+    for bank in &gateway.options().banks {
+        let found = files(gateway, bank.code).await?.into_iter().find(|(id, _)| *id == finding);
+        if let Some((_, aside)) = found {
+            return Ok(Some((bank.code, aside.day)));
+        }
+    }
+    Ok(None)
 }

@@ -2,7 +2,8 @@
 //! the last page has none.
 //!
 //! What is told never ends: there `after` is the number of the last thing that is known, and `next` what to ask after next
-//! time. A cursor is the same number in the dress of every other list.
+//! time. A cursor is the same number in the dress of every other list. `head` is the number of the last thing of all: whoever knows
+//! of more than that is refused, because the books were restored under them.
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
@@ -97,11 +98,12 @@ impl<S: Sync> FromRequestParts<S> for Since {
 
 impl Since {
     /// The answer: `data` is what is shown of the things up to number `last`, of which there may be more if they fill the page.
-    pub fn answer(self, last: Option<u64>, data: &[Value]) -> Json<Value> {
+    /// `head` is the number of the last thing of all.
+    pub fn answer(self, last: Option<u64>, head: u64, data: &[Value]) -> Json<Value> {
         let next = last.unwrap_or(self.after);
         let is_full = next.saturating_sub(self.after) >= self.limit;
         let next_cursor = is_full.then(|| next.to_string());
-        Json(json!({ "data": data, "next": next, "next_cursor": next_cursor }))
+        Json(json!({ "data": data, "next": next, "next_cursor": next_cursor, "head": head }))
     }
 }
 

@@ -13,9 +13,11 @@ mod events;
 mod findings;
 pub mod lists;
 mod mandates;
+mod metrics;
 pub mod problem;
 
-pub use events::{event as told_event, told_after};
+pub use events::{event as told_event, told_after, told_since};
+pub use metrics::Figures;
 
 use crate::gateway::Gateway;
 use axum::Router;
@@ -37,6 +39,7 @@ pub fn router() -> Router<Gateway> {
         .route("/gateway/v1/banks", get(banks::list))
         .route("/gateway/v1/banks/{code}/switches/{function}", put(banks::switch))
         .route("/gateway/v1/banks/{code}/reconciliation", get(banks::reconciliation))
+        .route("/metrics", get(metrics::show))
         .route("/gateway/v1/findings", get(findings::list))
         .route("/gateway/v1/findings/{id}/resolution", post(findings::resolve))
         .route("/gateway/v1/bank-callbacks/{code}", post(callbacks::hear))

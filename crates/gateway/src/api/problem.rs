@@ -102,6 +102,18 @@ pub fn unknown(noun: Noun) -> Problem {
     problem(404, "unknown", "There is no such thing here.", "見つかりません。").with("noun", noun_name(noun))
 }
 
+/// Whoever asks knows of more than there is: the books were restored, and what they were told after `head` is told anew, as
+/// something else perhaps.
+pub fn beyond(head: u64) -> Problem {
+    problem(
+        409,
+        "beyond-head",
+        "You were told of more than there is: the books were restored.",
+        "記録が復元されたため、お知らせの番号が戻っています。",
+    )
+    .with("head", head)
+}
+
 const fn noun_name(noun: Noun) -> &'static str {
     match noun {
         Noun::Operator => "operator",

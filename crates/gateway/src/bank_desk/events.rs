@@ -6,7 +6,7 @@ use super::links::Operator;
 use super::{Desk, listener};
 use crate::api::lists::Since;
 use crate::api::problem::{engine_error, refused};
-use crate::api::told_after;
+use crate::api::told_since;
 use crate::desk::check_text;
 use crate::domain::bank::{self, Incident};
 use crate::domain::operator::{Told, What};
@@ -90,13 +90,12 @@ fn time(text: &str) -> Result<Time, Problem> {
 /// `GET /bank/v1/events?after=N&limit=M`: incidents, switches and calendars of all banks, and which of its customers said "it
 /// was not me", numbered without gaps.
 pub(super) async fn list(State(gateway): State<Gateway>, desk: Desk, since: Since) -> Result<Json<Value>, Problem> {
-    let told = told_after(&gateway, listener(&gateway, desk.bank), since.after, since.limit).await;
-    let told = told.map_err(|error| engine_error(&error))?;
+    let (told, head) = told_since(&gateway, listener(&gateway, desk.bank), since).await?;
     let mut data = Vec::new();
     for told in &told {
         data.extend(body(&gateway, told).await?);
     }
-    Ok(since.answer(told.last().map(|told| told.n), &data))
+    Ok(since.answer(told.last().map(|told| told.n), head, &data))
 }
 
 /// An event as banks see it; what concerns one operator's mandates is told to that operator alone.

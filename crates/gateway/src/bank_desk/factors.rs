@@ -7,7 +7,10 @@ use crate::desk::check_text;
 use crate::domain::bank::{self, Bank, FACTOR_SETS_MAX, Function, Side};
 use crate::domain::{Command, Factor, Factors, StaffId};
 use crate::gateway::Gateway;
+use crate::pages::own_sets;
+use crate::proposals::Said;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use web::{Json, Problem};
 
@@ -28,12 +31,13 @@ pub(super) async fn show(State(gateway): State<Gateway>, desk: Desk) -> Result<J
     Ok(Json(FactorSets { sets: sets.into_iter().map(|set| set.iter().collect()).collect() }))
 }
 
-/// `PUT /bank/v1/factors`: in force for the next form that is shown.
+/// `PUT /bank/v1/factors`: in force for the next form that is shown. Where that may be weaker than what is in force, it takes a
+/// second person who asks for the same: until then it is a 202.
 pub(super) async fn set(
     State(gateway): State<Gateway>,
     desk: Desk,
     Json(asked): Json<FactorSets>,
-) -> Result<Json<FactorSets>, Problem> {
+) -> Result<Response, Problem> {
     desk.check_act()?;
     let sets: Vec<Factors> = asked.sets.iter().map(|set| set.iter().copied().collect()).collect();
     if sets.len() > FACTOR_SETS_MAX
@@ -43,9 +47,10 @@ pub(super) async fn set(
             "Each set names `account` and at least one factor more; there are at most 16 sets.",
         ));
     }
-    let command = Command::Bank(bank::Command::SetFactors { bank: desk.bank, sets, by: desk.staff });
-    gateway.submit(command, desk.actor(), None).await?;
-    show(State(gateway), desk).await
+    let own = own_sets(&gateway, desk.bank).await;
+    let command = Command::Bank(bank::Command::SetFactors { bank: desk.bank, sets, own, by: desk.staff });
+    let said = Said::submit(&gateway, command, desk.actor(), None).await?;
+    said.answer(async || show(State(gateway), desk).await).await
 }
 
 /// A switch, as everybody whom it concerns sees it.
@@ -115,14 +120,14 @@ pub(super) struct Setting {
     reason: String,
 }
 
-/// `PUT /bank/v1/switches/{function}`: in force with the commit; every operator and bank is told in it. What the gateway's
-/// side has stopped, the bank cannot let go on.
+/// `PUT /bank/v1/switches/{function}`: a stop is in force with the commit; every operator and bank is told in it. To lift one takes a
+/// second person who asks for the same: until then it is a 202. What the gateway's side has stopped, the bank cannot let go on.
 pub(super) async fn switch(
     State(gateway): State<Gateway>,
     desk: Desk,
     Path(function): Path<String>,
     Json(asked): Json<Setting>,
-) -> Result<Json<Switches>, Problem> {
+) -> Result<Response, Problem> {
     desk.check_act()?;
     let function: Function = function.parse().map_err(|_| Problem::not_found())?;
     check_text(&asked.reason, "reason")?;
@@ -134,6 +139,6 @@ pub(super) async fn switch(
         by: Some(desk.staff),
         reason: asked.reason,
     };
-    gateway.submit(Command::Bank(command), desk.actor(), None).await?;
-    switches(State(gateway), desk).await
+    let said = Said::submit(&gateway, Command::Bank(command), desk.actor(), None).await?;
+    said.answer(async || switches(State(gateway), desk).await).await
 }

@@ -10,7 +10,9 @@ use crate::domain::mandate::{self, Mandate, RevokedBy, Why};
 use crate::domain::{Command, Factor, MandateId, Noun, OperatorId};
 use crate::gateway::Gateway;
 use crate::pages::letter_code;
+use crate::proposals::Said;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use web::{Json, Problem};
 
@@ -151,18 +153,19 @@ pub(super) struct Confirmation {
     channel: Factor,
 }
 
-/// `POST /bank/v1/mandates/{id}/confirm`: the bank has seen for itself that it was its customer.
+/// `POST /bank/v1/mandates/{id}/confirm`: the bank has seen for itself that it was its customer. Its systems pass on what the customer did
+/// in the app; where people say so, at the counter, it takes two of them, and the first is a 202.
 pub(super) async fn confirm(
     State(gateway): State<Gateway>,
     desk: Desk,
     Path(id): Path<String>,
     Json(asked): Json<Confirmation>,
-) -> Result<Json<LinkBody>, Problem> {
-    desk.check_act()?;
+) -> Result<Response, Problem> {
+    let by = desk.person_who_confirms()?;
     let (mandate, _) = own(&gateway, desk, &id).await?;
-    let command = mandate::Command::Confirm { mandate, channel: asked.channel };
-    gateway.submit(Command::Mandate(command), desk.actor(), None).await?;
-    shown(&gateway, desk, &id).await
+    let command = mandate::Command::Confirm { mandate, channel: asked.channel, by };
+    let said = Said::submit(&gateway, Command::Mandate(command), desk.actor(), None).await?;
+    said.answer(async || shown(&gateway, desk, &id).await).await
 }
 
 #[derive(Serialize)]
@@ -177,7 +180,7 @@ pub(super) async fn letter(
     desk: Desk,
     Path(id): Path<String>,
 ) -> Result<Json<Letter>, Problem> {
-    desk.check_act()?;
+    desk.person_who_confirms()?;
     let (mandate, row) = own(&gateway, desk, &id).await?;
     let grant = row.grant.ok_or_else(|| unknown(Noun::Mandate))?;
     Ok(Json(Letter { code: letter_code(&gateway, mandate, grant.account).expose().clone() }))

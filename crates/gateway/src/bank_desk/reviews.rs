@@ -3,14 +3,16 @@
 //! This is the only place where the bank's own name of its customer is shown, and only while a mandate waits for it.
 
 use super::Desk;
-use super::links::{LinkBody, own, shown};
+use super::links::{own, shown};
 use crate::api::lists::{Listed, PAGE_MAX, Page};
 use crate::api::problem::{engine_error, unknown};
 use crate::domain::mandate::{self, Status};
 use crate::domain::open::Thing;
 use crate::domain::{Command, MandateId, Noun};
 use crate::gateway::Gateway;
+use crate::proposals::Said;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use web::{Json, Problem};
 
@@ -78,17 +80,18 @@ pub(super) struct Word {
     accept: bool,
 }
 
-/// `POST /bank/v1/mandates/{id}/decide`: whether the two names are one person's.
+/// `POST /bank/v1/mandates/{id}/decide`: whether the two names are one person's. Two say that they are, one that they are not: the
+/// first of two is a 202.
 pub(super) async fn decide(
     State(gateway): State<Gateway>,
     desk: Desk,
     Path(id): Path<String>,
     Json(word): Json<Word>,
-) -> Result<Json<LinkBody>, Problem> {
+) -> Result<Response, Problem> {
     desk.check_act()?;
     let (mandate, row) = own(&gateway, desk, &id).await?;
     let account = row.grant.map(|grant| grant.account).ok_or_else(|| unknown(Noun::Mandate))?;
     let command = mandate::Command::Decide { mandate, account, accept: word.accept, by: desk.staff };
-    gateway.submit(Command::Mandate(command), desk.actor(), None).await?;
-    shown(&gateway, desk, &id).await
+    let said = Said::submit(&gateway, Command::Mandate(command), desk.actor(), None).await?;
+    said.answer(async || shown(&gateway, desk, &id).await).await
 }

@@ -1,11 +1,14 @@
-//! The connector over HTTP and JSON: `/connector/v1` at the bank's host, one bearer secret a bank.
+//! The connector over HTTP and JSON: `/connector/v1` at the bank's host, one bearer secret a bank. It is how a bank is asked
+//! while somebody waits, how money goes to an account, and how debits reach a bank that takes each for itself.
 
+use super::zengin::{ResultLine, result_lines};
 use super::{
     About, AccountNumber, Answering, Attempt, Authentication, AuthenticationOutcome, BankConnector, BankOrder,
-    ConnectorError, Customer, Notice,
+    ConnectorError, Customer, Notice, Rhythm,
 };
-use crate::domain::Factor;
 use crate::domain::movement::{Code, Kind, Outcome};
+use crate::domain::{BankCode, Factor, MovementId};
+use crate::options::BankOptions;
 use ::http::{Method, Request, StatusCode, header};
 use bytes::Bytes;
 use domain::Day;
@@ -25,15 +28,122 @@ pub const FILE_MS_MAX: u64 = 10_000;
 /// Talks to one bank.
 pub struct HttpConnector {
     transport: Arc<dyn Transport>,
+    bank: BankCode,
     origin: String,
     secret: Secret<String>,
-    bank_ms_max: u64,
+    answer_ms_max: u64,
 }
 
 impl HttpConnector {
-    /// To the bank at `origin`, which has `secret`.
-    pub fn new(transport: Arc<dyn Transport>, origin: String, secret: Secret<String>, bank_ms_max: u64) -> Self {
-        Self { transport, origin, secret, bank_ms_max }
+    /// To `bank`, each answer of which takes `answer_ms_max` milliseconds at most.
+    pub fn new(transport: Arc<dyn Transport>, bank: &BankOptions, answer_ms_max: u64) -> Self {
+        let (origin, secret) = (bank.origin.clone(), bank.secret.clone());
+        Self { transport, bank: bank.code, origin, secret, answer_ms_max }
+    }
+
+    /// What the bank says of itself.
+    pub async fn about(&self) -> Result<About, ConnectorError> {
+        let body: AboutBody = self.ask(Method::GET, "about", None).await?;
+        let set = |names: &Vec<String>| names.iter().map(|name| name.parse::<Factor>()).collect::<Result<_, _>>();
+        let factors = body.factors.iter().map(set).collect::<Result<_, _>>().map_err(|_| ConnectorError::Garbled)?;
+        Ok(About { own_page: body.own_page, factors, issuer: body.issuer })
+    }
+
+    /// Hands what a person typed to the bank.
+    pub async fn authenticate(&self, attempt: &Attempt) -> Result<Authentication, ConnectorError> {
+        let body = json!({
+            "attempt": attempt.id,
+            "account": account(&attempt.account),
+            "factors": factors(attempt),
+        });
+        let body: AuthenticationBody = self.ask(Method::POST, "authentications", Some(body)).await?;
+        authentication(body)
+    }
+
+    /// Has the bank tell an account's true holder something, on every contact that it has: how many it told.
+    pub async fn notify(&self, notice: &Notice) -> Result<u32, ConnectorError> {
+        let mut body = json!({
+            "notice": notice.id,
+            "account": account(&notice.account),
+            "text": { "ja": notice.text_ja, "en": notice.text_en },
+        });
+        if let (Some(code), Value::Object(members)) = (&notice.code, &mut body) {
+            members.insert("code".into(), code.expose().clone().into());
+        }
+        let body: NoticeBody = self.ask(Method::POST, "notices", Some(body)).await?;
+        Ok(body.contacts_notified)
+    }
+
+    /// Asks the bank to move money. Asking again for the same movement moves once.
+    pub async fn order(&self, order: &BankOrder) -> Outcome {
+        let reference = order.movement.bank_reference();
+        let mut body = json!({
+            "reference": reference,
+            "account": account(&order.account),
+            "amount": order.amount.amount(),
+            "descriptor": order.descriptor,
+        });
+        if !order.kind.is_to_account() {
+            body["may_overdraw"] = order.may_overdraw.into();
+        }
+        match self.call(Method::POST, path_of(order.kind), Some(body)).await {
+            Ok((StatusCode::OK | StatusCode::CREATED, body)) => outcome(&body, &reference),
+            Ok(_) | Err(_) => Outcome::Unknown,
+        }
+    }
+
+    /// Asks what became of it.
+    pub async fn became(&self, kind: Kind, movement: MovementId) -> Outcome {
+        let reference = movement.bank_reference();
+        let path = format!("{}/{reference}", path_of(kind));
+        match self.call(Method::GET, &path, None).await {
+            Ok((StatusCode::OK, body)) => outcome(&body, &reference),
+            Ok((StatusCode::NOT_FOUND, body)) => match serde_json::from_slice::<NotFoundBody>(&body) {
+                Ok(body) => Outcome::NotFound { last: body.cut_off_passed },
+                // Some other 404: whoever answered may not even be the bank.
+                Err(_) => Outcome::Unknown,
+            },
+            Ok(_) | Err(_) => Outcome::Unknown,
+        }
+    }
+
+    /// The records of the result file of `day`: none where it is not there, an empty list where the bank did nothing.
+    pub async fn result_file(&self, day: Day) -> Result<Option<Vec<ResultLine>>, ConnectorError> {
+        let bounds = Bounds { time_ms: FILE_MS_MAX, body_bytes: FILE_BYTES_MAX };
+        let path = format!("day-files/{day}");
+        match self.exchange(Method::GET, &path, "application/octet-stream", Bytes::new(), bounds).await? {
+            (StatusCode::OK, body) if body.is_empty() => Ok(Some(Vec::new())),
+            (StatusCode::OK, body) => result_lines(&body, self.bank, day).map(Some).ok_or(ConnectorError::Garbled),
+            (StatusCode::NO_CONTENT, _) => Ok(Some(Vec::new())),
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, _) if status.is_server_error() => Err(ConnectorError::Unreachable),
+            _ => Err(ConnectorError::Garbled),
+        }
+    }
+
+    /// The credits that the bank booked on `day` by its own statement, ours and whoever's else stand in the same place: none where it
+    /// is not there.
+    pub async fn credit_statement(&self, day: Day) -> Result<Option<Vec<ResultLine>>, ConnectorError> {
+        let bounds = Bounds { time_ms: FILE_MS_MAX, body_bytes: FILE_BYTES_MAX };
+        let path = format!("credit-statements/{day}");
+        match self.exchange(Method::GET, &path, "application/json", Bytes::new(), bounds).await? {
+            (StatusCode::OK, body) => {
+                let body: StatementBody = serde_json::from_slice(&body).map_err(|_| ConnectorError::Garbled)?;
+                let lines: Option<Vec<ResultLine>> = body.credits.iter().map(CreditBody::line).collect();
+                lines.filter(|_| body.day == day.to_string()).map(Some).ok_or(ConnectorError::Garbled)
+            }
+            (StatusCode::NOT_FOUND, _) => Ok(None),
+            (status, _) if status.is_server_error() => Err(ConnectorError::Unreachable),
+            _ => Err(ConnectorError::Garbled),
+        }
+    }
+
+    /// Hands in a request file of kind 91. The same file twice is one.
+    pub async fn hand_in(&self, file: Bytes) -> Result<(), ConnectorError> {
+        let bounds = Bounds { time_ms: FILE_MS_MAX, body_bytes: ANSWER_BYTES_MAX };
+        let kind = "application/octet-stream";
+        let (status, _) = self.exchange(Method::POST, "collections", kind, file, bounds).await?;
+        if status.is_success() { Ok(()) } else { Err(ConnectorError::Garbled) }
     }
 
     async fn call(
@@ -42,7 +152,7 @@ impl HttpConnector {
         path: &str,
         body: Option<Value>,
     ) -> Result<(StatusCode, Bytes), ConnectorError> {
-        let bounds = Bounds { time_ms: self.bank_ms_max, body_bytes: ANSWER_BYTES_MAX };
+        let bounds = Bounds { time_ms: self.answer_ms_max, body_bytes: ANSWER_BYTES_MAX };
         let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
         self.exchange(method, path, "application/json", body, bounds).await
     }
@@ -129,103 +239,51 @@ struct MovementBody {
 }
 
 #[derive(Deserialize)]
+struct StatementBody {
+    day: String,
+    credits: Vec<CreditBody>,
+}
+
+#[derive(Deserialize)]
+struct CreditBody {
+    reference: String,
+    amount: i64,
+}
+
+impl CreditBody {
+    fn line(&self) -> Option<ResultLine> {
+        let amount = Yen::checked(self.amount)?;
+        let movement = MovementId::of_bank_reference(&self.reference);
+        Some(ResultLine { movement, amount, outcome: Outcome::Settled { amount } })
+    }
+}
+
+#[derive(Deserialize)]
 struct NotFoundBody {
     cut_off_passed: bool,
 }
 
 impl BankConnector for HttpConnector {
-    fn about(&self) -> Answering<'_, Result<About, ConnectorError>> {
-        Box::pin(async move {
-            let body: AboutBody = self.ask(Method::GET, "about", None).await?;
-            let set = |names: &Vec<String>| names.iter().map(|name| name.parse::<Factor>()).collect::<Result<_, _>>();
-            let factors =
-                body.factors.iter().map(set).collect::<Result<_, _>>().map_err(|_| ConnectorError::Garbled)?;
-            Ok(About { own_page: body.own_page, factors, issuer: body.issuer })
-        })
+    fn rhythm(&self) -> Rhythm {
+        Rhythm::OneByOne
     }
 
-    fn authenticate<'a>(&'a self, attempt: &'a Attempt) -> Answering<'a, Result<Authentication, ConnectorError>> {
+    fn send<'a>(&'a self, _day: Day, orders: &'a [BankOrder]) -> Answering<'a, Result<Vec<Outcome>, ConnectorError>> {
         Box::pin(async move {
-            let body = json!({
-                "attempt": attempt.id,
-                "account": account(&attempt.account),
-                "factors": factors(attempt),
-            });
-            let body: AuthenticationBody = self.ask(Method::POST, "authentications", Some(body)).await?;
-            authentication(body)
-        })
-    }
-
-    fn notify<'a>(&'a self, notice: &'a Notice) -> Answering<'a, Result<u32, ConnectorError>> {
-        Box::pin(async move {
-            let mut body = json!({
-                "notice": notice.id,
-                "account": account(&notice.account),
-                "text": { "ja": notice.text_ja, "en": notice.text_en },
-            });
-            if let (Some(code), Value::Object(members)) = (&notice.code, &mut body) {
-                members.insert("code".into(), code.expose().clone().into());
+            let mut outcomes = Vec::with_capacity(orders.len());
+            for order in orders {
+                outcomes.push(self.order(order).await);
             }
-            let body: NoticeBody = self.ask(Method::POST, "notices", Some(body)).await?;
-            Ok(body.contacts_notified)
+            Ok(outcomes)
         })
     }
 
-    fn send<'a>(&'a self, order: &'a BankOrder) -> Answering<'a, Outcome> {
-        Box::pin(async move {
-            let mut body = json!({
-                "reference": order.reference,
-                "account": account(&order.account),
-                "amount": order.amount.amount(),
-                "descriptor": order.descriptor,
-            });
-            if !order.kind.is_to_account() {
-                body["may_overdraw"] = order.may_overdraw.into();
-            }
-            match self.call(Method::POST, path_of(order.kind), Some(body)).await {
-                Ok((StatusCode::OK | StatusCode::CREATED, body)) => outcome(&body, &order.reference),
-                Ok(_) | Err(_) => Outcome::Unknown,
-            }
-        })
+    fn inquire(&self, movement: MovementId, _sent: Day) -> Answering<'_, Outcome> {
+        Box::pin(self.became(Kind::Debit, movement))
     }
 
-    fn inquire<'a>(&'a self, kind: Kind, reference: &'a str) -> Answering<'a, Outcome> {
-        Box::pin(async move {
-            let path = format!("{}/{reference}", path_of(kind));
-            match self.call(Method::GET, &path, None).await {
-                Ok((StatusCode::OK, body)) => outcome(&body, reference),
-                Ok((StatusCode::NOT_FOUND, body)) => match serde_json::from_slice::<NotFoundBody>(&body) {
-                    Ok(body) => Outcome::NotFound { last: body.cut_off_passed },
-                    // Some other 404: whoever answered may not even be the bank.
-                    Err(_) => Outcome::Unknown,
-                },
-                Ok(_) | Err(_) => Outcome::Unknown,
-            }
-        })
-    }
-
-    fn day_file(&self, day: Day) -> Answering<'_, Result<Option<Bytes>, ConnectorError>> {
-        Box::pin(async move {
-            let bounds = Bounds { time_ms: FILE_MS_MAX, body_bytes: FILE_BYTES_MAX };
-            let path = format!("day-files/{day}");
-            let answer = self.exchange(Method::GET, &path, "application/octet-stream", Bytes::new(), bounds).await?;
-            match answer {
-                (StatusCode::OK, body) => Ok(Some(body)),
-                (StatusCode::NO_CONTENT, _) => Ok(Some(Bytes::new())),
-                (StatusCode::NOT_FOUND, _) => Ok(None),
-                (status, _) if status.is_server_error() => Err(ConnectorError::Unreachable),
-                _ => Err(ConnectorError::Garbled),
-            }
-        })
-    }
-
-    fn collect(&self, file: Bytes) -> Answering<'_, Result<(), ConnectorError>> {
-        Box::pin(async move {
-            let bounds = Bounds { time_ms: FILE_MS_MAX, body_bytes: ANSWER_BYTES_MAX };
-            let kind = "application/octet-stream";
-            let (status, _) = self.exchange(Method::POST, "collections", kind, file, bounds).await?;
-            if status.is_success() { Ok(()) } else { Err(ConnectorError::Garbled) }
-        })
+    fn results(&self, day: Day) -> Answering<'_, Result<Option<Vec<ResultLine>>, ConnectorError>> {
+        Box::pin(self.result_file(day))
     }
 }
 

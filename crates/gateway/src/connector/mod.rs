@@ -1,6 +1,8 @@
-//! Connectors: how the gateway talks to a bank. One trait, whatever the bank speaks.
+//! Connectors: how the gateway talks to a bank.
 //!
-//! A connector passes on what a person typed and forgets it. What a bank says is believed only as far as it can be
+//! Whoever waits at a page is asked of the bank over HTTP, and so is money that goes to an account: an interbank transfer
+//! (振込). Debits (口座振替) reach a bank in one of two ways behind one trait: each for itself over HTTP, or all of a day in one
+//! file. A connector passes on what a person typed and forgets it. What a bank says is believed only as far as it can be
 //! understood: an unknown code, a broken answer, one that is too large, too late or a redirect are all no answer.
 //! Start reading at [`BankConnector`].
 
@@ -10,48 +12,104 @@ pub mod zengin;
 pub use self::http::HttpConnector;
 pub(crate) use self::http::outcome_of;
 
+use self::zengin::{ResultLine, ZenginConnector};
 use crate::domain::account::AccountKind;
+use crate::domain::holidays::is_business_day;
 use crate::domain::movement::{Kind, Outcome};
-use crate::domain::{Factor, Factors};
-use bytes::Bytes;
+use crate::domain::{Factor, Factors, MovementId};
+use crate::options::BankOptions;
 use domain::Day;
 use ledger::Yen;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use web::Secret;
+use std::sync::Arc;
+use web::{Secret, Transport};
 
 /// An answer to come.
 pub type Answering<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
-/// How the gateway talks to one bank.
+/// How debits reach one bank, and how it is heard what became of them.
 pub trait BankConnector: Send + Sync + 'static {
-    /// What the bank says of itself.
-    fn about(&self) -> Answering<'_, Result<About, ConnectorError>>;
+    /// When the bank takes debits.
+    fn rhythm(&self) -> Rhythm;
 
-    /// Hands what a person typed to the bank.
-    fn authenticate<'a>(&'a self, attempt: &'a Attempt) -> Answering<'a, Result<Authentication, ConnectorError>>;
+    /// Asks the bank for `orders` in the name of `day`: what it says to each of them, in their order, or that it has not taken
+    /// them. Asking again for the same debits moves once.
+    fn send<'a>(&'a self, day: Day, orders: &'a [BankOrder]) -> Answering<'a, Result<Vec<Outcome>, ConnectorError>>;
 
-    /// Has the bank tell an account's true holder something, on every contact that it has: how many it told.
-    fn notify<'a>(&'a self, notice: &'a Notice) -> Answering<'a, Result<u32, ConnectorError>>;
+    /// Asks what became of a debit that was sent on `sent`.
+    fn inquire(&self, movement: MovementId, sent: Day) -> Answering<'_, Outcome>;
 
-    /// Asks the bank to move money. Asking again with the same reference moves once.
-    fn send<'a>(&'a self, order: &'a BankOrder) -> Answering<'a, Outcome>;
-
-    /// Asks what became of it.
-    fn inquire<'a>(&'a self, kind: Kind, reference: &'a str) -> Answering<'a, Outcome>;
-
-    /// What the bank did on `day`, as the bytes of a result file of kind 91: empty where it did nothing, none where the day's
-    /// file is not there.
-    fn day_file(&self, day: Day) -> Answering<'_, Result<Option<Bytes>, ConnectorError>>;
-
-    /// Hands in a request file of kind 91. The same file twice is one.
-    fn collect(&self, file: Bytes) -> Answering<'_, Result<(), ConnectorError>>;
+    /// What the bank did on `day`, record by record; none where the day's file is not there.
+    fn results(&self, day: Day) -> Answering<'_, Result<Option<Vec<ResultLine>>, ConnectorError>>;
 }
 
-/// Why a bank gave no answer that could be used. For [`BankConnector::send`] and [`BankConnector::inquire`] that is no
-/// error: it is [`Outcome::Unknown`].
+/// When a bank takes debits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rhythm {
+    /// Each at once.
+    OneByOne,
+    /// All of a business day together.
+    Daily {
+        /// When the day's file is made, in minutes after midnight in Tokyo.
+        cut_off_minute: u16,
+    },
+}
+
+impl Rhythm {
+    /// Whether the bank has results of `day`: what goes together has them for each business day, all else for each day.
+    pub fn has_results(self, day: Day) -> bool {
+        match self {
+            Self::OneByOne => true,
+            Self::Daily { .. } => is_business_day(day),
+        }
+    }
+}
+
+/// What a bank's paper of a day is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paper {
+    /// The day file: the debits that it was asked for, and what became of each.
+    Debits,
+    /// The statement of the credits that it booked.
+    Credits,
+}
+
+impl Paper {
+    /// Whether movements of `kind` stand in it.
+    pub const fn has(self, kind: Kind) -> bool {
+        match self {
+            Self::Debits => !kind.is_to_account(),
+            Self::Credits => kind.is_to_account(),
+        }
+    }
+}
+
+/// How one bank is reached.
+#[derive(Clone)]
+pub struct Reach {
+    /// What is asked while somebody waits, and money that goes to an account.
+    pub online: Arc<HttpConnector>,
+    /// Debits.
+    pub debits: Arc<dyn BankConnector>,
+}
+
+impl Reach {
+    /// The ways to `bank`, by what it is configured to be; none where its files could not be written so. Each answer over HTTP
+    /// takes `answer_ms_max` milliseconds at most.
+    pub fn new(bank: &BankOptions, transport: Arc<dyn Transport>, answer_ms_max: u64) -> Option<Self> {
+        let online = Arc::new(HttpConnector::new(transport, bank, answer_ms_max));
+        let debits: Arc<dyn BankConnector> = match &bank.files {
+            None => Arc::<HttpConnector>::clone(&online),
+            Some(files) => Arc::new(ZenginConnector::new(Arc::clone(&online), bank.code, files.clone())?),
+        };
+        Some(Self { online, debits })
+    }
+}
+
+/// Why a bank gave no answer that could be used. About a single movement that is no error: it is [`Outcome::Unknown`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectorError {
     /// It was not reached, or not in time.
@@ -60,6 +118,8 @@ pub enum ConnectorError {
     Garbled,
     /// It does not take our secret.
     Unauthorised,
+    /// What it is to be asked cannot be written in its form: it was not asked.
+    Unwritable,
 }
 
 impl fmt::Display for ConnectorError {
@@ -68,6 +128,7 @@ impl fmt::Display for ConnectorError {
             Self::Unreachable => "the bank cannot be reached",
             Self::Garbled => "the bank's answer cannot be understood",
             Self::Unauthorised => "the bank does not take our secret",
+            Self::Unwritable => "what the bank is to be asked cannot be written",
         })
     }
 }
@@ -79,7 +140,7 @@ impl ConnectorError {
     pub const fn is_silence(&self) -> bool {
         match self {
             Self::Unreachable => true,
-            Self::Garbled | Self::Unauthorised => false,
+            Self::Garbled | Self::Unauthorised | Self::Unwritable => false,
         }
     }
 }
@@ -109,6 +170,16 @@ pub struct AccountNumber {
 impl fmt::Debug for AccountNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}-{}-…", self.branch, self.kind.name())
+    }
+}
+
+impl AccountNumber {
+    /// The account, if a branch has three digits and a number seven: whatever else a person or a bank says is none.
+    pub fn parsed(branch: &str, kind: AccountKind, number: &str) -> Option<Self> {
+        let is_number =
+            |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
+        let is_one = is_number(branch, 3) && is_number(number, 7);
+        is_one.then(|| Self { branch: branch.to_owned(), kind, number: number.to_owned() })
     }
 }
 
@@ -187,10 +258,12 @@ pub struct Notice {
 pub struct BankOrder {
     /// Debit, credit or return.
     pub kind: Kind,
-    /// The gateway's reference.
-    pub reference: String,
+    /// Which movement: the bank knows it by its reference.
+    pub movement: MovementId,
     /// The account.
     pub account: AccountNumber,
+    /// Its holder's name as the bank has it.
+    pub name_kana: Secret<String>,
     /// How much.
     pub amount: Yen,
     /// How the statement names it.

@@ -1,15 +1,19 @@
-//! Files of 預金口座振替 (kind 91): the request that a day's debits make, and what a result file says.
+//! Debits by files of 預金口座振替 (kind 91): the request file that a day's debits make, and what a result file says. It is the
+//! connector of banks that take all debits of a business day together, in the evening, and answer the next morning: until the
+//! day's result file is there, nobody knows what became of any.
 //!
 //! 顧客番号 carries the bank reference, so a record leads back to its movement. A file that cannot be read to its last record
 //! is no file: half of one would say of the other half that it did not happen.
 
-use super::AccountNumber;
+use super::{AccountNumber, Answering, BankConnector, BankOrder, ConnectorError, HttpConnector, Rhythm};
 use crate::domain::account::AccountKind;
-use crate::domain::movement::{Code, Outcome};
+use crate::domain::movement::{Code, Kind, Outcome};
 use crate::domain::{BankCode, MovementId};
 use crate::options::FileOptions;
 use domain::{Day, Id};
 use ledger::Yen;
+use std::sync::{Arc, Mutex, PoisonError};
+use web::Secret;
 use zengin_fmt::account_transfer::{Detail, End, File, Header, Trailer};
 use zengin_fmt::{CodeDivision, OutputFormat};
 
@@ -18,16 +22,83 @@ const KIND: u8 = 91;
 /// What stands for a name that the file's letters cannot write: the bank goes by the number.
 const NO_NAME: &str = "-";
 
-/// One debit of a request file.
-pub struct Line {
-    /// Which.
-    pub movement: MovementId,
-    /// From which account.
-    pub account: AccountNumber,
-    /// The holder's name as the bank has it.
-    pub name: String,
-    /// How much.
-    pub amount: Yen,
+/// Takes a bank's debits of a day together, in one file.
+pub struct ZenginConnector {
+    online: Arc<HttpConnector>,
+    bank: BankCode,
+    options: FileOptions,
+    /// The result file that was read last. What it says of its day is final, so one reading answers every inquiry about that day.
+    read: Mutex<Option<(Day, Arc<[ResultLine]>)>>,
+}
+
+impl ZenginConnector {
+    /// To `bank`, to which files go through `online`; none where they cannot be written with these options.
+    pub fn new(online: Arc<HttpConnector>, bank: BankCode, options: FileOptions) -> Option<Self> {
+        can_write(&options, bank).then(|| Self { online, bank, options, read: Mutex::default() })
+    }
+}
+
+impl ZenginConnector {
+    /// The results of `day`, fetched anew.
+    async fn fetch(&self, day: Day) -> Result<Option<Arc<[ResultLine]>>, ConnectorError> {
+        let lines: Option<Arc<[ResultLine]>> = self.online.result_file(day).await?.map(Into::into);
+        if let Some(lines) = &lines {
+            *self.read.lock().unwrap_or_else(PoisonError::into_inner) = Some((day, Arc::clone(lines)));
+        }
+        Ok(lines)
+    }
+
+    /// The results of `day`, as they were read before or are now.
+    async fn results_once(&self, day: Day) -> Result<Option<Arc<[ResultLine]>>, ConnectorError> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        match read.filter(|(read, _)| *read == day) {
+            Some((_, lines)) => Ok(Some(lines)),
+            None => self.fetch(day).await,
+        }
+    }
+
+    fn can_be_written(&self, day: Day, order: &BankOrder) -> bool {
+        let can_be = request_file(&self.options, self.bank, day, std::slice::from_ref(order)).is_some();
+        if !can_be {
+            let (bank, movement) = (self.bank, order.movement);
+            tracing::error!(%bank, %movement, "a debit cannot be written into the day's file, and is left out");
+        }
+        can_be
+    }
+}
+
+impl BankConnector for ZenginConnector {
+    fn rhythm(&self) -> Rhythm {
+        Rhythm::Daily { cut_off_minute: self.options.cut_off_minute }
+    }
+
+    fn send<'a>(&'a self, day: Day, orders: &'a [BankOrder]) -> Answering<'a, Result<Vec<Outcome>, ConnectorError>> {
+        Box::pin(async move {
+            // Whose record cannot be written keeps no other from the bank. What is left out is in no result of the day, and so
+            // ends as what the bank does not know.
+            let writable: Vec<BankOrder> =
+                orders.iter().filter(|order| self.can_be_written(day, order)).cloned().collect();
+            if !writable.is_empty() {
+                let file = request_file(&self.options, self.bank, day, &writable).ok_or(ConnectorError::Unwritable)?;
+                self.online.hand_in(file.into()).await?;
+            }
+            // The bank has the file, and says what became of each debit with the day's results.
+            Ok(vec![Outcome::Unknown; orders.len()])
+        })
+    }
+
+    fn inquire(&self, movement: MovementId, sent: Day) -> Answering<'_, Outcome> {
+        Box::pin(async move {
+            let Ok(Some(lines)) = self.results_once(sent).await else { return Outcome::Unknown };
+            let line = lines.iter().find(|line| line.movement == Some(movement));
+            // A file that is there is the bank's last word on its day.
+            line.map_or(Outcome::NotFound { last: true }, |line| line.outcome)
+        })
+    }
+
+    fn results(&self, day: Day) -> Answering<'_, Result<Option<Vec<ResultLine>>, ConnectorError>> {
+        Box::pin(async move { Ok(self.fetch(day).await?.map(|lines| lines.to_vec())) })
+    }
 }
 
 /// One record of a result file.
@@ -42,9 +113,9 @@ pub struct ResultLine {
 }
 
 /// The bytes of a request file for `day`; none without a debit, or where something in it cannot be written.
-pub fn request_file(options: &FileOptions, bank: BankCode, day: Day, lines: &[Line]) -> Option<Vec<u8>> {
+pub fn request_file(options: &FileOptions, bank: BankCode, day: Day, orders: &[BankOrder]) -> Option<Vec<u8>> {
     let date = day.date();
-    let details: Vec<Detail> = lines.iter().map(|line| detail(options, bank, line)).collect();
+    let details: Vec<Detail> = orders.iter().map(|order| detail(options, bank, order)).collect();
     let total_amount = details.iter().map(|detail| detail.amount).sum();
     let header = Header {
         kind_code: KIND,
@@ -69,15 +140,23 @@ pub fn request_file(options: &FileOptions, bank: BankCode, day: Day, lines: &[Li
 }
 
 /// Whether a file with these options can be written at all: each of them must fit its field.
-pub fn can_write(options: &FileOptions, bank: BankCode) -> bool {
+fn can_write(options: &FileOptions, bank: BankCode) -> bool {
     let account = AccountNumber { branch: "000".into(), kind: AccountKind::Ordinary, number: "0000000".into() };
     let movement = MovementId::of_hash(Id([0; 16]));
-    let line = Line { movement, account, name: NO_NAME.into(), amount: Yen::new(1) };
+    let order = BankOrder {
+        kind: Kind::Debit,
+        movement,
+        account,
+        name_kana: Secret::new(NO_NAME.into()),
+        amount: Yen::new(1),
+        descriptor: String::new(),
+        may_overdraw: false,
+    };
     let is_number = |text: &str, digits| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
     is_number(&options.collector_code, 10)
         && is_number(&options.branch, 3)
         && is_number(&options.number, 7)
-        && request_file(options, bank, Day::from_number(0), &[line]).is_some()
+        && request_file(options, bank, Day::from_number(0), &[order]).is_some()
 }
 
 fn written(file: &File) -> Option<Vec<u8>> {
@@ -98,21 +177,21 @@ const fn error_kind(error: &zengin_fmt::Error) -> &'static str {
     }
 }
 
-fn detail(options: &FileOptions, bank: BankCode, line: &Line) -> Detail {
+fn detail(options: &FileOptions, bank: BankCode, order: &BankOrder) -> Detail {
     Detail {
         bank_code: bank.to_string(),
         bank_name: options.bank_name.clone(),
-        branch_code: line.account.branch.clone(),
+        branch_code: order.account.branch.clone(),
         branch_name: String::new(),
-        account_type: match line.account.kind {
+        account_type: match order.account.kind {
             AccountKind::Ordinary => 1,
             AccountKind::Current => 2,
         },
-        account_number: line.account.number.clone(),
-        payer_name: line.name.clone(),
-        amount: line.amount.amount().unsigned_abs(),
+        account_number: order.account.number.clone(),
+        payer_name: order.name_kana.expose().clone(),
+        amount: order.amount.amount().unsigned_abs(),
         new_code: "0".into(),
-        customer_number: line.movement.bank_reference(),
+        customer_number: order.movement.bank_reference(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::calendar::Calendar;
 use super::factor::{Factors, Strength};
 use super::ids::{BankCode, StaffId};
 use super::operator::{self, OPERATORS_KEY, What};
+use super::proposal::{Proposal, Wish};
 use super::refusal::Refusal;
 use super::state::{Decided, Rows, bank_key, calendar_key, wrong_row};
 use super::{Context, Receipt, Row};
@@ -122,6 +123,8 @@ pub struct Bank {
     pub history: Vec<SwitchChange>,
     /// The sets of factors that suffice, as the bank's desk set them; none: what the bank itself says.
     pub factor_sets: Vec<Factors>,
+    /// What one person of a desk wants to be weaker, until another says the same.
+    pub proposals: Vec<Proposal>,
 }
 
 /// A fraud that a bank confirmed, with what its partners need to look for.
@@ -169,6 +172,8 @@ pub enum Command {
         bank: BankCode,
         /// The sets; none: what the bank itself says.
         sets: Vec<Factors>,
+        /// What the bank itself says.
+        own: Vec<Factors>,
         /// Who says so.
         by: StaffId,
     },
@@ -215,6 +220,28 @@ pub enum Event {
         /// Who said so.
         by: StaffId,
         /// When that was said.
+        at: Time,
+    },
+    /// One person of a desk wants something that takes two.
+    Proposed {
+        /// At which bank.
+        bank: BankCode,
+        /// What, who and when.
+        proposal: Proposal,
+        /// What was proposed no later than this is over.
+        since: Time,
+    },
+    /// Another person of that desk said the same: it is done with this.
+    Agreed {
+        /// At which bank.
+        bank: BankCode,
+        /// What.
+        wish: Wish,
+        /// Who said so first.
+        proposed_by: StaffId,
+        /// Who said the same.
+        by: StaffId,
+        /// When.
         at: Time,
     },
 }
@@ -271,8 +298,11 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
             operator::tell_all(rows, &mut events, &what, at);
             Ok((events, Receipt::Done))
         }
-        Command::SetFactors { bank, sets, by } => {
-            let sets = sets.iter().copied().take(FACTOR_SETS_MAX).collect();
+        Command::SetFactors { bank, sets, by, .. } => {
+            let sets: Vec<Factors> = sets.iter().copied().take(FACTOR_SETS_MAX).collect();
+            if rows.bank(*bank).is_some_and(|row| row.factor_sets == sets) {
+                return Ok((Vec::new(), Receipt::Done));
+            }
             let event = Event::FactorsSet { bank: *bank, sets, by: *by, at };
             Ok((vec![super::Event::Bank(event)], Receipt::Done))
         }
@@ -329,6 +359,7 @@ impl Event {
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
             Self::Switched { bank, .. } | Self::FactorsSet { bank, .. } => each(bank_key(*bank)),
+            Self::Proposed { bank, .. } | Self::Agreed { bank, .. } => each(bank_key(*bank)),
             Self::CalendarSet { bank, .. } => each(calendar_key(*bank)),
         }
     }
@@ -342,11 +373,22 @@ impl Event {
             Self::CalendarSet { .. } => {}
             Self::Switched { change, .. } => {
                 bank.apply(change);
+                if change.stopped {
+                    // Who wanted it to go on did not know of this one.
+                    let of_it =
+                        |wish: &Wish| matches!(wish, Wish::Lift { function, .. } if *function == change.function);
+                    bank.settle(of_it);
+                }
                 let surplus = bank.history.len().saturating_add(1).saturating_sub(HISTORY_MAX);
                 bank.history.drain(..surplus);
                 bank.history.push(change.clone());
             }
-            Self::FactorsSet { sets, .. } => bank.factor_sets.clone_from(sets),
+            Self::FactorsSet { sets, .. } => {
+                bank.factor_sets.clone_from(sets);
+                bank.settle(|wish| matches!(wish, Wish::Factors { .. }));
+            }
+            Self::Proposed { proposal, since, .. } => bank.propose(proposal, *since),
+            Self::Agreed { wish, .. } => bank.settle(|waiting| waiting == wish),
         }
     }
 }

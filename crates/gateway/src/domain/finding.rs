@@ -1,7 +1,7 @@
-//! Findings: what a bank's day file has and the ledger has not. The bank says that it debited somebody in our name, and nobody
-//! here asked for it.
+//! Findings: what a bank's papers of a day have and the ledger has not. The bank says that it debited or credited somebody in our
+//! name, and nobody here asked for it, or not twice.
 //!
-//! One stands on the bank's pages of open work until somebody of the gateway's desk says what became of it: no later file and
+//! One stands on the bank's pages of findings until somebody of the gateway's desk says what became of it: no later file and
 //! no restart takes it away, and the same file read once more finds nothing new.
 
 use super::bank::shortened;
@@ -14,9 +14,29 @@ use domain::{Day, Key, Moment, Time, Value};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 
+/// What a record is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum About {
+    /// A debit, in the day file.
+    Debit,
+    /// A credit, in the statement of credits.
+    Credit,
+}
+
 /// A finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
+    /// What was found.
+    pub record: Record,
+    /// What it is about.
+    pub about: About,
+    /// What became of it, once somebody has said so.
+    pub resolution: Option<Resolution>,
+}
+
+/// A record that is no movement of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
     /// In whose file.
     pub bank: BankCode,
     /// Of which day.
@@ -27,7 +47,7 @@ pub struct Finding {
     pub moved: Yen,
     /// When it was found.
     pub found: Time,
-    /// What became of it, once somebody has said so.
+    /// Nothing: what became of it came to stand beside the record, and stored events have this place.
     pub resolution: Option<Resolution>,
 }
 
@@ -57,6 +77,8 @@ pub enum Command {
         amount: Yen,
         /// How much of that the bank says that it moved.
         moved: Yen,
+        /// What the record is about.
+        about: About,
     },
     /// Somebody says what became of it.
     Resolve {
@@ -72,14 +94,14 @@ pub enum Command {
 /// What happened to findings.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
-    /// One was found.
+    /// One was found, as journals had it before findings had pages of their own: it is listed among all that is open.
     Found {
         /// Its id.
         finding: FindingId,
         /// What it is.
-        row: Finding,
+        row: Record,
     },
-    /// Somebody said what became of it.
+    /// Somebody said what became of one that is listed among all that is open.
     Resolved {
         /// Which.
         finding: FindingId,
@@ -87,6 +109,29 @@ pub enum Event {
         bank: BankCode,
         /// What.
         resolution: Resolution,
+    },
+    /// One was found, and is listed on the pages of findings.
+    FoundApart {
+        /// Its id.
+        finding: FindingId,
+        /// What it is.
+        row: Record,
+    },
+    /// Somebody said what became of one that is listed on the pages of findings.
+    ResolvedApart {
+        /// Which.
+        finding: FindingId,
+        /// In whose file it was.
+        bank: BankCode,
+        /// What.
+        resolution: Resolution,
+    },
+    /// One was found, about a credit.
+    FoundCredit {
+        /// Its id.
+        finding: FindingId,
+        /// What it is.
+        record: Record,
     },
 }
 
@@ -103,22 +148,31 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
     match command {
         Command::Find { .. } => {}
         Command::Resolve { finding, .. } => {
-            keys.extend(rows.finding(*finding).map(|row| Thing::Finding(*finding).page_key(row.bank)));
+            keys.extend(rows.finding(*finding).into_iter().flat_map(|row| pages(*finding, row.record.bank)));
         }
     }
+}
+
+/// The page that lists `finding` now, and the one that did before findings had pages of their own.
+fn pages(finding: FindingId, bank: BankCode) -> [Key; 2] {
+    [Thing::Finding(finding).page_key(bank), open::page_before(finding.0, bank)]
 }
 
 /// Refusals: no room; there is no such finding; it is resolved already. What was found before needs nothing more.
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
     let at = moment.now;
     let event = match command {
-        Command::Find { finding, bank, day, amount, moved } => {
+        Command::Find { finding, bank, day, amount, moved, about } => {
             if rows.finding(*finding).is_some() {
                 return Ok((Vec::new(), Receipt::Done));
             }
             rows.check_room(Thing::Finding(*finding), *bank)?;
             let (bank, day, amount, moved) = (*bank, *day, *amount, *moved);
-            Event::Found { finding: *finding, row: Finding { bank, day, amount, moved, found: at, resolution: None } }
+            let (finding, record) = (*finding, Record { bank, day, amount, moved, found: at, resolution: None });
+            match about {
+                About::Debit => Event::FoundApart { finding, row: record },
+                About::Credit => Event::FoundCredit { finding, record },
+            }
         }
         Command::Resolve { finding, by, reason } => {
             let row = rows.finding(*finding).ok_or(Refusal::Unknown { noun: Noun::Finding })?;
@@ -127,8 +181,13 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
                 Some(known) if known.by == by && known.reason == reason => return Ok((Vec::new(), Receipt::Done)),
                 Some(_) => return Err(Refusal::WrongStatus { noun: Noun::Finding, status: "resolved".into() }),
                 None => {
-                    let resolution = Resolution { by, reason, at };
-                    Event::Resolved { finding: *finding, bank: row.bank, resolution }
+                    let (finding, bank, resolution) = (*finding, row.record.bank, Resolution { by, reason, at });
+                    let [apart, _] = pages(finding, bank);
+                    if rows.lists(apart, Thing::Finding(finding)) {
+                        Event::ResolvedApart { finding, bank, resolution }
+                    } else {
+                        Event::Resolved { finding, bank, resolution }
+                    }
                 }
             }
         }
@@ -138,22 +197,36 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
 
 impl Event {
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
-        let (finding, bank) = match self {
-            Self::Found { finding, row } => (*finding, row.bank),
-            Self::Resolved { finding, bank, .. } => (*finding, *bank),
+        let (finding, bank, is_apart) = match self {
+            Self::Found { finding, row } => (*finding, row.bank, false),
+            Self::Resolved { finding, bank, .. } => (*finding, *bank, false),
+            Self::FoundApart { finding, row: record } | Self::FoundCredit { finding, record } => {
+                (*finding, record.bank, true)
+            }
+            Self::ResolvedApart { finding, bank, .. } => (*finding, *bank, true),
         };
+        let [apart, before] = pages(finding, bank);
         each(finding_key(finding));
-        each(Thing::Finding(finding).page_key(bank));
+        each(if is_apart { apart } else { before });
     }
 
     pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
         match self {
-            Self::Found { finding, .. } if key.table == table::OPEN => open::add(key, row, Thing::Finding(*finding)),
-            Self::Resolved { finding, .. } if key.table == table::OPEN => {
+            Self::Found { finding, .. } | Self::FoundApart { finding, .. } | Self::FoundCredit { finding, .. }
+                if key.table == table::OPEN =>
+            {
+                open::add(key, row, Thing::Finding(*finding));
+            }
+            Self::Resolved { finding, .. } | Self::ResolvedApart { finding, .. } if key.table == table::OPEN => {
                 open::remove(key, row, Thing::Finding(*finding));
             }
-            Self::Found { row: found, .. } => *row = Some(Row::Finding(Box::new(found.clone()))),
-            Self::Resolved { resolution, .. } => {
+            Self::Found { row: record, .. } | Self::FoundApart { row: record, .. } => {
+                *row = Some(Row::Finding(Box::new(record.found_about(About::Debit))));
+            }
+            Self::FoundCredit { record, .. } => {
+                *row = Some(Row::Finding(Box::new(record.found_about(About::Credit))));
+            }
+            Self::Resolved { resolution, .. } | Self::ResolvedApart { resolution, .. } => {
                 let Some(Row::Finding(finding)) = row else { wrong_row(key) };
                 finding.resolution = Some(resolution.clone());
             }
@@ -161,12 +234,18 @@ impl Event {
     }
 }
 
+impl Record {
+    fn found_about(&self, about: About) -> Finding {
+        Finding { record: self.clone(), about, resolution: None }
+    }
+}
+
 impl Finding {
     pub(crate) fn columns(&self) -> [Value; 4] {
         [
-            Value::Integer(i64::from(self.bank.number())),
-            Value::Integer(self.moved.amount()),
-            Value::Integer(self.found.milliseconds()),
+            Value::Integer(i64::from(self.record.bank.number())),
+            Value::Integer(self.record.moved.amount()),
+            Value::Integer(self.record.found.milliseconds()),
             self.resolution.as_ref().map_or(Value::Null, |resolution| Value::Integer(resolution.at.milliseconds())),
         ]
     }

@@ -1,10 +1,26 @@
 //! The gateway as a [`Domain`]: routes commands, events and rows to the rooms of their nouns. No rule lives here.
 
-use super::state::{Rows, wrong_row};
+use super::state::{Decided, Rows, wrong_row};
 use super::{
-    Command, Context, Event, Receipt, Refusal, Row, account, bank, finding, mandate, movement, notice, operator, table,
+    Command, Context, Event, Receipt, Refusal, Row, account, bank, comparison, expiry, finding, mandate, movement,
+    notice, operator, proposal, table,
 };
 use domain::{Decision, Domain, Key, Moment, State, TableSpec, Value};
+
+/// What a command comes to where one person's word suffices for it.
+pub(crate) fn decide_alone(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
+    match command {
+        Command::Operator(command) => operator::decide(rows, command, moment),
+        Command::Bank(command) => bank::decide(rows, command, moment, context),
+        Command::Account(command) => account::decide(rows, command, moment, context),
+        Command::Mandate(command) => mandate::decide(rows, command, moment, context),
+        Command::Movement(command) => movement::decide(rows, command, moment, context),
+        Command::Notice(command) => notice::decide(rows, command, moment, context),
+        Command::Finding(command) => finding::decide(rows, command, moment),
+        Command::Comparison(command) => comparison::decide(rows, command, moment),
+        Command::Expiry(command) => expiry::decide(rows, command, moment),
+    }
+}
 
 /// The domain of the gateway.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +35,8 @@ impl Domain for Gateway {
     type Refusal = Refusal;
 
     const NAME: &'static str = "gateway";
+    const VOCABULARY: u32 = 281;
+    const ROWS_VERSION: u32 = 5;
     const TABLES: &'static [TableSpec] = table::SPECS;
 
     fn keys(command: &Command, keys: &mut Vec<Key>) {
@@ -30,32 +48,31 @@ impl Domain for Gateway {
             Command::Movement(command) => movement::keys(command, keys),
             Command::Notice(command) => notice::keys(command, keys),
             Command::Finding(command) => finding::keys(command, keys),
+            Command::Comparison(command) => comparison::keys(command, keys),
+            Command::Expiry(command) => expiry::keys(command, keys),
         }
     }
 
     fn keys_further(command: &Command, state: &dyn State<Row>, keys: &mut Vec<Key>) {
         let rows = Rows(state);
         match command {
-            Command::Operator(_) => {}
+            Command::Operator(_) | Command::Comparison(_) => {}
             Command::Bank(_) => bank::keys_further(rows, keys),
             Command::Account(command) => account::keys_further(command, rows, keys),
             Command::Mandate(command) => mandate::keys_further(command, rows, keys),
             Command::Movement(command) => movement::keys_further(command, rows, keys),
             Command::Notice(command) => notice::keys_further(command, rows, keys),
             Command::Finding(command) => finding::keys_further(command, rows, keys),
+            Command::Expiry(command) => expiry::keys_further(command, rows, keys),
         }
     }
 
     fn decide(state: &dyn State<Row>, command: &Command, moment: Moment, context: &Context) -> Decision<Self> {
         let rows = Rows(state);
-        let decided = match command {
-            Command::Operator(command) => operator::decide(rows, command, moment),
-            Command::Bank(command) => bank::decide(rows, command, moment, context),
-            Command::Account(command) => account::decide(rows, command, moment, context),
-            Command::Mandate(command) => mandate::decide(rows, command, moment, context),
-            Command::Movement(command) => movement::decide(rows, command, moment, context),
-            Command::Notice(command) => notice::decide(rows, command, moment),
-            Command::Finding(command) => finding::decide(rows, command, moment),
+        let decided = decide_alone(rows, command, moment, context);
+        let decided = match proposal::asked(rows, command) {
+            Some(asked) => proposal::decide(rows, asked, decided, moment.now),
+            None => decided,
         };
         match decided {
             Ok((events, receipt)) => Decision { events, reply: Ok(receipt) },
@@ -80,6 +97,8 @@ impl Domain for Gateway {
             Event::Share(event) => event.touches(&mut each),
             Event::Notice(event) => event.touches(&mut each),
             Event::Finding(event) => event.touches(&mut each),
+            Event::Comparison(event) => event.touches(&mut each),
+            Event::Expiry(event) => event.touches(&mut each),
         }
     }
 
@@ -95,6 +114,8 @@ impl Domain for Gateway {
             Event::Share(event) => event.evolve(key, row),
             Event::Notice(event) => event.evolve(key, row),
             Event::Finding(event) => event.evolve(key, row),
+            Event::Comparison(event) => event.evolve(key, row),
+            Event::Expiry(event) => event.evolve(key, row),
         }
     }
 
@@ -105,7 +126,7 @@ impl Domain for Gateway {
                 Event::Mandate(event) => event.assert_decided(rows),
                 Event::Movement(event) => event.assert_decided(rows),
                 Event::Refused { .. } | Event::Operator(_) | Event::Bank(_) | Event::Account(_) | Event::Told(_) => {}
-                Event::Share(_) | Event::Notice(_) | Event::Finding(_) => {}
+                Event::Share(_) | Event::Notice(_) | Event::Finding(_) | Event::Comparison(_) | Event::Expiry(_) => {}
             }
         }
     }
@@ -134,6 +155,8 @@ impl Domain for Gateway {
             Row::Share(row) => values.push(Value::Integer(i64::from(row.open))),
             Row::Notice(row) => values.extend(row.columns()),
             Row::Finding(row) => values.extend(row.columns()),
+            Row::Comparison(row) => values.extend(row.columns()),
+            Row::Expiry(row) => values.push(count(row.codes.len())),
         }
     }
 
@@ -141,18 +164,26 @@ impl Domain for Gateway {
         match command {
             Command::Operator(operator::Command::Register { .. }) => "operator.register",
             Command::Operator(operator::Command::Take { .. }) => "operator.take",
+            Command::Operator(operator::Command::Keep { .. }) => "operator.keep",
             Command::Bank(bank::Command::Switch { .. }) => "bank.switch",
             Command::Bank(bank::Command::SetFactors { .. }) => "bank.set_factors",
             Command::Bank(bank::Command::SetCalendar { .. }) => "bank.set_calendar",
             Command::Bank(bank::Command::Report(_)) => "bank.report",
             Command::Account(account::Command::Notice { .. }) => "account.notice",
             Command::Account(account::Command::NotMe { .. }) => "account.not_me",
+            Command::Account(account::Command::Forget { .. }) => "account.forget",
             Command::Mandate(command) => command.name(),
             Command::Movement(command) => command.name(),
             Command::Notice(notice::Command::Owe { .. }) => "notice.owe",
             Command::Notice(notice::Command::Tell { .. }) => "notice.tell",
+            Command::Notice(notice::Command::GiveUp { .. }) => "notice.give_up",
             Command::Finding(finding::Command::Find { .. }) => "finding.find",
             Command::Finding(finding::Command::Resolve { .. }) => "finding.resolve",
+            Command::Expiry(expiry::Command::Forget { .. }) => "expiry.forget",
+            Command::Comparison(comparison::Command::Begin { .. }) => "comparison.begin",
+            Command::Comparison(comparison::Command::Compare { .. }) => "comparison.compare",
+            Command::Comparison(comparison::Command::PutAside { .. }) => "comparison.put_aside",
+            Command::Comparison(comparison::Command::GiveUp { .. }) => "comparison.give_up",
         }
     }
 }

@@ -16,6 +16,8 @@
 pub mod account;
 pub mod bank;
 pub mod calendar;
+pub mod comparison;
+pub mod expiry;
 mod factor;
 pub mod finding;
 mod gateways;
@@ -28,6 +30,7 @@ pub mod notice;
 pub mod open;
 pub mod operator;
 mod policy;
+pub mod proposal;
 mod refusal;
 pub mod share;
 mod state;
@@ -79,6 +82,10 @@ pub enum Command {
     Notice(notice::Command),
     /// Of what day files have and the ledger has not.
     Finding(finding::Command),
+    /// Of how far day files are compared.
+    Comparison(comparison::Command),
+    /// Of codes whose time is over.
+    Expiry(expiry::Command),
 }
 
 /// What happened, by noun. Stored for ever: variants are added at the end, never changed.
@@ -107,6 +114,10 @@ pub enum Event {
     Notice(notice::Event),
     /// To what day files have and the ledger has not.
     Finding(finding::Event),
+    /// To how far day files are compared.
+    Comparison(comparison::Event),
+    /// To codes whose time is over.
+    Expiry(expiry::Event),
 }
 
 /// A row of any table.
@@ -138,6 +149,10 @@ pub enum Row {
     Notice(notice::Notice),
     /// What a day file has and the ledger has not.
     Finding(Box<finding::Finding>),
+    /// How far the day files of a bank are compared.
+    Comparison(Box<comparison::Comparison>),
+    /// Codes that are forgotten on one day.
+    Expiry(expiry::Page),
 }
 
 /// What a command that was carried out answers.
@@ -176,5 +191,10 @@ pub enum Receipt {
         code: Option<movement::Code>,
         /// Since when the status is what it is.
         since: Time,
+    },
+    /// It takes two: another person of the desk may say the same.
+    Proposed {
+        /// Until when.
+        until: Time,
     },
 }

@@ -10,8 +10,11 @@ use super::{Row, table};
 use domain::{Id, Key};
 use serde::{Deserialize, Serialize};
 
-/// Pages a bank.
+/// Pages a bank, for what is still to be done.
 pub const PAGES: u16 = 16;
+/// Pages a bank beside them, for findings: however much a bank's file has that is not ours, there is room for movements,
+/// mandates and notices.
+pub const FINDING_PAGES: u16 = 16;
 /// Things on one page, at most.
 pub const PAGE_THINGS_MAX: usize = 512;
 
@@ -38,15 +41,22 @@ pub struct Page {
 impl Thing {
     /// The key of the page that `bank` has for it.
     pub fn page_key(self, bank: BankCode) -> Key {
-        let id = match self {
-            Self::Movement(id) => id.0,
-            Self::Mandate(id) => id.0,
-            Self::Notice(id) => id.0,
-            Self::Finding(id) => id.0,
+        let (id, first, pages) = match self {
+            Self::Movement(id) => (id.0, 0, PAGES),
+            Self::Mandate(id) => (id.0, 0, PAGES),
+            Self::Notice(id) => (id.0, 0, PAGES),
+            Self::Finding(id) => (id.0, PAGES, FINDING_PAGES),
         };
         let [.., last] = id.0;
-        key(bank, u16::from(last).checked_rem(PAGES).unwrap_or(0))
+        key(bank, u16::from(last).checked_rem(pages).unwrap_or(0).saturating_add(first))
     }
+}
+
+/// The key of the page of `bank` that a finding with this id was on before findings had pages of their own. What an event of then
+/// touches is part of what it means: this never changes.
+pub fn page_before(finding: Id, bank: BankCode) -> Key {
+    let [.., last] = finding.0;
+    key(bank, u16::from(last & 15))
 }
 
 /// The key of page number `page` of `bank`.

@@ -1,6 +1,6 @@
 //! Operators: who may use the gateway, and what each of them is told, in a gapless sequence of its own.
 
-use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, OperatorId, Reference};
+use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, OperatorId, Reference, StaffId};
 use super::refusal::{Noun, Refusal};
 use super::state::{Decided, Rows, wrong_row};
 use super::{Receipt, Row, bank, mandate, movement, table};
@@ -35,7 +35,29 @@ pub struct Operator {
     pub taken: u64,
     /// When it was registered.
     pub registered: Time,
+    /// How it comes in, as the gateway's desk last wrote it: the hash of its names, addresses and keys.
+    pub settings: Option<SettingsHash>,
+    /// How one person of the desk wants that to be, until another one says the same.
+    pub proposal: Option<Proposal>,
 }
+
+/// The hash of all that an operator's entry among the clients says: who has its keys can debit all its mandates.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SettingsHash(pub [u8; 32]);
+
+/// How an operator is to come in from now on, by one person's word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proposal {
+    /// How.
+    pub settings: SettingsHash,
+    /// By whose word.
+    pub by: StaffId,
+    /// Since when.
+    pub at: Time,
+}
+
+/// How long a second person has to say the same, in milliseconds.
+pub const PROPOSAL_MS: i64 = 24 * 3_600_000;
 
 /// Something that an operator is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,6 +150,16 @@ pub enum Command {
         /// The number of the last.
         n: u64,
     },
+    /// Somebody of the gateway's desk writes how one comes in. An operator that was ever here may have mandates, whoever still
+    /// knows of it: then it takes two persons.
+    Keep {
+        /// Who comes in.
+        operator: OperatorId,
+        /// How.
+        settings: SettingsHash,
+        /// Who says so.
+        by: StaffId,
+    },
 }
 
 /// What happened to operators.
@@ -147,6 +179,30 @@ pub enum Event {
         /// Up to which number.
         n: u64,
     },
+    /// One person wants it to come in so.
+    Proposed {
+        /// Who.
+        operator: OperatorId,
+        /// How it comes in now, as the desk last wrote it.
+        before: Option<SettingsHash>,
+        /// How it is to.
+        proposal: Proposal,
+    },
+    /// It comes in so from now on.
+    Kept {
+        /// Who.
+        operator: OperatorId,
+        /// How it came in before, as the desk last wrote it.
+        before: Option<SettingsHash>,
+        /// How it does now.
+        after: SettingsHash,
+        /// By whose word, at last.
+        by: StaffId,
+        /// Who said so first, where it took two.
+        proposed_by: Option<StaffId>,
+        /// When.
+        at: Time,
+    },
 }
 
 /// The key of the `n`th thing that `operator` is told.
@@ -156,7 +212,7 @@ pub fn told_key(operator: OperatorId, n: u64) -> Key {
 
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     match command {
-        Command::Register { .. } | Command::Take { .. } => keys.push(OPERATORS_KEY),
+        Command::Register { .. } | Command::Take { .. } | Command::Keep { .. } => keys.push(OPERATORS_KEY),
     }
 }
 
@@ -164,9 +220,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
     match command {
         Command::Register { operator } if rows.operator(*operator).is_some() => Ok((Vec::new(), Receipt::Done)),
         Command::Register { operator } => {
-            if rows.operators().is_some_and(|operators| operators.operators.len() >= OPERATORS_MAX) {
-                return Err(Refusal::Full { noun: Noun::Operator });
-            }
+            check_room(rows)?;
             let event = Event::Registered { operator: *operator, at: moment.now };
             Ok((vec![super::Event::Operator(event)], Receipt::Done))
         }
@@ -177,6 +231,43 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
             }
             let event = Event::Taken { operator: *operator, n: *n };
             Ok((vec![super::Event::Operator(event)], Receipt::Done))
+        }
+        Command::Keep { operator, settings, by } => {
+            let events = keep(rows, *operator, *settings, *by, moment.now)?;
+            Ok((events.into_iter().map(super::Event::Operator).collect(), Receipt::Done))
+        }
+    }
+}
+
+fn check_room(rows: Rows<'_>) -> Result<(), Refusal> {
+    let is_full = rows.operators().is_some_and(|operators| operators.operators.len() >= OPERATORS_MAX);
+    if is_full { Err(Refusal::Full { noun: Noun::Operator }) } else { Ok(()) }
+}
+
+/// Refusal: no room for one more. Whom nobody has ever seen one person may let in; whoever was here comes in otherwise when a
+/// second person has said the same within a day. What is so already changes nothing.
+fn keep(
+    rows: Rows<'_>,
+    operator: OperatorId,
+    settings: SettingsHash,
+    by: StaffId,
+    at: Time,
+) -> Result<Vec<Event>, Refusal> {
+    let kept = |before, proposed_by| Event::Kept { operator, before, after: settings, by, proposed_by, at };
+    let Some(row) = rows.operator(operator) else {
+        check_room(rows)?;
+        return Ok(vec![Event::Registered { operator, at }, kept(None, None)]);
+    };
+    if row.settings == Some(settings) {
+        return Ok(Vec::new());
+    }
+    let is_fresh = |proposal: &Proposal| at.milliseconds_since(proposal.at) < PROPOSAL_MS;
+    match row.proposal.filter(|proposal| proposal.settings == settings).filter(is_fresh) {
+        Some(proposal) if proposal.by == by => Ok(Vec::new()),
+        Some(proposal) => Ok(vec![kept(row.settings, Some(proposal.by))]),
+        None => {
+            let proposal = Proposal { settings, by, at };
+            Ok(vec![Event::Proposed { operator, before: row.settings, proposal }])
         }
     }
 }
@@ -213,6 +304,7 @@ impl Event {
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
             Self::Registered { .. } | Self::Taken { .. } => each(OPERATORS_KEY),
+            Self::Proposed { .. } | Self::Kept { .. } => each(OPERATORS_KEY),
         }
     }
 
@@ -222,15 +314,23 @@ impl Event {
                 let Row::Operators(row) = row.get_or_insert_with(|| Row::Operators(Operators::default())) else {
                     wrong_row(key)
                 };
-                row.operators.push(Operator { id: *operator, told: 0, taken: 0, registered: *at });
+                let (id, registered) = (*operator, *at);
+                row.operators.push(Operator { id, told: 0, taken: 0, registered, settings: None, proposal: None });
             }
-            Self::Taken { operator, n } => {
-                let Some(Row::Operators(row)) = row else { wrong_row(key) };
-                let known = row.operators.iter_mut().find(|known| known.id == *operator);
-                known.unwrap_or_else(|| wrong_row(key)).taken = *n;
+            Self::Taken { operator, n } => known(key, row, *operator).taken = *n,
+            Self::Proposed { operator, proposal, .. } => known(key, row, *operator).proposal = Some(*proposal),
+            Self::Kept { operator, after, .. } => {
+                let known = known(key, row, *operator);
+                known.settings = Some(*after);
+                known.proposal = None;
             }
         }
     }
+}
+
+fn known(key: Key, row: &mut Option<Row>, operator: OperatorId) -> &mut Operator {
+    let Some(Row::Operators(row)) = row else { wrong_row(key) };
+    row.operators.iter_mut().find(|known| known.id == operator).unwrap_or_else(|| wrong_row(key))
 }
 
 impl Told {

@@ -40,6 +40,11 @@ pub struct Policy {
     pub shares_incidents: bool,
     /// For how many mandates one wallet of an operator may wait at a time, at all banks.
     pub mandates_of_wallet_max: u32,
+    /// Notices of first factors that one operator's links may leave owed at one bank: a part of what there is room for.
+    pub owed_of_operator_max: u32,
+    /// How many notices of a first factor that somebody knew an account's true holder gets in a day. The first always goes; a
+    /// notice of a link is no such notice, and has no bound.
+    pub first_factor_notices_max: u32,
 }
 
 /// What an account may be debited for mandates that its true holder has not confirmed by a channel that did not grant them.
@@ -84,6 +89,8 @@ impl Default for Policy {
             debits_may_overdraw: false,
             shares_incidents: true,
             mandates_of_wallet_max: 10,
+            owed_of_operator_max: 1_024,
+            first_factor_notices_max: 3,
         }
     }
 }

@@ -35,6 +35,30 @@ pub enum Event {
     Opened(Whose),
     /// One is not any more.
     Closed(Whose),
+    /// One more notice is owed for a link of the operator.
+    Owed(OperatorId, BankCode),
+    /// One was sent.
+    Told(OperatorId, BankCode),
+}
+
+/// Beside a bank's number: the share of notices, not that of movements and mandates.
+const NOTICES: u64 = 1 << 32;
+
+/// The key of the row that counts what notices `operator`'s links leave owed at `bank`.
+pub(crate) fn owed_key(operator: OperatorId, bank: BankCode) -> Key {
+    Key::new(table::SHARE, operator.told_id(NOTICES | u64::from(bank.number())))
+}
+
+/// Refuses where `operator`'s links leave as many notices owed at `bank` as they may.
+pub(crate) fn check_owed(
+    rows: Rows<'_>,
+    operator: OperatorId,
+    bank: BankCode,
+    context: &Context,
+) -> Result<(), Refusal> {
+    let open = rows.share(owed_key(operator, bank)).map_or(0, |share| share.open);
+    let (noun, max) = (Noun::Operator, context.policy.owed_of_operator_max);
+    if open < max { Ok(()) } else { Err(Refusal::TooManyOpen { noun, open, max }) }
 }
 
 impl Whose {
@@ -81,15 +105,16 @@ impl Event {
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         match self {
             Self::Opened(whose) | Self::Closed(whose) => whose.keys().for_each(each),
+            Self::Owed(operator, bank) | Self::Told(operator, bank) => each(owed_key(*operator, *bank)),
         }
     }
 
     pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
         let Row::Share(share) = row.get_or_insert_with(|| Row::Share(Share::default())) else { wrong_row(key) };
         share.open = match self {
-            Self::Opened(_) => share.open.saturating_add(1),
+            Self::Opened(_) | Self::Owed(..) => share.open.saturating_add(1),
             // What was opened before shares were counted is not in them.
-            Self::Closed(_) => share.open.saturating_sub(1),
+            Self::Closed(_) | Self::Told(..) => share.open.saturating_sub(1),
         };
     }
 }

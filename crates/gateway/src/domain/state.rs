@@ -3,7 +3,8 @@
 use super::ids::{AccountId, AccountRefId, BankCode, FindingId, MandateId, MovementId, NotMeId, NoticeId, OperatorId};
 use super::refusal::{Noun, Refusal};
 use super::{
-    Event, Receipt, Row, account, bank, calendar, finding, mandate, movement, notice, open, operator, share, table,
+    Event, Receipt, Row, account, bank, calendar, comparison, expiry, finding, mandate, movement, notice, open,
+    operator, share, table,
 };
 use domain::{Key, State};
 
@@ -57,6 +58,8 @@ noun! {
     notice, notice_key, NoticeId, |id| id.0, NOTICE, Notice, notice::Notice;
     /// The finding with `id`.
     finding, finding_key, FindingId, |id| id.0, FINDING, Finding, finding::Finding;
+    /// How far the day files of the bank with `id` are compared.
+    comparison, comparison_key, BankCode, BankCode::id, COMPARISON, Comparison, comparison::Comparison;
 }
 
 impl<'a> Rows<'a> {
@@ -79,6 +82,24 @@ impl<'a> Rows<'a> {
         match self.0.row(key) {
             None => None,
             Some(Row::Share(row)) => Some(row),
+            Some(_) => wrong_row(key),
+        }
+    }
+
+    /// Codes that are forgotten on one day, by a key of [`expiry`].
+    pub(crate) fn expiry(self, key: Key) -> Option<&'a expiry::Page> {
+        match self.0.row(key) {
+            None => None,
+            Some(Row::Expiry(row)) => Some(row),
+            Some(_) => wrong_row(key),
+        }
+    }
+
+    /// Whether the page under `key` lists `thing`.
+    pub(crate) fn lists(self, key: Key, thing: open::Thing) -> bool {
+        match self.0.row(key) {
+            None => false,
+            Some(Row::Open(page)) => page.things.contains(&thing),
             Some(_) => wrong_row(key),
         }
     }

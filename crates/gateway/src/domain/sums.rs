@@ -31,6 +31,13 @@ impl DailySums {
         self.0.retain(|(_, sum)| !sum.is_zero());
     }
 
+    /// Takes out what `others` counted, date by date. A date already dropped stays dropped.
+    pub fn take_out(&mut self, others: &Self) {
+        for (day, amount) in &others.0 {
+            self.uncount(*day, *amount);
+        }
+    }
+
     /// The sum on `day`.
     pub fn on(&self, day: Day) -> Yen {
         self.between(day, day)

@@ -31,6 +31,12 @@ pub const NOTICE: Table = Table(12);
 /// What day files have and the ledger has not.
 pub const FINDING: Table = Table(13);
 
+/// How far the day files of banks are compared.
+pub const COMPARISON: Table = Table(14);
+
+/// Codes that say "not me", by the day on which they are forgotten.
+pub const EXPIRY: Table = Table(15);
+
 /// What somebody sees of each table in SQL, in the order of the constants above.
 pub const SPECS: &[TableSpec] = &[
     TableSpec { name: "operators", columns: &["count"] },
@@ -50,4 +56,6 @@ pub const SPECS: &[TableSpec] = &[
     TableSpec { name: "wallet", columns: &["open"] },
     TableSpec { name: "notice", columns: &["bank", "owed_at", "told_at"] },
     TableSpec { name: "finding", columns: &["bank", "moved", "found_at", "resolved_at"] },
+    TableSpec { name: "comparison", columns: &["until_day", "aside"] },
+    TableSpec { name: "expiry", columns: &["codes"] },
 ];

@@ -64,7 +64,9 @@ pub(super) fn authenticate(gateway: &Gateway, form: &Form, meter: &Meter, now: T
     let client = oauth.clients.get(&id).ok_or(unknown.clone())?;
     gateway.limits().claimed(meter, client.operator, now).map_err(Fault::TooManyRequests)?;
     let believed = assertion::believe(text, &id, &client.keys, oauth.issuer.url(), now).map_err(|error| {
-        tracing::warn!(client = %client.settings.client_id, %error, "an assertion was not believed");
+        if gateway.limits().may_log_forgery(client.operator.id(), now) {
+            tracing::warn!(client = %client.settings.client_id, %error, "an assertion was not believed");
+        }
         unknown
     })?;
     gateway.limits().operator(meter, client.operator, now).map_err(Fault::TooManyRequests)?;

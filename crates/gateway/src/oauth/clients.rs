@@ -1,17 +1,21 @@
 //! Clients: the operators that may call, each with its names, its keys, and the one address to which browsers go back.
 //!
-//! Some stand in the configuration, others are registered by the gateway's desk and kept in a file. None registers itself. What
+//! Some stand in the configuration, others are registered by the gateway's desk and kept in a file; who wanted that, and that it
+//! took two where somebody's mandates hang on it, is in the books, by the hash of what was written. None registers itself. What
 //! the configuration says of its operators' addresses is believed; where registered ones are called, only the public internet
 //! is, so that nobody makes the gateway call into its own network.
 
 use crate::api::problem::engine_error;
 use crate::desk::GatewayDesk;
-use crate::domain::OperatorId;
+use crate::domain::operator::{self, PROPOSAL_MS, SettingsHash};
+use crate::domain::{Command, OperatorId, StaffId};
 use crate::gateway::{Gateway, NotDone};
 use crate::options::OperatorOptions;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
+use domain::Time;
 use http::StatusCode;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -91,6 +95,14 @@ pub struct ClientSettings {
     pub events_url: Option<String>,
 }
 
+impl ClientSettings {
+    /// What the books have of it.
+    pub fn hash(&self) -> SettingsHash {
+        let text = serde_json::to_vec(self).expect("names, addresses and keys can be written");
+        SettingsHash(*blake3::hash(&text).as_bytes())
+    }
+}
+
 impl TryFrom<&OperatorOptions> for ClientSettings {
     type Error = &'static str;
 
@@ -125,8 +137,10 @@ pub enum ClientsError {
     Key(KeyError),
     /// A name or an address does not fit.
     Settings(&'static str),
-    /// The id is taken by another client.
+    /// The id is taken by a client of the configuration.
     Taken,
+    /// Others settled how the client is to be while it was written.
+    Overtaken,
     /// [`CLIENTS_MAX`] are there.
     Full,
     /// The file cannot be read or written.
@@ -139,6 +153,7 @@ impl fmt::Display for ClientsError {
             Self::Key(error) => error.fmt(f),
             Self::Settings(what) => f.write_str(what),
             Self::Taken => f.write_str("the client id is taken"),
+            Self::Overtaken => f.write_str("others settled how the client is to be meanwhile"),
             Self::Full => write!(f, "there are {CLIENTS_MAX} clients already"),
             Self::File(what) => write!(f, "the file of clients: {what}"),
         }
@@ -154,6 +169,19 @@ pub struct Clients {
     /// Those that the desk registered, and where they are kept; in simulation nowhere.
     registered: Mutex<BTreeMap<String, ClientSettings>>,
     file: Option<PathBuf>,
+    /// What one person of the desk wants to be changed, for the second one to read. Whose word it is and what counts is in the books.
+    proposals: Mutex<BTreeMap<String, Proposal>>,
+}
+
+/// The file of what one person of the desk wants to be changed, beside that of the clients.
+const PROPOSALS_FILE: &str = "client-proposals.json";
+
+/// How a registered client is to be from now on, by one person's word.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Proposal {
+    settings: ClientSettings,
+    by: StaffId,
+    at: Time,
 }
 
 impl Clients {
@@ -163,21 +191,26 @@ impl Clients {
         file: Option<PathBuf>,
         operator: impl Fn(&ClientId) -> OperatorId,
     ) -> Result<Self, ClientsError> {
-        let registered = file.as_deref().map(read).transpose()?.unwrap_or_default();
+        let registered: BTreeMap<String, ClientSettings> = file.as_deref().map(read).transpose()?.unwrap_or_default();
+        let proposals = file.as_deref().map(|file| read(&beside(file))).transpose()?.unwrap_or_default();
         let mut clients = BTreeMap::new();
         let configured = configured.into_iter().map(|settings| (settings, true));
         let kept = registered.values().cloned().map(|settings| (settings, false));
         for (settings, is_configured) in configured.chain(kept) {
             let client = Client { is_configured, ..Client::check(settings, &operator)? };
             let id = client.settings.client_id.as_str().to_owned();
-            if clients.len() >= CLIENTS_MAX {
-                return Err(ClientsError::Full);
-            }
-            if clients.insert(id, Arc::new(client)).is_some() {
-                return Err(ClientsError::Taken);
-            }
+            match clients.get(&id).map(|known: &Arc<Client>| known.is_configured) {
+                Some(true) if !is_configured => {
+                    tracing::warn!(client = %id, "the configuration says how this client comes in, and no more the desk");
+                    continue;
+                }
+                Some(_) => return Err(ClientsError::Taken),
+                None if clients.len() >= CLIENTS_MAX => return Err(ClientsError::Full),
+                None => clients.insert(id, Arc::new(client)),
+            };
         }
-        Ok(Self { known: RwLock::new(clients), registered: Mutex::new(registered), file })
+        let (known, registered) = (RwLock::new(clients), Mutex::new(registered));
+        Ok(Self { known, registered, file, proposals: Mutex::new(proposals) })
     }
 
     /// The client called `id`.
@@ -195,21 +228,15 @@ impl Clients {
         self.known.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
-    /// Keeps `client`. The same once more changes nothing; another of that id only when `renew` says that it is meant, and
-    /// never one of the configuration.
-    fn keep(&self, client: Client, renew: bool) -> Result<(), ClientsError> {
+    /// Nobody comes in as `id` until the desk writes it again.
+    pub fn forget(&self, id: &str) {
+        self.known.write().unwrap_or_else(PoisonError::into_inner).remove(id);
+    }
+
+    /// Keeps `client`, as the books have it.
+    fn keep(&self, client: Client) -> Result<(), ClientsError> {
         let id = client.settings.client_id.as_str().to_owned();
         let mut registered = self.registered.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = self.get(&id) {
-            if known.settings == client.settings {
-                return Ok(());
-            }
-            if !renew || !registered.contains_key(&id) {
-                return Err(ClientsError::Taken);
-            }
-        } else if self.all().len() >= CLIENTS_MAX {
-            return Err(ClientsError::Full);
-        }
         let mut after = registered.clone();
         after.insert(id.clone(), client.settings.clone());
         if let Some(file) = &self.file {
@@ -218,6 +245,24 @@ impl Clients {
         *registered = after;
         self.known.write().unwrap_or_else(PoisonError::into_inner).insert(id, Arc::new(client));
         Ok(())
+    }
+
+    /// Keeps what somebody wants to be changed, so that a second person can read what they are asked to agree to.
+    fn propose(&self, proposal: Proposal) -> Result<(), ClientsError> {
+        let mut proposals = self.proposals.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut after = proposals.clone();
+        after.retain(|_, earlier| proposal.at.milliseconds_since(earlier.at) < PROPOSAL_MS);
+        after.insert(proposal.settings.client_id.as_str().to_owned(), proposal);
+        if let Some(file) = &self.file {
+            write(&beside(file), &after)?;
+        }
+        *proposals = after;
+        Ok(())
+    }
+
+    /// What is proposed, by client.
+    fn proposals(&self) -> Vec<Proposal> {
+        self.proposals.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 }
 
@@ -277,21 +322,27 @@ fn is_address(url: &str) -> bool {
     is_safe && plain && !host.is_empty() && url.len() <= URL_BYTES_MAX
 }
 
-fn read(file: &Path) -> Result<BTreeMap<String, ClientSettings>, ClientsError> {
+/// Where proposals are kept, if clients are in `file`.
+fn beside(file: &Path) -> PathBuf {
+    file.with_file_name(PROPOSALS_FILE)
+}
+
+fn read<T: DeserializeOwned + Default>(file: &Path) -> Result<T, ClientsError> {
     let text = match std::fs::read(file) {
         Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeMap::new()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(T::default()),
         Err(error) => return Err(ClientsError::File(error.to_string())),
     };
     serde_json::from_slice(&text).map_err(|error| ClientsError::File(error.to_string()))
 }
 
-fn write(file: &Path, clients: &BTreeMap<String, ClientSettings>) -> Result<(), ClientsError> {
-    let text = serde_json::to_vec_pretty(clients).map_err(|error| ClientsError::File(error.to_string()))?;
+fn write<T: Serialize>(file: &Path, kept: &T) -> Result<(), ClientsError> {
+    let text = serde_json::to_vec_pretty(kept).map_err(|error| ClientsError::File(error.to_string()))?;
     super::issuer::replace_file(file, &text).map_err(|error| ClientsError::File(error.to_string()))
 }
 
-/// `POST /gateway/v1/clients`, by the gateway's desk: a new client, or the same with renewed keys and addresses.
+/// `POST /gateway/v1/clients`, by the gateway's desk: a new client, or the same with renewed keys and addresses, which is in force
+/// when a second person of the desk has written the same within a day; until then it is a 202.
 pub async fn register(
     State(gateway): State<Gateway>,
     desk: GatewayDesk,
@@ -305,13 +356,74 @@ pub async fn register(
         return Err(problem(ClientsError::Settings(what)));
     }
     let answer = client.settings.clone();
-    // First the place among those who are told, of which there are so many: a client without one would let nobody start again.
-    gateway.register(answer.client_id.as_str()).await.map_err(|not_done| match not_done {
+    match gateway.oauth().clients.get(answer.client_id.as_str()) {
+        Some(known) if known.settings == answer => return Ok((StatusCode::CREATED, Json(answer)).into_response()),
+        Some(known) if known.is_configured => return Err(problem(ClientsError::Taken)),
+        Some(_) | None => {}
+    }
+    // First the books: they say who wanted what, whether it took two, and whether there is room among those who are told.
+    let (operator, settings, by) = (client.operator, answer.hash(), desk.0.id);
+    let command = Command::Operator(operator::Command::Keep { operator, settings, by });
+    gateway.submit(command, desk.actor(), None).await.map_err(|not_done| match not_done {
         NotDone::Refused(_) => problem(ClientsError::Full),
         NotDone::Engine(error) => engine_error(&error),
     })?;
-    gateway.oauth().clients.keep(client, true).map_err(problem)?;
-    Ok((StatusCode::CREATED, Json(answer)).into_response())
+    let row = gateway.operator_row(operator).await.map_err(|error| engine_error(&error))?;
+    let is_kept = row.is_some_and(|row| row.settings == Some(settings));
+    let clients = &gateway.oauth().clients;
+    let written = match row.and_then(|row| row.proposal).filter(|_| !is_kept) {
+        Some(proposal) => clients.propose(Proposal { settings: answer.clone(), by: proposal.by, at: proposal.at }),
+        None if is_kept => clients.keep(client),
+        // Between the books' answer and this look two others agreed on something else: what one person says is not in force.
+        None => Err(ClientsError::Overtaken),
+    };
+    written.map_err(problem)?;
+    tracing::info!(client = %answer.client_id, ?by, kept = is_kept, "somebody of the desk wrote a client");
+    let status = if is_kept { StatusCode::CREATED } else { StatusCode::ACCEPTED };
+    Ok((status, Json(answer)).into_response())
+}
+
+/// A client as the desk reads it.
+#[derive(Serialize)]
+struct ClientBody {
+    #[serde(flatten)]
+    settings: ClientSettings,
+    /// It stands in the configuration, where the desk changes nothing.
+    is_configured: bool,
+}
+
+/// What somebody wants a client to be.
+#[derive(Serialize)]
+struct ProposalBody {
+    #[serde(flatten)]
+    settings: ClientSettings,
+    /// Who.
+    by: Option<String>,
+    /// Until when a second person may say the same.
+    until: String,
+}
+
+/// `GET /gateway/v1/clients`, by the gateway's desk: who comes in and how, and what waits for a second person's word.
+pub async fn list(State(gateway): State<Gateway>, _: GatewayDesk) -> Result<Response, Problem> {
+    let clients = &gateway.oauth().clients;
+    let body =
+        |client: Arc<Client>| ClientBody { settings: client.settings.clone(), is_configured: client.is_configured };
+    let data: Vec<ClientBody> = clients.all().into_iter().map(body).collect();
+    let (mut proposals, now) = (Vec::new(), gateway.outside().now());
+    for Proposal { settings, .. } in clients.proposals() {
+        let operator = gateway.operator_id(settings.client_id.as_str());
+        let row = gateway.operator_row(operator).await.map_err(|error| engine_error(&error))?;
+        let waits = |proposal: &operator::Proposal| {
+            proposal.settings == settings.hash() && now.milliseconds_since(proposal.at) < PROPOSAL_MS
+        };
+        if let Some(proposal) = row.and_then(|row| row.proposal).filter(waits) {
+            let until = proposal.at.plus_milliseconds(PROPOSAL_MS).to_string();
+            let person = gateway.options().desk.iter().find(|staff| staff.in_journal(None) == proposal.by);
+            let by = person.map(|staff| staff.name.clone());
+            proposals.push(ProposalBody { settings, by, until });
+        }
+    }
+    Ok(Json(serde_json::json!({ "data": data, "next_cursor": null, "proposals": proposals })).into_response())
 }
 
 fn problem(error: ClientsError) -> Problem {
@@ -329,6 +441,12 @@ fn problem(error: ClientsError) -> Problem {
             "client-taken",
             "The client id is taken.",
             "このクライアントIDは使われています。",
+        ),
+        ClientsError::Overtaken => Problem::new(
+            StatusCode::CONFLICT,
+            "client-overtaken",
+            "Others settled how this client is to be meanwhile: look at it and say it again.",
+            "ほかの担当者がこのクライアントの設定を先に確定しました。内容を確認して、もう一度送ってください。",
         ),
         ClientsError::Full => {
             refused("clients-full", "There are too many clients.", "クライアントの数が上限に達しています。")

@@ -102,6 +102,11 @@ pub struct Challenge {
     pub given: Factors,
     /// Whether the bank says that the first step was right: for us alone, never for the page.
     pub first_factor_right: bool,
+    /// How the windows count the steps so far: as failures, until the bank is sure of its customer. If a right first step
+    /// counted less than a wrong one, whoever asks until they have to wait would learn which it was.
+    pub reserved: Vec<Reserved>,
+    /// A wrong answer was given already, and the first step stands for it.
+    pub was_wrong: bool,
 }
 
 /// What a browser that comes back from a bank's own page must bring.

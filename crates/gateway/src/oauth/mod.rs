@@ -136,7 +136,7 @@ pub fn routes() -> Router<Gateway> {
         .route("/gateway/v1/jwks", get(issuer::jwks))
         .route("/gateway/v1/par", post(pushed::push))
         .route("/gateway/v1/token", post(token::token))
-        .route("/gateway/v1/clients", post(clients::register))
+        .route("/gateway/v1/clients", get(clients::list).post(clients::register))
 }
 
 /// The operator itself, as who asks.

@@ -93,7 +93,7 @@ async fn collect(
         // Another wallet has the account, on factors that are as good.
         Ok(Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }) => return Err(Fault::AlreadyLinked),
         Ok(Receipt::Mandate { .. }) => return Err(Fault::InvalidGrant("the grant is over")),
-        Ok(Receipt::Done | Receipt::Movement { .. }) => return Err(Fault::Internal),
+        Ok(Receipt::Done | Receipt::Movement { .. } | Receipt::Proposed { .. }) => return Err(Fault::Internal),
         Err(error) => return Err(not_done(&error)),
     }
     let mut answer = access(gateway, client, &[Scope::Mandate], proof, now);

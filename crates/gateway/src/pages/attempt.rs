@@ -1,6 +1,6 @@
 //! One attempt of a person to prove to their bank that an account is theirs, on a page that we host.
 //!
-//! The windows count an attempt before the bank is asked, and are told afterwards how it ended. An attempt goes on to its end
+//! The windows count each step before the bank is asked, and all of them stay counted until the bank is sure of its customer. An attempt goes on to its end
 //! also when its browser hangs up: it costs what any other one does, and its account's holder is told. What was typed goes straight to the bank's connector and
 //! is dropped with the request. Whatever was wrong, the steps are the same ones and so is the answer.
 //! Start reading at [`first`].
@@ -53,8 +53,8 @@ pub(super) struct Proven {
     pub factors: Factors,
     /// What the bank has of its customer.
     pub customer: Customer,
-    /// How the windows count it, until it is known whether the customer is the right one.
-    pub reserved: Reserved,
+    /// How the windows count its steps, until it is known whether the customer is the right one.
+    pub reserved: Vec<Reserved>,
 }
 
 /// The sets of factors that may be tried now, as the bank's desk, the bank itself, or the configuration says, in that order;
@@ -63,19 +63,22 @@ pub(super) async fn offered(gateway: &Gateway, link: &Link) -> Option<Vec<Factor
     let code = link.asked.bank;
     let row = gateway.bank_row(code).await.ok()?;
     let mut sets = row.factor_sets.clone();
-    if sets.is_empty()
-        && let Some(connector) = gateway.connector(code)
-        && let Ok(about) = connector.about().await
-    {
-        sets = about.factors;
-    }
     if sets.is_empty() {
-        sets = gateway.bank(code).map(|bank| bank.factors.clone()).filter(|sets| !sets.is_empty())?;
+        sets = Some(own_sets(gateway, code).await).filter(|sets| !sets.is_empty())?;
     }
     let static_stopped = row.stop(Function::StaticFactors).is_some();
     sets.retain(|set| set.has(Factor::Account) && !(static_stopped && set.strength() == Strength::Static));
     sets.retain(|set| !link.needs_possession || set.strength() == Strength::Possession);
     Some(sets)
+}
+
+/// The sets of factors that the bank itself, or else the configuration, says that it asks for; none while nobody can say.
+pub(crate) async fn own_sets(gateway: &Gateway, bank: BankCode) -> Vec<Factors> {
+    let said = match gateway.online(bank) {
+        Some(online) => online.about().await.map(|about| about.factors).unwrap_or_default(),
+        None => Vec::new(),
+    };
+    if said.is_empty() { gateway.bank(bank).map(|bank| bank.factors.clone()).unwrap_or_default() } else { said }
 }
 
 /// The first step: what was typed goes to the bank, as far as the bank asks for it. What else somebody sends counts for
@@ -101,7 +104,7 @@ pub(super) async fn first(gateway: &Gateway, link: &Link, mut typed: Typed, sour
     let given = immediate(set).with(Factor::Account);
     let id = gateway.new_id().to_string();
     let attempt = connector::Attempt { id, account: typed.account, factors: typed.factors };
-    ask(gateway, link, attempt, given, reserved).await
+    ask(gateway, link, attempt, Steps { given, before: Vec::new(), reserved, answered: None, was_wrong: false }).await
 }
 
 /// The second step: the answer to what the bank asked for goes to the bank.
@@ -124,7 +127,14 @@ pub(super) async fn second(
         other => BTreeMap::from([(other, answer)]),
     };
     let attempt = connector::Attempt { id: challenge.attempt.clone(), account, factors };
-    ask(gateway, link, attempt, challenge.given.with(challenge.factor), reserved).await
+    let steps = Steps {
+        given: challenge.given.with(challenge.factor),
+        before: challenge.reserved.clone(),
+        reserved,
+        answered: Some(challenge.factor),
+        was_wrong: challenge.was_wrong,
+    };
+    ask(gateway, link, attempt, steps).await
 }
 
 /// An attempt as the windows count it, by what is more than static knowledge.
@@ -162,6 +172,20 @@ pub(super) fn going_out(link: &Link, source: Option<IpAddr>) -> Try<'_> {
     }
 }
 
+/// Tells the windows how an attempt of several steps ended: one that was right at last was never wrong.
+pub(super) async fn settle_all(gateway: &Gateway, bank: BankCode, reserved: &[Reserved], ended: Ended) {
+    let Some((last, before)) = reserved.split_last() else { return };
+    match ended {
+        Ended::Right | Ended::Unanswered => {
+            for step in before {
+                settle(gateway, bank, step, Ended::Unanswered).await;
+            }
+        }
+        Ended::Wrong => {}
+    }
+    settle(gateway, bank, last, ended).await;
+}
+
 /// Tells the windows how an attempt ended, and stops the bank's path by static factors if they say so.
 pub(super) async fn settle(gateway: &Gateway, bank: BankCode, reserved: &Reserved, ended: Ended) {
     let stop = gateway.windows().settle(reserved, ended, gateway.outside().now());
@@ -170,11 +194,39 @@ pub(super) async fn settle(gateway: &Gateway, bank: BankCode, reserved: &Reserve
     }
 }
 
+/// The bank says no to a step. One that does not stand alone is a failure of the bank's, and one failure with the step before it.
+async fn settle_wrong(gateway: &Gateway, bank: BankCode, reserved: &Reserved, stands_alone: bool) {
+    settle(gateway, bank, reserved, Ended::Wrong).await;
+    if !stands_alone {
+        settle(gateway, bank, reserved, Ended::Unanswered).await;
+    }
+}
+
+/// Where an attempt is when the bank is asked.
+struct Steps {
+    /// What was given so far, this step's among it.
+    given: Factors,
+    /// How the windows count the steps before this one.
+    before: Vec<Reserved>,
+    /// How they count this one.
+    reserved: Reserved,
+    /// The factor that this step answers for; none for the first.
+    answered: Option<Factor>,
+    /// A wrong answer was given already.
+    was_wrong: bool,
+}
+
 /// Asks the bank. Only where it is sure of its customer is the attempt not settled yet: it may be the wrong one.
-async fn ask(gateway: &Gateway, link: &Link, attempt: connector::Attempt, given: Factors, reserved: Reserved) -> Tried {
+///
+/// Nothing that the windows show depends on whether a first step was right: each step counts, and goes on counting, until the
+/// bank is sure. The first wrong answer is one failure with the step before it, each further one is another. Whoever has not
+/// approved in the bank's app yet has tried nothing, with a right PIN as with a wrong one.
+async fn ask(gateway: &Gateway, link: &Link, attempt: connector::Attempt, steps: Steps) -> Tried {
+    let Steps { given, before, reserved, answered, was_wrong } = steps;
+    let stands_alone = answered.is_none() || was_wrong;
     let bank = link.asked.bank;
-    let answer = match gateway.connector(bank) {
-        Some(connector) => connector.authenticate(&attempt).await,
+    let answer = match gateway.online(bank) {
+        Some(online) => online.authenticate(&attempt).await,
         None => Err(ConnectorError::Unreachable),
     };
     let answer = match answer {
@@ -189,6 +241,7 @@ async fn ask(gateway: &Gateway, link: &Link, attempt: connector::Attempt, given:
     let first_factor_right = answer.first_factor_right;
     match (answer.outcome, answer.customer) {
         (AuthenticationOutcome::Succeeded, Some(customer)) => {
+            let reserved = before.into_iter().chain([reserved]).collect();
             Tried::Proven(Box::new(Proven { account, factors: given, customer, reserved }))
         }
         (AuthenticationOutcome::Succeeded, None) => {
@@ -196,13 +249,30 @@ async fn ask(gateway: &Gateway, link: &Link, attempt: connector::Attempt, given:
             Tried::Unreachable
         }
         (AuthenticationOutcome::ChallengeRequired { factor, hint }, _) => {
-            // A second step is asked for in either case, and only we learn whether the first one was right.
-            let ended = if first_factor_right { Ended::Right } else { Ended::Wrong };
-            settle(gateway, bank, &reserved, ended).await;
-            Tried::Challenge(Box::new(Challenge { attempt: id, account, factor, hint, given, first_factor_right }))
+            let mut counted = before;
+            match answered {
+                Some(Factor::BankApp) => settle(gateway, bank, &reserved, Ended::Unanswered).await,
+                // It stays counted; that it was right only we know.
+                None if first_factor_right => counted.push(reserved),
+                // A bank that asks again was given the wrong answer.
+                None | Some(_) => {
+                    settle_wrong(gateway, bank, &reserved, stands_alone).await;
+                    counted.extend(Some(reserved).filter(|_| stands_alone));
+                }
+            }
+            Tried::Challenge(Box::new(Challenge {
+                attempt: id,
+                account,
+                factor,
+                hint,
+                given,
+                first_factor_right,
+                reserved: counted,
+                was_wrong: was_wrong || answered.is_some_and(|factor| factor != Factor::BankApp),
+            }))
         }
         (AuthenticationOutcome::Failed, _) => {
-            settle(gateway, bank, &reserved, Ended::Wrong).await;
+            settle_wrong(gateway, bank, &reserved, stands_alone).await;
             Tried::Failed { account: Some(account), first_factor_right }
         }
     }

@@ -247,11 +247,11 @@ struct AnsweredCustomer {
 }
 
 impl Answer {
-    /// The customer, if the bank is sure. A factor that we do not know is worth nothing.
+    /// The customer, if the bank is sure, and names an account that can be one. A factor that we do not know is worth nothing.
     fn customer(self) -> Option<Known> {
         let (account, customer) = self.account.zip(self.customer).filter(|_| self.outcome == "succeeded")?;
         Some(Known {
-            account: AccountNumber { branch: account.branch, kind: account.kind, number: account.number },
+            account: AccountNumber::parsed(&account.branch, account.kind, &account.number)?,
             account_token: self.account_token,
             factors: self.factors_used.iter().filter_map(|name| name.parse::<Factor>().ok()).collect(),
             customer: Customer {
@@ -283,7 +283,9 @@ impl Known {
             None => windows.judge(&attempt::tried(gateway, link, &account, source), now),
         };
         match verdict {
-            Verdict::Allow(reserved) => Tried::Proven(Box::new(Proven { account, factors, customer, reserved })),
+            Verdict::Allow(reserved) => {
+                Tried::Proven(Box::new(Proven { account, factors, customer, reserved: vec![reserved] }))
+            }
             Verdict::Throttle { seconds } | Verdict::Strengthen { seconds } => {
                 outcome::first_factor(gateway, link, account);
                 Tried::Throttled(seconds)

@@ -84,7 +84,7 @@ pub(super) async fn submit(
     let Some(channel) = channel else {
         return Ok(unknown(&gateway));
     };
-    let command = Command::Mandate(mandate::Command::Confirm { mandate: row.mandate, channel });
+    let command = Command::Mandate(mandate::Command::Confirm { mandate: row.mandate, channel, by: None });
     Ok(match gateway.submit(command, actor(row.operator), None).await {
         Ok(_) => page(&gateway, TITLE, Vec::new(), html! { p { (words(CONFIRMED)) } }).into_response(),
         Err(NotDone::Refused(Refusal::SameChannel)) => {
@@ -117,7 +117,7 @@ async fn try_card(gateway: &Gateway, row: &NotMe, serial: Secret<String>, source
     let details = gateway.account(row.account).await.ok()??.details;
     let wallet = gateway.mandate(row.mandate).await.ok()??.wallet;
     let (account, _) = gateway.unseal(row.account, &details).ok()?;
-    let connector = gateway.connector(row.bank)?;
+    let online = gateway.online(row.bank)?;
     let tried = Try {
         bank: row.bank,
         account: Some(row.account),
@@ -134,7 +134,7 @@ async fn try_card(gateway: &Gateway, row: &NotMe, serial: Secret<String>, source
     };
     let factors = BTreeMap::from([(Factor::CardSerial, serial)]);
     let attempt = Attempt { id: gateway.new_id().to_string(), account: account.clone(), factors };
-    let ended = match connector.authenticate(&attempt).await {
+    let ended = match online.authenticate(&attempt).await {
         Ok(answer) if answer.outcome == AuthenticationOutcome::Succeeded => Ended::Right,
         Ok(_) => Ended::Wrong,
         Err(_) => Ended::Unanswered,

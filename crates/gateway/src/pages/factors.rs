@@ -234,15 +234,12 @@ fn challenge_answer(challenge: &Challenge, fields: &Fields) -> Secret<String> {
 
 /// What was typed, if each part has the form that it must have. Whether it is right only the bank says.
 fn typed(fields: &Fields) -> Option<Typed> {
-    let is_number = |text: &str, digits: usize| text.len() == digits && text.bytes().all(|byte| byte.is_ascii_digit());
     let branch = digits(fields.get("branch"));
     // People leave out the zeros in front.
     let number = format!("{:0>7}", digits(fields.get("number")));
     let kind =
         [AccountKind::Ordinary, AccountKind::Current].into_iter().find(|kind| kind.name() == fields.get("kind"))?;
-    if !is_number(&branch, 3) || !is_number(&number, 7) {
-        return None;
-    }
+    let account = AccountNumber::parsed(&branch, kind, &number)?;
     let mut factors = BTreeMap::new();
     for factor in Factor::ALL.into_iter().filter(|factor| is_immediate(*factor)) {
         let text = fields.get(factor.name());
@@ -252,7 +249,7 @@ fn typed(fields: &Fields) -> Option<Typed> {
         let value = value(factor, text)?;
         factors.insert(factor, Secret::new(value));
     }
-    Some(Typed { account: AccountNumber { branch, kind, number }, factors })
+    Some(Typed { account, factors })
 }
 
 fn value(factor: Factor, text: &str) -> Option<String> {

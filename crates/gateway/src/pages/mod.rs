@@ -34,6 +34,7 @@ mod notice;
 mod notice_queue;
 mod outcome;
 
+pub(crate) use attempt::own_sets;
 pub(crate) use confirm::letter_code;
 #[cfg(test)]
 pub(crate) use not_me::disown;

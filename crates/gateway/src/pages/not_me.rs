@@ -5,7 +5,7 @@
 
 use super::{Stop, digits, fields, form_token, page, refused, secure};
 use crate::bank_desk;
-use crate::domain::{Command, NotMeId, Refusal, Row, account, table};
+use crate::domain::{Command, NotMeId, OperatorId, Refusal, Row, account, table};
 use crate::gateway::{Gateway, NotDone};
 use axum::Extension;
 use axum::extract::State;
@@ -15,6 +15,7 @@ use domain::Key;
 use engine::{Actor, ActorKind, EngineError};
 use http::{HeaderMap, StatusCode, header};
 use maud::{Markup, html};
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use web::page::{Words, words};
 use web::{Source, chance, cookie};
@@ -95,7 +96,10 @@ pub(super) async fn submit(
     let actor = Actor { kind: ActorKind::Anyone, id: code.0 };
     Ok(match gateway.submit(command, actor, None).await {
         Ok(_) => {
-            let body = html! { p { (words(STOPPED)) } p { (words(NEXT)) } };
+            // Where nobody can say now whether a link goes on, nothing is said to be over that may not be.
+            let goes_on = some_go_on(&gateway, code).await.unwrap_or(true);
+            let stopped = if goes_on { STOPPED_UNCONFIRMED } else { STOPPED };
+            let body = html! { p { (words(stopped)) } p { (words(NEXT)) } };
             page(&gateway, TITLE, Vec::new(), body).into_response()
         }
         Err(NotDone::Refused(Refusal::Unknown { .. } | Refusal::Expired { .. })) => {
@@ -116,12 +120,26 @@ pub(crate) async fn disown(gateway: &Gateway, code: NotMeId) -> Result<Command, 
     let clients = gateway.oauth().clients.all();
     let (mut refs, mut listener, mut wallet) = (Vec::new(), None, None);
     if let Some(row) = row {
-        let of = |operator| (operator, gateway.account_ref(operator, row.account));
-        refs.extend(clients.iter().map(|client| of(client.operator)));
+        // Whoever has a live mandate is named too, should they be no client any more.
+        let live = gateway.account(row.account).await?.map(|account| account.live).unwrap_or_default();
+        let operators: BTreeSet<OperatorId> = clients
+            .iter()
+            .map(|client| client.operator)
+            .chain(live.into_iter().map(|(operator, _)| operator))
+            .collect();
+        refs.extend(operators.into_iter().map(|operator| (operator, gateway.account_ref(operator, row.account))));
         listener = Some(bank_desk::listener(gateway, row.bank));
         wallet = gateway.mandate(row.mandate).await?.map(|mandate| mandate.wallet);
     }
-    Ok(Command::Account(account::Command::NotMe { code, refs, listener, wallet }))
+    let account = row.map(|row| row.account);
+    Ok(Command::Account(account::Command::NotMe { code, account, refs, listener, wallet }))
+}
+
+/// Whether a link of the account that the code was about goes on: one that its holder has confirmed.
+async fn some_go_on(gateway: &Gateway, code: NotMeId) -> Result<bool, EngineError> {
+    let row = gateway.row(Key::new(table::NOT_ME, code.0)).await?;
+    let Some(Row::NotMe(row)) = row.as_deref() else { return Ok(false) };
+    Ok(gateway.account(row.account).await?.is_some_and(|account| !account.live.is_empty()))
 }
 
 const TITLE: Words = Words { ja: "口座振替受付・心当たりがない", en: "Account transfers: it was not me" };
@@ -132,8 +150,12 @@ const INTRODUCTION: Words = Words {
 const CODE: Words = Words { ja: "通知のコード(16桁)", en: "The code in the notice (16 digits)" };
 const STOP: Words = Words { ja: "心当たりがない。すぐに止める", en: "It was not me. Stop it now" };
 const STOPPED: Words = Words {
-    ja: "登録を取り消し、引き落としを止めました。ウォレットの運営会社と銀行に知らせました。",
-    en: "The link is revoked and debits are stopped. The wallet's operator and your bank have been told.",
+    ja: "この口座のウォレットへの登録をすべて取り消し、引き落としを止めました。ウォレットの運営会社と銀行に知らせました。",
+    en: "Every link of wallets to your account is revoked, and debits are stopped. The wallets' operators and your bank have been told.",
+};
+const STOPPED_UNCONFIRMED: Words = Words {
+    ja: "ご本人の確認が済んでいない登録をすべて取り消し、その引き落としを止めました。以前にカードなどで確認された登録は続いています。それにも心当たりがなければ、銀行に申し出てください。ウォレットの運営会社と銀行に知らせました。",
+    en: "Every link that was never confirmed is revoked, and its debits are stopped. A link that was confirmed, with your card for instance, goes on: if that is not yours either, tell your bank. The wallets' operators and your bank have been told.",
 };
 const NEXT: Words = Words {
     ja: "通帳や明細を確かめ、覚えのない引き落としがあれば、銀行またはウォレットの運営会社に申し出てください。全額が補償されます。暗証番号は銀行で変更してください。",

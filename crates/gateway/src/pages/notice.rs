@@ -3,7 +3,7 @@
 //! | when | how |
 //! |---|---|
 //! | a wallet is linked | before the grant, within the request: who cannot be told is not linked |
-//! | somebody knew a first factor | at once, in the background, with retries; while the second step is under way, after a minute at the latest: if that ends in a link, the one notice says both |
+//! | somebody knew a first factor | at once, in the background, with retries, so many a day an account; while the second step is under way, after five seconds at the latest: if that ends in a link before, the one notice says both |
 //! | somebody tried and knew nothing | one a day an account, so many a bank and hour: a spray must not become a bomb |
 //!
 //! Each notice carries a code. Typed on the page "not me" it revokes; it is no link, because people are told not to follow
@@ -50,6 +50,17 @@ impl About {
         Self { kind: NoticeKind::FirstFactor, owed: Some(notice), ..self }
     }
 
+    /// The same behind another operator's link.
+    #[cfg(test)]
+    pub(super) fn by_operator(self, operator: OperatorId) -> Self {
+        Self { operator, ..self }
+    }
+
+    /// Behind whose link it is.
+    pub(super) const fn operator(&self) -> OperatorId {
+        self.operator
+    }
+
     /// Nobody knew anything: it is told once a day, if there is time.
     pub(super) fn is_plain(&self) -> bool {
         self.kind == NoticeKind::Failures
@@ -92,9 +103,12 @@ pub(super) fn owe(gateway: &Gateway, link: &Link, account: AccountNumber) -> Abo
     about
 }
 
-/// Has `about` in the books, once, if it is to be there at all.
-async fn note(gateway: &Gateway, about: &About) {
-    let (Some(notice), Ok(details)) = (about.owed, gateway.details(about.bank, &about.account, "")) else { return };
+/// Has `about` in the books, once, if it is to be there at all; no if its account's holder was told often enough today.
+async fn note(gateway: &Gateway, about: &About) -> bool {
+    let _sealed = gateway.forgetting().hold().await;
+    let (Some(notice), Ok(details)) = (about.owed, gateway.details(about.bank, &about.account, "")) else {
+        return true;
+    };
     let owe = rules::Command::Owe {
         notice,
         account: gateway.account_id(about.bank, &about.account),
@@ -103,8 +117,13 @@ async fn note(gateway: &Gateway, about: &About) {
         mandate: about.mandate,
         operator: about.operator,
     };
-    if let Err(error) = gateway.submit(Command::Notice(owe), actor(about.operator), None).await {
-        tracing::error!(?error, bank = %about.bank, "a notice is remembered by this process alone");
+    match gateway.submit(Command::Notice(owe), actor(about.operator), None).await {
+        Ok(_) => true,
+        Err(NotDone::Refused(Refusal::AlreadyTold)) => false,
+        Err(error) => {
+            tracing::error!(?error, bank = %about.bank, "a notice is remembered by this process alone");
+            true
+        }
     }
 }
 
@@ -117,6 +136,14 @@ pub(super) async fn told(gateway: &Gateway, about: &About) {
     if let Err(error) = gateway.submit(command, gateway.system(), None).await {
         tracing::warn!(?error, bank = %about.bank, "a notice may be told again after a restart");
     }
+}
+
+/// Whether what `about` owes needs no telling any more: somebody of the desk has said why its holder will not be told.
+pub(super) async fn is_settled(gateway: &Gateway, about: &About) -> bool {
+    let Some(notice) = about.owed else { return false };
+    let row = gateway.row(Key::new(table::NOTICE, notice.0)).await;
+    // What is not in the books yet is owed, and so is what cannot be read now.
+    matches!(row.ok().flatten().as_deref(), Some(Row::Notice(row)) if row.told.is_some())
 }
 
 /// Puts back into the queue what was owed when the process before this one ended.
@@ -137,10 +164,15 @@ pub(crate) async fn restore(gateway: &Gateway, id: NoticeId, now: Time) -> Resul
 /// Makes a code, keeps its hash, and has the bank send both: how many contacts it reached.
 pub(super) async fn tell(gateway: &Gateway, about: &About, name_kana: &str) -> Result<u32, NotTold> {
     let ours = |what: &dyn fmt::Display| NotTold::Ours(what.to_string());
+    if !note(gateway, about).await {
+        return Err(NotTold::Already);
+    }
     let id = gateway.account_id(about.bank, &about.account);
+    let sealed = gateway.forgetting().hold().await;
     let details = gateway.details(about.bank, &about.account, name_kana).map_err(|error| ours(&error))?;
     let masked = details.masked.clone();
     let code = chance::code(gateway.outside().chance.as_ref(), CODE_DIGITS);
+    let now = gateway.outside().now();
     let command = account::Command::Notice {
         account: id,
         details,
@@ -149,6 +181,8 @@ pub(super) async fn tell(gateway: &Gateway, about: &About, name_kana: &str) -> R
         operator: about.operator,
         account_ref: gateway.account_ref(about.operator, id),
         code: gateway.not_me_id(code.expose()),
+        // The moment in which this is decided may be a day later than this one.
+        forgotten: now.plus_milliseconds(gateway.options().policy.not_me_ms).day().plus(2),
     };
     match gateway.submit(Command::Account(command), actor(about.operator), None).await {
         Ok(_) => {}
@@ -156,6 +190,7 @@ pub(super) async fn tell(gateway: &Gateway, about: &About, name_kana: &str) -> R
         Err(NotDone::Refused(refusal)) => return Err(NotTold::Ours(format!("{refusal:?}"))),
         Err(NotDone::Engine(error)) => return Err(ours(&error)),
     }
+    drop(sealed);
     let (text_ja, text_en) = texts(gateway, about, &masked);
     let notice = connector::Notice {
         // A bank that is asked again for what it may have sent already knows it by this.
@@ -165,8 +200,8 @@ pub(super) async fn tell(gateway: &Gateway, about: &About, name_kana: &str) -> R
         text_en,
         code: Some(grouped(&code)),
     };
-    let connector = gateway.connector(about.bank).ok_or_else(|| ours(&"no such bank"))?;
-    connector.notify(&notice).await.map_err(NotTold::Bank)
+    let online = gateway.online(about.bank).ok_or_else(|| ours(&"no such bank"))?;
+    online.notify(&notice).await.map_err(NotTold::Bank)
 }
 
 /// A code as people read and type it: `1234-5678-9012-3456`.

@@ -2,10 +2,11 @@
 //! owed for a first factor stands in the books as well, and comes back from there.
 //!
 //! A bank has a queue of its own: what one bank does not take, and whoever floods it, keeps no notice of another bank. What is
-//! owed has a place of its own in it and goes first: however many plain failures somebody causes, they push out none of it.
+//! owed has a place of its own in it and goes first: however many plain failures somebody causes, they push out none of it. It is
+//! asked for ever more seldom, and never written off.
 //! Start reading at [`Notices::run_due`].
 
-use super::notice::{About, NotTold, tell, told as paid};
+use super::notice::{About, NotTold, is_settled, tell, told as paid};
 use crate::domain::{AccountId, BankCode, MandateId};
 use crate::gateway::Gateway;
 use domain::Time;
@@ -17,16 +18,20 @@ use web::Due;
 pub const PLAIN_MAX: usize = 10_000;
 /// Notices at one bank that are owed and wait at once: more than the books have room for.
 pub const OWED_MAX: usize = 10_000;
+/// How many of those one operator's links may be behind.
+const OWED_OF_OPERATOR_MAX: usize = 2_000;
 /// How often a bank is asked to send one notice of plain failures.
 const TRIES_MAX: u32 = 8;
-/// How often it is asked for one that is owed: for about two days.
-const OWED_TRIES_MAX: u32 = 100;
+/// How often it is asked for one that is owed before that goes slowly: for about two days.
+const OWED_TRIES_FAST: u32 = 100;
+/// How long one that is owed waits then from try to try, in milliseconds. It is never written off.
+const OWED_SLOW_MS: i64 = 6 * 3_600_000;
 /// How long the second try waits after the first, in milliseconds; twice as long after each further one, but not longer
 /// than after the eleventh.
 const RETRY_MS: i64 = 2_000;
 const DOUBLED_MAX: u32 = 10;
 /// How long the notice of a first factor waits for the second step to end, in milliseconds.
-const SECOND_STEP_MS: i64 = 60_000;
+const SECOND_STEP_MS: i64 = 5_000;
 /// How long plain failures are gathered before their account's holder is told, in milliseconds.
 const FAILURES_GATHERED_MS: i64 = 10 * 60_000;
 /// Notices of plain failures that one bank sends in an hour.
@@ -124,6 +129,9 @@ impl Notices {
         while done < budget {
             let Some(notice) = self.of(bank, |waiting| waiting.next(now)) else { break };
             done += 1;
+            if is_settled(gateway, &notice.about).await {
+                continue;
+            }
             let told = tell(gateway, &notice.about, "").await;
             let answered = match &told {
                 Ok(_) => Some(true),
@@ -133,16 +141,17 @@ impl Notices {
             if let Some(answered) = answered {
                 gateway.work().heard(bank, answered, now);
             }
-            let tries_max = if notice.about.owed.is_some() { OWED_TRIES_MAX } else { TRIES_MAX };
+            let tries = notice.tries.saturating_add(1);
             match told {
                 Ok(_) | Err(NotTold::Already) => paid(gateway, &notice.about).await,
-                Err(error) if notice.tries + 1 >= tries_max => {
+                Err(error) if notice.about.owed.is_none() && tries >= TRIES_MAX => {
                     tracing::error!(%bank, %error, "a true holder was not told");
-                    paid(gateway, &notice.about).await;
                 }
                 Err(NotTold::Bank(_) | NotTold::Ours(_)) => {
-                    let again = now.plus_milliseconds(RETRY_MS << notice.tries.min(DOUBLED_MAX));
-                    let notice = Notice { tries: notice.tries + 1, gathered: None, ..notice };
+                    let wait =
+                        if tries < OWED_TRIES_FAST { RETRY_MS << notice.tries.min(DOUBLED_MAX) } else { OWED_SLOW_MS };
+                    let again = now.plus_milliseconds(wait);
+                    let notice = Notice { tries, gathered: None, ..notice };
                     self.of(bank, |waiting| waiting.put(again, notice));
                 }
             }
@@ -159,7 +168,10 @@ impl Waiting {
     fn put(&mut self, due: Time, notice: Notice) -> Option<Place> {
         let is_plain = notice.about.is_plain();
         let (kept, max) = if is_plain { (&mut self.plain, PLAIN_MAX) } else { (&mut self.owed, OWED_MAX) };
-        if kept.len() >= max {
+        let operator = notice.about.operator();
+        let is_others = || kept.values().filter(|one| one.about.operator() == operator).count() < OWED_OF_OPERATOR_MAX;
+        let has_room = kept.len() < max && (is_plain || kept.len() < OWED_OF_OPERATOR_MAX || is_others());
+        if !has_room {
             tracing::error!(bank = %notice.about.bank, is_plain, "too many notices wait: one is dropped");
             return None;
         }
@@ -248,5 +260,17 @@ mod tests {
             std::iter::from_fn(|| waiting.next(NOW)).map(|notice| notice.about.owed.is_some()).collect();
         assert_eq!(order.iter().position(|owed| !owed), Some(2), "what is owed goes first");
         assert_eq!(order.len(), 10_002);
+    }
+
+    #[test]
+    fn what_one_operators_links_leave_owed_has_room_for_anothers() {
+        let mut waiting = Waiting::default();
+        let owed = |number: u128, operator: u128| {
+            let about = about(number, true).by_operator(OperatorId::new(Id::from_number(operator << 64)));
+            Notice { tries: 0, about, gathered: None }
+        };
+        let put = (0..5_000).filter(|number| waiting.put(NOW, owed(*number, 1)).is_some()).count();
+        assert_eq!(put, OWED_OF_OPERATOR_MAX);
+        assert!(waiting.put(NOW, owed(5_000, 2)).is_some(), "another operator");
     }
 }

@@ -10,9 +10,10 @@ use super::notice::{self, About, owe};
 use super::{Visit, back, consent, factors, go_to, page, unavailable};
 use crate::connector::AccountNumber;
 use crate::domain::account::NoticeKind;
+use crate::domain::bank::Function;
 use crate::domain::mandate::{self, Grant, Status};
 use crate::domain::name::{self, Grade};
-use crate::domain::{Command, Receipt};
+use crate::domain::{BankCode, Command, Receipt, Strength};
 use crate::gateway::{Gateway, NotDone};
 use crate::oauth::{Link, Stage, actor};
 use crate::windows::Ended;
@@ -237,24 +238,45 @@ async fn proven_by_bank(gateway: &Gateway, visit: Visit, proven: &Proven) -> Res
     let birth_date_matches = holder.birth_date.to_string() == *proven.customer.birth_date.expose();
     let policy = &gateway.options().policy;
     let cannot_be_told = policy.tells_true_holder && !proven.customer.has_contact;
-    if policy.is_another(grade, birth_date_matches) || cannot_be_told {
-        tracing::info!(mandate = %visit.link.mandate, grade = grade.name(), birth_date_matches, "not this account");
-        attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Wrong).await;
+    let bank = visit.link.asked.bank;
+    let Ok(suffices) = suffices(gateway, bank, proven).await else {
+        attempt::settle_all(gateway, bank, &proven.reserved, Ended::Unanswered).await;
+        set(gateway, &visit.link, beginning(gateway, &visit.link));
+        return show_again(gateway, &visit, Failure::Unreachable).await;
+    };
+    if policy.is_another(grade, birth_date_matches) || cannot_be_told || !suffices {
+        let mandate = visit.link.mandate;
+        tracing::info!(%mandate, grade = grade.name(), birth_date_matches, suffices, "not this account");
+        attempt::settle_all(gateway, bank, &proven.reserved, Ended::Wrong).await;
         first_factor(gateway, &visit.link, proven.account.clone());
         return failed(gateway, visit).await;
     }
-    attempt::settle(gateway, visit.link.asked.bank, &proven.reserved, Ended::Right).await;
-    match grant(gateway, &visit.link, proven, (grade, birth_date_matches)).await {
+    let granted = grant(gateway, &visit.link, proven, (grade, birth_date_matches)).await;
+    let ended = match granted {
+        Granted::Yes(_) => Ended::Right,
+        Granted::No => Ended::Wrong,
+        Granted::NotNow => Ended::Unanswered,
+    };
+    attempt::settle_all(gateway, bank, &proven.reserved, ended).await;
+    match granted {
         Granted::Yes(code) => back(gateway, &visit.link, &[("code", code.expose())]),
-        Granted::No => {
-            set(gateway, &visit.link, Stage::Failed);
-            factors::failed(gateway, &visit)
-        }
+        Granted::No => failed(gateway, visit).await,
         Granted::NotNow => {
             set(gateway, &visit.link, beginning(gateway, &visit.link));
             show_again(gateway, &visit, Failure::Unreachable).await
         }
     }
+}
+
+/// Whether the rules would grant a mandate on the factors that were given. Where they would not, it is refused here, like a
+/// wrong PIN: a mandate that is refused at once would tell its operator, and so whoever tries, that the PIN was right.
+async fn suffices(gateway: &Gateway, bank: BankCode, proven: &Proven) -> Result<bool, engine::EngineError> {
+    if proven.factors.strength() > Strength::Static {
+        return Ok(true);
+    }
+    let is_stopped = gateway.bank_row(bank).await?.stop(Function::StaticFactors).is_some();
+    let account = gateway.account(gateway.account_id(bank, &proven.account)).await?;
+    Ok(!is_stopped && account.is_none_or(|account| account.disowned == 0))
 }
 
 enum Granted {
@@ -300,6 +322,7 @@ async fn grant(gateway: &Gateway, link: &Link, proven: &Proven, (grade, birth_da
         Grade::Close | Grade::Undecidable => Some(link.asked.holder.name_kana.expose().as_str()),
     };
     let name = proven.customer.name_kana.expose();
+    let _sealed = gateway.forgetting().hold().await;
     let Ok(details) = gateway.details_compared(link.asked.bank, &proven.account, name, compared) else {
         return Granted::NotNow;
     };
@@ -322,9 +345,8 @@ async fn grant(gateway: &Gateway, link: &Link, proven: &Proven, (grade, birth_da
                 None => Granted::No,
             }
         }
-        Ok(Receipt::Mandate { .. } | Receipt::Done | Receipt::Movement { .. }) | Err(NotDone::Refused(_)) => {
-            Granted::No
-        }
+        Ok(Receipt::Mandate { .. } | Receipt::Done | Receipt::Movement { .. } | Receipt::Proposed { .. })
+        | Err(NotDone::Refused(_)) => Granted::No,
         Err(NotDone::Engine(_)) => Granted::NotNow,
     }
 }

@@ -2,7 +2,6 @@
 
 use super::bank::Mood;
 use super::world::{BANK, SECRET, World};
-use crate::domain::account::{Command as AccountCommand, NoticeKind};
 use crate::domain::mandate::{self, Why};
 use crate::domain::{Command, Factor, MandateId, MissingFact, Receipt};
 use axum::{Router, routing};
@@ -126,7 +125,19 @@ async fn a_switch_is_in_force_at_once_and_told_to_everybody() {
     let (code, body) = post(&world, "debits", debit.clone()).await;
     assert_eq!((code, &body["type"], &body["function"]), (422, &json!("/problems/stopped"), &json!("debit")));
     assert_eq!(types(&world, "fukuro").await, ["bank.switch"]);
-    world.call_with(&desk, "PUT", &path, stop(false)).await;
+    let (code, body) = world.call_with(&desk, "PUT", &path, stop(false)).await;
+    assert_eq!((code, &body["status"]), (202, &json!("proposed")), "{body}");
+    assert_eq!(post(&world, "debits", debit.clone()).await.0, 422, "one person lifts nothing");
+    let (_, waiting) = world.call_with(&desk, "GET", "/gateway/v1/proposals", None).await;
+    let first = &waiting["data"][0];
+    assert_eq!(
+        (&first["bank_code"], &first["kind"], &first["function"], &first["by"]),
+        (&json!(BANK), &json!("lift"), &json!("debit"), &json!("abe of the desk")),
+        "{waiting}"
+    );
+    let second = [("authorization", "Bearer desk-2")];
+    assert_eq!(world.call_with(&second, "PUT", &path, stop(false)).await.0, 200);
+    assert_eq!(world.call_with(&desk, "GET", "/gateway/v1/proposals", None).await.1["data"], json!([]));
     assert_eq!(post(&world, "debits", debit).await.0, 201);
     let (_, body) = get(&world, "fukuro", "banks").await;
     assert_eq!(body["data"][0]["switches"]["debit"]["history"].as_array().map(Vec::len), Some(2));
@@ -201,43 +212,6 @@ async fn nobody_displaces_their_own() {
     assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::FreeAccount), .. }), "{again:?}");
     let row = world.gateway.mandate(first).await.expect("it is read").expect("it is there");
     assert_eq!(row.status, mandate::Status::Active);
-}
-
-#[tokio::test]
-async fn not_me_ends_the_mandate_and_static_factors_no_longer_suffice() {
-    let world = World::new().await;
-    let mandate = world.link("kinchaku", "thief", "1234567", STATIC).await;
-    world.link("fukuro", "elsewhere", "1234567", STATIC).await;
-    let row = world.gateway.mandate(mandate).await.expect("it is read").expect("it is there");
-    let grant = row.grant.expect("it was granted");
-    let account = world.gateway.account(grant.account).await.expect("it is read").expect("it is there");
-    let code = world.gateway.not_me_id("12345678");
-    let notice = AccountCommand::Notice {
-        account: grant.account,
-        details: account.details,
-        kind: NoticeKind::Linked,
-        mandate,
-        operator: row.operator,
-        account_ref: grant.account_ref,
-        code,
-    };
-    world.submit(Command::Account(notice)).await.expect("it is noted");
-    for _ in 0..2 {
-        let said = crate::pages::disown(&world.gateway, code).await.expect("an answer");
-        world.submit(said).await.expect("it is said");
-    }
-    let debit = json!({ "reference": "d1", "mandate_id": mandate.to_string(), "amount": 100 });
-    assert_eq!(post(&world, "debits", debit).await.0, 422);
-    let told = types(&world, "kinchaku").await;
-    assert_eq!(told[told.len() - 2..], ["account.disowned", "mandate.revoked"]);
-    assert_eq!(types(&world, "fukuro").await, ["mandate.granted", "mandate.activated", "account.disowned"]);
-    let (_, events) = world.call("fukuro", "GET", "/gateway/v1/events?after=2", None).await;
-    let (_, mandates) = world.call("fukuro", "GET", "/gateway/v1/mandates", None).await;
-    assert_eq!(events["data"][0]["account_ref"], mandates["data"][0]["account_ref"], "it knows which account is meant");
-    assert_eq!(mandates["data"][0]["status"], "active", "and its own holder's link goes on");
-    let (_, again) = world.try_link(BANK, "kinchaku", "thief2", "1234567", STATIC).await;
-    assert!(matches!(again, Receipt::Mandate { missing: Some(MissingFact::StrongFactor), .. }), "{again:?}");
-    world.link("kinchaku", "holder", "1234567", STRONG).await;
 }
 
 #[tokio::test]
@@ -348,9 +322,12 @@ async fn one_value_tried_on_many_accounts_at_a_banks_own_page_stops_its_static_p
         });
         let body = Bytes::from(body.to_string());
         let mut request = Request::post(format!("http://gateway.localhost:8080/gateway/v1/bank-attempts/{BANK}"));
-        for (name, value) in
-            webhook::headers(&[Key::parse(SECRET).expect("a key")], &format!("m{account}"), world.clock.now(), &body)
-        {
+        for (name, value) in webhook::headers(
+            &[Key::parse(SECRET).expect("a key")],
+            &format!("m{account} {key}"),
+            world.clock.now(),
+            &body,
+        ) {
             request = request.header(name, value);
         }
         let request = request.body(body).expect("a request");

@@ -47,8 +47,14 @@ pub struct Books {
     pub cut_off_passed: bool,
     /// Inquiries are answered as if nothing were known.
     pub forgets: bool,
-    /// The day file that it hands out.
+    /// The day file that it hands out, where it has none of that day.
     pub day_file: Option<Vec<u8>>,
+    /// The day files that it hands out, by day.
+    pub day_files: BTreeMap<String, Vec<u8>>,
+    /// The credits of its statements: day, reference and amount.
+    pub credits: Vec<(String, String, i64)>,
+    /// The days whose files it was asked for.
+    pub days_asked: Vec<String>,
     /// It takes no request files.
     pub refuses_files: bool,
     /// The request files that it was given.
@@ -74,6 +80,9 @@ impl Bank {
             cut_off_passed: false,
             forgets: false,
             day_file: None,
+            day_files: BTreeMap::new(),
+            credits: Vec::new(),
+            days_asked: Vec::new(),
             refuses_files: false,
             collections: Vec::new(),
         };
@@ -91,6 +100,7 @@ impl Bank {
             .route("/connector/v1/credits", post(movement))
             .route("/connector/v1/credits/{reference}", get(inquiry))
             .route("/connector/v1/day-files/{day}", get(day_file))
+            .route("/connector/v1/credit-statements/{day}", get(credit_statement))
             .route("/connector/v1/collections", post(collection))
             .with_state(self.clone())
     }
@@ -158,12 +168,26 @@ fn word(books: &Books, reference: &str) -> Response {
     (StatusCode::NOT_FOUND, axum::Json(json!({ "cut_off_passed": books.cut_off_passed }))).into_response()
 }
 
-async fn day_file(State(bank): State<Bank>, Path(_): Path<String>) -> Response {
-    match &bank.books().day_file {
+async fn day_file(State(bank): State<Bank>, Path(day): Path<String>) -> Response {
+    let mut books = bank.books();
+    books.days_asked.push(day.clone());
+    match books.day_files.get(&day).or(books.day_file.as_ref()) {
         Some(bytes) if bytes.is_empty() => StatusCode::NO_CONTENT.into_response(),
         Some(bytes) => bytes.clone().into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
+}
+
+/// What it says that it credited: its own list where a test gave it one, else nothing.
+async fn credit_statement(State(bank): State<Bank>, Path(day): Path<String>) -> Response {
+    let books = bank.books();
+    let credits: Vec<Value> = books
+        .credits
+        .iter()
+        .filter(|(on, ..)| *on == day)
+        .map(|(_, reference, amount)| json!({ "reference": reference, "amount": amount }))
+        .collect();
+    axum::Json(json!({ "day": day, "credits": credits })).into_response()
 }
 
 async fn collection(State(bank): State<Bank>, body: bytes::Bytes) -> StatusCode {

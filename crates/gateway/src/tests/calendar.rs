@@ -1,8 +1,10 @@
 //! Banks that are closed: what is asked for waits, nothing is sent, and everybody can see until when.
 
 use super::bank::Mood;
-use super::world::World;
-use crate::domain::Factor;
+use super::world::{BANK, World};
+use crate::domain::movement::{self, Kind, Outcome, Source};
+use crate::domain::{BankCode, Command, Factor};
+use ledger::Yen;
 use serde_json::{Value, json};
 
 const STRONG: &[Factor] = &[Factor::Account, Factor::Pin, Factor::OneTimePassword];
@@ -55,6 +57,28 @@ async fn what_is_asked_of_a_closed_bank_waits_until_it_opens() {
     world.work().await;
     assert_eq!((status(&world, "debits").await, status(&world, "credits").await), (json!("settled"), json!("settled")));
     assert!(world.bank.books().asked.values().all(|asked| *asked == 1));
+}
+
+/// The usual course of a victim who goes to the bank as well: it takes the debit back while what is given back of it waits.
+#[tokio::test]
+async fn what_the_bank_takes_back_by_itself_is_not_given_back_when_it_opens() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    ask(&world, &mandate, "debits").await;
+    assert_eq!(set(&world, &maintenance()).await.0, 200);
+    let body = json!({ "reference": "back", "amount": 600 });
+    let (code, body) = world.call("kinchaku", "POST", "/gateway/v1/debits/one/return", Some(body)).await;
+    assert_eq!((code, &body["status"]), (202, &json!("pending")), "{body}");
+    let movement = world.gateway.movement_id(world.operator("kinchaku"), Kind::Debit, "one");
+    let bank: BankCode = BANK.parse().expect("a code");
+    let (outcome, source) = (Outcome::Reversed { amount: Yen::new(1_000) }, Source::Callback);
+    let command = movement::Command::Answer { movement, bank, outcome, source };
+    world.submit(Command::Movement(command)).await.expect("a bank's word");
+    world.pass(3 * HOUR_MS);
+    world.work().await;
+    let (_, body) = world.call("kinchaku", "GET", "/gateway/v1/returns/back", None).await;
+    assert_eq!((&body["status"], &body["reason"]), (&json!("declined"), &json!("stopped_by_collector")), "{body}");
+    assert_eq!(world.bank.books().moved.len(), 1, "the debit, and nothing since");
 }
 
 #[tokio::test]

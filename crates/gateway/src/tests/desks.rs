@@ -9,6 +9,7 @@ use domain::{Id, Key};
 use engine::sqlite::SqliteJournal;
 use serde_json::{Value, json};
 use web::Secret;
+use web::jose::SigningKey;
 
 const STRONG: &[Factor] = &[Factor::Account, Factor::Pin, Factor::OneTimePassword];
 
@@ -59,11 +60,11 @@ async fn who_may_look_may_not_change_and_who_changes_is_in_the_journal() {
             "{path}"
         );
         let (status, answer) = call(&world, "bank-desk", method, &path, Some(body.clone())).await;
-        assert!(matches!(status, 200 | 201 | 422), "{path}: {status} {answer}");
+        assert!(matches!(status, 200..=202 | 422), "{path}: {status} {answer}");
     }
     let account = json!({ "branch": "100", "kind": "ordinary", "number": "1234567" });
     assert_eq!(call(&world, "bank-reader", "POST", "/bank/v1/links/search", Some(account)).await.0, 200);
-    for path in ["reviews", "events", "factors", "calendar", "switches"] {
+    for path in ["reviews", "events", "factors", "calendar", "switches", "proposals"] {
         assert_eq!(call(&world, "bank-reader", "GET", &format!("/bank/v1/{path}"), None).await.0, 200, "{path}");
     }
     let (_, switches) = call(&world, "bank-reader", "GET", "/bank/v1/switches", None).await;
@@ -73,9 +74,77 @@ async fn who_may_look_may_not_change_and_who_changes_is_in_the_journal() {
     assert_eq!(call(&world, "bank-desk", "PUT", &path, Some(switch.clone())).await.0, 401, "another desk");
     assert_eq!(call(&world, "desk", "PUT", &path, Some(switch)).await.0, 200);
     let bank = Key::new(rules::table::BANK, BANK.parse::<rules::BankCode>().expect("a code").id());
-    assert_eq!(changed_by(&world, bank).await, [named("abe"), named("0125:hara"), named("0125:hara")]);
+    // The stop, and what one person wants: to ask for less, and that a link is confirmed.
+    let hara = named("0125:hara");
+    assert_eq!(changed_by(&world, bank).await, [named("abe"), hara, hara, hara]);
     let id = mandate.parse::<rules::MandateId>().expect("an id");
     assert_eq!(changed_by(&world, Key::new(rules::table::MANDATE, id.0)).await[0], named("0125:hara"));
+}
+
+/// Somebody of the gateway's desk writes that `id` comes in with this key.
+async fn write(world: &World, token: &str, id: &str, seed: u8) -> u16 {
+    let body = json!({
+        "client_id": id,
+        "name": { "ja": "梟", "en": "Fukuro" },
+        "redirect_uris": ["https://fukuro.example/back"],
+        "jwks": { "keys": [SigningKey::eddsa(&[seed; 32]).public().to_value()] },
+    });
+    call(world, token, "POST", "/gateway/v1/clients", Some(body)).await.0
+}
+
+/// Who comes in, and what is proposed by whom.
+async fn clients(world: &World) -> (Vec<String>, Vec<(String, String)>) {
+    let (status, list) = call(world, "desk-reader", "GET", "/gateway/v1/clients", None).await;
+    assert_eq!(status, 200, "{list}");
+    let text = |value: &Value, name: &str| value[name].as_str().expect("a text").to_owned();
+    let rows = |name: &str| list[name].as_array().expect("a list").clone();
+    let known = rows("data").iter().map(|client| text(client, "client_id")).collect();
+    (known, rows("proposals").iter().map(|one| (text(one, "client_id"), text(one, "by"))).collect())
+}
+
+#[tokio::test]
+async fn whoever_lets_an_operator_in_that_was_here_is_two_persons_and_in_the_journal() {
+    let somebody = Staff {
+        id: "ito".into(),
+        name: "ito of the desk".into(),
+        roles: vec![Role::Act],
+        token: Secret::new("desk-too".into()),
+    };
+    let mut world = World::with(false, |options| options.desk.push(somebody)).await;
+    world.link("fukuro", "w1", "1234567", STRONG).await;
+    let theirs = world.options.operators.pop().expect("it is configured");
+    world.restart().await;
+    assert_eq!(clients(&world).await, (vec!["kinchaku".to_owned()], vec![]), "it left; its mandates did not");
+    for _ in 0..2 {
+        assert_eq!(write(&world, "desk", "fukuro", 5).await, 202, "one person, however often");
+    }
+    let proposed = vec![("fukuro".to_owned(), "abe of the desk".to_owned())];
+    assert_eq!(clients(&world).await, (vec!["kinchaku".to_owned()], proposed));
+    world.restart().await;
+    assert_eq!(write(&world, "desk-too", "fukuro", 5).await, 201);
+    let operators = rules::operator::OPERATORS_KEY;
+    assert_eq!(changed_by(&world, operators).await[..2], [named("ito"), named("abe")]);
+    let both = vec!["fukuro".to_owned(), "kinchaku".to_owned()];
+    assert_eq!(clients(&world).await, (both.clone(), vec![]));
+    // Somebody else's keys in the file are nobody's.
+    let file = world.gateway.options().directory.join("clients.json");
+    let kept = std::fs::read_to_string(&file).expect("it is there");
+    let forged = kept.replace("https://fukuro.example/back", "https://thief.example/back");
+    for text in [Some(forged), None] {
+        match text {
+            Some(text) => std::fs::write(&file, text).expect("it is written"),
+            None => std::fs::remove_file(&file).expect("it is lost"),
+        }
+        world.restart().await;
+        assert_eq!(clients(&world).await.0, ["kinchaku"]);
+        assert_eq!(write(&world, "desk", "fukuro", 6).await, 202, "others take two");
+        assert_eq!(write(&world, "desk", "fukuro", 5).await, 201, "what the books have takes one");
+        assert_eq!(clients(&world).await.0, both);
+    }
+    world.options.operators.push(theirs);
+    world.restart().await;
+    assert_eq!(clients(&world).await.0, both, "and the configuration may name it again");
+    assert_eq!(write(&world, "desk", "fukuro", 6).await, 409);
 }
 
 /// What a desk is made of, and somebody who is put there.
@@ -90,7 +159,12 @@ async fn people_who_cannot_be_told_apart_are_no_desk() {
         token: Secret::new(token.into()),
     };
     let world = World::new().await;
-    let cases: [(&str, Change, Staff, bool); 7] = [
+    let systems = |id: &str| Staff { roles: vec![Role::System], ..staff(id, "new") };
+    let both = Staff { roles: vec![Role::System, Role::Act], ..staff("new", "new") };
+    let cases: [(&str, Change, Staff, bool); 10] = [
+        ("a bank's systems", |options, new| options.banks[1].desk.push(new), systems("new"), true),
+        ("systems of no bank", |options, new| options.desk.push(new), systems("new"), false),
+        ("systems that are a person", |options, new| options.banks[0].desk.push(new), both, false),
         ("the same name at another desk", |options, new| options.desk.push(new), staff("hara", "new"), true),
         ("the same name at another bank", |options, new| options.banks[1].desk.push(new), staff("kato", "new"), true),
         ("the same name at the same desk", |options, new| options.desk.push(new), staff("abe", "new"), false),

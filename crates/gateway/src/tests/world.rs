@@ -69,14 +69,19 @@ pub struct World {
     pub clock: Arc<TestClock>,
     pub routers: Arc<Routers>,
     outside: Outside,
-    options: Options,
+    /// What the next process is opened with.
+    pub options: Options,
     directory: TempDir,
 }
 
 fn options(directory: &TempDir, files: bool) -> Options {
     let mut options = Options::new(directory.path().join("gateway"), "http://gateway.localhost:8080".into());
     options.master_key = directory.path().join("master.key");
-    options.desk = vec![staff("abe", Role::Act, "desk"), staff("ono", Role::Read, "desk-reader")];
+    options.desk = vec![
+        staff("abe", Role::Act, "desk"),
+        staff("kudo", Role::Act, "desk-2"),
+        staff("ono", Role::Read, "desk-reader"),
+    ];
     let operator = |client_id: &str| OperatorOptions {
         client_id: client_id.into(),
         name: "巾着".into(),
@@ -95,7 +100,12 @@ fn options(directory: &TempDir, files: bool) -> Options {
         origin: format!("http://bank-{code}.localhost:8080"),
         secret: Secret::new(SECRET.into()),
         desk: match code {
-            BANK => vec![staff("hara", Role::Act, "bank-desk"), staff("kato", Role::Read, "bank-reader")],
+            BANK => vec![
+                staff("hara", Role::Act, "bank-desk"),
+                staff("kondo", Role::Act, "bank-desk-2"),
+                staff("kato", Role::Read, "bank-reader"),
+                staff("systems", Role::System, "bank-systems"),
+            ],
             _ => vec![staff("hara", Role::Act, "other-bank-desk")],
         },
         own_page: None,
@@ -248,7 +258,7 @@ impl World {
 
     /// The true holder confirms.
     pub async fn confirm(&self, mandate: MandateId) {
-        let command = mandate::Command::Confirm { mandate, channel: Factor::Letter };
+        let command = mandate::Command::Confirm { mandate, channel: Factor::Letter, by: None };
         self.submit(Command::Mandate(command)).await.expect("it is confirmed");
     }
 

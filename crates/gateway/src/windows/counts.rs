@@ -24,6 +24,10 @@ pub(super) struct Counts {
     branches: BTreeMap<(BankCode, String), BTreeSet<u32>>,
     /// By value: the accounts on which it failed, and how often.
     values: BTreeMap<String, BTreeMap<(BankCode, Id), u32>>,
+    /// The reports of banks that were counted, by the ids of their messages.
+    reports: BTreeSet<(BankCode, String)>,
+    /// Attempts on banks' own pages that were asked for a second step.
+    challenged: BTreeSet<(BankCode, String)>,
     counted: usize,
 }
 
@@ -36,7 +40,8 @@ struct Source {
 #[derive(Default)]
 struct Bank {
     failures: u32,
-    successes: u32,
+    /// The accounts that succeeded: one that succeeds again and again says no more than one.
+    successes: BTreeSet<Id>,
 }
 
 impl Counts {
@@ -72,7 +77,7 @@ impl Counts {
     }
 
     pub fn bank_successes(&self, bank: BankCode) -> u32 {
-        self.banks.get(&bank).map_or(0, |bank| bank.successes)
+        self.banks.get(&bank).map_or(0, |bank| count(bank.successes.iter()))
     }
 
     /// Numbers near `number`, other than itself, that were tried at the branch.
@@ -137,9 +142,32 @@ impl Counts {
         }
     }
 
-    pub fn count_success(&mut self, bank: BankCode) {
-        let bank = self.banks.entry(bank).or_default();
-        bank.successes = bank.successes.saturating_add(1);
+    pub fn has_report(&self, bank: BankCode, id: &str) -> bool {
+        self.reports.contains(&(bank, id.to_owned()))
+    }
+
+    /// Remembers a report. A window that is full remembers none: it lets nothing pass anyway.
+    pub fn remember_report(&mut self, bank: BankCode, id: &str) {
+        if !self.is_full() && self.reports.insert((bank, id.to_owned())) {
+            self.counted += 1;
+        }
+    }
+
+    pub fn was_challenged(&self, bank: BankCode, attempt: &str) -> bool {
+        self.challenged.contains(&(bank, attempt.to_owned()))
+    }
+
+    /// Remembers that an attempt was asked for a second step.
+    pub fn remember_challenge(&mut self, bank: BankCode, attempt: &str) {
+        if !self.is_full() && self.challenged.insert((bank, attempt.to_owned())) {
+            self.counted += 1;
+        }
+    }
+
+    pub fn count_success(&mut self, bank: BankCode, account: Id) {
+        if !self.is_full() && self.banks.entry(bank).or_default().successes.insert(account) {
+            self.counted += 1;
+        }
     }
 
     pub fn count_bank_failure(&mut self, bank: BankCode) {

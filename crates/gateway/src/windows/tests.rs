@@ -140,15 +140,136 @@ fn attempts_at_once_are_no_more_than_attempts_in_a_row() {
 #[test]
 fn a_flood_of_failures_stops_the_path_unless_most_succeed() {
     let windows = windows();
-    let report = |failed| Report { bank: bank(), account_token: "a", value_token: None, failed };
     let mut stopped = None;
-    for _ in 0..100 {
-        stopped = stopped.or(windows.report(&report(true), T0));
-        windows.report(&report(false), T0);
+    for number in 0..100 {
+        stopped = stopped.or(report(&windows, 2 * number, "a", Reported::Failed));
+        report(&windows, 2 * number + 1, &format!("account-{number}"), Reported::Succeeded);
     }
     assert_eq!(stopped, None);
-    for _ in 0..400 {
-        stopped = stopped.or(windows.report(&report(true), T0));
+    for number in 200..600 {
+        stopped = stopped.or(report(&windows, number, "a", Reported::Failed));
     }
     assert_eq!(stopped.map(|stop| stop.bank), Some(bank()));
+}
+
+/// The bank reports something of `account`, in message `number` of an attempt of its own.
+fn report(windows: &Windows, number: u32, account: &str, outcome: Reported) -> Option<StaticStop> {
+    let (id, attempt) = (&format!("m{number}"), &format!("a{number}"));
+    let report = Report { bank: bank(), id, attempt, account_token: account, value_token: None, outcome };
+    windows.report(&report, T0)
+}
+
+#[test]
+fn a_few_accounts_at_each_of_many_own_pages_are_one_spray() {
+    let windows = windows();
+    let tried = |bank: u16, account: u32| {
+        let bank = BankCode::new(bank).expect("a code");
+        let (id, account_token) = (&format!("{bank} {account}"), &format!("account-{account}"));
+        let (attempt, outcome) = (id.as_str(), Reported::Failed);
+        windows.report(&Report { bank, id, attempt, account_token, value_token: Some("value"), outcome }, T0)
+    };
+    let stopped: Vec<Option<StaticStop>> = (1..=5)
+        .flat_map(|bank| (0..8).map(move |account| (bank, account)))
+        .map(|(bank, account)| tried(bank, account))
+        .collect();
+    assert!(stopped[..31].iter().all(Option::is_none), "{stopped:?}");
+    assert!(stopped[31..].iter().all(Option::is_some), "each bank that says more of it: {stopped:?}");
+}
+
+#[test]
+fn whoever_succeeds_with_one_account_hides_no_flood() {
+    let windows = windows();
+    let mut stopped = None;
+    for number in 0..100 {
+        stopped = stopped.or(report(&windows, 2 * number, &format!("account-{number}"), Reported::Failed));
+        report(&windows, 2 * number + 1, "the attacker's own", Reported::Succeeded);
+    }
+    assert_eq!(stopped.map(|stop| stop.bank), Some(bank()));
+}
+
+#[test]
+fn a_bank_that_asks_for_more_of_the_same_attempt_was_given_the_wrong_answer() {
+    // How often the bank asks for more, of how many attempts, and whether the account is left alone then.
+    for (steps, attempts, is_left_alone) in [(1, 100, false), (3, 2, false), (3, 3, true), (6, 1, true)] {
+        let windows = windows();
+        for attempt in 0..attempts {
+            for step in 0..steps {
+                let id = &format!("m{attempt}-{step}");
+                let (attempt, outcome) = (&format!("a{attempt}"), Reported::Challenged);
+                let report = Report { bank: bank(), id, attempt, account_token: "a", value_token: None, outcome };
+                assert_eq!(windows.report(&report, T0), None);
+            }
+        }
+        let left_alone = windows.reported_too_often(bank(), "a", T0).is_some();
+        assert_eq!(left_alone, is_left_alone, "{steps} steps of {attempts} attempts");
+        let state = windows.state(T0);
+        assert_eq!(state.now.bank_successes(bank()), 0, "and none of that is a success");
+    }
+}
+
+/// What the attempts of an attack have in common; in all else each is different.
+#[derive(Clone, Copy, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "an attack has any of these in common, or none")]
+struct Same {
+    account: bool,
+    source: bool,
+    wallet: bool,
+    branch: bool,
+    value: bool,
+}
+
+/// Whether the windows let twenty failures go on, under `policy`.
+fn passes(policy: WindowPolicy, same: Same) -> bool {
+    let windows = Windows::new(policy, Arc::new(MachineChance));
+    (0..20_u8).all(|index| {
+        let of = |is_same: bool| if is_same { 0 } else { index };
+        let wallet = wallet(&format!("w{}", of(same.wallet)));
+        let number = format!("{:07}", 1_000_000 + u32::from(index) * if same.branch { 1 } else { 7_919 });
+        let value = Secret::new(format!("{:04}", of(same.value)));
+        let attempt = Try {
+            account: Some(AccountId(Id::from_number(of(same.account).into()))),
+            number: &number,
+            value: Some(&value),
+            ..attempt(0, of(same.source), &wallet)
+        };
+        let Verdict::Allow(reserved) = windows.judge(&attempt, T0) else { return false };
+        windows.settle(&reserved, Ended::Wrong, T0).is_none()
+    })
+}
+
+/// What an attack is called, which bound refuses it, and what its attempts have in common.
+type Attack = (&'static str, fn(&mut WindowPolicy), Same);
+
+#[test]
+fn each_bound_refuses_its_attack_and_nothing_else_does() {
+    let off = WindowPolicy {
+        window_ms: 3_600_000,
+        account_failures_max: u32::MAX,
+        source_failures_max: u32::MAX,
+        source_accounts_max: u32::MAX,
+        wallet_failures_max: u32::MAX,
+        bank_failures_max: u32::MAX,
+        neighbours_max: u32::MAX,
+        value_accounts_max: u32::MAX,
+        value_accounts_stop: u32::MAX,
+    };
+    let none = Same::default();
+    let rows: [Attack; 8] = [
+        ("one account", |p| p.account_failures_max = 5, Same { account: true, ..none }),
+        ("one source", |p| p.source_failures_max = 5, Same { account: true, source: true, ..none }),
+        ("accounts of one source", |p| p.source_accounts_max = 5, Same { source: true, ..none }),
+        ("one wallet", |p| p.wallet_failures_max = 5, Same { wallet: true, ..none }),
+        ("one bank", |p| p.bank_failures_max = 5, none),
+        ("neighbours", |p| p.neighbours_max = 5, Same { branch: true, ..none }),
+        ("one value", |p| p.value_accounts_max = 5, Same { value: true, ..none }),
+        ("one value, until the path stops", |p| p.value_accounts_stop = 5, Same { value: true, ..none }),
+    ];
+    for (what, turn_on, attack) in rows {
+        let mut on = off;
+        turn_on(&mut on);
+        assert!(!passes(on, attack), "{what}: refused with it");
+        assert!(passes(off, attack), "{what}: not without it");
+        // What the attack has in common is what is counted: without that the bound says nothing, but of a whole bank's attempts.
+        assert_eq!(passes(on, none), on.bank_failures_max == u32::MAX, "{what}: who has nothing in common goes on");
+    }
 }

@@ -60,6 +60,9 @@ pub struct Serve {
     pub plain_http_from_anywhere: bool,
     /// How the log is written.
     pub log: Log,
+    /// Whoever starts this process says that the machine's calendar is right: an argument, and no key that would stay.
+    #[serde(skip)]
+    pub believe_clock: bool,
 }
 
 impl Default for Serve {
@@ -74,6 +77,7 @@ impl Default for Serve {
             no_proxy: false,
             plain_http_from_anywhere: false,
             log: Log::Text,
+            believe_clock: false,
         }
     }
 }
@@ -417,135 +421,4 @@ fn overlay(table: &mut Table, environment: &BTreeMap<String, String>) -> Result<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Config, Role};
-    use std::io::Write;
-
-    const EXAMPLE: &str = include_str!("../../../../kinchaku.example.toml");
-
-    fn read(text: Option<&str>, environment: &[(&str, &str)]) -> Result<Config, String> {
-        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let Some(text) = text else { return Config::read(None, environment, |_| ()) };
-        let mut file = tempfile::NamedTempFile::new().expect("a file for the test");
-        file.write_all(text.as_bytes()).expect("it can be written");
-        Config::read(Some(file.path()), environment, |_| ())
-    }
-
-    #[test]
-    fn without_a_file_it_is_a_sandbox_on_loopback() {
-        let config = read(None, &[]).expect("the defaults are good");
-        assert!(config.is_sandbox() && config.serve.listen.ip().is_loopback());
-        assert_eq!(config.serve.roles, [Role::Wallet, Role::Gateway, Role::Sandbox]);
-    }
-
-    #[test]
-    fn the_example_is_good_as_it_stands_and_with_every_comment_taken_away() {
-        read(Some(EXAMPLE), &[]).expect("as it stands");
-        let config = read(Some(&operators()), &[]).expect("an operator's");
-        assert!(!config.is_sandbox() && config.wallet.is_some() && config.gateway.is_some());
-    }
-
-    /// The example's line about the proxy in front of an operator.
-    const PROXIES: &str = "trusted_proxies = [\"127.0.0.1\"]";
-
-    /// The example as an operator has it.
-    fn operators() -> String {
-        let keys = EXAMPLE.lines().map(|line| line.strip_prefix("#: ").unwrap_or(line));
-        let operator: Vec<&str> = keys.filter(|line| !line.starts_with("enabled =")).collect();
-        operator.join("\n").replace("\"wallet\", \"gateway\", \"sandbox\"", "\"wallet\", \"gateway\"")
-    }
-
-    #[test]
-    fn an_operator_is_never_reached_in_plain_http_by_accident() {
-        // Each line of the example with another in its place, and what the refusal names, or that it is taken.
-        for (line, instead, named) in [
-            ("listen = \"127.0.0.1:8080\"", "listen = \"[::1]:8080\"", None),
-            // Beyond this machine no_proxy takes the place of the named one.
-            (PROXIES, "listen = \"0.0.0.0:8080\"\nno_proxy = true", Some("trusted_proxies")),
-            (PROXIES, "listen = \"[::]:8080\"\nno_proxy = true", Some("127.0.0.1")),
-            (PROXIES, "listen = \"192.0.2.7:8080\"\nno_proxy = true", Some("plain_http_from_anywhere")),
-            (PROXIES, "listen = \"0.0.0.0:8080\"\nno_proxy = true\nplain_http_from_anywhere = true", None),
-            (PROXIES, "trusted_proxies = [\"10.0.0.1\", \"::1\"]", None),
-            (PROXIES, "trusted_proxies = []", Some("everybody would be one source")),
-            (PROXIES, "", Some("trusted_proxies = [\"127.0.0.1\"]")),
-            (PROXIES, "plain_http_from_anywhere = true", Some("no_proxy")),
-            (PROXIES, "no_proxy = true", None),
-            (PROXIES, "trusted_proxies = [\"127.0.0.1\"]\nno_proxy = true", Some("no_proxy says that there is none")),
-            ("\"https://wallet.example.jp\"", "\"http://wallet.example.jp\"", Some("[wallet] origin")),
-            ("\"https://wallet.example.jp\"", "\"http://localhost:8080\"", Some("[wallet] origin")),
-            ("\"https://wallet.example.jp\"", "\"https://wallet.example.jp/\"", Some("[wallet] origin")),
-            ("\"https://wallet.example.jp\"", "\"https://me@wallet.example.jp\"", Some("[wallet] origin")),
-            ("\"https://wallet.example.jp\"", "\"wallet.example.jp\"", Some("[wallet] origin")),
-            ("\"https://desk.example.jp\"", "\"http://desk.example.jp\"", Some("[wallet] desk_origin")),
-            ("\"https://gateway.example.jp\"", "\"http://gateway.example.jp\"", Some("[wallet.gateway] origin")),
-            (
-                "also its issuer.\norigin = \"https://gateway.example.jp\"",
-                "also its issuer.\norigin = \"http://gateway.example.jp\"",
-                Some("[gateway] origin"),
-            ),
-            ("\"https://messages.example.jp\"", "\"http://messages.example.jp\"", Some("[wallet.messages] origin")),
-            ("\"https://messages.example.jp\"", "\"http://127.0.0.1:9000\"", None),
-            ("\"https://identity.example.jp\"", "\"http://identity.example.jp\"", Some("[wallet.identity] origin")),
-            ("\"https://identity.example.jp\"", "\"http://vendor.localhost:9000\"", None),
-            (
-                "\"https://connector.bank.example.jp\"",
-                "\"http://connector.bank.example.jp\"",
-                Some("the bank 0125's origin"),
-            ),
-            (
-                "#own_page = \"https://login.bank.example.jp\"",
-                "own_page = \"http://login.bank.example.jp\"",
-                Some("the bank 0125's own_page"),
-            ),
-        ] {
-            assert!(operators().contains(line), "{line}");
-            let mut text = operators().replace(line, instead);
-            if instead.starts_with("listen =") {
-                text = text.replace("listen = \"127.0.0.1:8080\"\n", "");
-            }
-            let read = read(Some(&text), &[]);
-            match named {
-                None => assert!(!read.expect(instead).is_sandbox(), "{instead}"),
-                Some(named) => {
-                    let error = read.expect_err(instead);
-                    assert!(error.contains(named), "{instead}: {error}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_not_known_or_not_safe_is_refused_by_name() {
-        for (text, environment, named) in [
-            (Some("[serve]\nlisten_on = 1\n[sandbox]\nenabled = true"), vec![], "listen_on"),
-            (Some("[serve]\nlisten = \"0.0.0.0:8080\"\n[sandbox]\nenabled = true"), vec![], "loopback"),
-            (None, vec![("KINCHAKU_SERVE_LISTEN", "0.0.0.0:8080")], "loopback"),
-            (None, vec![("KINCHAKU_SERVE_TRUSTED_PROXIES", "[\"127.0.0.1\"]")], "before a sandbox"),
-            (None, vec![("KINCHAKU_SERVE_LISTENS", "127.0.0.1:1")], "listens"),
-            (None, vec![("KINCHAKU_SHOP_NAME", "x")], "KINCHAKU_SHOP_NAME"),
-            (Some("[serve]\nroles = [\"bank\"]\n[sandbox]\nenabled = true"), vec![], "bank"),
-            (Some("[serve]\nlog = \"json\""), vec![], "enabled = true"),
-            (Some("[desk.people.aoki]\nname = \"A\"\nroles = [\"king\"]\n[sandbox]\nenabled = true"), vec![], "king"),
-            (
-                Some(
-                    "[gateway]\norigin = \"x\"\nmaster_key_file = \"k\"\n[gateway.desk.people.abe]\nname = \"A\"\nroles = [\"king\"]",
-                ),
-                vec![],
-                "king",
-            ),
-            (Some("[sandbox]\nenabled = false"), vec![], "roles"),
-        ] {
-            let error = read(text, &environment).expect_err(named);
-            assert!(error.contains(named), "{error}");
-        }
-    }
-
-    #[test]
-    fn the_environment_speaks_over_the_file() {
-        let config = read(Some("[serve]\ndata = \"/a\"\n[sandbox]\nenabled = true"), &[("KINCHAKU_SERVE_DATA", "/b")]);
-        assert_eq!(config.expect("it is good").serve.data, std::path::Path::new("/b"));
-        let config = read(None, &[("KINCHAKU_SANDBOX_PEOPLE", "7"), ("KINCHAKU_SERVE_ROLES", "[\"sandbox\"]")]);
-        let config = config.expect("it is good");
-        assert_eq!((config.sandbox.people, config.serve.roles), (Some(7), vec![Role::Sandbox]));
-    }
-}
+mod tests;

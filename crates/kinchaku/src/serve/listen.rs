@@ -12,7 +12,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -192,15 +192,23 @@ fn source(peer: IpAddr, hops: &[&str], trusted_proxies: &[IpAddr]) -> IpAddr {
         if !trusted_proxies.contains(&source) {
             break;
         }
-        let Ok(address) = hop.trim().parse() else { break };
+        let Some(address) = address_of(hop.trim()) else { break };
         source = address;
     }
     source
 }
 
-/// An address as it is counted: of IPv6 the network of 64 bits, because one subscriber has all of it.
+/// The address of a hop: some proxies write the port behind it, and IPv6 in brackets. Without it everybody behind such a proxy
+/// would be one source.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| hop.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+/// An address as it is counted: of IPv6 the network of 64 bits, because one subscriber has all of it. This machine is itself.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
+        IpAddr::V6(address) if address.is_loopback() => IpAddr::V6(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         IpAddr::V4(address) => IpAddr::V4(address),
     }
@@ -225,6 +233,7 @@ mod tests {
             ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
             ("2001:db8:1:2::1", "2001:db8:1:2::"),
             ("::ffff:198.51.100.7", "198.51.100.7"),
+            ("::1", "::1"),
             ("198.51.100.7", "198.51.100.7"),
         ] {
             assert_eq!(network(ip(address)), ip(counted), "{address}");
@@ -240,6 +249,10 @@ mod tests {
             ("10.0.0.1", vec!["198.51.100.1"], "198.51.100.1"),
             ("10.0.0.1", vec!["1.1.1.1", "198.51.100.1", "10.0.0.2"], "198.51.100.1"),
             ("10.0.0.1", vec!["198.51.100.1", "not an address"], "10.0.0.1"),
+            ("10.0.0.1", vec!["198.51.100.1:5678"], "198.51.100.1"),
+            ("10.0.0.1", vec!["198.51.100.1", "[2001:db8::7]:443"], "2001:db8::7"),
+            ("10.0.0.1", vec!["[2001:db8::7]"], "2001:db8::7"),
+            ("10.0.0.1", vec!["198.51.100.1:"], "10.0.0.1"),
             ("10.0.0.1", vec![], "10.0.0.1"),
         ] {
             assert_eq!(source(ip(peer), &hops, &trusted), ip(expected), "{peer} {hops:?}");

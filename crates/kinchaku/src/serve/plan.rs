@@ -39,11 +39,16 @@ pub const DESK_SANDBOX: [(&str, &str, &[DeskRole]); 4] = [
     ("sandbox", "試験環境 / the sandbox", &[DeskRole::Sales]),
 ];
 /// Who works at the desk of a sandbox's gateway: id, name, roles.
-pub const GATEWAY_DESK_SANDBOX: [(&str, &str, &[GatewayRole]); 2] =
-    [("abe", "阿部 / Abe", &[GatewayRole::Read, GatewayRole::Act]), ("ono", "小野 / Ono", &[GatewayRole::Read])];
-/// Who works at the desk of each of a sandbox's banks.
-pub const BANK_DESK_SANDBOX: (&str, &str, &[GatewayRole]) =
-    ("hara", "原 / Hara", &[GatewayRole::Read, GatewayRole::Act]);
+pub const GATEWAY_DESK_SANDBOX: [(&str, &str, &[GatewayRole]); 3] = [
+    ("abe", "阿部 / Abe", &[GatewayRole::Read, GatewayRole::Act]),
+    ("ono", "小野 / Ono", &[GatewayRole::Read]),
+    ("kudo", "工藤 / Kudo", &[GatewayRole::Read, GatewayRole::Act]),
+];
+/// Who works at the desk of each of a sandbox's banks: what takes two takes both.
+pub const BANK_DESK_SANDBOX: [(&str, &str, &[GatewayRole]); 2] = [
+    ("hara", "原 / Hara", &[GatewayRole::Read, GatewayRole::Act]),
+    ("kondo", "近藤 / Kondo", &[GatewayRole::Read, GatewayRole::Act]),
+];
 /// Letters of a bank's name in a file, at most.
 const FILE_BANK_NAME_MAX: usize = 15;
 /// The longest name of somebody of the desk, in bytes: it is the id that the journal keeps.
@@ -110,6 +115,7 @@ impl Plan {
     /// The plan of a configured operator.
     pub fn of_operator(config: &Config, chance: &dyn Chance) -> Result<Self, String> {
         let data = &config.serve.data;
+        warn_of_near_anchors(&config.serve);
         let has = |role| config.serve.roles.contains(&role);
         let wallet = config
             .wallet
@@ -118,8 +124,14 @@ impl Plan {
             .map(|wallet| operator_wallet(data, wallet, &config.desk));
         let gateway =
             config.gateway.as_ref().filter(|_| has(Role::Gateway)).map(|gateway| operator_gateway(data, gateway));
-        Self { wallet: wallet.transpose()?, gateway: gateway.transpose()?, sandbox: None }
-            .anchored(&config.serve, chance)
+        let mut plan = Self { wallet: wallet.transpose()?, gateway: gateway.transpose()?, sandbox: None };
+        if let Some(wallet) = &mut plan.wallet {
+            wallet.engine.clock_believed = config.serve.believe_clock;
+        }
+        if let Some(gateway) = &mut plan.gateway {
+            gateway.engine.clock_believed = config.serve.believe_clock;
+        }
+        plan.anchored(&config.serve, chance)
     }
 
     /// The same with the journal of each service anchored.
@@ -138,11 +150,30 @@ impl Plan {
     }
 }
 
+/// Where the anchors are, and the keys that sign them.
+fn anchor_places(config: &config::Serve) -> (PathBuf, PathBuf) {
+    let anchors = config.anchors.clone().unwrap_or_else(|| config.data.join("anchors"));
+    let keys = config.anchor_keys.clone().unwrap_or_else(|| anchors.clone());
+    (anchors, keys)
+}
+
+/// Says at each start that anchors in the data prove nothing against whoever puts all of it back, or writes all of it.
+fn warn_of_near_anchors(config: &config::Serve) {
+    let (anchors, keys) = anchor_places(config);
+    if anchors.starts_with(&config.data) {
+        tracing::warn!(
+            "the anchors lie in the data, and are put back with it: name another machine's disk (`anchors`)"
+        );
+    }
+    if keys.starts_with(&config.data) {
+        tracing::warn!("the keys that sign anchors lie in the data: who writes there can sign (`anchor_keys`)");
+    }
+}
+
 /// Where the journal of `service` is anchored, and with which key.
 fn anchors(config: &config::Serve, service: &str, chance: &dyn Chance) -> Result<AnchorOptions, String> {
-    let anchors = config.anchors.clone().unwrap_or_else(|| config.data.join("anchors"));
-    let keys = config.anchor_keys.as_ref().unwrap_or(&anchors);
-    for directory in [&anchors, keys] {
+    let (anchors, keys) = anchor_places(config);
+    for directory in [&anchors, &keys] {
         fs::create_dir_all(directory).map_err(|error| format!("the anchors {}: {error}", directory.display()))?;
     }
     let key = keys.join(format!("{service}.key"));
@@ -308,13 +339,14 @@ fn sandbox_gateway(
     Ok(options)
 }
 
-/// The desk of a sandbox's bank: somebody to be, and the bank's own systems, by which its customers confirm.
+/// The desk of a sandbox's bank: people to be, and the bank's own systems, by which its customers confirm.
 fn sandbox_bank_desk(host: &str, made: &Made<'_>) -> Result<Vec<gateway::desk::Staff>, String> {
-    let (id, name, roles) = BANK_DESK_SANDBOX;
-    Ok(vec![
-        gateway_staff(id, name, roles, made.token(&format!("{host}-desk-{id}"))?),
-        gateway_staff("systems", "銀行のシステム / the bank's systems", roles, made.token(&format!("{host}-desk"))?),
-    ])
+    let (name, roles) = ("銀行のシステム / the bank's systems", &[GatewayRole::Read, GatewayRole::System]);
+    let mut desk = vec![gateway_staff("systems", name, roles, made.token(&format!("{host}-desk"))?)];
+    for (id, name, roles) in BANK_DESK_SANDBOX {
+        desk.push(gateway_staff(id, name, roles, made.token(&format!("{host}-desk-{id}"))?));
+    }
+    Ok(desk)
 }
 
 fn gateway_staff(id: &str, name: &str, roles: &[GatewayRole], token: Secret<String>) -> gateway::desk::Staff {

@@ -31,11 +31,21 @@ pub fn one_at_a_time(step: Step) -> Step {
     })
 }
 
-/// Calls `step` until it is `stopped`.
+/// Calls `step` until it is `stopped`. A step that panics is told in the log, a line for the first, second, fourth time and so
+/// on, and tried again: its part of the due work must not stand still unseen for as long as the process lives.
 pub async fn run(step: Step, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
+    let mut panics = 0_u64;
     loop {
         let now = clock.now();
-        let due = step(now, STEP_BUDGET).await.due;
+        let due = if let Ok(ran) = tokio::spawn(step(now, STEP_BUDGET)).await {
+            ran.due
+        } else {
+            panics += 1;
+            if panics.is_power_of_two() {
+                tracing::error!(panics, "a step of the due work panicked, and is tried again");
+            }
+            web::Due::default()
+        };
         let pause_ms = if due.done > 0 { 0 } else { pause_ms(now, due.next) };
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(pause_ms)) => {}
@@ -63,4 +73,31 @@ pub fn round(steps: Vec<Step>) -> DueHook {
             all
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::SystemClock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    #[tokio::test]
+    async fn a_step_that_panics_is_tried_again() {
+        let (ended, stopped) = watch::channel(false);
+        let calls = Arc::new(AtomicU64::new(0));
+        let step: Step = {
+            let calls = Arc::clone(&calls);
+            Arc::new(move |_, _| {
+                let call = calls.fetch_add(1, Ordering::Relaxed);
+                let ended = ended.clone();
+                Box::pin(async move {
+                    assert!(call > 1, "the first two fail");
+                    ended.send_replace(true);
+                    Ran::default()
+                })
+            })
+        };
+        run(step, Arc::new(SystemClock), stopped).await;
+        assert_eq!(calls.load(Ordering::Relaxed), 3);
+    }
 }

@@ -1,6 +1,6 @@
 //! `kinchaku audit` over a small data directory that the engine made, and after what somebody did to its files.
 
-use domain::{Id, Time};
+use domain::{Decision, Domain, Id, Key, Moment, State, TableSpec, Time, Value as Column};
 use engine::sqlite::{SqliteOptions, SqliteStore};
 use engine::{Actor, ActorKind, Core, Options, Submission};
 use ledger::Yen;
@@ -13,7 +13,8 @@ use tempfile::TempDir;
 use wallet::holder::{self, Sealed};
 use wallet::payment::{self, Authorise, Payer};
 use wallet::{
-    BonusId, CampaignId, Command, ContactId, Context, HolderId, PaymentId, ShopId, WalletId, Wallets, bonus, shop,
+    BonusId, CampaignId, Command, ContactId, Context, Event, HolderId, PaymentId, Receipt, Refusal, Row, ShopId,
+    VoucherId, WalletId, Wallets, bonus, shop, voucher,
 };
 
 /// 2026-01-01T00:00:00+09:00.
@@ -118,12 +119,14 @@ fn an_untouched_directory_is_clean() {
     data.check(&["verify"], 0, "no anchors given");
     data.check(&["replay"], 0, "10 records make");
     data.check(&["balance"], 0, "outstanding: 0 yen funds, 0 yen prepaid, 450 yen bonus");
+    data.check(&["balance"], 0, "issued: 500 yen = 450 outstanding + 50 paid to shops + 0 paid out");
     let verified = data.json(&["verify"], 0);
     assert_eq!((&verified["records"], &verified["findings"]), (&10.into(), &Value::Array(Vec::new())));
     let replayed = data.json(&["replay"], 0);
     assert_eq!((&replayed["records"], &replayed["rows"]), (&10.into(), &replayed["compared"]));
     let balance = data.json(&["balance"], 0);
     assert_eq!((&balance["wallets"], &balance["outstanding"]["bonus"]), (&1.into(), &450.into()));
+    assert_eq!((&balance["issued"]["issued"], &balance["issued"]["redeemed"]), (&500.into(), &50.into()));
 }
 
 #[test]
@@ -145,6 +148,79 @@ fn an_edited_record_is_named() {
         data.check(&[audit], 1, "record 7 is not what was written");
     }
     assert_eq!(data.json(&["verify"], 1)["findings"][0]["record"], 7);
+}
+
+#[test]
+fn what_the_books_find_is_told_with_exit_code_1() {
+    let data = Data::stopped();
+    let store = SqliteStore::<Unruly>::open(&data.path("data"), &SqliteOptions::default()).expect("the store opens");
+    let mut core = Core::open(store, Arc::new(()), Options::default()).expect("the core opens");
+    let (voucher, at) = (VoucherId(Id::from_number(0x201)), BEGIN.plus_milliseconds(60_000));
+    let issued = voucher::Event::Issued { voucher, amount: Yen::new(500), expires: at };
+    let redeemed = voucher::Event::Redeemed { voucher, wallet: WALLET, amount: Yen::new(900), at, origin: None };
+    let command = vec![Event::Voucher(issued), Event::Voucher(redeemed)];
+    let actor = Actor { kind: ActorKind::System, id: Id::default() };
+    core.step(&[Submission { command, actor, reason: None, request: None, at }], &mut Vec::new());
+    drop(core.close().expect("it stops"));
+
+    // Whole, and each row as the journal says: only the books know that a voucher of 500 yen brings no 900.
+    data.check(&["verify"], 0, "11 records verified");
+    data.check(&["replay"], 0, "11 records make");
+    data.check(
+        &["balance"],
+        1,
+        "(voucher clearing) of 00000000000000000000000000000000 is -900 yen, its movements sum up to -500",
+    );
+    data.check(&["balance"], 1, "accounts for 1350 yen, its movements brought 950 more than they took");
+    assert_eq!(data.json(&["balance"], 1)["findings"].as_array().map(Vec::len), Some(3));
+}
+
+/// Journals whatever events it is told, as a program with a mistake in its rules would, and otherwise is the wallet.
+#[derive(Debug)]
+struct Unruly;
+
+impl Domain for Unruly {
+    type Command = Vec<Event>;
+    type Context = ();
+    type Row = Row;
+    type Event = Event;
+    type Receipt = Receipt;
+    type Refusal = Refusal;
+
+    const NAME: &'static str = Wallets::NAME;
+    const VOCABULARY: u32 = Wallets::VOCABULARY;
+    const TABLES: &'static [TableSpec] = Wallets::TABLES;
+    const ROWS_VERSION: u32 = Wallets::ROWS_VERSION;
+
+    fn keys(command: &Vec<Event>, keys: &mut Vec<Key>) {
+        for event in command {
+            Wallets::touches(event, keys);
+        }
+    }
+
+    fn keys_further(_: &Vec<Event>, _: &dyn State<Row>, _: &mut Vec<Key>) {}
+
+    fn decide(_: &dyn State<Row>, command: &Vec<Event>, _: Moment, (): &()) -> Decision<Self> {
+        Decision { events: command.clone(), reply: Ok(Receipt::Wallet { id: WALLET, status: "open".into() }) }
+    }
+
+    fn touches(event: &Event, keys: &mut Vec<Key>) {
+        Wallets::touches(event, keys);
+    }
+
+    fn evolve(key: Key, row: &mut Option<Row>, event: &Event) {
+        Wallets::evolve(key, row, event);
+    }
+
+    fn assert_decided(_: &[Event], _: &dyn State<Row>) {}
+
+    fn columns(row: &Row, values: &mut Vec<Column>) {
+        Wallets::columns(row, values);
+    }
+
+    fn command_name(_: &Vec<Event>) -> &'static str {
+        "unruly"
+    }
 }
 
 #[test]

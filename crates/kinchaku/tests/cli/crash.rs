@@ -25,3 +25,8 @@ fn twenty_crash_images_open() {
         check(&["crash", "images", "--images", "20", "--commits", "60", "--json"], 0, "\"violations\":0");
     }
 }
+
+#[test]
+fn progress_is_plain_lines_where_there_is_no_terminal() {
+    check(&["crash", "kill", "--rounds", "2", "--wallets", "5"], 0, "kills: 2 of 2");
+}

@@ -1,6 +1,7 @@
 //! The program as a shell, other programs and a browser see it: what it prints, how it exits, what it serves.
 
 mod audit;
+mod bench;
 mod crash;
 mod data;
 mod drill;

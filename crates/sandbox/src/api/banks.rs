@@ -1,6 +1,6 @@
 //! Banks as the sandbox's API shows them, and the two things that can be set: what they ask for, how they misbehave.
 
-use crate::domain::bank::{self, Bank, Factor, FactorSet, Faults};
+use crate::domain::bank::{self, Bank, Booking, Factor, FactorSet, Faults};
 use crate::domain::{Command, Row};
 use crate::registry::BankFacts;
 use crate::state::State;
@@ -56,13 +56,23 @@ fn fault_members(faults: Faults) -> Value {
         "latency_ms": faults.latency_ms,
         "silent": faults.silent,
         "down": faults.down,
-        "wrong_amount": faults.wrong_amount,
+        "wrong_amount": faults.booking == Booking::OneYenMore,
+        "credits": credits_name(faults.booking),
         "duplicate": faults.duplicate,
         "lose_answer_after_debit": faults.lose_answer_after_debit,
         "error_rate": f64::from(faults.errors_per_mille) / 1_000.0,
         "not_found_for_seconds": faults.not_found_for_seconds,
         "late_seconds": faults.late_seconds,
     })
+}
+
+const fn credits_name(booking: Booking) -> Option<&'static str> {
+    match booking {
+        Booking::AsAsked | Booking::OneYenMore => None,
+        Booking::CreditsRefused => Some("refused"),
+        Booking::CreditsTwice => Some("twice"),
+        Booking::CreditsUnmade => Some("unmade"),
+    }
 }
 
 #[derive(Deserialize)]
@@ -96,12 +106,39 @@ pub(super) struct WireFaults {
     silent: bool,
     down: bool,
     wrong_amount: bool,
+    credits: Option<WireCredits>,
     duplicate: bool,
     lose_answer_after_debit: bool,
     /// From 0 to 1.
     error_rate: f64,
     not_found_for_seconds: u32,
     late_seconds: u32,
+}
+
+/// What a bank does with credits instead of booking them once.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum WireCredits {
+    Refused,
+    Twice,
+    Unmade,
+}
+
+impl WireFaults {
+    /// How the bank books: one thing that is wrong with it, at most.
+    fn booking(&self) -> Result<Booking, Problem> {
+        match (self.wrong_amount, self.credits) {
+            (false, None) => Ok(Booking::AsAsked),
+            (true, None) => Ok(Booking::OneYenMore),
+            (false, Some(WireCredits::Refused)) => Ok(Booking::CreditsRefused),
+            (false, Some(WireCredits::Twice)) => Ok(Booking::CreditsTwice),
+            (false, Some(WireCredits::Unmade)) => Ok(Booking::CreditsUnmade),
+            (true, Some(_)) => {
+                let what = "A bank books a wrong amount or does something else with credits, not both.";
+                Err(Problem::malformed(what).with("member", "credits"))
+            }
+        }
+    }
 }
 
 pub(super) async fn set_faults(
@@ -119,7 +156,7 @@ pub(super) async fn set_faults(
         latency_ms: wire.latency_ms,
         silent: wire.silent,
         down: wire.down,
-        wrong_amount: wire.wrong_amount,
+        booking: wire.booking()?,
         duplicate: wire.duplicate,
         lose_answer_after_debit: wire.lose_answer_after_debit,
         errors_per_mille,

@@ -50,7 +50,7 @@ pub(super) async fn day_file(
         return Err(Problem::not_found().detail("The file of a day is there when the day is over."));
     }
     let mut details = Vec::new();
-    for movement in &movements_of(&state, bank, day).await? {
+    for movement in &movements_of(&state, bank, day, Direction::Debit).await? {
         details.push(detail(&state, movement).await?);
     }
     let bytes = written(header(&state, bank, day), details).map_err(|error| {
@@ -91,8 +91,13 @@ fn placeholder(header: &Header) -> Detail {
     }
 }
 
-/// The debits that `bank` decided on `day`, in their order.
-async fn movements_of(state: &State, bank: BankCode, day: Day) -> Result<Vec<Movement>, Undone> {
+/// What `bank` decided on `day` in one direction, in its order.
+pub(super) async fn movements_of(
+    state: &State,
+    bank: BankCode,
+    day: Day,
+    direction: Direction,
+) -> Result<Vec<Movement>, Undone> {
     let records = state.world.chain(movement::day_key(bank, day), MOVEMENTS_MAX).await?;
     let events = records.into_iter().rev().flat_map(|record| record.entry.events);
     let decided = events.filter_map(|event| match event {
@@ -104,7 +109,7 @@ async fn movements_of(state: &State, bank: BankCode, day: Day) -> Result<Vec<Mov
         | Event::Message(_)
         | Event::Identification(_) => None,
     });
-    Ok(decided.filter(|movement| movement.reference.direction == Direction::Debit).collect())
+    Ok(decided.filter(|movement| movement.reference.direction == direction).collect())
 }
 
 fn header(state: &State, bank: BankCode, day: Day) -> Header {

@@ -64,6 +64,7 @@ pub(crate) fn router(state: &Arc<State>, bank: BankCode) -> Router {
         .route("/connector/v1/about", get(about::about))
         .route("/connector/v1/authentications", post(authentications::attempt))
         .route("/connector/v1/day-files/{date}", get(day_files::day_file))
+        .route("/connector/v1/credit-statements/{date}", get(movements::credit_statement))
         .route("/connector/v1/collections", post(day_files::collect).layer(DefaultBodyLimit::max(FILE_BYTES_MAX)))
         .route("/connector/v1/par", post(own_page::push))
         .route("/connector/v1/token", post(own_page::exchange))

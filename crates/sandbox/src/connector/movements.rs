@@ -1,8 +1,9 @@
 //! Debits and credits, and inquiries about them.
 
+use super::day_files::movements_of;
 use super::wire::{WireAccount, WireMovement};
 use super::{BankDesk, Debited, ReadyAt};
-use crate::domain::bank::BankCode;
+use crate::domain::bank::{BankCode, Booking};
 use crate::domain::movement::{self, Direction, Movement, Outcome, REFERENCE_BYTES_MAX, Reference};
 use crate::domain::{Command, Receipt, Row};
 use crate::registry::WORDING;
@@ -11,9 +12,10 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use ledger::Yen;
 use serde::Deserialize;
+use serde_json::{Value, json};
 use web::{Json, Problem};
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Asked {
     reference: String,
@@ -30,8 +32,51 @@ pub(super) async fn debit(Shared(desk): Shared<BankDesk>, Json(asked): Json<Aske
     request(desk, Direction::Debit, asked).await
 }
 
+/// What a bank that books every credit twice puts behind the reference of the second one in its books.
+pub(super) const SECOND: &str = "/2";
+
 pub(super) async fn credit(Shared(desk): Shared<BankDesk>, Json(asked): Json<Asked>) -> Result<Response, Problem> {
-    request(desk, Direction::Credit, asked).await
+    match desk.state.world.faults(desk.bank).booking {
+        Booking::AsAsked | Booking::OneYenMore | Booking::CreditsRefused => {
+            request(desk, Direction::Credit, asked).await
+        }
+        Booking::CreditsTwice => {
+            let second = Asked { reference: format!("{}{SECOND}", asked.reference), ..asked.clone() };
+            let answer = request(desk.clone(), Direction::Credit, asked).await?;
+            let of_second = reference(desk.bank, Direction::Credit, second.reference.clone())?;
+            request(desk.clone(), Direction::Credit, second).await?;
+            // The bank does not know that it did it twice: it tells nobody.
+            let tell = movement::Command::Tell { reference: of_second };
+            desk.state.world.submit(Command::Movement(tell)).await?;
+            Ok(answer)
+        }
+        Booking::CreditsUnmade => {
+            let (amount, at) = (asked.amount, desk.state.outside.now().to_string());
+            let (outcome, code) = (Outcome::Settled.name(), Outcome::Settled.code());
+            Ok(Json(WireMovement { reference: asked.reference, outcome, code, amount, at }).into_response())
+        }
+    }
+}
+
+/// The credits that the bank booked on a business day, in the order of its books: there when the day is over.
+pub(super) async fn credit_statement(
+    Shared(BankDesk { state, bank }): Shared<BankDesk>,
+    Path(date): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let day = super::day(&date).ok_or_else(|| Problem::malformed("A day is written as 2020-09-01."))?;
+    if day >= state.outside.now().day() {
+        return Err(Problem::not_found().detail("The statement of a day is there when the day is over."));
+    }
+    let booked = movements_of(&state, bank, day, Direction::Credit).await?;
+    let credits: Vec<Value> = booked
+        .iter()
+        .filter(|movement| movement.outcome == Outcome::Settled)
+        .map(|movement| {
+            let reference = &movement.reference.text;
+            json!({ "reference": reference.strip_suffix(SECOND).unwrap_or(reference), "amount": movement.booked })
+        })
+        .collect();
+    Ok(Json(json!({ "day": date, "credits": credits })))
 }
 
 pub(super) async fn find_debit(desk: Shared<BankDesk>, reference: Path<String>) -> Result<Response, Problem> {

@@ -188,6 +188,22 @@ impl fmt::Debug for FactorSet {
     }
 }
 
+/// How a bank books what it is asked for. What is stored was once a yes or no: the first two are those.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, Default)]
+pub enum Booking {
+    /// As it was asked.
+    #[default]
+    AsAsked,
+    /// A debit or credit with one yen more.
+    OneYenMore,
+    /// It books no credit, and says so.
+    CreditsRefused,
+    /// It books every credit twice, and says once.
+    CreditsTwice,
+    /// It books no credit, and says that it did.
+    CreditsUnmade,
+}
+
 /// How a bank misbehaves. All of it is off by default.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each fault is on or off by itself")]
@@ -198,8 +214,8 @@ pub struct Faults {
     pub silent: bool,
     /// Nothing is done, everything is refused.
     pub down: bool,
-    /// A debit or credit is booked with one yen more than was asked.
-    pub wrong_amount: bool,
+    /// How it books.
+    pub booking: Booking,
     /// Every callback is sent twice.
     pub duplicate: bool,
     /// A debit is booked, and the connection is cut before its answer.

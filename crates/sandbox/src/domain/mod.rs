@@ -218,6 +218,7 @@ impl Domain for World {
     type Refusal = Refusal;
 
     const NAME: &'static str = "sandbox";
+    const VOCABULARY: u32 = 150;
     const TABLES: &'static [TableSpec] = &[
         TableSpec { name: "bank", columns: &["code"] },
         TableSpec { name: "account", columns: &["bank", "branch", "number", "balance", "web_failures"] },

@@ -6,7 +6,7 @@
 //! Start reading at [`Movement`].
 
 use super::account::{self, AccountNumber};
-use super::bank::{Bank, BankCode};
+use super::bank::{Bank, BankCode, Booking};
 use super::{Decided, Event as WorldEvent, Receipt, Refusal, Row, Rows, table};
 use domain::{Day, Id, Key, Time};
 use ledger::Yen;
@@ -330,11 +330,15 @@ fn outcome_of(
     asked: Yen,
     may_overdraw: bool,
 ) -> (Outcome, Yen) {
-    let booked = if bank.faults.wrong_amount { asked.checked_add(Yen::new(1)).unwrap_or(asked) } else { asked };
+    let booked = match bank.faults.booking {
+        Booking::OneYenMore => asked.checked_add(Yen::new(1)).unwrap_or(asked),
+        Booking::AsAsked | Booking::CreditsRefused | Booking::CreditsTwice | Booking::CreditsUnmade => asked,
+    };
     let Some(account) = account else { return (Outcome::NoAccount, asked) };
     match direction {
         Direction::Debit if account.debits_stopped => (Outcome::StoppedByDepositor, asked),
         Direction::Debit if account.available(may_overdraw) < booked.amount() => (Outcome::InsufficientFunds, asked),
+        Direction::Credit if bank.faults.booking == Booking::CreditsRefused => (Outcome::Other, asked),
         Direction::Credit if account.balance.saturating_add(booked.amount()) > Yen::MAX.amount() => {
             (Outcome::Other, asked)
         }

@@ -1,7 +1,7 @@
 //! The banks' books under any order of commands: the rules alone, without an engine.
 
 use crate::domain::account::{self, AccountKind, AccountNumber, Customer, Pin};
-use crate::domain::bank::{self, BankCode, Factor, Faults};
+use crate::domain::bank::{self, BankCode, Booking, Factor, Faults};
 use crate::domain::movement::{self, Direction, Outcome, Reference};
 use crate::domain::{Command, Event, Receipt, Row, World};
 use domain::{Day, Domain, Key, Moment, State, Time};
@@ -121,7 +121,8 @@ fn command(step: &Step, day: Day) -> Option<Command> {
         }
         Step::Wait { .. } => return None,
         Step::Misbehave { wrong_amount, late_seconds } => {
-            let faults = Faults { wrong_amount, late_seconds, ..Faults::default() };
+            let booking = if wrong_amount { Booking::OneYenMore } else { Booking::AsAsked };
+            let faults = Faults { booking, late_seconds, ..Faults::default() };
             Command::Bank(bank::Command::SetFaults { bank: number(1).bank, faults })
         }
     })

@@ -108,3 +108,19 @@ async fn callbacks_come_once_or_twice_and_again_until_they_are_taken() {
     assert_eq!(told.len(), 1);
     assert_eq!((&told[0].1["kind"], &told[0].1["amount"]), (&json!("reversal"), &json!(10_000)));
 }
+
+#[tokio::test]
+async fn a_bank_refuses_credits_books_them_twice_or_only_says_that_it_did() {
+    for (fault, outcome, moved) in [("refused", "declined", 0), ("twice", "settled", 2), ("unmade", "settled", 0)] {
+        let world = broken(json!({ "credits": fault })).await;
+        for _ in 0..2 {
+            assert_eq!(world.bank("0125", "credits", debit()).await.body["outcome"], outcome, "{fault}");
+        }
+        assert_eq!(balance(&world).await, 500_000 + moved * 10_000, "{fault}");
+        assert_eq!(world.bank("0125", "debits", debit()).await.body["outcome"], "settled");
+        assert_eq!(balance(&world).await, 490_000 + moved * 10_000, "{fault}");
+    }
+    let world = broken(json!({ "credits": "twice" })).await;
+    let both = json!({ "credits": "twice", "wrong_amount": true });
+    assert_eq!(world.sandbox(Method::PUT, "banks/0125/faults", both).await.status, 400);
+}

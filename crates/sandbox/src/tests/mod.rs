@@ -9,4 +9,5 @@ mod movements;
 mod operator;
 mod outside;
 mod own_page;
+mod privacy;
 mod world;

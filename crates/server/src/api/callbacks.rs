@@ -1,5 +1,9 @@
 //! Calls of the gateway: it says that there is news. What the news is stands in its list, which is read at once.
+//!
+//! A push is believed once, while it is fresh, if the gateway signed it for us: what it told another operator, or told us long
+//! ago, tells us nothing. One whose answer was lost comes again, signed anew.
 
+use crate::api::SeenProof;
 use crate::service::Service;
 use axum::extract::State;
 use bytes::Bytes;
@@ -17,6 +21,9 @@ const KEYS_MS: i64 = 60 * 60 * 1_000;
 /// How long they are not asked for again, in milliseconds: whoever was first with a new key is told to come back.
 const ASK_MS: i64 = 30_000;
 
+/// How far the time at which a push was signed may be from ours, in milliseconds.
+const FRESH_MS: i64 = 5 * 60 * 1_000;
+
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
     OpenApiRouter::new().routes(routes!(told))
@@ -25,7 +32,14 @@ pub fn router() -> OpenApiRouter<Arc<Service>> {
 /// What the signed event must say to be ours.
 #[derive(Deserialize)]
 struct Claims {
+    /// Who says it.
     iss: String,
+    /// To whom.
+    aud: String,
+    /// When it was signed, in seconds since 1970.
+    iat: i64,
+    /// What it tells, among all that this one ever tells us.
+    jti: String,
 }
 
 /// The gateway tells what happened: a signed token (RFC 8417).
@@ -45,9 +59,9 @@ async fn told(State(service): State<Arc<Service>>, headers: HeaderMap, body: Byt
     let keys = service.gateway_keys(&token).await.ok_or_else(crate::refusals::unavailable)?;
     let mut candidates = keys.candidates(token.header.algorithm, token.header.key_id.as_deref());
     let claims = candidates.find_map(|key| token.verify::<Claims>(key).ok());
-    let claims = claims.ok_or_else(|| forged("no key of the gateway signed it"))?;
-    if claims.iss != service.options.gateway.issuer {
-        return Err(forged("it has another issuer"));
+    let claims = claims.ok_or_else(|| forged("no key of the gateway signed it as a push"))?;
+    if let Some(why) = service.take_push(&claims)? {
+        return Err(forged(why));
     }
     service.looks.announce(service.now());
     service.read_news(service.now(), 100).await?;
@@ -66,6 +80,24 @@ struct Kept {
 }
 
 impl Service {
+    /// Takes a push that the gateway signed, once; or says why it is none of ours.
+    fn take_push(&self, claims: &Claims) -> Result<Option<&'static str>, Problem> {
+        let gateway = &self.options.gateway;
+        if claims.iss != gateway.issuer {
+            return Ok(Some("it has another issuer"));
+        }
+        if claims.aud != gateway.client_id {
+            return Ok(Some("it was told to another operator"));
+        }
+        let signed = Time::from_milliseconds(claims.iat.saturating_mul(1_000));
+        if self.now().milliseconds_since(signed).saturating_abs() > FRESH_MS {
+            return Ok(Some("it was not signed now"));
+        }
+        let seen = self.keys.secret("push of the gateway", &format!("{} {}", claims.iat, claims.jti));
+        let is_new = self.doors.insert(&SeenProof::new(seen, signed.plus_milliseconds(FRESH_MS)))?;
+        Ok((!is_new).then_some("it came before"))
+    }
+
     /// The keys with which the gateway signs what it pushes. They are asked for when `token` names one that is not among
     /// them, or when they are old; and however many strangers make up names, once in [`ASK_MS`].
     async fn gateway_keys(&self, token: &Token<'_>) -> Option<Arc<JwkSet>> {

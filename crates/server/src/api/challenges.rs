@@ -2,8 +2,10 @@
 
 use crate::asked::{Asked, Reply};
 use crate::entrance::Holder;
-use crate::proofs::Challenge;
+use crate::identity::Status;
+use crate::proofs::{CHALLENGE_MS, Challenge, Way};
 use crate::service::Service;
+use crate::tallies::DAY_MS;
 use axum::extract::{Path, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -60,12 +62,19 @@ async fn answer(
     Asked { body, repeat }: Asked<Proof>,
 ) -> Result<Reply, Problem> {
     let challenge = service.challenge_of(caller.id, &challenge)?;
-    service
-        .once(repeat.by(&service, caller.actor()), async {
-            let shown = Shown::from(service.answer_challenge(challenge, body.code.as_deref()).await?);
-            Reply::shown(StatusCode::OK, &shown)
-        })
-        .await
+    if !challenge.is_open(service.now()) {
+        // Nothing can come of it any more, so there is nothing to keep of the request either.
+        return Reply::shown(StatusCode::OK, &Shown::from(challenge));
+    }
+    let request = repeat.by(&service, caller.actor());
+    let work = async {
+        let answered = service.answer_challenge(challenge, body.code.as_deref()).await?;
+        let is_looked_at = answered.status == Status::Pending && answered.way == Way::Recheck;
+        let reply = Reply::shown(StatusCode::OK, &Shown::from(answered))?;
+        // The vendor is asked again by a repeat; a code is not sent again by one.
+        Ok(if is_looked_at { reply.for_now() } else { reply })
+    };
+    service.once_within(request, CHALLENGE_MS + DAY_MS, work).await
 }
 
 /// See how far a proof is.
@@ -78,8 +87,7 @@ async fn show(
     Path(challenge): Path<String>,
 ) -> Result<Json<Shown>, Problem> {
     let mut challenge = service.challenge_of(caller.id, &challenge)?;
-    // The vendor is asked so often and no more; beyond, what is known is shown.
-    if challenge.vendor_id.is_some() && service.may_ask_vendor(caller.id) {
+    if challenge.vendor_id.is_some() {
         challenge = service.answer_challenge(challenge, None).await?;
     }
     Ok(Json(challenge.into()))

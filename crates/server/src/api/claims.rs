@@ -6,7 +6,7 @@
 
 use crate::asked::Asked;
 use crate::doors::Door;
-use crate::entrance::{ANYONE, From};
+use crate::entrance::From;
 use crate::refusals;
 use crate::sealed::Ciphertext;
 use crate::service::Service;
@@ -19,6 +19,7 @@ use http::{StatusCode, header};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use std::net::IpAddr;
 use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -165,21 +166,15 @@ async fn make(
 ) -> Result<(StatusCode, Json<Taken>), Problem> {
     service.count_entrance(source)?;
     body.check()?;
-    let request = repeat.by(&service, ANYONE);
-    let key = service.keys.secret("claim", &format!("{source} {}", Id(request.key)));
-    let plain = serde_json::to_vec(&body).map_err(|_| Problem::internal())?;
-    // A claimant is nobody whom we know: the claim itself is the person under whose key it is sealed.
-    let sealed = Ciphertext(service.seal(HolderId(key), &plain)?.0);
-    let (made, bank_code) = (service.now(), body.bank_code);
-    let claim = Claim { key, body: Id(request.body), bank_code, sealed, made, decision: None };
-    let is_known = service.doors.get::<Claim>(key)?.is_some();
-    let wait_ms = if is_known { None } else { service.wait_ms_from(&MADE, Id::default(), source)? };
-    if let Some(wait_ms) = wait_ms {
-        return Err(too_many_claims().retry_after((wait_ms + 999) / 1_000));
+    let request = repeat.by_stranger(&service, source);
+    let key = service.keys.secret("claim", &Id(request.key).to_string());
+    let kept = match service.doors.get::<Claim>(key)? {
+        Some(kept) => kept,
+        None => service.keep_claim(key, Id(request.body), &body, source)?,
+    };
+    if kept.body != Id(request.body) {
+        return Err(refusals::engine_problem(&engine::EngineError::KeyReused));
     }
-    let is_new = service.doors.insert(&claim)?;
-    let kept = service.doors.get::<Claim>(key)?.filter(|kept| is_new || kept.body == claim.body);
-    let kept = kept.ok_or_else(|| refusals::engine_problem(&engine::EngineError::KeyReused))?;
     // A repeat tells it again, under the same id.
     let told = json!({ "id": shown(key), "bank_code": kept.bank_code });
     service.tell_operator(operator::CLAIM_RECEIVED, &shown(key), kept.made, told)?;
@@ -251,6 +246,20 @@ impl MakeClaim {
 }
 
 impl Service {
+    /// Keeps a claim that nobody made before; what somebody made beside us stays. Nothing is sealed of one that is too many.
+    fn keep_claim(&self, key: Id, body: Id, claim: &MakeClaim, source: IpAddr) -> Result<Claim, Problem> {
+        if let Some(wait_ms) = self.wait_ms_from(&MADE, Id::default(), source)? {
+            return Err(too_many_claims().retry_after((wait_ms + 999) / 1_000));
+        }
+        let plain = serde_json::to_vec(claim).map_err(|_| Problem::internal())?;
+        // A claimant is nobody whom we know: the claim itself is the person under whose key it is sealed.
+        let sealed = Ciphertext(self.seal(HolderId(key), &plain)?.0);
+        let bank_code = claim.bank_code.clone();
+        let fresh = Claim { key, body, bank_code, sealed, made: self.now(), decision: None };
+        self.doors.insert(&fresh)?;
+        Ok(self.doors.get::<Claim>(key)?.unwrap_or(fresh))
+    }
+
     /// What the desk answered.
     pub fn answer_to(&self, claim: &Claim) -> Result<Option<String>, Problem> {
         let Some(decision) = &claim.decision else { return Ok(None) };

@@ -134,7 +134,7 @@ impl Service {
             let answer = self.submit_provable(caller, request, challenge_id, true, command).await?;
             let is_taken = match answer.reply {
                 Ok(_) => false,
-                Err(Refusal::IdTaken { noun: Noun::Contact }) => true,
+                Err(Refusal::Taken { noun: Noun::Contact, .. }) => true,
                 Err(refusal) => return Err(refusals::problem(&refusal)),
             };
             // As much is done for an address that is another's: neither the answer nor how long it takes must tell.

@@ -2,7 +2,7 @@
 //!
 //! Nobody learns here whether an address has a wallet already: the answer is the same, and the address is told.
 
-use crate::accounts::{Credential, Login, UNVERIFIED_MS};
+use crate::accounts::{CANDIDATE_MS, Candidate, Credential, Login, UNVERIFIED_MS};
 use crate::asked::{Asked, Reply};
 use crate::codes::Purpose;
 use crate::contacts::{Address, Channel, Contact};
@@ -100,7 +100,7 @@ async fn open(
     let profile = serde_json::to_vec(&profile).map_err(|_| Problem::internal())?;
 
     // The password stays out of what is kept of the request.
-    let request = repeat.over([address.expose().as_bytes(), &profile].concat()).by(&service, ANYONE);
+    let request = repeat.over([address.expose().as_bytes(), &profile].concat()).by_stranger(&service, source);
     let wanted = Wanted { source, address, phone, profile, password: body.password };
     // Kept here for those who are refused as well: the books forget refusals of a flood, and a repeat must not tell.
     service.once_for_a_stranger(request, service.open_holder(request, wanted)).await
@@ -122,6 +122,7 @@ impl Service {
         let until = self.now().plus_milliseconds(UNVERIFIED_MS);
         let credential =
             Credential { unverified_until: Some(until), ..self.new_credential(source, holder, password).await? };
+        self.doors.put(&Candidate { holder, at: self.now().plus_milliseconds(CANDIDATE_MS) })?;
         let command = holder::Command::Open {
             holder,
             mail,
@@ -131,7 +132,7 @@ impl Service {
         let answer = self.ask(ANYONE, Some(request), Command::Holder(command)).await?;
         let (id, is_decoy) = match answer.reply {
             Ok(Receipt::Holder { id, .. }) => (id, false),
-            Err(Refusal::IdTaken { noun: Noun::Contact }) => (decoy(request.key, answer.at), true),
+            Err(Refusal::Taken { noun: Noun::Contact, .. }) => (decoy(request.key, answer.at), true),
             Ok(_) => return Err(Problem::internal()),
             Err(refusal) => return Err(refusals::problem(&refusal)),
         };
@@ -232,12 +233,13 @@ async fn verify_mail(
 ) -> Result<StatusCode, Problem> {
     service.count_entrance(source)?;
     let id = parse_id(&holder)?;
-    let request = repeat.by(&service, ANYONE);
+    let request = repeat.by_stranger(&service, source);
     // Asked for everyone, after the same work: nobody's address has no code.
     let contacts: Vec<Contact> = service.doors.of(id.0)?;
     let mail = contacts.iter().find(|contact| contact.channel == Channel::Mail);
     let subject = mail.map_or(id.0, |mail| mail.known_as.0);
-    service.count_typed(subject, source)?;
+    // By the holder in the path: counted by address, two holders of a free one would share what two of a known one do not.
+    service.count_typed(id.0, source)?;
     let mail = service.use_code(Purpose::VerifyMail, subject, id.0, body.code(), Id(request.key))?;
     service.verified_mail(id, mail, request).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -256,9 +258,11 @@ async fn ask_mail(
     service.count_entrance(source)?;
     let id = parse_id(&holder)?;
     service
-        .once_for_a_stranger(repeat.by(&service, ANYONE), async {
+        .once_for_a_stranger(repeat.by_stranger(&service, source), async {
             let contacts: Vec<Contact> = service.doors.of(id.0)?;
-            let is_known = service.doors.get::<Credential>(id.0)?.is_some();
+            let kept = service.doors.get::<Credential>(id.0)?;
+            // Whose time is over is forgotten soon: no code may make them a holder meanwhile.
+            let is_known = kept.is_some_and(|kept| kept.unverified_until.is_none_or(|until| service.now() < until));
             let mail = contacts.into_iter().find(|contact| contact.channel == Channel::Mail).filter(|_| is_known);
             if let Some(mail) = mail {
                 service.doors.put(&service.errand(What::VerifyMail { holder: id, mail: mail.known_as }))?;
@@ -292,6 +296,11 @@ impl Service {
     pub async fn verified_mail(&self, id: HolderId, mail: ContactId, request: engine::Request) -> Result<(), Problem> {
         let command = Command::Holder(holder::Command::VerifyMail { holder: id, mail });
         self.submit(ANYONE, Some(request), command).await?;
+        self.note_verified(id, mail)
+    }
+
+    /// The books have it that `mail` is `id`'s: from now on it logs them in.
+    pub fn note_verified(&self, id: HolderId, mail: ContactId) -> Result<(), Problem> {
         self.doors.change(|doors| {
             for login in doors.of::<Login>(id.0)? {
                 doors.remove::<Login>(login.mail.0)?;

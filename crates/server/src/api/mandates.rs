@@ -4,7 +4,7 @@
 
 use crate::api::wallets::parse_id;
 use crate::asked::{self, Reply};
-use crate::banking::{Asked, is_refused};
+use crate::banking::{Asked, Silent, is_later, is_refused};
 use crate::entrance::Holder;
 use crate::links::{Link, LinkedAccount};
 use crate::query::{self, Page, Query, Which};
@@ -24,8 +24,6 @@ use wallet::mandate::{Mandate, Request, RevokedBy, Why};
 use wallet::{BankCode, Command, MandateId, Noun, Receipt, Refusal, Row, WalletId, mandate, table};
 use web::{Json, Problem};
 
-/// Mandates that one wallet asks for: one that nobody goes on with lapses after as long, so twice as many are open at most.
-const ASKED: [Bound; 1] = [Bound { name: "mandates asked in half an hour", count_max: 10, window_ms: HOUR_MS / 2 }];
 /// The longest `return_url`, in bytes.
 const RETURN_URL_BYTES_MAX: usize = 512;
 
@@ -258,11 +256,13 @@ impl Service {
 
     /// Counts a mandate that `wallet` asks for.
     fn count_mandate(&self, wallet: WalletId) -> Result<(), Problem> {
+        let count_max = self.options.rates.mandates_max;
+        let asked = [Bound { name: "mandates asked in half an hour", count_max, window_ms: HOUR_MS / 2 }];
         let wait_ms = self.doors.change(|doors| {
             let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
-            let wait_ms = tallies.wait_ms(&ASKED, "", wallet.0)?;
+            let wait_ms = tallies.wait_ms(&asked, "", wallet.0)?;
             if wait_ms.is_none() {
-                tallies.count(&ASKED, "", wallet.0)?;
+                tallies.count(&asked, "", wallet.0)?;
             }
             Ok::<_, Problem>(wait_ms)
         })?;
@@ -326,13 +326,14 @@ impl Service {
             Ok(answer) if answer.status.is_success() => Asked::Over,
             // What it does not know, or has ended before, needs no end. Any other refusal may not even be the gateway's.
             Ok(answer) if is_refused(&answer, &["unknown", "wrong-status"]) => Asked::Over,
+            Ok(answer) if is_later(&answer) => Asked::NoAnswer(Silent::Gateway),
             Ok(answer) => {
                 tracing::error!(status = answer.status.as_u16(), "a revocation is not taken, and waits");
-                Asked::NoAnswer
+                Asked::NoAnswer(Silent::Ourselves)
             }
             Err(error) => {
                 tracing::warn!(%error, "a revocation waits");
-                Asked::NoAnswer
+                Asked::NoAnswer(Silent::Gateway)
             }
         }
     }

@@ -24,7 +24,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::movement::{self, Change, Counterparty, Kind};
 use wallet::{
-    BonusId, Noun, PaymentId, PayoutId, Purse, RefundId, Row, SendId, ShopId, TopUpId, VoucherId, WalletId, table,
+    BonusId, Noun, PaymentId, PayoutId, Purse, RefundId, ReimbursementId, Row, SendId, ShopId, TopUpId, VoucherId,
+    WalletId, table,
 };
 use web::{Json, Problem};
 
@@ -181,7 +182,9 @@ fn row_of(line: &Line) -> Option<Key> {
         Kind::Payout => (table::PAYOUT, status == "returned"),
         Kind::Payment => (table::PAYMENT, status != "authorised"),
         Kind::Send => (table::SEND, status != "held"),
-        Kind::Receipt | Kind::Refund | Kind::Voucher | Kind::Bonus | Kind::Collection => return None,
+        Kind::Receipt | Kind::Refund | Kind::Voucher | Kind::Bonus | Kind::Collection | Kind::Restitution => {
+            return None;
+        }
     };
     (!is_last).then(|| Key::new(table, id))
 }
@@ -205,7 +208,8 @@ fn status_of(row: &Row) -> Option<&'static str> {
         | Row::Bonus(_)
         | Row::Account(..)
         | Row::Switches(_)
-        | Row::Case(_) => None,
+        | Row::Case(_)
+        | Row::Reimbursement(_) => None,
     }
 }
 
@@ -377,5 +381,6 @@ fn shown_id(kind: Kind, id: domain::Id) -> String {
         Kind::Send | Kind::Receipt => SendId(id).to_string(),
         Kind::Payout => PayoutId(id).to_string(),
         Kind::Collection => WalletId(id).to_string(),
+        Kind::Restitution => ReimbursementId(id).to_string(),
     }
 }

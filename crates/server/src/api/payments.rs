@@ -99,6 +99,7 @@ async fn issue_code(
     let request = repeat.by(&service, caller.actor());
     let (code, challenge) = (service.payment_code(request), body.challenge_id.as_deref());
     let (id, holder) = (service.payment_code_id(&code), caller.id);
+    service.count_payment_code(holder)?;
     let command = payment::Command::IssueCode { code: id, wallet, holder, lifetime_ms: CODE_MS };
     if service.is_new_device(&caller)? {
         // A repeat as well: the answer is money's worth, and whoever repeats it may be another.

@@ -148,7 +148,7 @@ impl Service {
         let (bank, now) = (self.payout(id).await?.credit.bank, self.now());
         if self.breakers.pause(bank, now).is_none() {
             let asked = self.ask_payout(id, self.options.bank_wait_ms).await?;
-            self.breakers.heard(bank, asked, now);
+            self.breakers.heard(Some(bank), asked, now);
         }
         Ok(())
     }

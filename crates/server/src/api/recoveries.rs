@@ -1,5 +1,5 @@
 //! Recovering a lost password: with a code to the address that logs in and to no other, and, for whoever was identified, the
-//! vendor's second look as well. Nobody learns here whether an address logs anybody in, and no stranger's noise keeps its
+//! vendor's second look as well; for whoever was not, a code to their telephone, if they have shown one. Nobody learns here whether an address logs anybody in, and no stranger's noise keeps its
 //! holder out: see `codes.rs`.
 //!
 //! Every session ends with it, and the address is told.
@@ -10,11 +10,11 @@ use crate::asked::{Asked, Reply};
 use crate::codes::{Purpose, code_refused};
 use crate::contacts::{Address, Contact};
 use crate::doors::Door;
-use crate::entrance::{ANYONE, From};
+use crate::entrance::From;
 use crate::errands::What;
 use crate::identity::Status;
 use crate::letters::LETTER_MS;
-use crate::proofs::{CHALLENGE_MS, Challenge, Way};
+use crate::proofs::{Challenge, Way};
 use crate::refusals;
 use crate::service::Service;
 use crate::sessions::Session;
@@ -89,6 +89,8 @@ pub struct Confirm {
     code: String,
     #[schema(value_type = String)]
     password: Secret<String>,
+    /// What was read at the telephone, once `phone_code_sent` was answered.
+    phone_code: Option<String>,
 }
 
 /// Recover a lost password.
@@ -104,7 +106,7 @@ async fn ask(
     let address = Address::mail(&body.email)?;
     let mail = service.contact_id(&address);
     service.count_login(mail, source)?;
-    let request = repeat.by(&service, ANYONE);
+    let request = repeat.by_stranger(&service, source);
     service
         .once_for_a_stranger(request, async {
             service.count_recovery(mail, source)?;
@@ -123,7 +125,8 @@ async fn ask(
         .await
 }
 
-/// Show the code, and set a new password.
+/// Show the code, and set a new password. Whom vendor or telephone know as well is asked for that first: 202 with a `status`
+/// of `identity_pending` or `phone_code_sent`, and then the same request again, with the `phone_code`.
 #[utoipa::path(post, path = "/v1/recoveries/{recovery}", tag = "recoveries", request_body = Confirm,
     params(("recovery" = String, Path), ("Idempotency-Key" = String, Header)),
     responses((status = 204, description = "As asked."), (status = 202, description = "As asked.")))]
@@ -135,10 +138,18 @@ async fn confirm(
 ) -> Result<Reply, Problem> {
     service.count_entrance(source)?;
     check_password(&body.password)?;
+    let without_spaces = |code: &str| code.split_whitespace().collect::<String>();
+    let codes = Codes { mail: without_spaces(&body.code), phone: body.phone_code.as_deref().map(without_spaces) };
     // The password stays out of what is kept of the request.
-    let code: String = body.code.split_whitespace().collect();
-    let request = repeat.over(code.clone().into_bytes()).by(&service, ANYONE);
-    service.once_for_a_stranger(request, service.confirm_recovery(source, &id, &code, body.password)).await
+    let shown = format!("{} {}", codes.mail, codes.phone.as_deref().unwrap_or_default());
+    let request = repeat.over(shown.into_bytes()).by_stranger(&service, source);
+    service.once_for_a_stranger(request, service.confirm_recovery(source, &id, &codes, body.password)).await
+}
+
+/// What somebody read at their addresses.
+struct Codes {
+    mail: String,
+    phone: Option<String>,
 }
 
 impl Service {
@@ -158,7 +169,7 @@ impl Service {
         &self,
         source: IpAddr,
         id: &str,
-        code: &str,
+        codes: &Codes,
         password: Secret<String>,
     ) -> Result<Reply, Problem> {
         let digits = id.strip_prefix("rcv_").and_then(|digits| u128::from_str_radix(digits, 16).ok());
@@ -167,12 +178,15 @@ impl Service {
         let recovery = recovery.ok_or_else(code_refused)?;
         // Asked for everyone, after the same work: nobody's recovery has no code.
         let subject = recovery.holder.map_or(recovery.mail.0, |holder| Contact::key(holder, recovery.mail));
-        self.use_code(Purpose::Recover, subject, recovery.key, code, recovery.key)?;
+        self.use_code(Purpose::Recover, subject, recovery.key, &codes.mail, recovery.key)?;
         let holder = recovery.holder.ok_or_else(code_refused)?;
-        if let Some(answer) = self.second_look(&recovery, holder).await? {
+        let way = self.way_beside_mail(holder).await?;
+        if let Some(way) = way
+            && let Some(answer) = self.second_look(&recovery, holder, way, codes.phone.as_deref()).await?
+        {
             return Ok(answer);
         }
-        let recovered = if self.subject_of(holder)?.is_none() { Some(self.now()) } else { None };
+        let recovered = if way.is_none() { Some(self.now()) } else { None };
         let credential = Credential { recovered, ..self.new_credential(source, holder, password).await? };
         let ended: Result<_, Problem> = self.doors.change(|doors| {
             let still = doors.get::<Login>(recovery.mail.0)?.filter(|login| login.holder == holder);
@@ -189,31 +203,46 @@ impl Service {
         Ok(Reply::last(StatusCode::NO_CONTENT, Value::Null))
     }
 
-    /// Whoever was identified is looked at again; until the vendor says yes, what it says is the answer.
-    async fn second_look(&self, recovery: &Recovery, holder: HolderId) -> Result<Option<Reply>, Problem> {
-        if self.subject_of(holder)?.is_none() {
-            return Ok(None);
+    /// By which way beside their mailbox `holder` shows that it is them: the vendor where it knows them, else the telephone.
+    async fn way_beside_mail(&self, holder: HolderId) -> Result<Option<Way>, Problem> {
+        if self.subject_of(holder)?.is_some() {
+            return Ok(Some(Way::Recheck));
         }
+        Ok(self.holder(holder).await?.phone.map(|_| Way::Code))
+    }
+
+    /// Whoever is known by more than a mailbox is looked at again; until that says yes, how far it is is the answer.
+    async fn second_look(
+        &self,
+        recovery: &Recovery,
+        holder: HolderId,
+        way: Way,
+        phone_code: Option<&str>,
+    ) -> Result<Option<Reply>, Problem> {
         let fresh = Challenge {
             key: recovery.key,
             holder,
             payload: recovery.key,
             proof: Proof::Identity,
-            way: Way::Recheck,
+            way,
             status: Status::Pending,
             begun: false,
             vendor_id: None,
             url: None,
-            expires: self.now().plus_milliseconds(CHALLENGE_MS),
+            expires: recovery.ends,
             used_by: None,
         };
         self.doors.insert(&fresh)?;
         let challenge = self.doors.get::<Challenge>(recovery.key)?.unwrap_or(fresh);
-        let challenge = self.answer_challenge(challenge, None).await?;
+        let challenge = self.answer_challenge(challenge, phone_code.filter(|_| way == Way::Code)).await?;
         match challenge.status {
             Status::Approved => Ok(None),
             Status::Pending => {
-                let body = json!({ "id": format!("rcv_{}", recovery.key), "status": "identity_pending", "url": challenge.url });
+                let status = match way {
+                    Way::Recheck => "identity_pending",
+                    Way::Code => "phone_code_sent",
+                };
+                let body = json!({ "id": format!("rcv_{}", recovery.key), "status": status, "url": challenge.url });
                 Ok(Some(Reply::so_far(StatusCode::ACCEPTED, body)))
             }
             Status::Refused => Err(refusals::new(

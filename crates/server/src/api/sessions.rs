@@ -242,6 +242,13 @@ pub struct SeenProof {
     ends: Time,
 }
 
+impl SeenProof {
+    /// A proof known by the hash `jti`, which nobody believes any more after `ends`.
+    pub const fn new(jti: Id, ends: Time) -> Self {
+        Self { jti, ends }
+    }
+}
+
 impl Door for SeenProof {
     const TABLE: &'static str = "seen_proof";
 
@@ -266,7 +273,7 @@ impl Service {
         if device.key.as_ref().is_some_and(|key| *key != proof.thumbprint) {
             return Err(refused());
         }
-        let seen = SeenProof { jti: self.keys.secret("device proof", &proof.jti), ends: proof.expires };
+        let seen = SeenProof::new(self.keys.secret("device proof", &proof.jti), proof.expires);
         if !self.doors.insert(&seen)? {
             return Err(refused());
         }

@@ -8,6 +8,7 @@ use crate::entrance::Shop;
 use crate::query::{self, Page, Query, Which};
 use crate::refusals;
 use crate::service::Service;
+use crate::tallies::{Bound, DAY_MS, Tallies};
 use crate::webhooks::delivery::{Attempt, Delivery};
 use crate::webhooks::endpoint::{self, ENDPOINTS_MAX, Endpoint, OVERLAP_MS};
 use crate::webhooks::{event, operator};
@@ -23,6 +24,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::OPERATOR;
 use web::{IfMatch, Json, MergePatch, Problem};
+
+/// Messages that one shop, or the operator, has sent again in a day.
+const REDELIVERIES: [Bound; 1] = [Bound { name: "redeliveries a day", count_max: 300, window_ms: DAY_MS }];
 
 /// The version of what is shown.
 type Tag = [(HeaderName, String); 1];
@@ -47,7 +51,7 @@ pub struct MakeEndpoint {
     url: String,
     /// Of what. Shops: `payment.authorised`, `payment.captured`, `payment.voided`, `payment.expired`, `payment.refunded`. The
     /// operator: `movement.held`, `movement.in_doubt`, `movement.mismatched`, `movement.contradicted`, `movement.reversed`,
-    /// `movement.give_back_failed`, `mandate.held`, `mandate.not_mine`, `switch.set`, `switch.lifted`, `control.proposed`, `control.adjusted`, `wallet.frozen`,
+    /// `movement.give_back_failed`, `mandate.held`, `mandate.not_mine`, `switch.set`, `switch.lift_proposed`, `switch.lifted`, `control.proposed`, `control.adjusted`, `wallet.frozen`,
     /// `wallet.unfrozen`, `claim.received`, `bank.incident`, `alarm`. Or `*`.
     events: Vec<String>,
 }
@@ -314,6 +318,10 @@ async fn enable(
     Asked { body: Nothing {}, repeat }: Asked<Nothing>,
 ) -> Result<Reply, Problem> {
     let found = service.endpoint_of(owner, &endpoint)?;
+    if found.disabled.is_none() {
+        // Nothing is done, so there is nothing to keep of the request.
+        return Reply::shown(StatusCode::CREATED, &present(&found));
+    }
     service
         .once(repeat.by(&service, owner.actor), async {
             let enabled = service.change_endpoints(owner.id, |doors| {
@@ -405,6 +413,7 @@ async fn redeliver(
     let mut delivery = service.delivery_of(owner, &endpoint, &delivery)?;
     service
         .once(repeat.by(&service, owner.actor), async {
+            service.count_redelivery(owner)?;
             delivery.again(service.now());
             service.work.put(&delivery)?;
             service.couriers.expect(delivery.endpoint, delivery.due);
@@ -456,6 +465,19 @@ impl Service {
     fn endpoint_of(&self, owner: Owner, id: &str) -> Result<Endpoint, Problem> {
         let found = endpoint::parse(id).map(|key| self.doors.get::<Endpoint>(key)).transpose()?.flatten();
         found.filter(|endpoint| endpoint.owner == owner.id).ok_or_else(unknown)
+    }
+
+    /// Counts a message that `owner` wants to be sent again.
+    fn count_redelivery(&self, owner: Owner) -> Result<(), Problem> {
+        self.doors.change(|doors| {
+            let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
+            let Some(wait_ms) = tallies.wait_ms(&REDELIVERIES, "", owner.id)? else {
+                return Ok(tallies.count(&REDELIVERIES, "", owner.id)?);
+            };
+            let title = "Too many messages were sent again today.";
+            let too_many = refusals::new(429, "too-many-redeliveries", title, "本日の再送が上限に達しました。");
+            Err(too_many.retry_after((wait_ms + 999) / 1_000))
+        })
     }
 
     fn delivery_of(&self, owner: Owner, endpoint: &str, id: &str) -> Result<Delivery, Problem> {

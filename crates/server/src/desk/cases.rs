@@ -3,7 +3,7 @@
 //! One person proposes what was found, another agrees. What was upheld stays kept until it goes back to whose it is; what was
 //! unfounded is free. A wallet that was frozen with it stays frozen until the desk lifts that too.
 
-use super::people::{Desk, Person, Role};
+use super::people::{Desk, Person, Reason, Role};
 use crate::asked::Asked;
 use crate::query::{self, Page, Query, Which};
 use crate::refusals;
@@ -108,6 +108,8 @@ pub struct Close {
     finding: Word,
     /// Whether this agrees to what another person proposed.
     approve: bool,
+    /// Why.
+    reason: Reason,
 }
 
 /// [`Finding`] as the API writes it.
@@ -186,8 +188,7 @@ async fn close(
     };
     let command =
         if body.approve { OfCase::Close { case, finding, by } } else { OfCase::ProposeClosing { case, finding, by } };
-    let request = repeat.by(&service, desk.actor());
-    match service.submit(desk.actor(), Some(request), Command::Case(command)).await? {
+    match service.submit_for(desk, &body.reason, &repeat, Command::Case(command)).await? {
         Receipt::Case { id, .. } => Ok(Json(service.listed_case(id, &service.case(id).await?))),
         _ => Err(Problem::internal()),
     }
@@ -197,15 +198,9 @@ fn parse(id: &str) -> Result<CaseId, Problem> {
     id.parse().map_err(|_| Problem::not_found())
 }
 
-const fn finding_name(finding: Finding) -> &'static str {
-    match finding {
-        Finding::Unfounded => "unfounded",
-        Finding::Upheld => "upheld",
-    }
-}
-
 impl Service {
-    async fn case(&self, id: CaseId) -> Result<Case, Problem> {
+    /// The case `id`.
+    pub async fn case(&self, id: CaseId) -> Result<Case, Problem> {
         match self.row(Key::new(table::CASE, id.0)).await?.as_deref() {
             Some(Row::Case(case)) => Ok((**case).clone()),
             Some(_) | None => Err(refusals::problem(&Refusal::Unknown { noun: Noun::Case })),
@@ -223,9 +218,9 @@ impl Service {
             caught: caught.amount(),
             proposal: case
                 .proposal
-                .map(|proposal| Proposed { finding: finding_name(proposal.finding), by: self.person(proposal.by) }),
+                .map(|proposal| Proposed { finding: proposal.finding.name(), by: self.person(proposal.by) }),
             closed: case.closed.map(|closed| Ended {
-                finding: finding_name(closed.finding),
+                finding: closed.finding.name(),
                 by: self.person(closed.by),
                 at: closed.at.to_string(),
             }),

@@ -192,11 +192,11 @@ async fn decide(
     let mut stopped = Vec::new();
     for mandate in mandates {
         let revoke = OfMandate::Revoke { mandate, by: RevokedBy::Desk(desk.id), why: Why::NotMine };
-        stopped.push(service.stop(desk, mandate.to_string(), Command::Mandate(revoke)).await?);
+        stopped.push(service.stop(desk, row.key, mandate.to_string(), Command::Mandate(revoke)).await?);
     }
     for wallet in wallets {
         let freeze = OfWallet::Freeze { wallet, by: Asker::Desk(desk.id) };
-        stopped.push(service.stop(desk, wallet.to_string(), Command::Wallet(freeze)).await?);
+        stopped.push(service.stop(desk, row.key, wallet.to_string(), Command::Wallet(freeze)).await?);
     }
     Ok(Json(Decided { id: claim_name(row.key), status: row.status(), stopped }))
 }
@@ -269,8 +269,10 @@ impl Service {
         })
     }
 
-    async fn stop(&self, desk: Desk, id: String, command: Command) -> Result<Stopped, Problem> {
-        let status = match self.ask(desk.actor(), None, command).await?.reply {
+    /// Stops something because of the claim `key`, which has the words.
+    async fn stop(&self, desk: Desk, key: Id, id: String, command: Command) -> Result<Stopped, Problem> {
+        let reason = Some(format!("claim {}", claim_name(key)));
+        let status = match self.ask_because(desk.actor(), reason, None, command).await?.reply {
             Ok(Receipt::Mandate { status, .. }) => status.name().to_owned(),
             Ok(Receipt::Wallet { status, .. }) => status,
             Ok(_) => return Err(Problem::internal()),

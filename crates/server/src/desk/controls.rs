@@ -1,7 +1,7 @@
 //! Controls: the values of the policy that keep fraud out, and how the desk changes them. What makes one stronger is in force when
 //! it is answered; what makes one weaker waits for another person. The journal has who said what, and who agreed.
 
-use super::people::{Desk, Person, Role};
+use super::people::{Because, Desk, Person, Reason, Role};
 use crate::asked::Asked;
 use crate::query::Page;
 use crate::refusals;
@@ -32,13 +32,9 @@ pub fn router() -> OpenApiRouter<Arc<Service>> {
 pub struct Set {
     /// Yen, `true` or `false`, or `email`, `phone` or `identified`: as the control has it.
     value: Value,
+    /// Why.
+    reason: Reason,
 }
-
-/// A body without members.
-#[derive(Deserialize, ToSchema)]
-#[schema(as = ControlApproval)]
-#[serde(deny_unknown_fields)]
-pub struct Nothing {}
 
 /// A control.
 #[derive(Serialize, ToSchema)]
@@ -98,8 +94,7 @@ async fn adjust(
     let adjustment = parse(service.options.context.policies.on(service.now().day()), &control, &body.value)?;
     let (id, by) = (SwitchId(service.id()), desk.id);
     let command = Command::Switches(OfSwitches::Adjust { id, adjustment, by });
-    let request = repeat.by(&service, desk.actor());
-    let Receipt::Switch { id } = service.submit(desk.actor(), Some(request), command).await? else {
+    let Receipt::Switch { id } = service.submit_for(desk, &body.reason, &repeat, command).await? else {
         return Err(Problem::internal());
     };
     let switches = service.switches().await?;
@@ -109,21 +104,20 @@ async fn adjust(
 }
 
 /// Agree to what another person proposed.
-#[utoipa::path(post, path = "/desk/v1/control-changes/{change}/approval", tag = "controls", request_body = Nothing,
+#[utoipa::path(post, path = "/desk/v1/control-changes/{change}/approval", tag = "controls", request_body = Because,
     params(("change" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
     responses((status = 200, body = Shown)))]
 async fn approve(
     State(service): State<Arc<Service>>,
     desk: Desk,
     Path(change): Path<String>,
-    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+    Asked { body, repeat }: Asked<Because>,
 ) -> Result<Json<Shown>, Problem> {
     desk.check(Role::Approver)?;
     let unknown = || refusals::problem(&Refusal::Unknown { noun: Noun::Switch });
     let id: SwitchId = change.parse().map_err(|_| unknown())?;
-    let request = repeat.by(&service, desk.actor());
     let command = Command::Switches(OfSwitches::Approve { id, by: desk.id });
-    service.submit(desk.actor(), Some(request), command).await?;
+    service.submit_for(desk, &body.reason, &repeat, command).await?;
     let switches = service.switches().await?;
     let adjusted = switches.adjusted.iter().find(|adjusted| adjusted.id == id).copied();
     let adjusted = adjusted.ok_or_else(Problem::internal)?;
@@ -184,7 +178,8 @@ fn value(adjustment: Adjustment) -> Value {
         | Adjustment::TopUpRolling(yen)
         | Adjustment::TopUpUnproven(yen)
         | Adjustment::Young(yen)
-        | Adjustment::YoungSend(yen) => json!(yen.amount()),
+        | Adjustment::YoungSend(yen)
+        | Adjustment::NewLink(yen) => json!(yen.amount()),
     }
 }
 
@@ -216,5 +211,6 @@ fn parse(policy: &Policy, name: &str, value: &Value) -> Result<Adjustment, Probl
         Adjustment::TopUpUnproven(_) => Adjustment::TopUpUnproven(yen()?),
         Adjustment::Young(_) => Adjustment::Young(yen()?),
         Adjustment::YoungSend(_) => Adjustment::YoungSend(yen()?),
+        Adjustment::NewLink(_) => Adjustment::NewLink(yen()?),
     })
 }

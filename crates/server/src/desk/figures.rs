@@ -110,14 +110,19 @@ async fn safeguarding(
 ) -> Result<Json<Page<Safeguarded>>, Problem> {
     desk.check_any()?;
     let (days, next) = page::<DayFigures>(&service, "safeguarding", &which)?;
-    let shown = |closed: &DayFigures| Safeguarded {
-        day: closed.day.to_string(),
-        debt: closed.figures.debt.amount(),
-        cost: closed.figures.cost.amount(),
-        required: closed.figures.required.amount(),
-        prepaid: closed.figures.prepaid.amount(),
-    };
-    Ok(Json(Page { data: days.iter().map(shown).collect(), next_cursor: next }))
+    Ok(Json(Page { data: days.iter().map(Safeguarded::from).collect(), next_cursor: next }))
+}
+
+impl From<&DayFigures> for Safeguarded {
+    fn from(closed: &DayFigures) -> Self {
+        Self {
+            day: closed.day.to_string(),
+            debt: closed.figures.debt.amount(),
+            cost: closed.figures.cost.amount(),
+            required: closed.figures.required.amount(),
+            prepaid: closed.figures.prepaid.amount(),
+        }
+    }
 }
 
 /// What the books moved at each bank on each day, newest first; a bank's own statement must say the same.
@@ -130,25 +135,9 @@ async fn reconciliation(
 ) -> Result<Json<Page<Moved>>, Problem> {
     desk.check_any()?;
     let (days, next) = page::<BankDay>(&service, "reconciliation", &which)?;
-    let shown = |day: &BankDay, closed: Option<Closed>| Moved {
-        day: day.day.to_string(),
-        bank_code: day.bank.to_string(),
-        debits: Sum { count: day.debits, amount: day.debited },
-        credits: Sum { count: day.credits, amount: day.credited },
-        given_back: Sum { count: day.give_backs, amount: day.given_back },
-        taken_back: Sum { count: day.reversals, amount: day.reversed },
-        net: day.posted,
-        balance: day.balance,
-        closed: closed.map(|closed| ShownClosed {
-            at: closed.at.to_string(),
-            booked: closed.booked,
-            told: closed.told,
-            differences: closed.differences,
-        }),
-    };
     let mut data = Vec::with_capacity(days.len());
     for day in &days {
-        data.push(shown(day, service.doors.get::<Closed>(BankDay::key(day.day, day.bank))?));
+        data.push(service.moved(day)?);
     }
     Ok(Json(Page { data, next_cursor: next }))
 }
@@ -183,6 +172,27 @@ async fn differences(
 }
 
 impl Service {
+    /// What moved at a bank on a day, with how it compared once it was closed.
+    pub fn moved(&self, day: &BankDay) -> Result<Moved, Problem> {
+        let closed = self.doors.get::<Closed>(BankDay::key(day.day, day.bank))?;
+        Ok(Moved {
+            day: day.day.to_string(),
+            bank_code: day.bank.to_string(),
+            debits: Sum { count: day.debits, amount: day.debited },
+            credits: Sum { count: day.credits, amount: day.credited },
+            given_back: Sum { count: day.give_backs, amount: day.given_back },
+            taken_back: Sum { count: day.reversals, amount: day.reversed },
+            net: day.posted,
+            balance: day.balance,
+            closed: closed.map(|closed| ShownClosed {
+                at: closed.at.to_string(),
+                booked: closed.booked,
+                told: closed.told,
+                differences: closed.differences,
+            }),
+        })
+    }
+
     /// The id of a top-up or payout, as people see it.
     async fn movement_name(&self, about: Id) -> Result<String, Problem> {
         let is_top_up = self.row(Key::new(table::TOP_UP, about)).await?.is_some();

@@ -4,6 +4,7 @@
 use super::people::{Desk, Person};
 use crate::doors::DOORS_LISTED_MAX;
 use crate::query::{self, Page, Query, Which};
+use crate::refusals;
 use crate::service::Service;
 use crate::work::{Due, Noun, Waiting};
 use axum::extract::{Path, State};
@@ -13,9 +14,8 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet::bank_answer::{Claim, Claims, Proposal, Resolution};
-use wallet::top_up::GiveBackStatus;
-use wallet::{BankCode, MandateId, PayoutId, Row, SendId, TopUpId, WalletId, payout, table, top_up};
+use wallet::bank_answer::{Claim, Claims, Proposal};
+use wallet::{BankCode, MandateId, PayoutId, ReimbursementId, Row, SendId, TopUpId, WalletId, payout, table, top_up};
 use web::{Json, Problem};
 
 /// Pages of rows that one request looks at.
@@ -31,12 +31,12 @@ pub fn router() -> OpenApiRouter<Arc<Service>> {
 pub struct Held {
     /// Its id.
     id: String,
-    /// `top_up`, `payout`, `send`, `mandate`, `wallet`.
+    /// `top_up`, `payout`, `send`, `mandate`, `wallet`, `reimbursement`.
     kind: &'static str,
     /// How far it is.
     status: String,
     /// Why it waits: `held`, `in_review`, `contradicted`, `mismatched`, `give_back_failed`, `unanswered`,
-    /// `write_off_proposed`. Nothing where it does not wait.
+    /// `write_off_proposed`, `reimbursement_proposed`, `reimbursement_failed`. Nothing where it does not wait.
     reasons: Vec<&'static str>,
     /// Since when it waits.
     since: Option<String>,
@@ -173,7 +173,9 @@ async fn show(
     let payout = movement.parse::<PayoutId>().map(|id| (id.0, Noun::Payout)).ok();
     let send = movement.parse::<SendId>().map(|id| (id.0, Noun::Send)).ok();
     let mandate = movement.parse::<MandateId>().map(|id| (id.0, Noun::Mandate)).ok();
-    let (about, noun) = top_up.or(payout).or(send).or(mandate).ok_or_else(Problem::not_found)?;
+    let reimbursement = movement.parse::<ReimbursementId>().map(|id| (id.0, Noun::Reimbursement)).ok();
+    let found = top_up.or(payout).or(send).or(mandate).or(reimbursement);
+    let (about, noun) = found.ok_or_else(Problem::not_found)?;
     service.shown(about, noun).await?.map(Json).ok_or_else(Problem::not_found)
 }
 
@@ -198,6 +200,7 @@ impl Service {
             Noun::Send => table::SEND,
             Noun::Mandate => table::MANDATE,
             Noun::Wallet => table::WALLET,
+            Noun::Reimbursement => table::REIMBURSEMENT,
         };
         let row = self.row(Key::new(table, about)).await?;
         let mut held = match row.as_deref() {
@@ -228,6 +231,15 @@ impl Service {
                     ..of(WalletId(about), None)
                 }
             }
+            Some(Row::Reimbursement(row)) => Held {
+                id: row.credit.reimbursement.to_string(),
+                status: row.status.name().into(),
+                amount: Some(row.credit.amount.amount()),
+                bank_code: Some(row.credit.bank.to_string()),
+                claims: claims(&row.claims),
+                proposal: self.proposal(row.proposal),
+                ..Held::default()
+            },
             Some(_) | None => return Ok(None),
         };
         held.kind = noun.name();
@@ -251,12 +263,7 @@ impl Service {
             give_back: row.give_back.map(|given| ShownGiveBack {
                 id: given.id.to_string(),
                 amount: given.amount.amount(),
-                status: match given.status {
-                    GiveBackStatus::Pending => "pending",
-                    GiveBackStatus::Done => "done",
-                    GiveBackStatus::Failed => "failed",
-                    GiveBackStatus::TakenBack => "taken_back",
-                },
+                status: given.status.name(),
                 failed_before: row.give_backs_failed.len(),
             }),
             ..of(row.debit.wallet, Some(row.debit.bank))
@@ -279,10 +286,7 @@ impl Service {
     }
 
     fn proposal(&self, proposal: Option<Proposal>) -> Option<ShownProposal> {
-        proposal.map(|proposal| ShownProposal {
-            resolution: resolution_name(proposal.resolution),
-            by: self.person(proposal.by),
-        })
+        proposal.map(|proposal| ShownProposal { resolution: proposal.resolution.name(), by: self.person(proposal.by) })
     }
 }
 
@@ -297,23 +301,8 @@ fn deadline(at: Option<Time>) -> Option<String> {
 
 fn claims(claims: &Claims) -> Vec<ShownClaim> {
     let shown = |claim: &Claim| {
-        let (claim, amount) = match claim {
-            Claim::Moved(amount) => ("moved", Some(amount.amount())),
-            Claim::NotMoved => ("not_moved", None),
-            Claim::TakenBack(amount) => ("taken_back", Some(amount.amount())),
-            Claim::CameBack(amount) => ("came_back", Some(amount.amount())),
-        };
+        let (claim, amount) = refusals::claim_parts(*claim);
         ShownClaim { claim, amount }
     };
     claims.iter().map(shown).collect()
-}
-
-const fn resolution_name(resolution: Resolution) -> &'static str {
-    match resolution {
-        Resolution::Settle => "settle",
-        Resolution::Decline => "decline",
-        Resolution::Return => "return",
-        Resolution::Keep => "keep",
-        Resolution::AlreadyReturned => "already_returned",
-    }
 }

@@ -3,8 +3,8 @@
 //! One person decides what is held, and has a give-back that failed tried again; a contradiction and a write-off take two: one
 //! proposes, another approves the very same.
 
-use super::people::{Desk, Role};
-use crate::api::{Nothing, wallet_id};
+use super::people::{Because, Desk, Reason, Role};
+use crate::api::wallet_id;
 use crate::asked::Asked;
 use crate::service::Service;
 use axum::extract::{Path, State};
@@ -16,7 +16,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wallet::bank_answer::Resolution;
 use wallet::wallet::Command as OfWallet;
-use wallet::{Command, GiveBackId, MandateId, PayoutId, Receipt, SendId, TopUpId, mandate, payout, send, top_up};
+use wallet::{
+    Command, GiveBackId, MandateId, PayoutId, Receipt, ReimbursementId, SendId, TopUpId, mandate, payout,
+    reimbursement, send, top_up,
+};
 use web::{Json, Problem};
 
 /// The paths of this room.
@@ -34,6 +37,8 @@ pub fn router() -> OpenApiRouter<Arc<Service>> {
 pub struct Decide {
     /// Whether it goes on; otherwise it ends.
     release: bool,
+    /// Why.
+    reason: Reason,
 }
 
 /// How a contradiction is settled.
@@ -44,6 +49,8 @@ pub struct Resolve {
     resolution: Word,
     /// Whether this agrees to what another person proposed.
     approve: bool,
+    /// Why.
+    reason: Reason,
 }
 
 /// [`Resolution`] as the API writes it.
@@ -71,6 +78,8 @@ pub struct WriteOff {
     amount: Yen,
     /// Whether this agrees to what another person proposed.
     approve: bool,
+    /// Why.
+    reason: Reason,
 }
 
 /// What came of it.
@@ -100,6 +109,7 @@ enum Movement {
     Payout(PayoutId),
     Send(SendId),
     Mandate(MandateId),
+    Reimbursement(ReimbursementId),
 }
 
 impl Movement {
@@ -108,7 +118,8 @@ impl Movement {
         let payout = text.parse().map(Self::Payout).ok();
         let send = text.parse().map(Self::Send).ok();
         let mandate = text.parse().map(Self::Mandate).ok();
-        top_up.or(payout).or(send).or(mandate).ok_or_else(Problem::not_found)
+        let reimbursement = text.parse().map(Self::Reimbursement).ok();
+        top_up.or(payout).or(send).or(mandate).or(reimbursement).ok_or_else(Problem::not_found)
     }
 }
 
@@ -138,9 +149,10 @@ async fn decide(
             let bank_account = grant.bank_account;
             Command::Mandate(mandate::Command::Decide { mandate, bank_account, accept: release, by })
         }
+        // It is approved or refused under its own path.
+        Movement::Reimbursement(_) => return Err(Problem::not_found()),
     };
-    let request = repeat.by(&service, desk.actor());
-    done(&movement, &service.submit(desk.actor(), Some(request), command).await?)
+    done(&movement, &service.submit_for(desk, &body.reason, &repeat, command).await?)
 }
 
 /// Settle what a bank said against what is on record: one person proposes, another approves the same.
@@ -163,28 +175,32 @@ async fn resolve(
         }
         (Movement::Payout(payout), false) => Command::Payout(payout::Command::Propose { payout, resolution, by }),
         (Movement::Payout(payout), true) => Command::Payout(payout::Command::Approve { payout, resolution, by }),
+        (Movement::Reimbursement(reimbursement), false) => {
+            Command::Reimbursement(reimbursement::Command::ProposeResolution { reimbursement, resolution, by })
+        }
+        (Movement::Reimbursement(reimbursement), true) => {
+            Command::Reimbursement(reimbursement::Command::ApproveResolution { reimbursement, resolution, by })
+        }
         (Movement::Send(_) | Movement::Mandate(_), _) => return Err(Problem::not_found()),
     };
-    let request = repeat.by(&service, desk.actor());
-    done(&movement, &service.submit(desk.actor(), Some(request), command).await?)
+    done(&movement, &service.submit_for(desk, &body.reason, &repeat, command).await?)
 }
 
 /// Have a give-back tried again that the bank could not make: what kept it from doing so is cleared.
-#[utoipa::path(post, path = "/desk/v1/movements/{movement}/give-back", tag = "movements", request_body = Nothing,
+#[utoipa::path(post, path = "/desk/v1/movements/{movement}/give-back", tag = "movements", request_body = Because,
     params(("movement" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
     responses((status = 200, body = Done)))]
 async fn give_back(
     State(service): State<Arc<Service>>,
     desk: Desk,
     Path(movement): Path<String>,
-    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+    Asked { body, repeat }: Asked<Because>,
 ) -> Result<Json<Done>, Problem> {
     desk.check(Role::Risk)?;
     let top_up: TopUpId = movement.parse().map_err(|_| Problem::not_found())?;
     let give_back = GiveBackId(service.id());
     let command = Command::TopUp(top_up::Command::RetryGiveBack { top_up, give_back, by: desk.id });
-    let request = repeat.by(&service, desk.actor());
-    done(&movement, &service.submit(desk.actor(), Some(request), command).await?)
+    done(&movement, &service.submit_for(desk, &body.reason, &repeat, command).await?)
 }
 
 /// Write off all that a holder owes: one person proposes, another approves the same sum.
@@ -204,8 +220,7 @@ async fn write_off(
     } else {
         OfWallet::ProposeWriteOff { wallet, amount, by }
     };
-    let request = repeat.by(&service, desk.actor());
-    done(&id, &service.submit(desk.actor(), Some(request), Command::Wallet(command)).await?)
+    done(&id, &service.submit_for(desk, &body.reason, &repeat, Command::Wallet(command)).await?)
 }
 
 fn done(id: &str, receipt: &Receipt) -> Result<Json<Done>, Problem> {
@@ -215,6 +230,7 @@ fn done(id: &str, receipt: &Receipt) -> Result<Json<Done>, Problem> {
         Receipt::Send { status, .. } => status.name(),
         Receipt::Mandate { status, .. } => status.name(),
         Receipt::Wallet { status, .. } => status,
+        Receipt::Reimbursement { status, .. } => status.name(),
         Receipt::Holder { .. }
         | Receipt::Shop { .. }
         | Receipt::Payment { .. }

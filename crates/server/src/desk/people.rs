@@ -1,8 +1,11 @@
 //! People of the desk: who they are, and what each may do. Everything is done under a person's own name, and what takes two
 //! takes two persons, however many sessions one of them has.
 //!
+//! What they do about a wallet, a movement, a case, a stop or a control they give a [`Reason`] for, in the journal beside the name.
+//!
 //! Start reading at [`Role`], then [`Desk::check`].
 
+use crate::asked::Repeat;
 use crate::entrance::bearer;
 use crate::refusals;
 use crate::service::Service;
@@ -12,7 +15,7 @@ use http::request::Parts;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::ToSchema;
-use wallet::StaffId;
+use wallet::{Command, Receipt, StaffId};
 use web::{Problem, Secret};
 
 /// What somebody of the desk may do. Whoever has any role may see the desk's lists and figures.
@@ -65,6 +68,45 @@ pub struct Desk {
     roles: [bool; Role::ALL.len()],
 }
 
+/// The longest reason, in characters.
+const REASON_CHARACTERS_MAX: usize = 500;
+
+/// Why somebody of the desk does something, for everybody of the desk to read: 1 to 500 characters. It is kept for ever, so it
+/// never says who somebody is.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[schema(as = DeskReason)]
+#[serde(try_from = "String")]
+pub struct Reason(String);
+
+impl Reason {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for Reason {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let text = text.trim();
+        let is_text = (1..=REASON_CHARACTERS_MAX).contains(&text.chars().count());
+        if !is_text || text.chars().any(|character| character.is_control() && character != '\n') {
+            return Err("a reason has 1 to 500 characters: people read it");
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+/// A body that says why and nothing else.
+#[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = DeskBecause)]
+#[serde(deny_unknown_fields)]
+pub struct Because {
+    /// Why.
+    pub reason: Reason,
+}
+
 /// Somebody of the desk, as others of the desk see them.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Person {
@@ -112,6 +154,19 @@ impl FromRequestParts<Arc<Service>> for Desk {
 }
 
 impl Service {
+    /// Hands what somebody of the desk wants to the engine: the journal has who, and why.
+    pub async fn submit_for(
+        &self,
+        desk: Desk,
+        reason: &Reason,
+        repeat: &Repeat,
+        command: Command,
+    ) -> Result<Receipt, Problem> {
+        let (actor, reason) = (desk.actor(), Some(reason.0.clone()));
+        let answered = self.ask_because(actor, reason, Some(repeat.by(self, actor)), command).await?;
+        answered.reply.map_err(|refusal| refusals::problem(&refusal))
+    }
+
     /// Somebody of the desk, by the id that the journal has.
     pub fn person(&self, id: StaffId) -> Person {
         let staff = self.options.staff.iter().find(|staff| staff.id == id);

@@ -1,6 +1,7 @@
-//! Switches: what stops one function, at one bank or everywhere, for one cohort or everyone. In force when it is answered.
+//! Switches: what stops one function, at one bank or everywhere, for one cohort or everyone. One person sets a stop, in force
+//! when it is answered; to lift it takes two.
 
-use super::people::{Desk, Person, Role};
+use super::people::{Desk, Person, Reason, Role};
 use crate::api::parse_bank;
 use crate::asked::Asked;
 use crate::query::{Page, Query, Which};
@@ -16,12 +17,9 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet::switches::{Cohort, Command as OfSwitches, Function, KEY, Stop};
-use wallet::{Command, Noun, Receipt, Refusal, Row, SwitchId, Tier};
+use wallet::switches::{Cohort, Command as OfSwitches, Function, Stop, Switches};
+use wallet::{Command, Noun, Receipt, Refusal, SwitchId, Tier};
 use web::{Json, Problem};
-
-/// The longest reason, in characters.
-const REASON_CHARACTERS_MAX: usize = 500;
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
@@ -40,8 +38,19 @@ pub struct Set {
     /// For whom; without it for everyone.
     #[serde(default)]
     cohort: Whom,
-    /// Why, for everyone to read: 1 to 500 characters.
-    reason: String,
+    /// Why, for everyone to read.
+    reason: Reason,
+}
+
+/// A stop is to be lifted.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SwitchLift)]
+#[serde(deny_unknown_fields)]
+pub struct Lift {
+    /// Whether this agrees to what another person proposed.
+    approve: bool,
+    /// Why.
+    reason: Reason,
 }
 
 /// Whom a stop concerns: all given parts must hold.
@@ -77,6 +86,18 @@ pub struct Shown {
     reason: Option<String>,
     /// Who set it.
     set_by: Option<Person>,
+    /// Who would lift it: it waits for another person, for a day at most.
+    lift: Option<Lifting>,
+}
+
+/// A lift that waits for another person.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SwitchLifting)]
+pub struct Lifting {
+    /// Who would lift it.
+    by: Person,
+    /// Since when.
+    at: String,
 }
 
 /// A stop that was set.
@@ -85,6 +106,16 @@ pub struct Shown {
 pub struct IsSet {
     /// Its id.
     id: String,
+}
+
+/// What came of a lift.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SwitchLifted)]
+pub struct Lifted {
+    /// The stop's id.
+    id: String,
+    /// `in_force` until another person agrees, then `lifted`.
+    status: &'static str,
 }
 
 /// What is stopped now, the newest first.
@@ -96,17 +127,14 @@ async fn list(
     Query(which): Query<Which>,
 ) -> Result<Json<Page<Shown>>, Problem> {
     desk.check_any()?;
-    let row = service.row(KEY).await?;
-    let stops = match row.as_deref() {
-        Some(Row::Switches(switches)) => switches.stops.clone(),
-        Some(_) | None => Vec::new(),
-    };
-    let shown = |stop: &Stop| Ok::<_, Problem>((stop.id.0, present(&service, stop)?));
-    let all = stops.iter().map(shown).collect::<Result<_, _>>()?;
+    let switches = service.switches().await?;
+    let shown = |stop: &Stop| Ok::<_, Problem>((stop.id.0, present(&service, &switches, stop)?));
+    let all = switches.stops.iter().map(shown).collect::<Result<_, _>>()?;
     Ok(Json(which.page(&service.keys, "switches", all)?))
 }
 
-fn present(service: &Service, stop: &Stop) -> Result<Shown, Problem> {
+fn present(service: &Service, switches: &Switches, stop: &Stop) -> Result<Shown, Problem> {
+    let lift = switches.lifts.iter().find(|lift| lift.id == stop.id);
     let note = service.doors.get::<StopNote>(stop.id.0)?;
     Ok(Shown {
         id: stop.id.to_string(),
@@ -116,6 +144,7 @@ fn present(service: &Service, stop: &Stop) -> Result<Shown, Problem> {
         since: stop.since.to_string(),
         reason: note.as_ref().map(|note| note.reason.clone()),
         set_by: note.map(|note| service.person(note.set_by)),
+        lift: lift.map(|lift| Lifting { by: service.person(lift.by), at: lift.at.to_string() }),
     })
 }
 
@@ -132,32 +161,40 @@ async fn set(
     let function = body.function.as_deref().map(parse_function).transpose()?;
     let bank = body.bank_code.as_deref().map(parse_bank).transpose()?;
     let cohort = parse_cohort(&service, &body.cohort)?;
-    let reason = body.reason.trim().to_owned();
-    if reason.is_empty() || reason.chars().count() > REASON_CHARACTERS_MAX {
-        return Err(Problem::malformed("Say why, in 1 to 500 characters: people read it.").with("member", "reason"));
-    }
-    let request = repeat.by(&service, desk.actor());
     let command = Command::Switches(OfSwitches::Set { id: SwitchId(service.id()), function, bank, cohort });
-    let Receipt::Switch { id } = service.submit(desk.actor(), Some(request), command).await? else {
+    let Receipt::Switch { id } = service.submit_for(desk, &body.reason, &repeat, command).await? else {
         return Err(Problem::internal());
     };
+    // Everybody reads it beside the stop; what counts is the journal.
+    let reason = body.reason.as_str().to_owned();
     let note = StopNote { switch: id, reason, set_by: desk.id, set_at: service.now(), lifted: None };
     service.doors.insert(&note)?;
     Ok((StatusCode::CREATED, Json(IsSet { id: id.to_string() })))
 }
 
-/// Lift a stop.
-#[utoipa::path(delete, path = "/desk/v1/switches/{switch}", tag = "switches", params(("switch" = String, Path)),
-    security(("desk" = [])), responses((status = 204, description = "It is lifted.")))]
-async fn lift(State(service): State<Arc<Service>>, desk: Desk, Path(id): Path<String>) -> Result<StatusCode, Problem> {
-    desk.check(Role::Risk)?;
+/// Lift a stop: one person proposes, another agrees.
+#[utoipa::path(post, path = "/desk/v1/switches/{switch}/lift", tag = "switches", request_body = Lift,
+    params(("switch" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
+    responses((status = 200, body = Lifted), (status = 202, body = Lifted)))]
+async fn lift(
+    State(service): State<Arc<Service>>,
+    desk: Desk,
+    Path(id): Path<String>,
+    Asked { body, repeat }: Asked<Lift>,
+) -> Result<(StatusCode, Json<Lifted>), Problem> {
+    desk.check(if body.approve { Role::Approver } else { Role::Risk })?;
     let unknown = || crate::refusals::problem(&Refusal::Unknown { noun: Noun::Switch });
     let id: SwitchId = id.parse().map_err(|_| unknown())?;
-    service.submit(desk.actor(), None, Command::Switches(OfSwitches::Lift { id })).await?;
-    if let Some(note) = service.doors.get::<StopNote>(id.0)? {
-        service.doors.put(&StopNote { lifted: Some((desk.id, service.now())), ..note })?;
+    let by = desk.id;
+    let command = if body.approve { OfSwitches::Lift { id, by } } else { OfSwitches::ProposeLift { id, by } };
+    service.submit_for(desk, &body.reason, &repeat, Command::Switches(command)).await?;
+    if !body.approve {
+        return Ok((StatusCode::ACCEPTED, Json(Lifted { id: id.to_string(), status: "in_force" })));
     }
-    Ok(StatusCode::NO_CONTENT)
+    if let Some(note) = service.doors.get::<StopNote>(id.0)? {
+        service.doors.put(&StopNote { lifted: Some((by, service.now())), ..note })?;
+    }
+    Ok((StatusCode::OK, Json(Lifted { id: id.to_string(), status: "lifted" })))
 }
 
 fn parse_function(text: &str) -> Result<Function, Problem> {

@@ -1,7 +1,7 @@
 //! Wallets as the desk sees them: what is in one and how it stands, never whose in words. Freezing one, and lifting that.
 
-use super::people::{Desk, Role};
-use crate::api::{Nothing, wallet_id};
+use super::people::{Because, Desk, Role};
+use crate::api::wallet_id;
 use crate::asked::Asked;
 use crate::refusals;
 use crate::service::Service;
@@ -98,35 +98,33 @@ async fn show(State(service): State<Arc<Service>>, desk: Desk, Path(id): Path<St
 }
 
 /// Freeze a wallet: no money leaves it until the desk lifts that.
-#[utoipa::path(post, path = "/desk/v1/wallets/{wallet}/freeze", tag = "wallets", request_body = Nothing,
+#[utoipa::path(post, path = "/desk/v1/wallets/{wallet}/freeze", tag = "wallets", request_body = Because,
     params(("wallet" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
     responses((status = 200, body = Changed)))]
 async fn freeze(
     State(service): State<Arc<Service>>,
     desk: Desk,
     Path(id): Path<String>,
-    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+    Asked { body, repeat }: Asked<Because>,
 ) -> Result<Json<Changed>, Problem> {
     desk.check(Role::Risk)?;
     let command = OfWallet::Freeze { wallet: wallet_id(&id)?, by: Asker::Desk(desk.id) };
-    let request = repeat.by(&service, desk.actor());
-    changed(&service.submit(desk.actor(), Some(request), Command::Wallet(command)).await?)
+    changed(&service.submit_for(desk, &body.reason, &repeat, Command::Wallet(command)).await?)
 }
 
 /// Lift the desk's freeze.
-#[utoipa::path(post, path = "/desk/v1/wallets/{wallet}/unfreeze", tag = "wallets", request_body = Nothing,
+#[utoipa::path(post, path = "/desk/v1/wallets/{wallet}/unfreeze", tag = "wallets", request_body = Because,
     params(("wallet" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
     responses((status = 200, body = Changed)))]
 async fn unfreeze(
     State(service): State<Arc<Service>>,
     desk: Desk,
     Path(id): Path<String>,
-    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+    Asked { body, repeat }: Asked<Because>,
 ) -> Result<Json<Changed>, Problem> {
     desk.check(Role::Risk)?;
     let command = OfWallet::Unfreeze { wallet: wallet_id(&id)?, by: Asker::Desk(desk.id) };
-    let request = repeat.by(&service, desk.actor());
-    changed(&service.submit(desk.actor(), Some(request), Command::Wallet(command)).await?)
+    changed(&service.submit_for(desk, &body.reason, &repeat, Command::Wallet(command)).await?)
 }
 
 fn changed(receipt: &Receipt) -> Result<Json<Changed>, Problem> {

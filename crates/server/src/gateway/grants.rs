@@ -137,7 +137,7 @@ impl Service {
             tracing::warn!(status = answer.status.as_u16(), "the gateway does not take a request");
             return Err(GatewayError::of_form(&answer));
         }
-        let par: ParAnswer = serde_json::from_value(answer.body).map_err(|_| GatewayError::NoAnswer)?;
+        let par: ParAnswer = serde_json::from_value(answer.body).map_err(|_| GatewayError::Trouble)?;
         let gateway = &self.options.gateway;
         let (client, request) = (percent(&gateway.client_id), percent(&par.request_uri));
         Ok(format!("{}{}?client_id={client}&request_uri={request}", gateway.origin, super::AUTHORIZE_PATH))
@@ -159,7 +159,7 @@ impl Service {
         }
         let details = answer.body["authorization_details"].as_array().map(Vec::as_slice);
         let is_ours = |detail: &&Value| detail["type"] == DETAIL;
-        let detail = details.into_iter().flatten().find(is_ours).ok_or(GatewayError::NoAnswer)?;
-        serde_json::from_value(detail.clone()).map_err(|_| GatewayError::NoAnswer)
+        let detail = details.into_iter().flatten().find(is_ours).ok_or(GatewayError::Trouble)?;
+        serde_json::from_value(detail.clone()).map_err(|_| GatewayError::Trouble)
     }
 }

@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use wallet::adjustment::Adjusted;
 use wallet::mandate::{RevokedBy, Status, Why};
 use wallet::wallet::Asker;
-use wallet::{Event, Wallets, case, mandate, payout, send, switches, top_up};
+use wallet::{Event, Wallets, case, mandate, payout, reimbursement, send, switches, top_up};
 
 /// The names of all events.
-pub const NAMES: [&str; 19] = [
+pub const NAMES: [&str; 20] = [
     MOVEMENT_HELD,
     "movement.in_doubt",
     "movement.mismatched",
@@ -23,6 +23,7 @@ pub const NAMES: [&str; 19] = [
     "mandate.held",
     "mandate.not_mine",
     "switch.set",
+    "switch.lift_proposed",
     "switch.lifted",
     "control.proposed",
     "control.adjusted",
@@ -57,6 +58,7 @@ pub fn told(event: &Event, at: Time) -> Option<Told> {
         Event::Switches(event) => of_switch(event),
         Event::Wallet(event) => of_wallet(event)?,
         Event::Case(event) => of_case(event)?,
+        Event::Reimbursement(event) => of_reimbursement(event)?,
         Event::Send(_)
         | Event::Refused(_)
         | Event::Holder(_)
@@ -155,6 +157,7 @@ fn of_switch(event: &switches::Event) -> (&'static str, Value) {
             ("switch.set", data)
         }
         switches::Event::Lifted(switch) => ("switch.lifted", json!({ "id": switch.to_string() })),
+        switches::Event::LiftProposed(lift) => ("switch.lift_proposed", json!({ "id": lift.id.to_string() })),
         switches::Event::Proposed(adjusted) => ("control.proposed", of_adjustment(adjusted)),
         switches::Event::Adjusted(adjusted) => ("control.adjusted", of_adjustment(adjusted)),
     }
@@ -175,6 +178,27 @@ fn of_case(event: &case::Event) -> Said {
         }
         case::Event::Closed { case, .. } => Some(("case.closed", json!({ "id": case.to_string() }))),
         case::Event::Kept { .. } | case::Event::Joined { .. } | case::Event::ClosingProposed { .. } => None,
+    }
+}
+
+fn of_reimbursement(event: &reimbursement::Event) -> Said {
+    use reimbursement::Event;
+    let is = |id: &wallet::ReimbursementId| movement(id, "reimbursement");
+    match event {
+        Event::Failed { credit, .. } | Event::Undone { credit, .. } => {
+            Some(("movement.give_back_failed", amount(is(&credit.reimbursement), credit.amount)))
+        }
+        Event::Asked { reimbursement, .. } => Some(("movement.in_doubt", is(reimbursement))),
+        Event::Contradicted { reimbursement, .. } => Some(("movement.contradicted", is(reimbursement))),
+        Event::Proposed { .. }
+        | Event::Refused { .. }
+        | Event::Approved { .. }
+        | Event::Done { .. }
+        | Event::ResolutionProposed { .. }
+        | Event::Resolved { .. }
+        | Event::DoneAfterAll { .. }
+        // Whoever operates it reads of it where it waits for the desk.
+        | Event::Absent { .. } => None,
     }
 }
 

@@ -7,7 +7,7 @@ use domain::{Day, Id, Time};
 use serde::{Deserialize, Serialize};
 use wallet::movement::{self, AtBank};
 use wallet::safeguarding::{Figures, Outstanding};
-use wallet::{BankCode, Event, Policies, payout, top_up};
+use wallet::{BankCode, Event, Policies, payout, reimbursement, top_up};
 
 /// The owner of rows that are nobody's but ours: they are listed by it.
 pub const OURS: Id = Id([0; 16]);
@@ -39,11 +39,18 @@ pub struct DayFigures {
     pub figures: Figures,
 }
 
+impl DayFigures {
+    /// The id of a day's figures.
+    pub fn key(day: Day) -> Id {
+        day_id(day, 0)
+    }
+}
+
 impl Door for DayFigures {
     const TABLE: &'static str = "day_figures";
 
     fn id(&self) -> Id {
-        day_id(self.day, 0)
+        Self::key(self.day)
     }
 
     fn owner(&self) -> Option<Id> {
@@ -66,7 +73,7 @@ pub struct BankDay {
     pub credits: u64,
     /// Their sum.
     pub credited: i64,
-    /// Debits that were given back.
+    /// Debits that were given back, by reimbursements too.
     pub give_backs: u64,
     /// Their sum.
     pub given_back: i64,
@@ -239,6 +246,9 @@ fn moved_at_bank(doors: &Transaction<'_>, event: &Event, day: Day) -> Result<(),
         Event::TopUp(top_up::Event::Settled { debit, .. }) => (debit.bank, debit.amount, What::Debit),
         Event::TopUp(top_up::Event::Returned { debit, debited, .. }) => (debit.bank, *debited, What::Debit),
         Event::TopUp(top_up::Event::GivenBack { debit, amount, .. }) => (debit.bank, *amount, What::GiveBack),
+        Event::Reimbursement(
+            reimbursement::Event::Done { credit, .. } | reimbursement::Event::DoneAfterAll { credit, .. },
+        ) => (credit.bank, credit.amount, What::GiveBack),
         Event::TopUp(top_up::Event::Reversed { debit, .. }) => (debit.bank, debit.amount, What::Reversal),
         Event::Payout(payout::Event::Settled { credit, .. } | payout::Event::PaidAfterAll { credit, .. }) => {
             (credit.bank, credit.amount, What::Credit)
@@ -254,6 +264,7 @@ fn moved_at_bank(doors: &Transaction<'_>, event: &Event, day: Day) -> Result<(),
         | Event::Holder(_)
         | Event::Wallet(_)
         | Event::Case(_)
+        | Event::Reimbursement(_)
         | Event::Shop(_)
         | Event::Mandate(_) => return Ok(()),
     };

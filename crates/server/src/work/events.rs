@@ -4,12 +4,15 @@
 #![expect(clippy::match_same_arms, reason = "arms that do the same for different reasons stay apart, line by line")]
 
 use super::waiting::{GiveBackOf, Noun};
-use super::{CaseOpened, Change, Due, FIRST_TRY_MS, Task};
+use super::{CaseOpened, Change, Due, FIRST_TRY_MS, ReimbursementProposed, Task};
 use crate::doors::DoorsError;
 use domain::{Id, Time};
 use wallet::bank_answer::Review;
 use wallet::mandate::RevokedBy;
-use wallet::{BankCode, Event, GiveBackId, TopUpId, case, mandate, payment, payout, send, top_up, wallet as wallets};
+use wallet::{
+    BankCode, Event, GiveBackId, TopUpId, case, mandate, payment, payout, reimbursement, send, top_up,
+    wallet as wallets,
+};
 
 type Each<'a> = &'a mut dyn FnMut(Change) -> Result<(), DoorsError>;
 
@@ -23,6 +26,7 @@ pub fn of(event: &Event, each: Each<'_>) -> Result<(), DoorsError> {
         Event::Mandate(event) => of_mandate(event, each),
         Event::Wallet(event) => of_wallet(event, each),
         Event::Case(event) => of_case(event, each),
+        Event::Reimbursement(event) => of_reimbursement(event, each),
         Event::Refused(_) | Event::Holder(_) | Event::Shop(_) => Ok(()),
         Event::Voucher(_) | Event::Bonus(_) | Event::Switches(_) => Ok(()),
     }
@@ -121,6 +125,7 @@ fn of_payout(event: &payout::Event, each: Each<'_>) -> Result<(), DoorsError> {
         Event::Mismatched { credit, at, .. } => each(Change::Wait(credit.payout.0, Noun::Payout, *at)),
         Event::Contradicted { payout, at, .. } => each(Change::Wait(payout.0, Noun::Payout, *at)),
         Event::Resolved { payout, at, .. } => each(Change::Look(payout.0, *at)),
+        Event::PaysBack { .. } | Event::PaysBackNoMore { .. } => Ok(()),
         Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } | Event::Proposed { .. } => Ok(()),
     }
 }
@@ -192,6 +197,36 @@ fn of_case(event: &case::Event, each: Each<'_>) -> Result<(), DoorsError> {
     match event {
         Event::Opened { case, .. } => each(Change::Case(CaseOpened { case: *case })),
         Event::Joined { .. } | Event::Kept { .. } | Event::ClosingProposed { .. } | Event::Closed { .. } => Ok(()),
+    }
+}
+
+/// What one person proposed waits for another; what was approved is asked of the bank, until it has answered.
+fn of_reimbursement(event: &reimbursement::Event, each: Each<'_>) -> Result<(), DoorsError> {
+    use reimbursement::Event;
+    match event {
+        Event::Proposed { credit, at, .. } => {
+            each(Change::Reimbursement(ReimbursementProposed { reimbursement: credit.reimbursement }))?;
+            each(Change::Wait(credit.reimbursement.0, Noun::Reimbursement, *at))
+        }
+        Event::Refused { reimbursement, at, .. } | Event::Resolved { reimbursement, at, .. } => {
+            each(Change::Look(reimbursement.0, *at))
+        }
+        Event::Approved { credit, at, .. } => {
+            each(Change::Look(credit.reimbursement.0, *at))?;
+            each(due(credit.reimbursement.0, Task::Reimbursement, Some(credit.bank), *at))
+        }
+        Event::Done { credit, at } | Event::DoneAfterAll { credit, at, .. } => {
+            each(Change::Look(credit.reimbursement.0, *at))?;
+            each(Change::Remove(credit.reimbursement.0))
+        }
+        Event::Failed { credit, at } | Event::Undone { credit, at } => {
+            each(Change::Remove(credit.reimbursement.0))?;
+            each(Change::Wait(credit.reimbursement.0, Noun::Reimbursement, *at))
+        }
+        Event::Contradicted { reimbursement, at, .. } | Event::Absent { reimbursement, at } => {
+            each(Change::Wait(reimbursement.0, Noun::Reimbursement, *at))
+        }
+        Event::Asked { .. } | Event::ResolutionProposed { .. } => Ok(()),
     }
 }
 

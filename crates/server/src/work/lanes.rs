@@ -27,11 +27,12 @@ impl Lane {
     pub const fn of(due: &Due) -> Self {
         match (due.task, due.bank) {
             (Task::EndMandate, _) => Self::Gateway,
-            (Task::TopUp | Task::Payout | Task::GiveBack, Some(bank)) => Self::Bank(bank),
+            (Task::TopUp | Task::Payout | Task::GiveBack | Task::Reimbursement, Some(bank)) => Self::Bank(bank),
             (
                 Task::TopUp
                 | Task::Payout
                 | Task::GiveBack
+                | Task::Reimbursement
                 | Task::ReviewTopUp
                 | Task::ReviewPayout
                 | Task::ReviewSend

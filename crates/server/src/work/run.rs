@@ -2,20 +2,22 @@
 //!
 //! Whatever fails comes again later, twice as late each time, for as long as it takes: a movement whose outcome nobody knows is
 //! never given up here. A turn ends at the first silence. A bank that gave no answer several times in a row is left alone for
-//! a while, and then asked once.
+//! a while, and then asked once; so is the gateway, and all banks with it, where the silence is its own. What cannot be asked
+//! for a reason of ours is nobody's silence.
 
 use super::lanes::{Lane, Turn};
 use super::waiting::{UNANSWERED_MIN, Waiting};
 use super::{Due, Task};
-use crate::banking::Asked;
+use crate::banking::{Asked, Silent};
 use crate::entrance::SYSTEM;
+use crate::journals::aside;
 use crate::service::Service;
 use domain::{Id, Time};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use wallet::{
-    BankCode, Command, MandateId, PaymentId, PayoutId, SendId, TopUpId, WalletId, mandate, payment, payout, send,
-    top_up,
+    BankCode, Command, MandateId, PaymentId, PayoutId, ReimbursementId, SendId, TopUpId, WalletId, mandate, payment,
+    payout, send, top_up,
 };
 use web::{Problem, Ran};
 
@@ -29,14 +31,20 @@ const WAIT_MS_MAX: i64 = 15 * 60 * 1_000;
 const LANE_TASKS_MAX: usize = 32;
 /// Records that one step reads at a time, in pages of the follower.
 const PAGES_MAX: usize = 4;
-/// Questions without an answer in a row after which a bank is left alone.
+/// Questions without an answer in a row after which whoever is silent is left alone.
 const SILENCES_MAX: u32 = 5;
-/// How long a bank is left alone, in milliseconds.
+/// How long they are left alone, in milliseconds.
 const PAUSE_MS: i64 = 30_000;
 
-/// The banks that do not answer.
+/// The banks that do not answer, and the gateway where it does not.
 #[derive(Default)]
-pub struct Breakers(Mutex<BTreeMap<BankCode, Silence>>);
+pub struct Breakers(Mutex<Silences>);
+
+#[derive(Default)]
+struct Silences {
+    banks: BTreeMap<BankCode, Silence>,
+    gateway: Silence,
+}
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Silence {
@@ -44,40 +52,87 @@ struct Silence {
     until: Option<Time>,
 }
 
+impl Silence {
+    /// One more question without an answer. After a pause, one begins the next one.
+    fn goes_on(&mut self, now: Time) {
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        if self.in_a_row >= SILENCES_MAX {
+            self.until = Some(now.plus_milliseconds(PAUSE_MS));
+        }
+    }
+
+    fn pause(self, now: Time) -> Option<Time> {
+        self.until.filter(|until| now < *until)
+    }
+}
+
+/// A time in which nothing is asked of a bank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// When it ends.
+    pub until: Time,
+    /// Whether it is every bank's: the gateway is silent.
+    pub is_of_all: bool,
+}
+
 impl Breakers {
-    /// Until when a bank is left alone.
-    pub fn pause(&self, bank: BankCode, now: Time) -> Option<Time> {
-        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        breakers.get(&bank).and_then(|silence| silence.until).filter(|until| now < *until)
+    fn silences(&self) -> MutexGuard<'_, Silences> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pause in which a bank is left alone, by itself or with all of them.
+    pub fn pause(&self, bank: BankCode, now: Time) -> Option<Pause> {
+        let silences = self.silences();
+        let of_all = silences.gateway.pause(now).map(|until| Pause { until, is_of_all: true });
+        let own = silences.banks.get(&bank).and_then(|silence| silence.pause(now));
+        of_all.or(own.map(|until| Pause { until, is_of_all: false }))
     }
 
     /// How much may be asked of a bank in one turn: of one that was left alone, a single question.
     fn questions(&self, bank: BankCode) -> usize {
-        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_shut = breakers.get(&bank).is_some_and(|silence| silence.until.is_some());
-        if is_shut { 1 } else { LANE_TASKS_MAX }
+        let silences = self.silences();
+        let is_shut = silences.banks.get(&bank).is_some_and(|silence| silence.until.is_some());
+        if is_shut || silences.gateway.until.is_some() { 1 } else { LANE_TASKS_MAX }
     }
 
-    /// What asking a bank came to. After a pause, one more silence begins the next one.
-    pub fn heard(&self, bank: BankCode, asked: Asked, now: Time) {
-        let mut breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match asked {
-            Asked::NoAnswer => {
-                let silence = breakers.entry(bank).or_default();
-                silence.in_a_row = silence.in_a_row.saturating_add(1);
-                if silence.in_a_row >= SILENCES_MAX {
-                    silence.until = Some(now.plus_milliseconds(PAUSE_MS));
-                }
+    /// What asking came to, of a bank or of the gateway itself.
+    pub fn heard(&self, bank: Option<BankCode>, asked: Asked, now: Time) {
+        let mut silences = self.silences();
+        match (asked, bank) {
+            (Asked::NoAnswer(Silent::Bank), Some(bank)) => silences.banks.entry(bank).or_default().goes_on(now),
+            (Asked::NoAnswer(Silent::Bank), None) | (Asked::NoAnswer(Silent::Gateway), _) => {
+                silences.gateway.goes_on(now);
             }
-            Asked::Over | Asked::Open => drop(breakers.remove(&bank)),
-            Asked::Elsewhere => {}
+            (Asked::Over | Asked::Open, bank) => {
+                silences.gateway = Silence::default();
+                bank.map(|bank| silences.banks.remove(&bank));
+            }
+            (Asked::NoAnswer(Silent::Ourselves) | Asked::Elsewhere, _) => {}
         }
     }
 
-    /// How many banks are left alone at `now`.
-    pub fn open(&self, now: Time) -> usize {
-        let breakers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        breakers.values().filter(|silence| silence.until.is_some_and(|until| now < until)).count()
+    /// How many banks are left alone at `now`, each for its own silence.
+    pub fn banks_left_alone(&self, now: Time) -> usize {
+        self.silences().banks.values().filter(|silence| silence.pause(now).is_some()).count()
+    }
+
+    /// Until when the gateway is left alone, if it is at `now`.
+    pub fn gateway_pause(&self, now: Time) -> Option<Time> {
+        self.silences().gateway.pause(now)
+    }
+
+    /// Whether everybody is asked at `now`.
+    pub fn is_nobody_left_alone(&self, now: Time) -> bool {
+        self.gateway_pause(now).is_none() && self.banks_left_alone(now) == 0
+    }
+
+    /// Until when what is kept under `owner` waits: a bank's lane, or that of the gateway itself.
+    fn lane_pause(&self, owner: Id, now: Time) -> Option<Time> {
+        match bank_of(owner) {
+            Some(bank) => self.pause(bank, now).map(|pause| pause.until),
+            None if owner == Lane::Gateway.id() => self.gateway_pause(now),
+            None => None,
+        }
     }
 }
 
@@ -85,22 +140,25 @@ impl Service {
     /// Makes rows of what was committed since the last step. How many records that were.
     pub async fn make_work(&self) -> Result<usize, Problem> {
         let status = self.engine.status().await.map_err(|error| crate::refusals::engine_problem(&error))?;
-        let head = status.head.place.n;
-        let mut maker = self.maker.follower();
-        let before = maker.cursor();
-        for _ in 0..PAGES_MAX {
-            match maker.catch_up(head) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(error) => {
-                    tracing::error!(%error, "due work cannot be made");
-                    return Err(crate::refusals::unavailable());
+        let (head, today) = (status.head.place.n, self.now().day());
+        let (maker, work) = (Arc::clone(&self.maker), Arc::clone(&self.work));
+        let context = Arc::clone(&self.options.context);
+        aside(move || {
+            let mut maker = maker.follower();
+            let before = maker.cursor();
+            for _ in 0..PAGES_MAX {
+                match maker.catch_up(head) {
+                    Ok(true) => {}
+                    Ok(false) => break,
+                    // The follower has said in the log what keeps it.
+                    Err(_) => return Err(crate::refusals::unavailable()),
                 }
             }
-        }
-        let (today, policies) = (self.now().day(), &self.options.context.policies);
-        note(self.work.change(|doors| super::days::close(doors, head, today, policies)));
-        Ok(usize::try_from(maker.cursor() - before).unwrap_or(usize::MAX))
+            maker.settle().map_err(|_| crate::refusals::unavailable())?;
+            note(work.change(|doors| super::days::close(doors, head, today, &context.policies)));
+            Ok(usize::try_from(maker.cursor() - before).unwrap_or(usize::MAX))
+        })
+        .await
     }
 
     /// Begins what is due at `now`, and waits for nobody: a bank that does not answer holds up its own lane alone.
@@ -124,11 +182,10 @@ impl Service {
                 continue;
             }
             let Some(turn) = self.lanes.enter(owner) else { continue };
-            let bank = bank_of(owner);
-            if bank.is_some_and(|bank| self.breakers.pause(bank, now).is_some()) {
+            if self.breakers.lane_pause(owner, now).is_some() {
                 continue;
             }
-            let most = bank.map_or(LANE_TASKS_MAX, |bank| self.breakers.questions(bank));
+            let most = bank_of(owner).map_or(LANE_TASKS_MAX, |bank| self.breakers.questions(bank));
             let tasks: Vec<Due> = self.work.due_of(owner, now, most.min(left))?;
             left -= tasks.len();
             ran = tasks.iter().fold(ran, |ran, due| ran.and(done(1, due.task.kind())));
@@ -145,7 +202,7 @@ impl Service {
             if self.lanes.is_busy(owner) {
                 continue;
             }
-            let until = bank_of(owner).and_then(|bank| self.breakers.pause(bank, now));
+            let until = self.breakers.lane_pause(owner, now);
             let at = until.map_or(first, |until| until.max(first));
             next = Some(next.map_or(at, |next: Time| next.min(at)));
         }
@@ -165,14 +222,16 @@ impl Service {
             };
             let asked = asked.unwrap_or_else(|problem| {
                 tracing::warn!(%problem, task = ?due.task, "due work failed");
-                Asked::NoAnswer
+                Asked::NoAnswer(Silent::Ourselves)
             });
             let now = self.now();
-            if let Lane::Bank(bank) = Lane::of(&due) {
-                self.breakers.heard(bank, asked, now);
+            match Lane::of(&due) {
+                Lane::Bank(bank) => self.breakers.heard(Some(bank), asked, now),
+                Lane::Gateway => self.breakers.heard(None, asked, now),
+                Lane::Ours => {}
             }
             self.settle(due, asked, now);
-            if asked == Asked::NoAnswer && Lane::of(&due) != Lane::Ours {
+            if matches!(asked, Asked::NoAnswer(Silent::Bank | Silent::Gateway)) {
                 return;
             }
         }
@@ -183,6 +242,7 @@ impl Service {
         let bank = match (due.bank, due.task) {
             (None, Task::TopUp | Task::GiveBack) => Some(self.top_up(TopUpId(due.about)).await?.debit.bank),
             (None, Task::Payout) => Some(self.payout(PayoutId(due.about)).await?.credit.bank),
+            (None, Task::Reimbursement) => Some(self.reimbursement(ReimbursementId(due.about)).await?.credit.bank),
             (bank, _) => bank,
         };
         Ok(Due { bank, ..due })
@@ -202,6 +262,7 @@ impl Service {
             Task::TopUp => self.ask_top_up(TopUpId(about), ASK_MS_MAX).await,
             Task::Payout => self.ask_payout(PayoutId(about), ASK_MS_MAX).await,
             Task::GiveBack => self.ask_give_back(TopUpId(about), ASK_MS_MAX).await,
+            Task::Reimbursement => self.ask_reimbursement(ReimbursementId(about), ASK_MS_MAX).await,
             Task::EndMandate => self.end_at_gateway(MandateId(about)).await,
             Task::ReviewTopUp => {
                 self.expire(Command::TopUp(top_up::Command::ExpireHeld { top_up: TopUpId(about) })).await
@@ -233,7 +294,7 @@ impl Service {
                 let same = doors.get::<Due>(due.about)?.filter(|kept| kept.task == due.task && kept.when <= now);
                 if same.is_some() { doors.remove::<Due>(due.about).map(drop) } else { Ok(()) }
             }),
-            Asked::Open | Asked::NoAnswer | Asked::Elsewhere => {
+            Asked::Open | Asked::NoAnswer(_) | Asked::Elsewhere => {
                 let wait_ms = WAIT_MS_MAX.min(WAIT_MS_MIN << due.attempts.min(16));
                 let when = now.plus_milliseconds(wait_ms);
                 return self.put_off(Due { attempts: due.attempts + 1, when, ..due }, now);

@@ -10,10 +10,14 @@ use crate::service::Service;
 use crate::webhooks::operator::ALARM;
 use domain::{Id, Key, Time};
 use http::StatusCode;
+use ledger::Yen;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use wallet::reimbursement::{self, Reimbursement};
 use wallet::top_up::GiveBackStatus;
-use wallet::{MandateId, PayoutId, Row, SendId, TopUpId, WalletId, mandate, payout, send, table, top_up};
+use wallet::{
+    MandateId, PayoutId, ReimbursementId, Row, SendId, TopUpId, WalletId, mandate, payout, send, table, top_up,
+};
 use web::Problem;
 
 /// Questions without a final answer after which the desk sees a movement.
@@ -33,6 +37,8 @@ pub enum Noun {
     Mandate,
     /// A wallet, of whose holder's debt.
     Wallet,
+    /// A reimbursement.
+    Reimbursement,
 }
 
 impl Noun {
@@ -44,6 +50,7 @@ impl Noun {
             Self::Send => "send",
             Self::Mandate => "mandate",
             Self::Wallet => "wallet",
+            Self::Reimbursement => "reimbursement",
         }
     }
 }
@@ -65,6 +72,10 @@ pub enum Reason {
     Unanswered,
     /// One person proposed to write off what a holder owes: another approves.
     WriteOffProposed,
+    /// One person proposed to reimburse somebody: another approves.
+    ReimbursementProposed,
+    /// The bank could not pay a reimbursement: it is proposed anew once what kept it from doing so is cleared.
+    ReimbursementFailed,
 }
 
 impl Reason {
@@ -78,14 +89,20 @@ impl Reason {
             Self::GiveBackFailed => "give_back_failed",
             Self::Unanswered => "unanswered",
             Self::WriteOffProposed => "write_off_proposed",
+            Self::ReimbursementProposed => "reimbursement_proposed",
+            Self::ReimbursementFailed => "reimbursement_failed",
         }
     }
 
     /// Whether somebody is called: what is routine is only listed.
     const fn is_alarm(self) -> bool {
         match self {
-            Self::Contradicted | Self::Mismatched | Self::GiveBackFailed | Self::Unanswered => true,
-            Self::Held | Self::InReview | Self::WriteOffProposed => false,
+            Self::Contradicted
+            | Self::Mismatched
+            | Self::GiveBackFailed
+            | Self::Unanswered
+            | Self::ReimbursementFailed => true,
+            Self::Held | Self::InReview | Self::WriteOffProposed | Self::ReimbursementProposed => false,
         }
     }
 }
@@ -124,6 +141,7 @@ impl Waiting {
             Noun::Send => SendId(self.about).to_string(),
             Noun::Mandate => MandateId(self.about).to_string(),
             Noun::Wallet => WalletId(self.about).to_string(),
+            Noun::Reimbursement => ReimbursementId(self.about).to_string(),
         }
     }
 }
@@ -173,10 +191,15 @@ impl Service {
                 }
                 Some(_) | None => None,
             },
+            Noun::Reimbursement => match found(self.reimbursement(ReimbursementId(waiting.about)).await)? {
+                Some(row) => Some(self.of_reimbursement(&row).await?),
+                None => None,
+            },
         }
         .unwrap_or_default();
         let is_unanswered = |due: &Due| due.is_question() && due.attempts >= UNANSWERED_MIN;
-        if self.work.get::<Due>(waiting.about)?.is_some_and(|due| is_unanswered(&due)) {
+        let is_said = reasons.contains(&Reason::Unanswered);
+        if !is_said && self.work.get::<Due>(waiting.about)?.is_some_and(|due| is_unanswered(&due)) {
             reasons.push(Reason::Unanswered);
         }
         Ok(reasons)
@@ -220,6 +243,19 @@ impl Service {
             Some(_) | None => Ok(()),
         });
         changed.map_err(|error: DoorsError| error.into())
+    }
+
+    /// What failed waits until nothing is lacking of its debit any more.
+    async fn of_reimbursement(&self, row: &Reimbursement) -> Result<Vec<Reason>, Problem> {
+        let is_failed = row.status == reimbursement::Status::Failed;
+        let lacks = if is_failed { self.top_up(row.credit.top_up).await?.lacking() } else { Yen::ZERO };
+        let each = [
+            (row.status == reimbursement::Status::Proposed, Reason::ReimbursementProposed),
+            (!lacks.is_zero(), Reason::ReimbursementFailed),
+            (row.is_flagged(), Reason::Contradicted),
+            (row.status.is_open() && row.absent, Reason::Unanswered),
+        ];
+        Ok(each.into_iter().filter(|(waits, _)| *waits).map(|(_, reason)| reason).collect())
     }
 
     /// The top-up that a give-back is of. What was committed a moment ago is looked for in the journal.
@@ -268,6 +304,7 @@ impl Due {
         match self.task {
             Task::TopUp | Task::GiveBack => Some(Noun::TopUp),
             Task::Payout => Some(Noun::Payout),
+            Task::Reimbursement => Some(Noun::Reimbursement),
             Task::EndMandate
             | Task::ReviewTopUp
             | Task::ReviewPayout

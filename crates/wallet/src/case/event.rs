@@ -104,7 +104,16 @@ impl Event {
 
     pub(crate) fn evolve(&self, row: &mut Option<Row>) {
         let new = |about: BankAccountId, status, opened| {
-            Some(Row::Case(Box::new(Case { about, opened, status, wallets: Vec::new(), proposal: None, closed: None })))
+            Some(Row::Case(Box::new(Case {
+                about,
+                opened,
+                status,
+                wallets: Vec::new(),
+                proposal: None,
+                closed: None,
+                reimbursed: Yen::ZERO,
+                parked: Yen::ZERO,
+            })))
         };
         match (self, row) {
             (Self::Opened { bank_account, at, .. }, row @ None) => *row = new(*bank_account, Status::Open, *at),

@@ -9,7 +9,7 @@ use crate::bank_account::BankAccount;
 use crate::canary;
 use crate::ids::{BankAccountId, HolderId, MandateId, StaffId};
 use crate::policy::{Displacing, Policy};
-use crate::refusal::{Noun, Refusal};
+use crate::refusal::{Noun, Refusal, Stated};
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
 use crate::wallet;
@@ -82,7 +82,8 @@ pub(super) fn decide(
 fn granted(mandate: &Mandate, bank_account: BankAccountId) -> Result<&Grant, Refusal> {
     let grant = mandate.grant.as_ref().ok_or_else(|| mandate.wrong_status())?;
     if grant.bank_account != bank_account {
-        return Err(Refusal::Contradiction { noun: Noun::Mandate });
+        let (on_record, came) = (Stated::BankAccount(grant.bank_account), Stated::BankAccount(bank_account));
+        return Err(Refusal::NotAsOnRecord { noun: Noun::Mandate, on_record, came });
     }
     Ok(grant)
 }
@@ -104,14 +105,16 @@ fn activate(
     let mut events = Vec::new();
     let account = rows.bank_account(grant.bank_account);
     account.map_or(Ok(()), |account| account.check_wallets(mandate.wallet))?;
-    if account.is_some_and(|account| account.bank != mandate.bank) {
-        return Err(Refusal::Contradiction { noun: Noun::Mandate });
+    if let Some(account) = account.filter(|account| account.bank != mandate.bank) {
+        let (on_record, came) = (Stated::Bank(account.bank), Stated::Bank(mandate.bank));
+        return Err(Refusal::NotAsOnRecord { noun: Noun::Mandate, on_record, came });
     }
     if let Some(live) = account.and_then(|account: &BankAccount| account.live_mandate) {
-        let stranger = rows.mandate(live).ok_or(Refusal::AlreadyLinked)?;
+        let linked = |own| Refusal::LinkedAlready { bank_account: grant.bank_account, own };
+        let stranger = rows.mandate(live).ok_or(linked(false))?;
         let why = displaces(mandate, grant, stranger, policy.mandate.displacing);
         if why.is_none() && !canary::active("mandate_slot_is_not_unique") {
-            return Err(Refusal::AlreadyLinked);
+            return Err(linked(stranger.wallet == mandate.wallet));
         }
         let revoked = crate::Event::Mandate(Event::Revoked {
             mandate: live,

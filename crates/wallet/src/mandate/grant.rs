@@ -4,7 +4,7 @@ use super::{Event, Grant, Mandate, NameGrade, Status, done, mandate_of, refused,
 use crate::Context;
 use crate::ids::MandateId;
 use crate::policy::Policy;
-use crate::refusal::{MissingFact, Noun, Refusal};
+use crate::refusal::{MissingFact, Noun, Refusal, Stated};
 use crate::state::{Decided, Rows};
 use domain::{Moment, Time};
 
@@ -24,7 +24,10 @@ pub(super) fn grant(rows: Rows<'_>, id: MandateId, grant: &Grant, moment: Moment
         Status::Pending | Status::InReview | Status::Active | Status::Refused if mandate.grant == Some(*grant) => {
             silent(id, mandate.status)
         }
-        Status::Pending | Status::InReview | Status::Active => Err(Refusal::Contradiction { noun: Noun::Mandate }),
+        Status::Pending | Status::InReview | Status::Active => {
+            let on_record = mandate.grant.map_or(Stated::Nothing, Stated::Grant);
+            Err(Refusal::NotAsOnRecord { noun: Noun::Mandate, on_record, came: Stated::Grant(*grant) })
+        }
         Status::Refused | Status::Abandoned | Status::Expired | Status::Revoked => Err(mandate.wrong_status()),
     }
 }

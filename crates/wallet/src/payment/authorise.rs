@@ -3,13 +3,15 @@
 use super::event::{self, Event};
 use super::{Authorise, PIECES_MAX, Payer, PaymentCode, Status};
 use crate::ids::{PaymentCodeId, WalletId};
+use crate::limits::{check_limit, check_limit_until};
+use crate::policy::{AgeingPolicy, Policy};
 use crate::purse::{self, Piece, Purse, largest};
-use crate::refusal::{Limit, Noun, Refusal};
+use crate::refusal::{Limit, Noun, Proof, Refusal};
 use crate::shop::Shop;
 use crate::standing::Standing;
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
-use crate::wallet::{Wallet, check_limit};
+use crate::wallet::Wallet;
 use crate::{Context, Receipt, ageing, guard};
 use domain::Moment;
 use ledger::Yen;
@@ -23,7 +25,7 @@ pub(super) fn authorise(rows: Rows<'_>, command: &Authorise, moment: Moment, con
     let (id, wallet, code) = payer(rows, command.payer)?;
     let shop = rows.shop(command.shop).ok_or(Refusal::Unknown { noun: Noun::Shop })?;
     if rows.payment(command.payment).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::Payment });
+        return Err(Refusal::Taken { noun: Noun::Payment, id: command.payment.0 });
     }
     if let Some(switches) = rows.switches() {
         switches.check(Function::Payment, None, wallet.tier, &wallet.traits)?;
@@ -34,11 +36,12 @@ pub(super) fn authorise(rows: Rows<'_>, command: &Authorise, moment: Moment, con
     check_usable(wallet, shop, code.map(|(_, code)| code), moment)?;
     let policy = &*rows.policy(context, moment);
     check_limit(Limit::PerTime, policy.payment.per_time_max, Yen::ZERO, command.amount)?;
-    let paid_today = wallet.counters.payment.on(moment.now.day());
-    check_limit(Limit::PerDay, policy.payment.per_day_max, paid_today, command.amount)?;
+    let today = moment.now.day();
+    let (at_most, paid_today) = (policy.payment.per_day_max, wallet.counters.payment.on(today));
+    check_limit_until(Limit::PerDay, at_most, paid_today, command.amount, || Some(today.plus(1)))?;
     let pieces = choose(wallet, command.amount)?;
     let young = ageing::young(&pieces, moment.now, &policy.ageing);
-    ageing::check(wallet, young, false, moment.now, &policy.ageing)?;
+    check_proof(command, wallet, young, moment, policy)?;
     ask_guard(id, wallet, command, moment, context)?;
 
     let authorised = event::Authorised {
@@ -94,6 +97,29 @@ fn check_usable(wallet: &Wallet, shop: &Shop, code: Option<&PaymentCode>, moment
     wallet.check_outflow()
 }
 
+/// Refuses what is too young to leave. Its holder who pays on line may give a second proof, for which more may; whatever is
+/// more than a little takes that proof always. Nobody gives one at a till.
+fn check_proof(
+    command: &Authorise,
+    wallet: &Wallet,
+    young: Yen,
+    moment: Moment,
+    policy: &Policy,
+) -> Result<(), Refusal> {
+    let unproven = ageing::check(wallet, young, false, moment.now, &policy.ageing);
+    if matches!(command.payer, Payer::Code(_)) {
+        return unproven;
+    }
+    let most = policy.ageing.proven_per_day_max.max(policy.ageing.per_day_max);
+    let proven = AgeingPolicy { per_day_max: most, ..policy.ageing.clone() };
+    ageing::check(wallet, young, false, moment.now, &proven)?;
+    let takes_proof = unproven.is_err() || command.amount > policy.payment.unproven_per_time_max;
+    if takes_proof && command.proof.is_none() {
+        return Err(Refusal::StepUpRequired { proof: Proof::SecondFactor });
+    }
+    Ok(())
+}
+
 /// Nobody waits at a till for a desk: what the guard would hold is refused.
 fn ask_guard(
     id: WalletId,
@@ -109,6 +135,7 @@ fn ask_guard(
         wallet,
         amount: command.amount,
         bank: None,
+        linked: None,
         counterparty: Some(command.shop.0),
         origin: command.origin,
         now: moment.now,

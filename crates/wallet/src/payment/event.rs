@@ -288,6 +288,7 @@ impl Event {
                 }
                 payment.refunded = payment.refunded.checked_add(amount).unwrap_or(Yen::MAX);
                 payment.refunds.push((*refund, amount));
+                payment.suspended = payment.suspended.checked_add(total(to_suspense)).unwrap_or(Yen::MAX);
                 assert!(payment.refunded <= payment.captured, "refunded more than captured: {payment:?}");
             }
             (Self::Referenced { reference, .. }, Some(Row::Payment(payment))) => {
@@ -348,6 +349,7 @@ impl Authorised {
             young: self.young,
             pieces: self.pieces.clone(),
             refunds: Vec::new(),
+            suspended: Yen::ZERO,
             reference: None,
         }
     }

@@ -4,10 +4,11 @@ use super::{Event, Payment, REFUNDS_MAX, Status, payment_of};
 use crate::Receipt;
 use crate::canary;
 use crate::ids::{PaymentId, RefundId, ShopId};
+use crate::limits::check_limit;
 use crate::purse::{Piece, Purse};
 use crate::refusal::{Limit, Noun, Refusal};
 use crate::state::{Decided, Rows};
-use crate::wallet::{Wallet, check_limit};
+use crate::wallet::Wallet;
 use domain::Moment;
 use ledger::Yen;
 
@@ -26,20 +27,13 @@ pub(super) fn refund(
     let payment = payment_of(rows, id, shop)?;
     let wallet = rows.wallet(payment.wallet).ok_or(Refusal::Unknown { noun: Noun::Wallet })?;
     if payment.refunds.iter().any(|(taken, _)| *taken == refund) {
-        return Err(Refusal::IdTaken { noun: Noun::Refund });
+        return Err(Refusal::Taken { noun: Noun::Refund, id: refund.0 });
     }
     if payment.status != Status::Captured {
         return Err(Refusal::WrongStatus { noun: Noun::Payment, status: payment.status.into() });
     }
     if payment.refunds.len() >= REFUNDS_MAX {
-        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
-        return Err(Refusal::LimitExceeded {
-            limit: Limit::Refunds,
-            at_most: count(REFUNDS_MAX),
-            left: 0,
-            requested: 1,
-            from: None,
-        });
+        return Err(Refusal::full(Limit::Refunds, REFUNDS_MAX));
     }
     check_limit(Limit::PerTime, payment.captured, payment.refunded, amount)?;
 

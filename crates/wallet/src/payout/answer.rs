@@ -79,7 +79,7 @@ pub(super) fn cancel(rows: Rows<'_>, row: &Payout, holder: HolderId, moment: Mom
     let unknown = Refusal::Unknown { noun: Noun::Payout };
     let wallet = rows.wallet_of(row.credit.wallet, holder).map_err(|_| unknown)?;
     match row.status {
-        Status::Held if row.is_flagged() => Err(Refusal::Contradiction { noun: Noun::Payout }),
+        Status::Held if row.is_flagged() => Err(row.contradiction()),
         Status::Held => row.done(row.ended(wallet, Status::Cancelled, None, None, moment), Status::Cancelled),
         Status::Pending | Status::InDoubt if row.cancel_wished.is_some() => row.silent(),
         Status::Pending | Status::InDoubt => {

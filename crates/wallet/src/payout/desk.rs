@@ -20,7 +20,7 @@ fn check_held(row: &Payout) -> Result<(), Refusal> {
 
 /// What the bank said against the record is settled first, by two people.
 fn check_unflagged(row: &Payout) -> Result<(), Refusal> {
-    if row.is_flagged() { Err(Refusal::Contradiction { noun: Noun::Payout }) } else { Ok(()) }
+    if row.is_flagged() { Err(row.contradiction()) } else { Ok(()) }
 }
 
 /// Giving it up is refused in this order: not held, a contradiction first. Releasing it: the account is no payout route any
@@ -86,12 +86,7 @@ fn check_resolution(row: &Payout, resolution: Resolution) -> Result<(), Refusal>
 /// Refusals in order: nothing to settle or not in that way, not what was proposed, the same person.
 pub(super) fn approve(rows: Rows<'_>, row: &Payout, resolution: Resolution, by: StaffId, moment: Moment) -> Decided {
     check_resolution(row, resolution)?;
-    let proposal = row.proposal.filter(|proposal| proposal.resolution == resolution);
-    match proposal {
-        None => return Err(Refusal::Contradiction { noun: Noun::Payout }),
-        Some(proposal) if proposal.by == by => return Err(Refusal::SecondPersonNeeded),
-        Some(_) => {}
-    }
+    Proposal::check_second(row.proposal, resolution, by, Noun::Payout)?;
     let wallet = wallet_of(rows, row)?;
     let moves = match resolution {
         Resolution::Keep | Resolution::AlreadyReturned => None,

@@ -3,16 +3,17 @@
 use super::{Credit, Payout, Status, payout_key};
 use crate::bank_answer::{Answer, Claim, Claims, Proposal, Resolution, Review};
 use crate::effect::{Counted, Counter, Effect, Whose};
-use crate::ids::{BankCode, PayoutId, StaffId, WalletId};
-use crate::purse::{Lot, Piece, Purse};
+use crate::ids::{BankCode, PayoutId, StaffId, TopUpId, WalletId};
+use crate::purse::{Lot, Piece, Purse, Source};
 use crate::state::{Rows, wrong_row};
-use crate::top_up::single;
+use crate::top_up::{TopUp, single, top_up_key};
 use crate::traits::Origin;
 use crate::wallet::{Debt, Wallet};
 use crate::{Row, chart};
 use domain::{Id, Key, Time};
 use ledger::{AccountId, Leg, Step, Yen};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What happened to a payout.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,6 +153,20 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// These top-ups debited it from the very account that it goes to: they lack so much less.
+    PaysBack {
+        /// Which.
+        payout: PayoutId,
+        /// What of which top-up, each once.
+        of: Vec<(TopUpId, Yen)>,
+    },
+    /// It does not go there, or did not stay: they lack it again.
+    PaysBackNoMore {
+        /// Which.
+        payout: PayoutId,
+        /// What of which top-up, each once.
+        of: Vec<(TopUpId, Yen)>,
+    },
 }
 
 /// Where the money of a payout went that was not paid in the end.
@@ -271,6 +286,7 @@ impl Event {
             }
             Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => {}
             Self::Contradicted { .. } | Self::Proposed { .. } | Self::Resolved { .. } => {}
+            Self::PaysBack { .. } | Self::PaysBackNoMore { .. } => {}
         }
     }
 
@@ -285,6 +301,7 @@ impl Event {
             | Self::PaidAfterAll { credit, .. } => Some(credit),
             Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => None,
             Self::Contradicted { .. } | Self::Proposed { .. } | Self::Resolved { .. } => None,
+            Self::PaysBack { .. } | Self::PaysBackNoMore { .. } => None,
         }
     }
 
@@ -302,7 +319,9 @@ impl Event {
             | Self::CancelWished { payout, .. }
             | Self::Contradicted { payout, .. }
             | Self::Proposed { payout, .. }
-            | Self::Resolved { payout, .. } => *payout,
+            | Self::Resolved { payout, .. }
+            | Self::PaysBack { payout, .. }
+            | Self::PaysBackNoMore { payout, .. } => *payout,
         }
     }
 
@@ -313,6 +332,7 @@ impl Event {
             Self::Requested { .. } | Self::Settled { .. } | Self::Mismatched { .. } | Self::PaidAfterAll { .. } => None,
             Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => None,
             Self::Contradicted { .. } | Self::Proposed { .. } | Self::Resolved { .. } => None,
+            Self::PaysBack { .. } | Self::PaysBackNoMore { .. } => None,
         }
     }
 
@@ -334,6 +354,54 @@ impl Event {
 
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         each(payout_key(self.payout()));
+        if let Self::PaysBack { of, .. } | Self::PaysBackNoMore { of, .. } = self {
+            for (top_up, _) in of {
+                each(top_up_key(*top_up));
+            }
+        }
+    }
+
+    /// What this does to what top-ups lack whose money goes back to where it came from. `rows` are those before it.
+    pub(super) fn paying_back(&self, rows: Rows<'_>) -> Option<Self> {
+        let before = |payout| rows.payout(payout).map(|row| row.paid_back.clone()).unwrap_or_default();
+        let event = match self {
+            Self::Requested { credit, pieces, .. } => {
+                let mut of: BTreeMap<TopUpId, Yen> = BTreeMap::new();
+                let has_row = |lot: &Lot| rows.top_up(TopUpId(lot.id)).is_some();
+                for lot in pieces.iter().map(|piece| piece.lot) {
+                    if lot.source == Source::TopUp(credit.bank_account) && has_row(&lot) {
+                        let sum = of.entry(TopUpId(lot.id)).or_default();
+                        *sum = sum.checked_add(lot.amount).unwrap_or(Yen::MAX);
+                    }
+                }
+                (credit.payout, of.into_iter().collect::<Vec<_>>(), true)
+            }
+            Self::Ended { credit, .. } | Self::Returned { credit, .. } => (credit.payout, before(credit.payout), false),
+            Self::PaidAfterAll { credit, .. } => (credit.payout, before(credit.payout), true),
+            Self::Settled { .. } | Self::Mismatched { .. } | Self::Released { .. } | Self::Asked { .. } => return None,
+            Self::Doubted { .. } | Self::CancelWished { .. } | Self::Contradicted { .. } => return None,
+            Self::Proposed { .. } | Self::Resolved { .. } => return None,
+            Self::PaysBack { .. } | Self::PaysBackNoMore { .. } => return None,
+        };
+        match event {
+            (_, of, _) if of.is_empty() => None,
+            (payout, of, true) => Some(Self::PaysBack { payout, of }),
+            (payout, of, false) => Some(Self::PaysBackNoMore { payout, of }),
+        }
+    }
+
+    fn evolve_top_up(&self, key: Key, top_up: &mut TopUp) {
+        let sum = |of: &[(TopUpId, Yen)]| of.iter().find(|(id, _)| top_up_key(*id) == key).map(|(_, amount)| *amount);
+        let after = match self {
+            Self::PaysBack { of, .. } => sum(of).and_then(|amount| top_up.paid_back.checked_add(amount)),
+            Self::PaysBackNoMore { of, .. } => sum(of).and_then(|amount| top_up.paid_back.checked_sub(amount)),
+            Self::Requested { .. } | Self::Settled { .. } | Self::Ended { .. } | Self::Mismatched { .. } => None,
+            Self::Returned { .. } | Self::PaidAfterAll { .. } | Self::Released { .. } | Self::Asked { .. } => None,
+            Self::Doubted { .. } | Self::CancelWished { .. } | Self::Contradicted { .. } => None,
+            Self::Proposed { .. } | Self::Resolved { .. } => None,
+        };
+        let Some(after) = after else { wrong_row(key) };
+        top_up.paid_back = after;
     }
 
     /// What this changes in the wallet beside its effects.
@@ -345,10 +413,15 @@ impl Event {
             Self::PaidAfterAll { .. } | Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } => {}
             Self::CancelWished { .. } | Self::Contradicted { .. } => {}
             Self::Proposed { .. } | Self::Resolved { .. } => {}
+            Self::PaysBack { .. } | Self::PaysBackNoMore { .. } => {}
         }
     }
 
-    pub(crate) fn evolve(&self, row: &mut Option<Row>) {
+    pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
+        if let Some(Row::TopUp(top_up)) = row {
+            self.evolve_top_up(key, top_up);
+            return;
+        }
         if let Self::Requested { credit, pieces, review, .. } = self {
             assert!(row.is_none(), "a payout is requested once: {self:?}");
             *row = Some(Row::Payout(Box::new(requested(*credit, pieces.clone(), *review))));
@@ -368,9 +441,9 @@ impl Event {
                 payout.answer = payout.answer.or(*answer);
                 payout.pass(&OPEN, Status::Settled);
             }
-            Self::Ended { status, answer, .. } => {
+            Self::Ended { status, answer, given, .. } => {
                 payout.answer = payout.answer.or(*answer);
-                payout.pieces.clear();
+                payout.given_back(given);
                 payout.pass(&OPEN, *status);
             }
             Self::Mismatched { paid, answer, .. } => {
@@ -378,9 +451,9 @@ impl Event {
                 payout.mismatch = Some(*paid);
                 payout.pass(&OPEN, Status::InDoubt);
             }
-            Self::Returned { held, .. } => {
+            Self::Returned { held, given, .. } => {
                 payout.mismatch = None;
-                payout.pieces.clear();
+                payout.given_back(given);
                 payout.pass(if *held { &OPEN } else { &[Status::Settled] }, Status::Returned);
             }
             Self::PaidAfterAll { pieces, .. } => {
@@ -401,6 +474,8 @@ impl Event {
                 payout.mismatch = None;
                 payout.proposal = None;
             }
+            Self::PaysBack { of, .. } => payout.paid_back.clone_from(of),
+            Self::PaysBackNoMore { .. } => {}
         }
     }
 
@@ -426,6 +501,12 @@ impl Payout {
         assert!(from.contains(&self.status), "{:?} does not become {to:?}: {self:?}", self.status);
         self.status = to;
     }
+
+    /// It is made of nothing any more.
+    fn given_back(&mut self, given: &GivenBack) {
+        self.pieces.clear();
+        self.suspended = self.suspended.checked_add(given.to_suspense).unwrap_or(Yen::MAX);
+    }
 }
 
 const fn requested(credit: Credit, pieces: Vec<Piece>, review: Option<Review>) -> Payout {
@@ -438,9 +519,11 @@ const fn requested(credit: Credit, pieces: Vec<Piece>, review: Option<Review>) -
         cancel_wished: None,
         answer: None,
         mismatch: None,
+        suspended: Yen::ZERO,
         claims: Claims::NONE,
         proposal: None,
         resolved: None,
+        paid_back: Vec::new(),
     }
 }
 

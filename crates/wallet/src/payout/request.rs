@@ -5,13 +5,14 @@ use crate::bank_account::BankAccount;
 use crate::bank_answer::Review;
 use crate::effect::Counters;
 use crate::ids::{BankAccountId, BankCode};
+use crate::limits::{check_limit, next_month};
 use crate::payment::few;
 use crate::policy::Policy;
 use crate::purse::{Lot, Piece, Purse, Source};
 use crate::refusal::{Limit, Noun, Refusal};
 use crate::state::{Decided, Rows, check_clock};
 use crate::switches::Function;
-use crate::wallet::{self, Wallet, check_limit, close};
+use crate::wallet::{self, Wallet, close};
 use crate::{Context, Receipt, ageing, guard};
 use domain::{Day, Moment, Time};
 use ledger::Yen;
@@ -28,7 +29,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, closes: bool, moment: M
     let unknown = Refusal::Unknown { noun: Noun::BankAccount };
     let account = rows.bank_account(command.bank_account).filter(route).ok_or(unknown)?;
     if rows.payout(command.payout).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::Payout });
+        return Err(Refusal::Taken { noun: Noun::Payout, id: command.payout.0 });
     }
     check_stops(rows, wallet, account.bank, moment)?;
     wallet.check_outflow()?;
@@ -90,11 +91,6 @@ fn check_limits(rows: Rows<'_>, amount: Yen, wallet: &Wallet, policy: &Policy, t
     Ok(())
 }
 
-/// The first day of the next calendar month.
-fn next_month(today: Day) -> Day {
-    today.month().first_day().plus(31).month().first_day()
-}
-
 fn ask_guard(
     wallet: &Wallet,
     bank: BankCode,
@@ -109,6 +105,7 @@ fn ask_guard(
         wallet,
         amount: command.amount,
         bank: Some(bank),
+        linked: None,
         counterparty: Some(command.bank_account.0),
         origin: command.origin,
         now: moment.now,

@@ -53,6 +53,8 @@ pub(super) fn account_of(name: &str) -> Option<BankAccountId> {
         "W" => 4,
         "V" => 5,
         "U" => 6,
+        "T" => 7,
+        "R" => 8,
         _ => return None,
     };
     Some(BankAccountId(Id::from_number(number)))

@@ -4,7 +4,7 @@ use super::bank::{BANK, grant};
 use super::story::{Story, check};
 use super::world::{World, holder, wallet};
 use crate::ids::{BankAccountId, BankCode, MandateId};
-use crate::refusal::{Noun, Refusal};
+use crate::refusal::{Noun, Refusal, Stated};
 use crate::traits::Tier;
 use crate::{Command, Row, mandate, table};
 use domain::{Id, Key};
@@ -485,7 +485,8 @@ fn of_a_hundred_wallets_that_link_one_account_at_once_one_does() {
         })
         .collect();
     assert_eq!(replies[0], Ok(()));
-    assert!(replies[1..].iter().all(|reply| *reply == Err(Refusal::AlreadyLinked)), "{replies:?}");
+    let is_linked = |reply: &Result<_, _>| matches!(reply, Err(Refusal::LinkedAlready { own: false, .. }));
+    assert!(replies[1..].iter().all(is_linked), "{replies:?}");
     let Some(Row::BankAccount(row)) = world.row(Key::new(table::BANK_ACCOUNT, bank_account.0)) else {
         panic!("the account is known");
     };
@@ -495,7 +496,7 @@ fn of_a_hundred_wallets_that_link_one_account_at_once_one_does() {
 #[test]
 fn an_account_has_one_live_mandate() {
     check("A links X; B asks to link -> requested; bank grants X -> pending; B collects X -> already linked");
-    check("A links X; A asks to link -> requested; bank grants X -> pending; A collects X -> already linked");
+    check("A links X; A asks to link -> requested; bank grants X -> pending; A collects X -> already linked by itself");
     check(
         "A links X; A revokes -> revoked; B asks to link -> requested; bank grants X -> pending; B collects X -> active",
     );
@@ -512,7 +513,9 @@ fn an_account_stays_at_its_bank() {
     story.world.done(&Command::Mandate(mandate::Command::Request(request)));
     story.world.done(&Command::Mandate(mandate::Command::Grant { mandate, grant: grant(bank_account) }));
     let refusal = story.world.refused(&Command::Mandate(mandate::Command::Confirm { mandate, holder, bank_account }));
-    assert_eq!(refusal, Refusal::Contradiction { noun: Noun::Mandate });
+    let bank_of = |code| Stated::Bank(BankCode::new(code).expect("a code of at most four digits"));
+    let (on_record, came) = (bank_of(125), bank_of(126));
+    assert_eq!(refusal, Refusal::NotAsOnRecord { noun: Noun::Mandate, on_record, came });
 }
 
 #[test]
@@ -558,6 +561,11 @@ fn a_wallet_that_is_being_closed_moves_nothing_else() {
         "A links X; A tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass
          A closes to X with 9000 -> pending; desk freezes A -> frozen; bank moved 9000 -> settled; A closes -> frozen
          desk unfreezes A -> open; A closes -> closed",
+    );
+    check(
+        "A links X; A tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass
+         A closes to X with 9000 -> pending; desk freezes A -> frozen; A closes -> closing; desk unfreezes A -> closing
+         bank moved 9000 -> settled; A closes -> closed",
     );
 }
 

@@ -67,3 +67,29 @@ fn a_leap_day_is_a_date_of_its_own() {
     assert_eq!(day(leap).plus(1).to_string(), "2028-03-01");
     assert!(T0.plus_milliseconds(DAY_MS).day() == T0.day().plus(1));
 }
+
+#[test]
+fn a_limit_says_from_when_it_allows_as_much_again() {
+    check(&[
+        "A links X",
+        "2026-10-05T03:00:00Z A tops up 60000 from X -> pending",
+        "2026-10-20T03:00:00Z A tops up 100000 from X -> pending",
+        "A tops up 100000 from X -> pending",
+        "A tops up 100000 from X -> limit per month, 40000 left, again from 2026-11-01",
+        // The next month is there, and of the thirty dates only the first movement's falls out.
+        "2026-11-01T03:00:00Z A tops up 100000 from X -> limit rolling, 40000 left, again from 2026-11-04",
+        "2026-11-04T03:00:00Z A tops up 100000 from X -> pending",
+        "A tops up 10000 from X -> limit rolling, 0 left, again from 2026-11-19",
+    ]);
+    check(&[
+        "A has 900000 funds",
+        "2026-12-31T03:00:00Z A pays S 300000 -> captured",
+        "A pays S 300000 -> limit per day, 200000 left, again from 2027-01-01",
+    ]);
+    check(&[
+        "A links X unconfirmed",
+        "2027-02-28T03:00:00Z A tops up 10000 from X -> pending",
+        "A tops up 10000 from X -> limit unconfirmed per day, 0 left, again from 2027-03-01",
+        "A tops up 10001 from X -> limit unconfirmed per day, 0 left",
+    ]);
+}

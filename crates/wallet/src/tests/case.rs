@@ -12,7 +12,7 @@ use crate::wallet::Blocked;
 use crate::{Command, Policies, SwitchId, switches};
 use domain::Id;
 
-fn case(number: &str) -> CaseId {
+pub(super) fn case(number: &str) -> CaseId {
     CaseId(Id::from_number(number.trim_end_matches(',').parse().expect("a case's number")))
 }
 
@@ -25,6 +25,7 @@ fn finding(word: &str) -> Finding {
 }
 
 /// The adjustment of a month's cap.
+const STOP: SwitchId = SwitchId(domain::Id([8; 16]));
 const CAP: SwitchId = SwitchId(domain::Id([7; 16]));
 
 impl Story {
@@ -51,6 +52,16 @@ impl Story {
             [who, "caps", "a", "month", "at", amount] => {
                 let adjustment = Adjustment::TopUpPerMonth(yen(amount));
                 return Some(Command::Switches(switches::Command::Adjust { id: CAP, adjustment, by: staff(who) }));
+            }
+            ["sends", "are", "stopped"] => {
+                let (function, cohort) = (Some(switches::Function::Send), switches::Cohort::default());
+                return Some(Command::Switches(switches::Command::Set { id: STOP, function, bank: None, cohort }));
+            }
+            [who, "would", "lift", "the", "stop"] => {
+                return Some(Command::Switches(switches::Command::ProposeLift { id: STOP, by: staff(who) }));
+            }
+            [who, "lifts", "the", "stop"] => {
+                return Some(Command::Switches(switches::Command::Lift { id: STOP, by: staff(who) }));
             }
             [who, "agrees", "to", "the", "cap"] => {
                 return Some(Command::Switches(switches::Command::Approve { id: CAP, by: staff(who) }));

@@ -1,15 +1,16 @@
 //! The controls of the policy: the same attempt passes with one off, as an ordinary value, and is refused with it on.
 
 use super::bank::{grant, staff};
-use super::world::{DAY_MS, World, holder, policy};
+use super::world::{DAY_MS, T0, World, holder, policy};
 use crate::adjustment::{Adjustment, in_force};
 use crate::guard::{Rule, Verdict, When};
-use crate::ids::{BankAccountId, BankCode, MandateId, SwitchId, TopUpId};
+use crate::ids::{BankAccountId, BankCode, MandateId, PaymentId, SwitchId, TopUpId};
 use crate::mandate::{self, Grant, NameGrade};
-use crate::policy::Displacing;
-use crate::refusal::{Noun, Proof};
+use crate::policy::{AgeingPolicy, Displacing};
+use crate::purse::Purse;
+use crate::refusal::{Limit, Noun, Proof};
 use crate::switches::{self, Function};
-use crate::{Command, Policies, Policy, Receipt, Refusal, Row, Tier, top_up};
+use crate::{Command, Policies, Policy, Receipt, Refusal, Row, Tier, payment, top_up};
 use domain::Id;
 use ledger::Yen;
 
@@ -97,6 +98,20 @@ impl Scene {
             other => panic!("a top-up is answered with one: {other:?}"),
         }
     }
+
+    fn pay(&mut self, who: u128, amount: i64, proof: Option<Proof>) -> Result<(), Refusal> {
+        let authorise = payment::Authorise {
+            payment: PaymentId(self.id()),
+            payer: payment::Payer::Holder(super::world::wallet(who), holder(who)),
+            shop: super::world::shop(1),
+            amount: Yen::new(amount),
+            capture: true,
+            reference: None,
+            origin: None,
+            proof,
+        };
+        self.world.run(&Command::Payment(payment::Command::Authorise(authorise))).map(drop)
+    }
 }
 
 /// One thief with stolen data links a stranger's account: by `control` alone, or by none.
@@ -158,6 +173,28 @@ fn what_goes_beyond_a_days_unproven_top_ups_asks_for_a_proof() {
     assert_eq!(scene.top_up(1, mandate, 10_000, None), Ok(top_up::Status::Pending), "another business date");
 }
 
+#[test]
+fn a_large_payment_takes_a_proof_and_with_one_young_money_leaves() {
+    let mut policy = open_doors();
+    policy.ageing = AgeingPolicy { proven_per_day_max: Yen::new(30_000), ..Policy::default().ageing };
+    policy.payment.unproven_per_time_max = Yen::new(10_000);
+    let mut scene = Scene::new(policy, &[(1, Tier::Identified)]);
+    scene.world.give_shop(1);
+    scene.world.give_money(super::world::wallet(1), Purse::Funds, 1, 100_000, T0);
+    let (asks, proof) = (Err(Refusal::StepUpRequired { proof: Proof::SecondFactor }), Some(Proof::SecondFactor));
+    assert_eq!(scene.pay(1, 10_001, None), asks);
+    assert_eq!(scene.pay(1, 10_000, None), Ok(()));
+    assert_eq!(scene.pay(1, 1, None), asks, "pieces add up");
+    assert_eq!(scene.pay(1, 20_000, proof), Ok(()), "so much more may leave young");
+    let from = Some(scene.world.now.day().plus(1));
+    let refused = Refusal::LimitExceeded { limit: Limit::Young, at_most: 30_000, left: 0, requested: 1, from };
+    assert_eq!(scene.pay(1, 1, proof), Err(refused), "and no more");
+    scene.world.pass(DAY_MS);
+    assert_eq!(scene.pay(1, 10_001, None), asks, "a large one always takes it");
+    assert_eq!(scene.pay(1, 10_000, None), Ok(()));
+    assert_eq!(scene.pay(1, 10_000, None), Ok(()), "old money is counted by nobody");
+}
+
 /// `control` alone refuses or holds the last of `amounts`, one a day, that all pass without it.
 fn check_top_ups(control: impl Fn(&mut Policy), amounts: &[i64], days_between: i64, expected: &str) {
     let run = |policy| {
@@ -195,7 +232,26 @@ fn each_limit_and_rule_alone_stops_a_top_up_that_passes_without_it() {
     );
     check_top_ups(|policy| policy.mandate.unconfirmed_total_max = yen(30_000), &[30_000, 100], 40, "UnconfirmedTotal");
     let rules = Policy::default().monitoring;
-    check_top_ups(|policy| policy.monitoring.clone_from(&rules), &[50_000, 50_000], 0, "Held");
+    check_top_ups(|policy| policy.mandate.new_lately_max = yen(10_000), &[10_000, 100], 0, "NewLink");
+    // What is looked at is a wallet of its first week that is filled in a day.
+    check_top_ups(|policy| policy.monitoring.clone_from(&rules), &[10_000, 99_999], 2, "Pending");
+    check_top_ups(|policy| policy.monitoring.clone_from(&rules), &[10_000, 100_000], 2, "Held");
+}
+
+#[test]
+fn a_link_of_its_first_day_brings_little_also_over_midnight_and_in_an_old_wallet() {
+    let mut policy = open_doors();
+    policy.mandate.new_lately_max = Yen::new(10_000);
+    let mut scene = Scene::new(policy, &[(1, Tier::Email)]);
+    scene.world.pass(30 * DAY_MS);
+    let mandate = scene.link(1, STOLEN).expect("a link");
+    assert_eq!(scene.top_up(1, mandate, 10_000, None), Ok(top_up::Status::Pending));
+    scene.world.pass(DAY_MS - 1);
+    let from = Some(scene.world.now.plus_milliseconds(1).day());
+    let refused = Refusal::LimitExceeded { limit: Limit::NewLink, at_most: 10_000, left: 0, requested: 100, from };
+    assert_eq!(scene.top_up(1, mandate, 100, None), Err(refused), "another date, the same 24 hours");
+    scene.world.pass(2);
+    assert_eq!(scene.top_up(1, mandate, 50_000, None), Ok(top_up::Status::Pending), "the first day is over");
 }
 
 #[test]

@@ -3,14 +3,14 @@
 use super::bank::{BANK, grant};
 use super::story::{Story, check};
 use super::world::{DAY_MS, T0, World, holder, wallet};
-use crate::bank_answer::{CLAIMS_MAX, Claim, Claims};
+use crate::bank_answer::{CLAIMS_MAX, Claim, Claims, Resolution};
 use crate::effect::Effect;
 use crate::guard::{Attempt, Verdict};
 use crate::holder::{Command as Holders, Contact};
-use crate::ids::{BankAccountId, ContactId, MandateId, SwitchId, WalletId};
+use crate::ids::{BankAccountId, ContactId, MandateId, StaffId, SwitchId, WalletId};
 use crate::payment::PIECES_MAX;
 use crate::purse::{Lot, Piece, Purse, Source};
-use crate::refusal::{Limit, MissingFact, Proof, Refusal};
+use crate::refusal::{Limit, MissingFact, Noun, Proof, Refusal, Stated};
 use crate::switches::{self, Function};
 use crate::traits::Tier;
 use crate::wallet::{DEBTS_MAX, Debt, LINKS_MAX, WRITTEN_OFF_MAX, Wallet};
@@ -257,11 +257,32 @@ fn a_stop_holds_for_what_was_authorised_before_it_too() {
     story.world.done(&set(1, Some(Function::Send)));
     story.world.done(&set(2, Some(Function::Payment)));
     story.tell("S captures 200 -> stopped");
-    story.world.done(&Command::Switches(switches::Command::Lift { id: SwitchId(Id::from_number(2)) }));
+    let (id, [ann, bob]) = (SwitchId(Id::from_number(2)), [1, 2].map(|number| StaffId(Id::from_number(number))));
+    story.world.done(&Command::Switches(switches::Command::ProposeLift { id, by: ann }));
+    story.tell("S captures 200 -> stopped");
+    story.world.done(&Command::Switches(switches::Command::Lift { id, by: bob }));
     story.tell("S captures 200 -> captured");
     // What comes back to the holder comes in any case.
     story.world.done(&set(3, None));
     story.tell("S refunds 200 -> done");
+}
+
+#[test]
+fn to_lift_a_stop_takes_two_within_a_day() {
+    check(
+        "A has 900 funds; sends are stopped -> done; bob lifts the stop -> unknown switch; ann would lift the stop -> done
+         A sends B 1 -> stopped; ann lifts the stop -> second person needed; A sends B 1 -> stopped
+         bob lifts the stop -> done; A sends B 100 -> completed; bob lifts the stop -> unknown switch
+         ann would lift the stop -> unknown switch; sends are stopped -> done; bob lifts the stop -> unknown switch",
+    );
+    check(
+        "sends are stopped -> done; ann would lift the stop -> done; 1 days pass; bob lifts the stop -> switch ran out
+         bob would lift the stop -> done; bob lifts the stop -> second person needed; ann lifts the stop -> done",
+    );
+    check(
+        "sends are stopped -> done; ann would lift the stop -> done; 23 hours pass; ann would lift the stop -> done
+         1 hours pass; bob lifts the stop -> switch ran out; ann would lift the stop -> done; bob lifts the stop -> done",
+    );
 }
 
 #[test]
@@ -501,4 +522,50 @@ fn the_guard_sees_who_opens_a_wallet_and_who_changes_where_they_are_reached() {
     let open = crate::wallet::Command::Open { wallet: wallet(2), holder: holder(1), origin: None };
     assert_eq!(world.refused(&Command::Wallet(open)), Refusal::GuardRefused { reason: 5 });
     assert!(world.wallet(wallet(1)).pieces(&Purse::ALL).is_empty());
+}
+
+#[test]
+fn what_two_people_took_out_again_goes_back_if_the_bank_moved_it_after_all() {
+    let undone = "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled; 2 days pass; A pays S 4000 -> captured
+        bank declines -> settled, flagged; ann proposes decline -> settled, flagged; bob approves decline -> reversed
+        A owes 4000; A has 0 funds; ann proposes return -> top up reversed
+        bank moved 10000 -> reversed, flagged; ann proposes return -> reversed, flagged";
+    check(&format!(
+        "{undone}; bob approves return -> returned; suspense is 10000; bank owes 10000; bank gave back -> returned
+         suspense is 0; bank owes 0; A owes 4000; S refunds 4000 -> done; A owes 0; A has 0 funds"
+    ));
+    // What was spent of it comes back after the debt was paid with other money: it is the holder's.
+    check(
+        "A links X; first: A tops up 10000 from X -> pending; bank moved 10000 of first -> settled; 2 days pass
+         A pays S 4000 -> captured; A tops up 5000 from X -> pending; bank moved 5000 -> settled
+         bank declines of first -> settled, flagged; ann proposes decline of first -> settled, flagged
+         bob approves decline of first -> reversed; desk collects of A -> open; A owes 0
+         bank moved 10000 of first -> reversed, flagged; ann proposes return of first -> reversed, flagged
+         bob approves return of first -> returned; S refunds 4000 -> done; A has 5000 funds",
+    );
+    // The bank's own reversal is no such case: what it moved before is on record.
+    check(
+        "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled; bank takes back 10000 -> reversed
+         bank moved 9000 -> reversed, flagged; ann proposes return -> top up reversed; ann proposes keep -> reversed, flagged",
+    );
+}
+
+#[test]
+fn who_approves_hears_what_was_proposed() {
+    let mut story = Story::new();
+    for sentence in ["A links X", "A tops up 10000 from X -> pending", "bank moved 1000 -> in_doubt, flagged"] {
+        story.tell(sentence);
+    }
+    let approve = |story: &mut Story| {
+        let command = story.bank_deed(&["bob", "approves", "settle"]).expect("a deed");
+        story.world.refused(&command)
+    };
+    let refusal = |on_record| Refusal::NotAsOnRecord {
+        noun: Noun::TopUp,
+        on_record,
+        came: Stated::Resolution(Resolution::Settle),
+    };
+    assert_eq!(approve(&mut story), refusal(Stated::Nothing));
+    story.tell("ann proposes return -> in_doubt, flagged");
+    assert_eq!(approve(&mut story), refusal(Stated::Resolution(Resolution::Return)));
 }

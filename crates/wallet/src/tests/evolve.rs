@@ -22,6 +22,7 @@ const fn ends_something(event: &Event) -> bool {
         ),
         Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::TopUp(_) | Event::Payout(_) => false,
         Event::Shop(_) | Event::Send(_) | Event::Bonus(_) | Event::Switches(_) | Event::Case(_) => false,
+        Event::Reimbursement(_) => false,
     }
 }
 

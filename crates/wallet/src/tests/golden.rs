@@ -13,7 +13,8 @@ use super::story::Story;
 use super::world::{DAY_MS, holder, shop, wallet};
 use crate::books::Books;
 use crate::holder::{self as holders, Contact, Sealed};
-use crate::ids::{ContactId, PersonId, SwitchId};
+use crate::ids::{BankAccountId, ContactId, PersonId, StaffId, SwitchId};
+use crate::refusal::{Noun, Refusal, Stated};
 use crate::switches::{self, Cohort, Function};
 use crate::traits::{Fingerprint, IdentificationMethod, Origin};
 use crate::{Command, Event, Row, Wallets, table};
@@ -84,6 +85,19 @@ const DEEDS: &[&str] = &[
     "first: A pays S 5 -> captured; 2 days pass; A closes to W with 27695 -> pending; S refunds 5 of first -> done
      bank moved 27695 -> settled; A closes -> open",
     "ann caps a month at 200000 -> done; ann caps a month at 250000 -> done; bob agrees to the cap -> done",
+    "sends are stopped -> done; ann would lift the stop -> done; bob lifts the stop -> done",
+    "A links T; A tops up 4000 from T -> pending; bank moved 4000 -> settled
+     case 11 opens on T -> open; case 11 keeps T of A -> open; ann finds 11 upheld -> open
+     bob finds so of 11 upheld -> closed; ann reimburses 500 in case 11 -> proposed; bob says no to it -> refused
+     ann reimburses 3000 in case 11 -> proposed; bob agrees to it in case 11 -> pending
+     bank is asked for it -> in_doubt; bank could not pay it -> failed; bank paid it out -> failed, flagged
+     ann reimburses 4000 in case 11 -> proposed; bob agrees to it in case 11 -> pending; bank paid it out -> done
+     4000 of it come back -> done, flagged; ann wants it declined -> done, flagged; bob agrees that it is declined -> failed
+     bank paid it out -> failed, flagged; ann wants it settled -> failed, flagged; bob agrees that it is settled -> done",
+    "desk unfreezes A -> open; A links R; A tops up 5000 from R -> pending; bank moved 5000 -> settled
+     A pays out 1000 to R -> pending; bank declines -> declined; A tops up 4000 from R -> pending; bank moved 4000 -> settled
+     case 12 opens on R -> open; case 12 keeps R of A -> open; ann finds 12 upheld -> open; bob finds so of 12 upheld -> closed
+     ann reimburses 2000 in case 12 -> proposed; bob agrees to it in case 12 -> pending; bank never knew of it -> in_doubt",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.
@@ -120,7 +134,9 @@ fn open_everything(story: &mut Story) {
     let cohort = Cohort { device: Some(Fingerprint(0xbad)), ..Cohort::default() };
     let id = SwitchId(Id::from_number(1));
     run(Command::Switches(switches::Command::Set { id, function: Some(Function::Send), bank: None, cohort }));
-    run(Command::Switches(switches::Command::Lift { id }));
+    let [ann, bob] = [1, 2].map(|number| StaffId(Id::from_number(number)));
+    run(Command::Switches(switches::Command::ProposeLift { id, by: ann }));
+    run(Command::Switches(switches::Command::Lift { id, by: bob }));
 }
 
 /// What `DEEDS` from the chapter `told` on come to, on top of `rows`.
@@ -246,6 +262,7 @@ fn rooms() -> Vec<(String, Option<Vec<String>>)> {
             "Bonus" => Some(variants::<crate::bonus::Event>()),
             "Switches" => Some(variants::<crate::switches::Event>()),
             "Case" => Some(variants::<crate::case::Event>()),
+            "Reimbursement" => Some(variants::<crate::reimbursement::Event>()),
             other => panic!("the events of {other} are not listed here"),
         };
         (room, variants)
@@ -274,4 +291,25 @@ fn variants<T: DeserializeOwned + Debug>() -> Vec<String> {
     let nothing: StrDeserializer<'_, Error> = "?".into_deserializer();
     let expected = T::deserialize(nothing).expect_err("no variant has this name").to_string();
     expected.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn a_stored_refusal_keeps_its_number() {
+    let id = Id::from_number(0);
+    for (refusal, number) in [
+        (Refusal::IdTaken { noun: Noun::Holder }, 3),
+        (Refusal::ClockDrifted, 5),
+        (Refusal::Contradiction { noun: Noun::Mandate }, 20),
+        (Refusal::LongerThan { noun: Noun::Send, bytes_max: 1, bytes: 2 }, 21),
+        (
+            Refusal::NotAsOnRecord { noun: Noun::Case, on_record: Stated::Nothing, came: Stated::Person(PersonId(id)) },
+            22,
+        ),
+        (Refusal::Taken { noun: Noun::Shop, id }, 23),
+        (Refusal::LinkedAlready { bank_account: BankAccountId(id), own: true }, 24),
+    ] {
+        let bytes = postcard::to_allocvec(&refusal).expect("a refusal is small");
+        assert_eq!(bytes.first(), Some(&number), "{refusal:?}");
+        assert_eq!(postcard::from_bytes(&bytes), Ok(refusal));
+    }
 }

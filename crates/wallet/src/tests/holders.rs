@@ -3,7 +3,7 @@
 use super::world::{World, holder, wallet};
 use crate::holder::{Command, Contact, Sealed};
 use crate::ids::{ContactId, PersonId};
-use crate::refusal::{Noun, Proof, Refusal};
+use crate::refusal::{Noun, Proof, Refusal, Stated};
 use crate::standing::Standing;
 use crate::traits::{Fingerprint, IdentificationMethod, Tier};
 use crate::{Receipt, Row, table};
@@ -64,8 +64,12 @@ fn row(world: &World, number: u128) -> &crate::holder::Holder {
     }
 }
 
-fn taken(noun: Noun) -> Result<Tier, Refusal> {
-    Err(Refusal::IdTaken { noun })
+fn taken(noun: Noun, id: Id) -> Result<Tier, Refusal> {
+    Err(Refusal::Taken { noun, id })
+}
+
+fn contact_taken(number: u128) -> Result<Tier, Refusal> {
+    taken(Noun::Contact, Id::from_number(number))
 }
 
 fn unknown(noun: Noun) -> Result<Tier, Refusal> {
@@ -80,7 +84,7 @@ fn status(noun: Noun, status: Standing) -> Result<Tier, Refusal> {
 fn a_tier_rises_with_what_is_proven_and_the_wallet_follows() {
     let mut world = World::new();
     assert_eq!(ask(&mut world, open(1, 11)), Ok(Tier::Email));
-    assert_eq!(ask(&mut world, open(1, 12)), taken(Noun::Holder));
+    assert_eq!(ask(&mut world, open(1, 12)), taken(Noun::Holder, holder(1).0));
     let not_verified = Standing::MailNotVerified;
     assert_eq!(ask(&mut world, want_phone(1, 21)), status(Noun::Holder, not_verified));
     assert_eq!(ask(&mut world, identify(1, 31)), status(Noun::Holder, not_verified));
@@ -88,7 +92,7 @@ fn a_tier_rises_with_what_is_proven_and_the_wallet_follows() {
     assert_eq!(ask(&mut world, verify_mail(1, 99)), unknown(Noun::Contact));
     assert_eq!(ask(&mut world, verify_mail(1, 11)), Ok(Tier::Email));
     world.done(&open_wallet(1));
-    assert_eq!(world.run(&open_wallet(1)).map(|_| Tier::Email), taken(Noun::Wallet));
+    assert_eq!(world.run(&open_wallet(1)).map(|_| Tier::Email), taken(Noun::Wallet, wallet(1).0));
     assert_eq!(ask(&mut world, identify(1, 31)), Ok(Tier::Identified));
     let without = Command::ChangeContact { holder: holder(1), to: Contact::Phone(contact(21)), proof: None };
     assert_eq!(ask(&mut world, without), Err(Refusal::StepUpRequired { proof: Proof::SecondFactor }));
@@ -111,16 +115,16 @@ fn an_address_belongs_to_whoever_proves_it_first() {
     assert_eq!(ask(&mut world, open(1, 11)), Ok(Tier::Email));
     assert_eq!(ask(&mut world, open(2, 11)), Ok(Tier::Email));
     assert_eq!(ask(&mut world, verify_mail(2, 11)), Ok(Tier::Email));
-    assert_eq!(ask(&mut world, verify_mail(1, 11)), taken(Noun::Contact));
-    assert_eq!(ask(&mut world, open(3, 11)), taken(Noun::Contact));
+    assert_eq!(ask(&mut world, verify_mail(1, 11)), contact_taken(11));
+    assert_eq!(ask(&mut world, open(3, 11)), contact_taken(11));
     assert_eq!(ask(&mut world, open(3, 13)), Ok(Tier::Email));
     assert_eq!(ask(&mut world, verify_mail(3, 13)), Ok(Tier::Email));
     for number in [2, 3] {
         assert_eq!(ask(&mut world, want_phone(number, 21)), Ok(Tier::Email));
     }
     assert_eq!(ask(&mut world, verify_phone(2, 21)), Ok(Tier::Phone));
-    assert_eq!(ask(&mut world, verify_phone(3, 21)), taken(Noun::Contact));
-    assert_eq!(ask(&mut world, want_phone(3, 21)), taken(Noun::Contact));
+    assert_eq!(ask(&mut world, verify_phone(3, 21)), contact_taken(21));
+    assert_eq!(ask(&mut world, want_phone(3, 21)), contact_taken(21));
     assert_eq!(ask(&mut world, verify_phone(9, 21)), unknown(Noun::Holder));
 }
 
@@ -137,7 +141,7 @@ fn a_new_address_takes_a_proof_and_frees_the_old_one() {
     let mail = |number| Contact::Mail(contact(number), None);
     let (phone, proof) = (Contact::Phone(contact(22)), Some(Proof::SecondFactor));
     let step_up = Err(Refusal::StepUpRequired { proof: Proof::SecondFactor });
-    assert_eq!(ask(&mut world, change(mail(12), None)), taken(Noun::Contact));
+    assert_eq!(ask(&mut world, change(mail(12), None)), contact_taken(12));
     assert_eq!(ask(&mut world, change(mail(13), None)), step_up);
     assert_eq!(ask(&mut world, verify_mail(1, 13)), unknown(Noun::Contact));
     assert_eq!(ask(&mut world, verify_phone(1, 22)), unknown(Noun::Contact));
@@ -168,7 +172,9 @@ fn a_person_has_one_open_wallet() {
     world.done(&open_wallet(2));
     assert_eq!(ask(&mut world, identify(1, 31)), Ok(Tier::Identified));
     assert_eq!(ask(&mut world, identify(1, 31)), Ok(Tier::Identified));
-    assert_eq!(ask(&mut world, identify(1, 32)), Err(Refusal::Contradiction { noun: Noun::Holder }));
+    let person = |number| Stated::Person(PersonId(Id::from_number(number)));
+    let (on_record, came) = (person(31), person(32));
+    assert_eq!(ask(&mut world, identify(1, 32)), Err(Refusal::NotAsOnRecord { noun: Noun::Holder, on_record, came }));
     // Another wallet of the same person: neither by identifying its holder, nor by opening it once identified.
     assert_eq!(ask(&mut world, identify(2, 31)), has_a_wallet);
     assert_eq!(ask(&mut world, identify(3, 31)), has_a_wallet);
@@ -197,6 +203,7 @@ fn what_is_sealed_is_bounded_and_never_shown() {
     let mut world = World::new();
     let profile = Sealed(vec![0; crate::holder::SEALED_BYTES_MAX + 1]);
     let command = Command::Open { holder: holder(1), mail: contact(1), mail_domain: None, profile };
-    assert_eq!(ask(&mut world, command), Err(Refusal::TooLong { noun: Noun::Holder }));
+    let longer = Refusal::LongerThan { noun: Noun::Holder, bytes_max: 4_096, bytes: 4_097 };
+    assert_eq!(ask(&mut world, command), Err(longer));
     assert_eq!(format!("{:?}", Sealed(vec![7, 7])), "Sealed(2 bytes)");
 }

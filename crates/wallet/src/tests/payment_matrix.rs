@@ -43,8 +43,8 @@ fn any_command_on_a_payment_in_any_state() {
 
 #[test]
 fn any_command_on_a_payment_of_a_frozen_wallet() {
-    let frozen = "A has 100 funds; S holds 100 of A -> authorised; A freezes -> frozen";
-    let stopped = "frozen by holder";
+    let frozen = "A has 100 funds; S holds 100 of A -> authorised; desk freezes A -> frozen";
+    let stopped = "frozen by desk";
     let early = "payment authorised, not yet expired";
     check(frozen, [stopped, stopped, "voided", early, "payment authorised", "unknown payment"]);
     let late = "payment ran out";
@@ -53,6 +53,10 @@ fn any_command_on_a_payment_of_a_frozen_wallet() {
     let captured = "payment captured";
     let paid = "A has 100 funds; A pays S 100 -> captured; A freezes -> frozen";
     check(paid, [captured, captured, captured, captured, "done", "unknown payment"]);
+    // The shop was promised it before: the holder's own freeze is nothing to the shop.
+    let promised = "A has 100 funds; S holds 100 of A -> authorised; A freezes -> frozen";
+    let taken = "captured";
+    check(promised, [taken, taken, "voided", early, "payment authorised", "unknown payment"]);
 }
 
 #[test]

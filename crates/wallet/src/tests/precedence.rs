@@ -104,6 +104,7 @@ fn take_the_id(scene: &mut Scene<Authorise>) {
         young: Yen::ZERO,
         pieces: Vec::new(),
         refunds: Vec::new(),
+        suspended: Yen::ZERO,
         reference: None,
     };
     scene.world.give_row(Key::new(table::PAYMENT, scene.command.payment.0), Row::Payment(payment));
@@ -116,7 +117,7 @@ const PAYMENT_REASONS: [Reason<Authorise>; 13] = [
         |refusal| *refusal == Refusal::Unknown { noun: Noun::Wallet },
     ),
     (|scene| scene.command.shop = shop(9), |refusal| *refusal == Refusal::Unknown { noun: Noun::Shop }),
-    (take_the_id, |refusal| *refusal == Refusal::IdTaken { noun: Noun::Payment }),
+    (take_the_id, |refusal| matches!(refusal, Refusal::Taken { noun: Noun::Payment, .. })),
     (stop, |refusal| matches!(refusal, Refusal::Stopped { .. })),
     (|scene| scene.world.clock_drifted = true, |refusal| *refusal == Refusal::ClockDrifted),
     (
@@ -157,7 +158,7 @@ fn a_payment_codes_reasons_in_order() {
             |scene| scene.command.payer = Payer::Code(payment_code(6)),
             |refusal| *refusal == Refusal::Unknown { noun: Noun::PaymentCode },
         ),
-        (take_the_id, |refusal| *refusal == Refusal::IdTaken { noun: Noun::Payment }),
+        (take_the_id, |refusal| matches!(refusal, Refusal::Taken { noun: Noun::Payment, .. })),
         (|scene| scene.world.clock_drifted = true, |refusal| *refusal == Refusal::ClockDrifted),
         (
             |scene| {
@@ -218,11 +219,11 @@ const SEND_REASONS: [Reason<Request>; 17] = [
     (|scene| scene.command.amount = Yen::ZERO, |refusal| *refusal == Refusal::AmountZero),
     (
         |scene| scene.command.message = Some(Sealed(vec![0; SEALED_BYTES_MAX + 1])),
-        |refusal| *refusal == Refusal::TooLong { noun: Noun::Send },
+        |refusal| matches!(refusal, Refusal::LongerThan { noun: Noun::Send, bytes_max: 4_096, bytes } if *bytes > 4_096),
     ),
     (|scene| scene.command.holder = holder(YOU), |refusal| *refusal == Refusal::Unknown { noun: Noun::Wallet }),
     (|scene| scene.command.to = wallet(9), |refusal| *refusal == Refusal::Unknown { noun: Noun::Recipient }),
-    (take_the_sends_id, |refusal| *refusal == Refusal::IdTaken { noun: Noun::Send }),
+    (take_the_sends_id, |refusal| matches!(refusal, Refusal::Taken { noun: Noun::Send, .. })),
     (stop, |refusal| matches!(refusal, Refusal::Stopped { .. })),
     (|scene| scene.world.clock_drifted = true, |refusal| *refusal == Refusal::ClockDrifted),
     (

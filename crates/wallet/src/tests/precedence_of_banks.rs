@@ -10,7 +10,7 @@ use crate::ids::{BankAccountId, MandateId, PayoutId, TopUpId};
 use crate::mandate::{self, Mandate};
 use crate::person::Person;
 use crate::purse::{Lot, PURSE_LOTS_MAX, Purse, Source};
-use crate::refusal::{FrozenBy, Limit, Noun, Refusal};
+use crate::refusal::{FrozenBy, Limit, Noun, Refusal, Stated};
 use crate::{Command, PersonId, Policies, Row, Tier, chart, payout, table, top_up};
 use domain::{Id, Key};
 use ledger::{Account, Rule, Yen};
@@ -102,7 +102,7 @@ fn a_top_up() -> Scene<top_up::Request> {
     linked(request, 0)
 }
 
-const TOP_UP_REASONS: [Reason<top_up::Request>; 17] = [
+const TOP_UP_REASONS: [Reason<top_up::Request>; 18] = [
     (|scene| scene.command.amount = Yen::ZERO, is_zero),
     (|scene| scene.command.holder = holder(YOU), is_unknown_wallet),
     (
@@ -117,7 +117,7 @@ const TOP_UP_REASONS: [Reason<top_up::Request>; 17] = [
             let row = other.world.rows.remove(&key).expect("it was asked for");
             scene.world.rows.insert(key, row);
         },
-        |refusal| *refusal == Refusal::IdTaken { noun: Noun::TopUp },
+        |refusal| matches!(refusal, Refusal::Taken { noun: Noun::TopUp, .. }),
     ),
     (stop, is_stopped),
     (
@@ -146,6 +146,14 @@ const TOP_UP_REASONS: [Reason<top_up::Request>; 17] = [
     ),
     (|scene| scene.command.amount = Yen::new(100_001), |refusal| is_limit(refusal, Limit::PerTime)),
     (|scene| edit_mandate(scene, |row| row.confirmed = false), |refusal| is_limit(refusal, Limit::UnconfirmedPerDay)),
+    (
+        |scene| {
+            let mut policy = super::world::policy();
+            policy.mandate.new_lately_max = Yen::new(10_000);
+            scene.world.context.policies = Policies::new(policy);
+        },
+        |refusal| is_limit(refusal, Limit::NewLink),
+    ),
     (
         |scene| {
             let today = scene.world.now.day();
@@ -214,7 +222,7 @@ const PAYOUT_REASONS: [Reason<payout::Request>; 13] = [
         |scene| scene.command.bank_account = BankAccountId(Id::from_number(9)),
         |refusal| *refusal == Refusal::Unknown { noun: Noun::BankAccount },
     ),
-    (take_the_payouts_id, |refusal| *refusal == Refusal::IdTaken { noun: Noun::Payout }),
+    (take_the_payouts_id, |refusal| matches!(refusal, Refusal::Taken { noun: Noun::Payout, .. })),
     (stop, is_stopped),
     (|scene| scene.world.clock_drifted = true, |refusal| *refusal == Refusal::ClockDrifted),
     (close, is_closed),
@@ -309,10 +317,7 @@ fn the_reasons_not_to_release_a_held_top_up_in_order() {
         (close, is_closed),
         (|scene| scene.world.pass(2 * DAY_MS), |refusal| matches!(refusal, Refusal::Expired { .. })),
         (freeze, is_frozen),
-        (
-            |scene| top_up_of(scene).claims.add(Claim::NotMoved),
-            |refusal| *refusal == Refusal::Contradiction { noun: Noun::TopUp },
-        ),
+        (|scene| top_up_of(scene).claims.add(Claim::NotMoved), |refusal| is_contradicted(refusal, Noun::TopUp)),
     ];
     check_release(a_held_top_up, &reasons, |scene| {
         let top_up = top_up_of(scene).debit.top_up;
@@ -336,13 +341,16 @@ fn the_reasons_not_to_release_a_held_payout_in_order() {
         (close, is_closed),
         (|scene| scene.world.pass(2 * DAY_MS), |refusal| matches!(refusal, Refusal::Expired { .. })),
         (freeze, is_frozen),
-        (
-            |scene| payout_of(scene).claims.add(Claim::NotMoved),
-            |refusal| *refusal == Refusal::Contradiction { noun: Noun::Payout },
-        ),
+        (|scene| payout_of(scene).claims.add(Claim::NotMoved), |refusal| is_contradicted(refusal, Noun::Payout)),
     ];
     check_release(a_held_payout, &reasons, |scene| {
         let payout = payout_of(scene).credit.payout;
         Command::Payout(payout::Command::DecideHeld { payout, release: true, by: staff("ann") })
     });
+}
+
+/// Whether `refusal` says that the bank denies what was asked of it.
+fn is_contradicted(refusal: &Refusal, of: Noun) -> bool {
+    let came = Stated::Claim(Claim::NotMoved);
+    matches!(refusal, Refusal::NotAsOnRecord { noun, on_record: Stated::Amount(_), came: said } if *noun == of && *said == came)
 }

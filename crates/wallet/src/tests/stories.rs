@@ -1,9 +1,11 @@
 //! What a reader should read first: money on its way, in a few words each.
 
 use super::story::{Story, check};
-use super::world::{DAY_MS, T0, holder, wallet};
-use crate::Command;
+use super::world::{DAY_MS, T0, World, holder, payment_code, wallet};
 use crate::purse::Purse;
+use crate::refusal::{Noun, Refusal};
+use crate::traits::Tier;
+use crate::{Command, Receipt, payment};
 
 #[test]
 fn a_payment_takes_bonus_first_and_a_refund_gives_it_back_last() {
@@ -65,6 +67,22 @@ fn young_money_leaves_in_small_amounts_a_day() {
 }
 
 #[test]
+fn a_payment_code_lives_for_a_while_or_is_refused() {
+    let mut world = World::new();
+    let id = world.give_wallet(1, Tier::Identified);
+    let issue = |lifetime_ms| {
+        let (code, holder) = (payment_code(7), holder(1));
+        Command::Payment(payment::Command::IssueCode { code, wallet: id, holder, lifetime_ms })
+    };
+    for lifetime_ms in [0, -1, i64::MIN] {
+        let refusal = world.refused(&issue(lifetime_ms));
+        assert!(matches!(refusal, Refusal::Expired { noun: Noun::PaymentCode, at } if at <= world.now), "{refusal:?}");
+    }
+    let shortest = world.now.plus_milliseconds(1);
+    assert_eq!(world.done(&issue(1)), Receipt::PaymentCode { id: payment_code(7), expires: shortest });
+}
+
+#[test]
 fn a_payment_code_is_used_once() {
     check(
         "A has 300 funds; A shows 7 -> done; S takes 100 by 7 -> captured; A has 200 funds
@@ -84,13 +102,24 @@ fn a_payment_code_is_used_once() {
 fn a_freeze_stops_what_is_under_way_and_lets_come_back_what_comes_back() {
     check(
         "A has 300 funds; first: A pays S 100 -> captured; S holds 200 of A -> authorised; A freezes -> frozen
-         A pays S 1 -> frozen by holder; S captures -> frozen by holder
-         S refunds 60 of first -> done; A has 60 funds, 200 held
-         desk freezes A -> frozen; A unfreezes -> frozen; S captures -> frozen by desk
+         A pays S 1 -> frozen by holder; S refunds 60 of first -> done; A has 60 funds, 200 held
+         desk freezes A -> frozen; S captures -> frozen by desk; A unfreezes -> frozen; S captures -> frozen by desk
          desk unfreezes A -> open; S captures 150 -> captured; A has 110 funds, 0 held",
     );
     check(
         "A has 300 funds; S holds 200 of A -> authorised; desk freezes A -> frozen; S voids -> voided; A has 300 funds",
+    );
+}
+
+#[test]
+fn a_shop_gets_what_was_held_for_it_before_the_holder_froze_the_wallet() {
+    check(
+        "A has 300 funds; S holds 200 of A -> authorised; A freezes -> frozen; S holds 10 of A -> frozen by holder
+         S captures 150 -> captured; A has 150 funds, 0 held; S has 150; A sends B 1 -> frozen by holder",
+    );
+    check(
+        "A links X; A tops up 9000 from X -> pending; bank moved 9000 -> settled; 2 days pass; A pays S 8000 -> captured
+         S holds 1000 of A -> authorised; A freezes -> frozen; bank takes back 9000 -> reversed; A owes 9000; S captures -> frozen by debt",
     );
 }
 

@@ -1,6 +1,7 @@
 //! Wallets in memory that run one command after the other and check what must hold after each: the smallest engine
 //! there can be. It knows nothing of how balances ought to come out.
 
+use crate::books::Books;
 use crate::holder::{ContactHolders, Holder, Sealed};
 use crate::ids::{BankAccountId, CampaignId, ContactId, HolderId, PaymentCodeId, PersonId, ShopId, WalletId};
 use crate::person::Person;
@@ -24,6 +25,9 @@ pub(crate) const DAY_MS: i64 = 86_400_000;
 pub(crate) fn policy() -> Policy {
     let mut policy = Policy { monitoring: Vec::new(), ..Policy::default() };
     policy.top_up.unproven_per_day_max = Yen::MAX;
+    policy.mandate.new_lately_max = Yen::MAX;
+    policy.payment.unproven_per_time_max = Yen::MAX;
+    policy.ageing.proven_per_day_max = Yen::ZERO;
     policy.mandate.requires_phone = false;
     policy
 }
@@ -208,6 +212,18 @@ impl World {
             apply(&mut rows, event, None);
         }
         rows
+    }
+
+    /// Whether it began with money that no movement brought.
+    pub(crate) fn gave_money(&self) -> bool {
+        self.given.values().any(|row| matches!(row, Row::Account(..)))
+    }
+
+    /// The books over all rows.
+    pub(crate) fn books(&self) -> Books {
+        let mut books = Books::default();
+        self.rows.iter().for_each(|(key, row)| books.add(*key, row));
+        books
     }
 
     /// The invariants of the ledger and of lots, over all rows.

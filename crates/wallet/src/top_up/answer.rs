@@ -145,7 +145,7 @@ pub(super) fn returned(row: &TopUp, debited: Yen, give_back: GiveBackId, answer:
 pub(super) fn cancel(rows: Rows<'_>, row: &TopUp, holder: HolderId, moment: Moment) -> Decided {
     rows.wallet_of(row.debit.wallet, holder).map_err(|_| Refusal::Unknown { noun: Noun::TopUp })?;
     match row.status {
-        Status::Held if row.is_flagged() => Err(Refusal::Contradiction { noun: Noun::TopUp }),
+        Status::Held if row.is_flagged() => Err(row.contradiction()),
         Status::Held => {
             let event = Event::Ended {
                 debit: row.debit,
@@ -178,7 +178,9 @@ pub(super) fn reverse(rows: Rows<'_>, row: &TopUp, amount: Yen, moment: Moment) 
             }
             row.reversed(wallet_of(rows, row)?, moment)
         }
-        Status::Settled if amount == row.debit.amount => row.reversed(wallet_of(rows, row)?, moment),
+        Status::Settled if amount == row.debit.amount && row.reimbursed.is_zero() => {
+            row.reversed(wallet_of(rows, row)?, moment)
+        }
         Status::Reversed if amount == row.debit.amount => row.silent(),
         Status::Settled | Status::Reversed | Status::Returned => row.contradicted(claim, moment),
         Status::Held | Status::Declined | Status::Cancelled => row.contradicted(claim, moment),
@@ -256,7 +258,7 @@ pub(super) fn answer_give_back(row: &TopUp, id: GiveBackId, done: bool, moment: 
         (GiveBackStatus::TakenBack | GiveBackStatus::Failed, true) => row.contradicted(there, moment),
         // It had said that the account has it.
         (GiveBackStatus::Done, false) => row.contradicted(not_there, moment),
-        (GiveBackStatus::Pending, _) if row.is_flagged() => Err(Refusal::Contradiction { noun: Noun::TopUp }),
+        (GiveBackStatus::Pending, _) if row.is_flagged() => Err(row.contradiction()),
         (GiveBackStatus::Pending, true) => {
             row.done(Event::GivenBack { debit: row.debit, amount: give_back.amount, at: moment.now }, row.status)
         }

@@ -17,7 +17,7 @@ fn check_held(row: &TopUp) -> Result<(), Refusal> {
 
 /// What the bank said against the record is settled first, by two people.
 fn check_unflagged(row: &TopUp) -> Result<(), Refusal> {
-    if row.is_flagged() { Err(Refusal::Contradiction { noun: Noun::TopUp }) } else { Ok(()) }
+    if row.is_flagged() { Err(row.contradiction()) } else { Ok(()) }
 }
 
 fn given_up(row: &TopUp, by: Option<StaffId>, moment: Moment) -> Decided {
@@ -71,14 +71,13 @@ pub(super) fn retry_give_back(row: &TopUp, id: GiveBackId, by: StaffId, moment: 
     let failed = row.give_back.filter(|given| given.status == GiveBackStatus::Failed);
     let Some(failed) = failed else { return Err(row.wrong_status()) };
     if failed.id == id || row.give_backs_failed.contains(&id) {
-        return Err(Refusal::IdTaken { noun: Noun::GiveBack });
+        return Err(Refusal::Taken { noun: Noun::GiveBack, id: id.0 });
     }
     if row.is_flagged() {
-        return Err(Refusal::Contradiction { noun: Noun::TopUp });
+        return Err(row.contradiction());
     }
     if row.give_backs_failed.len() >= GIVE_BACKS_FAILED_MAX {
-        let at_most = i64::try_from(GIVE_BACKS_FAILED_MAX).unwrap_or(i64::MAX);
-        return Err(Refusal::LimitExceeded { limit: Limit::GiveBacks, at_most, left: 0, requested: 1, from: None });
+        return Err(Refusal::full(Limit::GiveBacks, GIVE_BACKS_FAILED_MAX));
     }
     let event = Event::GiveBackRetried { top_up: row.debit.top_up, give_back: id, by, at: moment.now };
     row.done(event, row.status)
@@ -103,22 +102,27 @@ fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> 
         | (Status::Settled, Resolution::Decline | Resolution::Keep)
         | (Status::Declined | Status::Cancelled | Status::Returned | Status::Reversed, Resolution::Keep) => true,
         (Status::Declined | Status::Cancelled, Resolution::Return) => row.claims.moved().is_some(),
+        (Status::Reversed, Resolution::Return) => {
+            was_declined(row) && row.claims.moved().is_some() && row.reimbursed.is_zero()
+        }
         (Status::Returned, Resolution::AlreadyReturned) => is_taken_back(row),
         (Status::Returned, Resolution::Return) => came_back(row),
         (Status::Returned, Resolution::Settle) => row.gives_back(),
         (Status::Held | Status::Pending | Status::InDoubt, Resolution::Keep | Resolution::AlreadyReturned)
         | (Status::Settled, Resolution::Settle | Resolution::Return | Resolution::AlreadyReturned)
         | (
-            Status::Declined | Status::Cancelled,
+            Status::Declined | Status::Cancelled | Status::Reversed,
             Resolution::Settle | Resolution::Decline | Resolution::AlreadyReturned,
         )
-        | (Status::Returned, Resolution::Decline)
-        | (
-            Status::Reversed,
-            Resolution::Settle | Resolution::Decline | Resolution::Return | Resolution::AlreadyReturned,
-        ) => false,
+        | (Status::Returned, Resolution::Decline) => false,
     };
     if row.is_flagged() && fits { Ok(()) } else { Err(row.wrong_status()) }
+}
+
+/// Whether two people found, after it had been credited, that the bank had moved nothing: the money was taken out again, and
+/// if the bank moved it after all it goes back to its account.
+fn was_declined(row: &TopUp) -> bool {
+    row.status == Status::Reversed && row.resolved == Some(Resolution::Decline)
 }
 
 /// Whether what was given back did not stay in the account, and there is an id left to give it back under.
@@ -143,16 +147,11 @@ pub(super) fn approve(
     moment: Moment,
 ) -> Decided {
     check_resolution(row, resolution)?;
-    let proposal = row.proposal.filter(|proposal| proposal.resolution == resolution);
-    match proposal {
-        None => return Err(Refusal::Contradiction { noun: Noun::TopUp }),
-        Some(proposal) if proposal.by == by => return Err(Refusal::SecondPersonNeeded),
-        Some(_) => {}
-    }
+    Proposal::check_second(row.proposal, resolution, by, Noun::TopUp)?;
     let is_taken =
         row.give_back.is_some_and(|given| given.id == give_back) || row.give_backs_failed.contains(&give_back);
     if row.status == Status::Returned && resolution == Resolution::Return && is_taken {
-        return Err(Refusal::IdTaken { noun: Noun::GiveBack });
+        return Err(Refusal::Taken { noun: Noun::GiveBack, id: give_back.0 });
     }
     let moves = match resolution {
         Resolution::Keep => None,

@@ -400,7 +400,8 @@ impl Event {
                 top_up.mismatch = None;
                 let (id, amount) = (*give_back, *debited);
                 top_up.give_back = Some(GiveBack { id, amount, status: GiveBackStatus::Pending });
-                top_up.pass(if *held { &OPEN } else { &[Status::Declined, Status::Cancelled] }, Status::Returned);
+                let ended = [Status::Declined, Status::Cancelled, Status::Reversed];
+                top_up.pass(if *held { &OPEN } else { &ended }, Status::Returned);
             }
             Self::GivenBack { .. } => top_up.give_back_is(GiveBackStatus::Done),
             Self::TakenBack { .. } => top_up.give_back_is(GiveBackStatus::TakenBack),
@@ -481,6 +482,8 @@ const fn requested(debit: Debit, mandate: MandateId, review: Option<Review>) -> 
         resolved: None,
         give_back: None,
         give_backs_failed: Vec::new(),
+        reimbursed: Yen::ZERO,
+        paid_back: Yen::ZERO,
     }
 }
 

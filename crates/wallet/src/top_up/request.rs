@@ -5,19 +5,20 @@ use crate::bank_account::BankAccount;
 use crate::bank_answer::Review;
 use crate::canary;
 use crate::effect::Counters;
+use crate::limits::{check_limit, check_limit_until, next_month};
 use crate::mandate::{self, Grant, Mandate};
 use crate::policy::Policy;
 use crate::purse::Purse;
 use crate::refusal::{Limit, MissingFact, Noun, Proof, Refusal};
 use crate::state::{Decided, Rows};
 use crate::switches::Function;
-use crate::wallet::{Wallet, check_limit};
+use crate::wallet::Wallet;
 use crate::{Context, Receipt, guard};
-use domain::{Day, Moment};
+use domain::{Day, Moment, Time};
 use ledger::Yen;
 
 /// Refusals in order: amount, unknown, id taken, switches, mandate not active, closed or frozen, tier, grant too weak, too
-/// small, limits (at a time; unconfirmed; the wallet's, the person's, the account's; balance; lots), step-up, guard.
+/// small, limits (at a time; unconfirmed; new link; the wallet's, the person's, the account's; balance; lots), step-up, guard.
 pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     if command.amount.is_zero() {
         return Err(Refusal::AmountZero);
@@ -26,7 +27,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     let of_wallet = |mandate: &&Mandate| mandate.wallet == command.wallet;
     let mandate = rows.mandate(command.mandate).filter(of_wallet).ok_or(Refusal::Unknown { noun: Noun::Mandate })?;
     if rows.top_up(command.top_up).is_some() {
-        return Err(Refusal::IdTaken { noun: Noun::TopUp });
+        return Err(Refusal::Taken { noun: Noun::TopUp, id: command.top_up.0 });
     }
     check_stops(rows, wallet, mandate)?;
     check_standing(wallet, mandate)?;
@@ -39,7 +40,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     let account = rows.bank_account(bank_account).ok_or(Refusal::Unknown { noun: Noun::BankAccount })?;
     let beside_tokyo_ms = if canary::active("limits_count_utc_days") { -9 * 3_600_000 } else { 0 };
     let today = moment.now.plus_milliseconds(beside_tokyo_ms).day();
-    check_limits(rows, command.amount, wallet, mandate, account, policy, today)?;
+    check_limits(rows, command.amount, wallet, mandate, account, policy, (moment.now, today))?;
     check_proof(command, wallet, policy, today)?;
 
     let attempt = guard::Attempt {
@@ -49,6 +50,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
         wallet,
         amount: command.amount,
         bank: Some(mandate.bank),
+        linked: Some(mandate.requested),
         counterparty: Some(bank_account.0),
         origin: command.origin,
         now: moment.now,
@@ -120,7 +122,7 @@ fn check_limits(
     mandate: &Mandate,
     account: &BankAccount,
     policy: &Policy,
-    today: Day,
+    (now, today): (Time, Day),
 ) -> Result<(), Refusal> {
     let least = policy.top_up.per_time_min;
     if amount < least {
@@ -129,10 +131,12 @@ fn check_limits(
     check_limit(Limit::PerTime, policy.top_up.per_time_max, Yen::ZERO, amount)?;
     if !mandate.confirmed {
         let per_day_max = policy.mandate.unconfirmed_per_day_max;
-        check_limit(Limit::UnconfirmedPerDay, per_day_max, account.counters.top_up.on(today), amount)?;
+        let unconfirmed_today = account.counters.top_up.on(today);
+        check_limit_until(Limit::UnconfirmedPerDay, per_day_max, unconfirmed_today, amount, || Some(today.plus(1)))?;
         let total_max = policy.mandate.unconfirmed_total_max;
         check_limit(Limit::UnconfirmedTotal, total_max, account.unconfirmed, amount)?;
     }
+    check_new_link(amount, mandate, account, policy, (now, today))?;
     let person = wallet.person.and_then(|id| rows.person(id));
     let whose: [(Option<&Counters>, Limit, Limit); 3] = [
         (Some(&wallet.counters), Limit::PerMonth, Limit::Rolling),
@@ -140,10 +144,30 @@ fn check_limits(
         (Some(&account.counters), Limit::BankAccountPerMonth, Limit::BankAccountRolling),
     ];
     for (counters, per_month, rolling) in whose {
-        let Some(counters) = counters else { continue };
-        check_limit(per_month, policy.top_up.per_month_max, counters.top_up.in_month(today), amount)?;
-        check_limit(rolling, policy.top_up.rolling_max, counters.top_up.rolling(today), amount)?;
+        let Some(sums) = counters.map(|counters| &counters.top_up) else { continue };
+        let (per_month_max, rolling_max) = (policy.top_up.per_month_max, policy.top_up.rolling_max);
+        check_limit_until(per_month, per_month_max, sums.in_month(today), amount, || Some(next_month(today)))?;
+        let from = || Some(sums.rolling_from(today, rolling_max.saturating_sub(amount)));
+        check_limit_until(rolling, rolling_max, sums.rolling(today), amount, from)?;
     }
     wallet.check_room(amount, policy.balance.max(wallet.tier))?;
     wallet.check_lots(Purse::Funds)
+}
+
+/// In the first hours of a link its account's true holder may still read that it was made, whoever talked them into confirming
+/// it: until then it brings little. What it may is said at once, and from which date on it may more.
+fn check_new_link(
+    amount: Yen,
+    mandate: &Mandate,
+    account: &BankAccount,
+    policy: &Policy,
+    (now, today): (Time, Day),
+) -> Result<(), Refusal> {
+    let (at_most, until) = (policy.mandate.new_lately_max, mandate.requested.plus_milliseconds(policy.mandate.new_ms));
+    let left = at_most.saturating_sub(account.counters.top_up.lately(today));
+    if now > until || amount <= left {
+        return Ok(());
+    }
+    let (at_most, left, requested) = (at_most.amount(), left.amount(), amount.amount());
+    Err(Refusal::LimitExceeded { limit: Limit::NewLink, at_most, left, requested, from: Some(until.day()) })
 }

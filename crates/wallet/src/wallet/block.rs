@@ -76,6 +76,16 @@ impl Wallet {
         Yen::checked_sum(self.funds.lots.iter().map(|lot| what.of(lot))).unwrap_or(Yen::MAX)
     }
 
+    /// What of `funds` is kept for `case`, lot by lot, oldest first.
+    pub(crate) fn kept_for(&self, case: CaseId) -> Vec<Lot> {
+        let kept = |lot: &Lot| {
+            let each = self.blocks().iter().filter(|block| block.case == case).map(|block| block.what.of(lot));
+            Yen::checked_sum(each).unwrap_or(Yen::MAX).min(lot.amount)
+        };
+        let lots = self.funds.lots.iter().map(|lot| Lot { amount: kept(lot), ..*lot });
+        lots.filter(|lot| !lot.amount.is_zero()).collect()
+    }
+
     fn blocked_of(&self, lot: &Lot) -> Yen {
         let each = self.blocks().iter().map(|block| block.what.of(lot));
         Yen::checked_sum(each).unwrap_or(Yen::MAX).min(lot.amount)
@@ -94,7 +104,7 @@ impl Wallet {
     pub(crate) fn free_lots(&self, purse: Purse) -> Cow<'_, [Lot]> {
         let lots = &self.purse(purse).lots;
         if self.blocks().is_empty() {
-            return Cow::Borrowed(lots);
+            return Cow::Borrowed(lots.as_slice());
         }
         let free = |lot: &Lot| Lot { amount: lot.amount.saturating_sub(self.blocked_of(lot)), ..*lot };
         Cow::Owned(lots.iter().map(free).filter(|lot| !lot.amount.is_zero()).collect())

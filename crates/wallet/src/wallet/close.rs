@@ -16,6 +16,13 @@ use crate::state::{Decided, Rows};
 use domain::Moment;
 use ledger::Yen;
 
+impl Wallet {
+    /// Bonus that lapsed when it was closed.
+    pub fn lapsed(&self) -> Yen {
+        self.ties.as_ref().map_or(Yen::ZERO, |ties| ties.lapsed)
+    }
+}
+
 /// Refusals in order: unknown or another's, closed, frozen, not settled, money left today.
 pub(super) fn close(rows: Rows<'_>, id: WalletId, holder: HolderId, moment: Moment) -> Decided {
     let wallet = rows.wallet_of(id, holder)?;

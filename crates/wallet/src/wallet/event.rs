@@ -234,7 +234,12 @@ impl Event {
             (Self::Unfrozen { by, .. }, Some(Row::Wallet(wallet))) => {
                 wallet.frozen_by.retain(|frozen_by| *frozen_by != by.kind());
             }
-            (Self::Collected { .. } | Self::BonusLapsed { .. }, Some(Row::Wallet(_))) => {}
+            (Self::Collected { .. }, Some(Row::Wallet(_))) => {}
+            (Self::BonusLapsed { pieces, .. }, Some(Row::Wallet(wallet))) => {
+                let lapsed = Yen::checked_sum(pieces.iter().map(|piece| piece.lot.amount)).unwrap_or(Yen::MAX);
+                let ties = wallet.ties_mut();
+                ties.lapsed = ties.lapsed.checked_add(lapsed).unwrap_or(Yen::MAX);
+            }
             (Self::Linked { mandate, bank_account, .. }, Some(Row::Wallet(wallet))) => {
                 let link = Link { bank_account: *bank_account, mandate: *mandate };
                 let links = &mut wallet.ties_mut().links;
@@ -252,6 +257,9 @@ impl Event {
                 let back = pieces.iter().map(|piece| (piece.lot.id, piece.lot.amount));
                 for (lot, amount) in back.chain(waiting.iter().map(|waiting| (waiting.of.lot, waiting.of.amount))) {
                     wallet.recover(lot, amount);
+                }
+                for waiting in waiting {
+                    wallet.recover_waiting(waiting);
                 }
             }
             (Self::ClosingBegan { payout, .. }, Some(Row::Wallet(wallet))) => wallet.ties_mut().closing = Some(*payout),

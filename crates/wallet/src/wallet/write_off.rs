@@ -13,7 +13,7 @@ use crate::canary;
 use crate::effect::Effect;
 use crate::ids::{BankCode, StaffId, WalletId};
 use crate::purse::{Lot, Piece, Source};
-use crate::refusal::{Limit, Noun, Refusal};
+use crate::refusal::{Limit, Noun, Refusal, Stated};
 use crate::standing::Standing;
 use crate::state::{Decided, Rows};
 use domain::{Id, Moment, Time};
@@ -50,7 +50,8 @@ fn owing(rows: Rows<'_>, id: WalletId, amount: Yen) -> Result<&Wallet, Refusal> 
         return Err(Refusal::WrongStatus { noun: Noun::Wallet, status: Standing::OwesNothing });
     }
     if wallet.owed() != amount {
-        return Err(Refusal::Contradiction { noun: Noun::Wallet });
+        let (on_record, came) = (Stated::Amount(wallet.owed()), Stated::Amount(amount));
+        return Err(Refusal::NotAsOnRecord { noun: Noun::Wallet, on_record, came });
     }
     let remembered = wallet.written_off();
     let is_new = |debt: &&Debt| remembered.iter().all(|known| known.lot != debt.lot);
@@ -77,10 +78,13 @@ pub(super) fn propose(rows: Rows<'_>, id: WalletId, amount: Yen, by: StaffId, mo
 /// Refusals in order: unknown, nothing owed, another sum, too many lots, not what was proposed, the same person.
 pub(super) fn approve(rows: Rows<'_>, id: WalletId, amount: Yen, by: StaffId, moment: Moment) -> Decided {
     let wallet = owing(rows, id, amount)?;
-    match proposal(wallet).filter(|proposal| proposal.amount == amount) {
-        None => return Err(Refusal::Contradiction { noun: Noun::Wallet }),
-        Some(proposal) if proposal.by == by => return Err(Refusal::SecondPersonNeeded),
-        Some(_) => {}
+    match proposal(wallet) {
+        Some(proposal) if proposal.amount == amount && proposal.by == by => return Err(Refusal::SecondPersonNeeded),
+        Some(proposal) if proposal.amount == amount => {}
+        other => {
+            let on_record = other.map_or(Stated::Nothing, |proposal| Stated::Amount(proposal.amount));
+            return Err(Refusal::NotAsOnRecord { noun: Noun::Wallet, on_record, came: Stated::Amount(amount) });
+        }
     }
     let debts: Vec<Debt> = wallet.debts.clone();
     let event = Event::WrittenOff { wallet: id, debts, by, at: moment.now };
@@ -95,6 +99,11 @@ impl Wallet {
     /// What was written off of each lot, and has not come back.
     pub fn written_off(&self) -> &[Debt] {
         self.ties.as_ref().map_or(&[], |ties| &ties.written_off)
+    }
+
+    /// What of written-off lots came back into suspense and became the operator's, by bank (none: no bank).
+    pub fn recovered_waiting(&self) -> &[(Option<BankCode>, Yen)] {
+        self.ties.as_ref().map_or(&[], |ties| &ties.recovered_waiting)
     }
 
     /// `debts` are written off.
@@ -118,6 +127,15 @@ impl Wallet {
             known.amount = left;
         }
         written_off.retain(|known| !known.amount.is_zero());
+    }
+
+    /// What waited in suspense is the operator's.
+    pub(super) fn recover_waiting(&mut self, waiting: &Waiting) {
+        let recovered = &mut self.ties_mut().recovered_waiting;
+        match recovered.iter_mut().find(|(bank, _)| *bank == waiting.bank) {
+            Some((_, sum)) => *sum = sum.checked_add(waiting.of.amount).unwrap_or(Yen::MAX),
+            None => recovered.push((waiting.bank, waiting.of.amount)),
+        }
     }
 }
 
@@ -147,6 +165,8 @@ const fn back_to(event: &crate::Event) -> Option<WalletId> {
         crate::Event::Refused(_) | crate::Event::Holder(_) | crate::Event::Wallet(_) | crate::Event::Shop(_) => None,
         crate::Event::Mandate(_) | crate::Event::TopUp(_) | crate::Event::Voucher(_) => None,
         crate::Event::Bonus(_) | crate::Event::Switches(_) | crate::Event::Case(_) => None,
+        // What is restored leaves for good.
+        crate::Event::Reimbursement(_) => None,
     }
 }
 

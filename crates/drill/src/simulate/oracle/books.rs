@@ -1,30 +1,40 @@
-//! The model's books: plain maps of yen, and the coins behind each purse.
+//! The model's books: plain maps of yen, and the lots behind each purse.
 //!
-//! They know accounts by name and nothing else of the ledger: no rules, no legs, no rows. A purse's coins lie in the order
+//! They know accounts by name and nothing else of the ledger: no rules, no legs, no rows. A purse's lots lie in the order
 //! of their age; whoever takes some takes the oldest.
 
 use domain::{Id, Time};
 use ledger::AccountId;
 use std::collections::BTreeMap;
 use wallet::wallet::Blocked;
-use wallet::{BankAccountId, CaseId, Purse, WalletId, chart};
+use wallet::{BankAccountId, CaseId, Purse, Source, WalletId, chart};
 
-/// Of how many coins a movement may be made.
+/// Of how many lots a movement may be made.
 pub const PIECES_MAX: usize = 64;
 
 /// Yen of one origin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Coin {
+pub struct Lot {
     /// The purse it lay in.
     pub purse: Purse,
     /// The movement that brought it.
-    pub lot: Id,
+    pub id: Id,
+    /// Where it came from.
+    pub source: Source,
     /// When it came into the wallet.
     pub received: Time,
-    /// The bank account it was debited from, if it was.
-    pub from: Option<BankAccountId>,
     /// How much.
     pub amount: i64,
+}
+
+impl Lot {
+    /// The bank account it was debited from, if it was.
+    pub const fn from(&self) -> Option<BankAccountId> {
+        match self.source {
+            Source::TopUp(account) => Some(account),
+            Source::Voucher | Source::Campaign(_) | Source::Send(_) => None,
+        }
+    }
 }
 
 /// Who has how much, and what is on its way.
@@ -36,7 +46,7 @@ pub struct Books {
     leaving: BTreeMap<AccountId, i64>,
     /// What is held to come in.
     arriving: BTreeMap<AccountId, i64>,
-    coins: BTreeMap<(WalletId, Purse), BTreeMap<(Time, Id), Coin>>,
+    lots: BTreeMap<(WalletId, Purse), BTreeMap<(Time, Id), Lot>>,
     /// What cases keep from leaving.
     kept: BTreeMap<WalletId, Vec<(CaseId, Blocked)>>,
 }
@@ -96,7 +106,7 @@ impl Books {
 
     /// What of a purse no case keeps.
     pub fn free_in_purse(&self, wallet: WalletId, purse: Purse) -> i64 {
-        self.lying(wallet, purse).iter().map(|coin| self.free_of(wallet, coin)).sum()
+        self.lying(wallet, purse).iter().map(|lot| self.free_of(wallet, lot)).sum()
     }
 
     /// What of all purses of `wallet` no case keeps.
@@ -133,23 +143,40 @@ impl Books {
         }
     }
 
-    /// What of a coin no case keeps. Of funds, what was not debited from a bank account was sent.
-    fn free_of(&self, wallet: WalletId, coin: &Coin) -> i64 {
-        let each = self.kept.get(&wallet).into_iter().flatten().map(|(_, what)| match what {
-            Blocked::TopUps(account) if coin.from == Some(*account) => coin.amount,
-            Blocked::Sent { send, amount }
-                if coin.purse == Purse::Funds && coin.from.is_none() && coin.lot == send.0 =>
-            {
-                amount.amount()
-            }
-            Blocked::TopUps(_) | Blocked::Sent { .. } => 0,
-        });
-        (coin.amount - each.sum::<i64>()).max(0)
+    /// What of a lot no case keeps.
+    fn free_of(&self, wallet: WalletId, lot: &Lot) -> i64 {
+        let each = self.kept.get(&wallet).into_iter().flatten().map(|(_, what)| kept_of(lot, what));
+        (lot.amount - each.sum::<i64>()).max(0)
     }
 
-    /// The coins of a purse, oldest first.
-    pub fn lying(&self, wallet: WalletId, purse: Purse) -> Vec<Coin> {
-        self.coins.get(&(wallet, purse)).map(|coins| coins.values().copied().collect()).unwrap_or_default()
+    /// What `case` keeps of the funds of `wallet`, lot by lot, the oldest first.
+    pub fn kept_for(&self, wallet: WalletId, case: CaseId) -> Vec<Lot> {
+        let kept: Vec<_> = self.kept.get(&wallet).into_iter().flatten().filter(|(of, _)| *of == case).collect();
+        let mut lots = self.lying(wallet, Purse::Funds);
+        for lot in &mut lots {
+            let each = kept.iter().map(|(_, what)| kept_of(lot, what));
+            lot.amount = each.sum::<i64>().min(lot.amount);
+        }
+        lots.retain(|lot| lot.amount > 0);
+        lots
+    }
+
+    /// What was taken of a sent lot for `case` is kept no more: the rest of it is its recipient's.
+    pub fn unkeep(&mut self, wallet: WalletId, case: CaseId, taken: &Lot) {
+        let kept = self.kept.entry(wallet).or_default();
+        for (_, what) in kept.iter_mut().filter(|(of, _)| *of == case) {
+            if let Blocked::Sent { send, amount } = what
+                && send.0 == taken.id
+            {
+                *amount = ledger::Yen::new((amount.amount() - taken.amount).max(0));
+            }
+        }
+        kept.retain(|(_, what)| !matches!(what, Blocked::Sent { amount, .. } if amount.is_zero()));
+    }
+
+    /// The lots of a purse, oldest first.
+    pub fn lying(&self, wallet: WalletId, purse: Purse) -> Vec<Lot> {
+        self.lots.get(&(wallet, purse)).map(|lots| lots.values().copied().collect()).unwrap_or_default()
     }
 
     /// What `wallet` holds, on its way out, and on its way in.
@@ -167,81 +194,90 @@ impl Books {
         Purse::ALL.into_iter().map(each).sum()
     }
 
-    /// The coins that `amount` of a purse would be made of, of what no case keeps: those that `first` says, then the others, the oldest first.
-    pub fn oldest(&self, wallet: WalletId, purse: Purse, amount: i64, first: impl Fn(&Coin) -> bool) -> Vec<Coin> {
-        let mut coins = self.lying(wallet, purse);
-        for coin in &mut coins {
-            coin.amount = self.free_of(wallet, coin);
+    /// The lots that `amount` of a purse would be made of, of what no case keeps: those that `first` says, then the others, the oldest first.
+    pub fn oldest(&self, wallet: WalletId, purse: Purse, amount: i64, first: impl Fn(&Lot) -> bool) -> Vec<Lot> {
+        let mut lots = self.lying(wallet, purse);
+        for lot in &mut lots {
+            lot.amount = self.free_of(wallet, lot);
         }
-        coins.sort_by_key(|coin| !first(coin));
+        lots.sort_by_key(|lot| !first(lot));
         let mut left = amount;
-        for coin in &mut coins {
-            coin.amount = coin.amount.min(left);
-            left -= coin.amount;
+        for lot in &mut lots {
+            lot.amount = lot.amount.min(left);
+            left -= lot.amount;
         }
-        coins.retain(|coin| coin.amount > 0);
-        coins
+        lots.retain(|lot| lot.amount > 0);
+        lots
     }
 
-    /// The coins that a movement is made of: those that are `due`, or as much of the largest that are `there` if those are
+    /// The lots that a movement is made of: those that are `due`, or as much of the largest that are `there` if those are
     /// more than a movement may be made of.
-    pub fn few(due: Vec<Coin>, mut there: Vec<Coin>) -> Vec<Coin> {
+    pub fn few(due: Vec<Lot>, mut there: Vec<Lot>) -> Vec<Lot> {
         if due.len() <= PIECES_MAX {
             return due;
         }
-        let mut left: i64 = due.iter().map(|coin| coin.amount).sum();
-        there.sort_by_key(|coin| -coin.amount);
-        for coin in &mut there {
-            coin.amount = coin.amount.min(left);
-            left -= coin.amount;
+        let mut left: i64 = due.iter().map(|lot| lot.amount).sum();
+        there.sort_by_key(|lot| -lot.amount);
+        for lot in &mut there {
+            lot.amount = lot.amount.min(left);
+            left -= lot.amount;
         }
-        there.retain(|coin| coin.amount > 0);
+        there.retain(|lot| lot.amount > 0);
         there
     }
 
-    /// Puts a coin into its purse.
-    pub fn put(&mut self, wallet: WalletId, coin: Coin) {
-        let coins = self.coins.entry((wallet, coin.purse)).or_default();
-        match coins.values_mut().find(|lying| lying.lot == coin.lot) {
-            Some(lying) => lying.amount += coin.amount,
-            None if coin.amount > 0 => drop(coins.insert((coin.received, coin.lot), coin)),
+    /// Puts a lot into its purse.
+    pub fn put(&mut self, wallet: WalletId, lot: Lot) {
+        let lots = self.lots.entry((wallet, lot.purse)).or_default();
+        match lots.values_mut().find(|lying| lying.id == lot.id) {
+            Some(lying) => lying.amount += lot.amount,
+            None if lot.amount > 0 => drop(lots.insert((lot.received, lot.id), lot)),
             None => {}
         }
     }
 
-    /// Takes a coin, or a part of it, out of its purse.
-    pub fn take(&mut self, wallet: WalletId, coin: &Coin) {
-        let coins = self.coins.entry((wallet, coin.purse)).or_default();
-        if let Some(lying) = coins.values_mut().find(|lying| lying.lot == coin.lot) {
-            lying.amount -= coin.amount;
+    /// Takes a lot, or a part of it, out of its purse.
+    pub fn take(&mut self, wallet: WalletId, lot: &Lot) {
+        let lots = self.lots.entry((wallet, lot.purse)).or_default();
+        if let Some(lying) = lots.values_mut().find(|lying| lying.id == lot.id) {
+            lying.amount -= lot.amount;
         }
-        coins.retain(|_, lying| lying.amount != 0);
+        lots.retain(|_, lying| lying.amount != 0);
     }
 
     /// How much of a lot lies in a purse.
-    pub fn of_lot(&self, wallet: WalletId, purse: Purse, lot: Id) -> i64 {
-        let coins = self.coins.get(&(wallet, purse));
-        coins.into_iter().flat_map(BTreeMap::values).filter(|coin| coin.lot == lot).map(|coin| coin.amount).sum()
+    pub fn of_lot(&self, wallet: WalletId, purse: Purse, id: Id) -> i64 {
+        let lots = self.lots.get(&(wallet, purse));
+        lots.into_iter().flat_map(BTreeMap::values).filter(|lot| lot.id == id).map(|lot| lot.amount).sum()
     }
 
     /// How many lots lie in a purse.
     pub fn lots(&self, wallet: WalletId, purse: Purse) -> usize {
-        self.coins.get(&(wallet, purse)).map_or(0, BTreeMap::len)
+        self.lots.get(&(wallet, purse)).map_or(0, BTreeMap::len)
     }
 
-    /// What is wrong with the books themselves: yen that came from nowhere, or coins that are not the balance.
+    /// What is wrong with the books themselves: yen that came from nowhere, or lots that are not the balance.
     pub fn fault(&self) -> Option<String> {
         let sum: i64 = self.balances.values().sum();
         if sum != 0 {
             return Some(format!("the model's own books differ by {sum} yen"));
         }
-        for ((wallet, purse), coins) in &self.coins {
-            let coins: i64 = coins.values().map(|coin| coin.amount).sum();
+        for ((wallet, purse), lots) in &self.lots {
+            let lots: i64 = lots.values().map(|lot| lot.amount).sum();
             let lying = self.in_purse(*wallet, *purse);
-            if coins != lying {
-                return Some(format!("the model's {purse:?} of {wallet} has {lying} yen in {coins} yen of coins"));
+            if lots != lying {
+                return Some(format!("the model's {purse:?} of {wallet} has {lying} yen in {lots} yen of lots"));
             }
         }
         None
+    }
+}
+
+/// What is kept of a lot.
+fn kept_of(lot: &Lot, what: &Blocked) -> i64 {
+    match (what, lot.source) {
+        (Blocked::TopUps(account), Source::TopUp(from)) if from == *account => lot.amount,
+        (Blocked::Sent { send, amount }, Source::Send(_)) if lot.id == send.0 => amount.amount(),
+        (Blocked::TopUps(_) | Blocked::Sent { .. }, _) => 0,
     }
 }

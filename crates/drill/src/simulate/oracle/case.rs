@@ -1,18 +1,22 @@
 //! The model of cases: what is kept from leaving after an account's holder said "not me".
 
 use super::{Oracle, Reasons, Why};
-use std::collections::BTreeSet;
 use wallet::case::{Command, Finding, Status};
 use wallet::wallet::Blocked;
 use wallet::{BankAccountId, CaseId, FrozenBy, Noun, Receipt, StaffId, WalletId};
 
 /// A case as the model knows it.
 pub struct Case {
-    about: BankAccountId,
-    status: Status,
-    wallets: BTreeSet<WalletId>,
-    proposal: Option<(Finding, StaffId)>,
-    finding: Option<Finding>,
+    pub about: BankAccountId,
+    pub status: Status,
+    /// In the order in which it came to keep something there.
+    pub wallets: Vec<WalletId>,
+    pub(super) proposal: Option<(Finding, StaffId)>,
+    pub finding: Option<Finding>,
+    /// What is reimbursed for it, or on its way.
+    pub reimbursed: i64,
+    /// What stands ready because a bank could not pay it.
+    pub parked: i64,
 }
 
 impl Oracle {
@@ -25,7 +29,7 @@ impl Oracle {
             Command::Keep { case, .. } | Command::ProposeClosing { case, .. } | Command::Close { case, .. } => case,
         };
         let Some(case) = self.cases.get(id) else { return reasons.add(true, Why::Unknown(Noun::Case)) };
-        let wrong = Why::Status(Noun::Case);
+        let wrong = Why::Status(Noun::Case, case.status.into());
         match command {
             Command::Open { .. } => {}
             Command::Keep { wallet, .. } => {
@@ -71,13 +75,17 @@ impl Oracle {
             (None, Some(into)) => Status::Joined(into),
             (None, None) => Status::Open,
         };
-        let case = Case { about, status, wallets: BTreeSet::new(), proposal: None, finding: None };
+        let (wallets, proposal, finding, reimbursed, parked) = (Vec::new(), None, None, 0, 0);
+        let case = Case { about, status, wallets, proposal, finding, reimbursed, parked };
         self.cases.insert(id, case);
         open.unwrap_or(id)
     }
 
     fn keep(&mut self, id: CaseId, wallet: WalletId, what: Blocked) {
-        self.cases.get_mut(&id).expect("an unknown case is a reason").wallets.insert(wallet);
+        let case = self.cases.get_mut(&id).expect("an unknown case is a reason");
+        if !case.wallets.contains(&wallet) {
+            case.wallets.push(wallet);
+        }
         if !self.books.keep(wallet, id, what) {
             return;
         }
@@ -101,7 +109,9 @@ impl Case {
     fn may_close(&self, finding: Finding) -> bool {
         match (self.status, self.finding) {
             (Status::Open, _) => true,
-            (Status::Closed, Some(Finding::Upheld)) => finding == Finding::Unfounded,
+            (Status::Closed, Some(Finding::Upheld)) => {
+                finding == Finding::Unfounded && self.reimbursed == 0 && self.parked == 0
+            }
             (Status::Closed | Status::Joined(_), _) => false,
         }
     }

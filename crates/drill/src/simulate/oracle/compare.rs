@@ -4,6 +4,7 @@ use super::Oracle;
 use domain::Key;
 use ledger::Account;
 use std::sync::Arc;
+use wallet::switches::KEY;
 use wallet::{Purse, Row, WalletId, chart, table};
 
 /// How rows are read.
@@ -11,10 +12,14 @@ pub type Read<'a> = &'a mut dyn FnMut(Key) -> Result<Option<Arc<Row>>, String>;
 
 impl Oracle {
     /// Compares everything that the model knows. An error is a violation.
-    pub fn compare(&self, read: Read<'_>) -> Result<(), String> {
+    pub fn compare(&mut self, read: Read<'_>) -> Result<(), String> {
+        for key in std::mem::take(&mut self.touched) {
+            self.compare_row(key, read(key)?.as_deref())?;
+        }
         if let Some(fault) = self.books.fault() {
             return Err(fault);
         }
+        self.compare_switches(read(KEY)?.as_deref())?;
         let mut sums = Sums::default();
         for (id, holding) in &self.wallets {
             let row = read(Key::new(table::WALLET, id.0))?;
@@ -25,8 +30,10 @@ impl Oracle {
                 self.compare_lots(*id, purse, &balance.lots)?;
             }
             let frozen = wallet.frozen_by.iter().copied().eq(holding.frozen.iter().copied());
-            if wallet.closed != holding.closed || !frozen || wallet.tier != holding.tier {
-                return Err(format!("wallet {id} is {wallet:?}, frozen by {:?} in the model", holding.frozen));
+            let closes = wallet.closed == holding.closed && wallet.closing() == holding.closing;
+            if !closes || !frozen || wallet.tier != holding.tier {
+                let (closing, by) = (holding.closing, &holding.frozen);
+                return Err(format!("wallet {id} is {wallet:?}, in the model closing {closing:?}, frozen by {by:?}"));
             }
             let (kept, expected) =
                 (wallet.blocked().amount(), self.books.in_wallet(*id) - self.books.free_in_wallet(*id));
@@ -68,14 +75,12 @@ impl Oracle {
     }
 
     fn compare_lots(&self, wallet: WalletId, purse: Purse, lots: &[wallet::Lot]) -> Result<(), String> {
-        let sum: i64 = lots.iter().map(|lot| lot.amount.amount()).sum();
-        if sum != self.books.in_purse(wallet, purse) || lots.len() != self.books.lots(wallet, purse) {
-            return Err(format!("the lots of {purse:?} of {wallet} are {lots:?}"));
+        let model = self.books.lying(wallet, purse);
+        let each = model.iter().map(|lot| (lot.id, lot.source, lot.received, lot.amount));
+        if lots.iter().map(|lot| (lot.id, lot.source, lot.received, lot.amount.amount())).eq(each) {
+            return Ok(());
         }
-        match lots.iter().find(|lot| self.books.of_lot(wallet, purse, lot.id) != lot.amount.amount()) {
-            None => Ok(()),
-            Some(lot) => Err(format!("{lot:?} in {purse:?} of {wallet} is another amount in the model")),
-        }
+        Err(format!("the lots of {purse:?} of {wallet} are {lots:?}, in the model {model:?}"))
     }
 }
 

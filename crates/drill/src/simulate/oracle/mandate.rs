@@ -1,23 +1,27 @@
 //! The model of mandates and of the bank accounts that they hang on.
 
+use super::guard::Watched;
 use super::{Oracle, Reasons, What, Why};
 use domain::{Moment, Time};
 use wallet::mandate::{Command, Grant, NameGrade, Request, RevokedBy, Status, Why as Word};
 use wallet::switches::Function;
-use wallet::{BankAccountId, BankCode, HolderId, MandateId, MissingFact, Noun, PersonId, Receipt, Tier, WalletId};
+use wallet::{BankAccountId, BankCode, HolderId, MandateId, MissingFact, Noun, PersonId, Receipt, Standing, WalletId};
 
 const MINUTE_MS: i64 = 60_000;
 
 /// A mandate as the model knows it.
 pub struct Mandate {
     pub wallet: WalletId,
-    holder: HolderId,
-    person: Option<PersonId>,
+    pub(super) holder: HolderId,
+    pub(super) person: Option<PersonId>,
     pub bank: BankCode,
+    pub requested: Time,
+    /// Why the desk looks at its grant, whatever the bank says.
+    pub reason: Option<u16>,
     pub status: Status,
     pub deadline: Time,
     pub grant: Option<Grant>,
-    collected: bool,
+    pub(super) collected: bool,
     pub confirmed: bool,
 }
 
@@ -34,12 +38,14 @@ pub struct Linked {
 impl Oracle {
     pub(super) fn mandate_reasons(&self, command: &Command, moment: Moment, reasons: &mut Reasons) {
         if let Command::Request(command) = command {
-            return self.request_mandate_reasons(command, reasons);
+            return self.request_mandate_reasons(command, moment, reasons);
         }
         let id = mandate_of(command);
         let Some(mandate) = self.mandates.get(&id) else { return reasons.add(true, Why::Unknown(Noun::Mandate)) };
+        let wrong = Why::Status(Noun::Mandate, mandate.status.into());
+        let expired = Why::Expired(Noun::Mandate, mandate.deadline);
         let status = |reasons: &mut Reasons, fine: &[Status]| {
-            reasons.add(!fine.contains(&mandate.status), Why::Status(Noun::Mandate));
+            reasons.add(!fine.contains(&mandate.status), wrong);
         };
         let late = moment.now >= mandate.deadline;
         match command {
@@ -49,17 +55,17 @@ impl Oracle {
                     reasons,
                     &[Status::Requested, Status::Authenticating, Status::Pending, Status::InReview, Status::Active],
                 );
-                reasons.add(mandate.status == Status::Requested && late, Why::Expired(Noun::Mandate));
+                reasons.add(mandate.status == Status::Requested && late, expired);
             }
             Command::Grant { grant, .. } => {
                 if matches!(mandate.status, Status::Requested | Status::Authenticating) {
-                    return reasons.add(late, Why::Expired(Noun::Mandate));
+                    return reasons.add(late, expired);
                 }
                 let lives = matches!(mandate.status, Status::Pending | Status::InReview | Status::Active);
                 let same = mandate.grant == Some(*grant);
                 reasons.add(lives && !same, Why::Contradiction(Noun::Mandate));
                 let still = lives || (mandate.status == Status::Refused && same);
-                reasons.add(!still, Why::Status(Noun::Mandate));
+                reasons.add(!still, wrong);
             }
             Command::Confirm { holder, bank_account, .. } => {
                 reasons.add(mandate.holder != *holder, Why::Unknown(Noun::Mandate));
@@ -67,7 +73,7 @@ impl Oracle {
                 status(reasons, &[Status::Pending, Status::InReview, Status::Active]);
                 let waits =
                     mandate.status == Status::Pending || (mandate.status == Status::InReview && !mandate.collected);
-                reasons.add(waits && late, Why::Expired(Noun::Mandate));
+                reasons.add(waits && late, expired);
                 if mandate.status == Status::Pending {
                     self.activate_reasons(mandate, reasons);
                 }
@@ -75,7 +81,7 @@ impl Oracle {
             Command::Decide { bank_account, accept, .. } => {
                 Self::granted_reasons(mandate, *bank_account, reasons);
                 status(reasons, &[Status::InReview]);
-                reasons.add(late, Why::Expired(Noun::Mandate));
+                reasons.add(late, expired);
                 if *accept && mandate.collected {
                     self.activate_reasons(mandate, reasons);
                 }
@@ -88,7 +94,7 @@ impl Oracle {
             Command::Expire { .. } => {
                 let can = [Status::Requested, Status::Authenticating, Status::Pending, Status::InReview];
                 let fine = mandate.status == Status::Expired || (can.contains(&mandate.status) && late);
-                reasons.add(!fine, Why::Status(Noun::Mandate));
+                reasons.add(!fine, Why::Status(Noun::Mandate, not_expired(mandate.status)));
                 reasons.add(moment.clock_drifted, Why::ClockDrifted);
             }
             Command::ConfirmByTrueHolder { .. } => status(reasons, &[Status::Active]),
@@ -96,34 +102,34 @@ impl Oracle {
                 let foreign = matches!(by, RevokedBy::Holder(holder) if *holder != mandate.holder);
                 reasons.add(foreign, Why::Unknown(Noun::Mandate));
                 let over = matches!(mandate.status, Status::Refused | Status::Abandoned | Status::Expired);
-                reasons.add(over, Why::Status(Noun::Mandate));
+                reasons.add(over, wrong);
             }
         }
     }
 
-    fn request_mandate_reasons(&self, command: &Request, reasons: &mut Reasons) {
+    fn request_mandate_reasons(&self, command: &Request, moment: Moment, reasons: &mut Reasons) {
         reasons.add(self.mandates.contains_key(&command.mandate), Why::IdTaken(Noun::Mandate));
         let holding = self.wallets.get(&command.wallet).filter(|holding| holding.holder == command.holder);
         let Some(holding) = holding else { return reasons.add(true, Why::Unknown(Noun::Wallet)) };
-        let stopped = self.is_stopped(Function::Link, Some(command.bank), holding.tier, holding.opened);
-        reasons.add(stopped, Why::Stopped);
+        self.stopped_reasons(Function::Link, Some(command.bank), holding.tier, holding.opened, reasons);
         Self::outflow_reasons(holding, reasons);
-        reasons.add(holding.tier < Tier::Identified, Why::Tier);
+        reasons.tier(holding.tier, self.policy.mandate.tier_min);
+        self.watched_reasons(watched(command, moment.now), command.proof, reasons);
         let no_phone = self.holders.get(&holding.holder).is_none_or(|known| !known.has_phone());
-        reasons.add(no_phone && self.policy.mandate.requires_phone, Why::Status(Noun::Holder));
+        reasons
+            .add(no_phone && self.policy.mandate.requires_phone, Why::Status(Noun::Holder, Standing::PhoneNotVerified));
     }
 
     fn granted_reasons(mandate: &Mandate, account: BankAccountId, reasons: &mut Reasons) {
         match mandate.grant {
-            None => reasons.add(true, Why::Status(Noun::Mandate)),
+            None => reasons.add(true, Why::Status(Noun::Mandate, mandate.status.into())),
             Some(grant) => reasons.add(grant.bank_account != account, Why::Contradiction(Noun::Mandate)),
         }
     }
 
     fn activate_reasons(&self, mandate: &Mandate, reasons: &mut Reasons) {
         let holding = &self.wallets[&mandate.wallet];
-        let stopped = self.is_stopped(Function::Link, Some(mandate.bank), holding.tier, holding.opened);
-        reasons.add(stopped, Why::Stopped);
+        self.stopped_reasons(Function::Link, Some(mandate.bank), holding.tier, holding.opened, reasons);
         Self::outflow_reasons(holding, reasons);
         let live = self.live_on(mandate);
         reasons.add(live.is_some_and(|live| !yields(&self.mandates[&live], mandate)), Why::AlreadyLinked);
@@ -141,7 +147,14 @@ impl Oracle {
             Command::Grant { grant, .. } => missing = self.grant(id, *grant, moment.now),
             Command::Confirm { .. } => match self.mandates[&id].status {
                 Status::Pending => self.activate(id),
-                _ => self.mandate(id).collected = true,
+                Status::InReview => self.mandate(id).collected = true,
+                Status::Requested
+                | Status::Authenticating
+                | Status::Active
+                | Status::Refused
+                | Status::Abandoned
+                | Status::Expired
+                | Status::Revoked => {}
             },
             Command::Decide { accept, .. } => {
                 let mandate = self.mandate(id);
@@ -179,6 +192,8 @@ impl Oracle {
             holder: command.holder,
             person: self.wallets[&command.wallet].person,
             bank: command.bank,
+            requested: now,
+            reason: self.holds(watched(command, now)),
             status: Status::Requested,
             deadline: now.plus_milliseconds(30 * MINUTE_MS),
             grant: None,
@@ -189,24 +204,25 @@ impl Oracle {
     }
 
     fn grant(&mut self, id: MandateId, grant: Grant, now: Time) -> Option<MissingFact> {
-        let refuses_static = self.policy.mandate.refuses_static_factors;
+        let policy = self.policy.mandate.clone();
         let mandate = self.mandate(id);
         if !matches!(mandate.status, Status::Requested | Status::Authenticating) {
             return None;
         }
         mandate.grant = Some(grant);
-        let missing = if refuses_static && !grant.factors_strong {
+        let missing = if policy.refuses_static_factors && !grant.factors_strong {
             Some(MissingFact::StrongFactor)
-        } else if !grant.contact_notified {
+        } else if policy.requires_notice && !grant.contact_notified {
             Some(MissingFact::HolderNotified)
-        } else if !grant.birth_date_matches {
+        } else if policy.requires_birth_date && !grant.birth_date_matches {
             Some(MissingFact::BirthDateMatch)
-        } else if grant.name == NameGrade::No {
+        } else if policy.requires_name && grant.name == NameGrade::No {
             Some(MissingFact::NameMatch)
         } else {
             None
         };
-        let eyes = matches!(grant.name, NameGrade::Close | NameGrade::Undecidable);
+        let is_close = policy.requires_name && matches!(grant.name, NameGrade::Close | NameGrade::Undecidable);
+        let eyes = is_close || mandate.reason.is_some();
         (mandate.status, mandate.deadline) = match (missing, eyes) {
             (Some(_), _) => (Status::Refused, mandate.deadline),
             (None, true) => (Status::InReview, now.plus_milliseconds(super::voucher::REVIEW_MS)),
@@ -261,6 +277,17 @@ impl Oracle {
     }
 }
 
+/// What is said of one whose time has not run out.
+fn not_expired(status: Status) -> Standing {
+    match status {
+        Status::Requested => Standing::RequestedNotExpired,
+        Status::Authenticating => Standing::AuthenticatingNotExpired,
+        Status::Pending => Standing::PendingNotExpired,
+        Status::InReview => Standing::InReviewNotExpired,
+        Status::Active | Status::Refused | Status::Abandoned | Status::Expired | Status::Revoked => status.into(),
+    }
+}
+
 /// Whether name and birth date are the verified person's.
 fn matches(grant: &Grant) -> bool {
     grant.birth_date_matches && matches!(grant.name, NameGrade::Match | NameGrade::MatchTruncated)
@@ -271,6 +298,10 @@ fn yields(live: &Mandate, to: &Mandate) -> bool {
     let strong = |grant: Option<Grant>| grant.is_some_and(|grant| matches(&grant) && grant.factors_strong);
     let stranger = to.person.is_some() && to.person != live.person;
     stranger && strong(to.grant) && !strong(live.grant) && !live.confirmed
+}
+
+fn watched(command: &Request, now: Time) -> Watched {
+    Watched { function: Function::Link, wallet: command.wallet, amount: 0, linked: None, now }
 }
 
 fn mandate_of(command: &Command) -> MandateId {

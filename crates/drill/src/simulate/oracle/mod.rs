@@ -8,30 +8,36 @@
 mod books;
 mod case;
 mod compare;
+mod guard;
 mod mandate;
 mod moves;
 mod payment;
 mod payout;
+mod reimbursement;
+mod rows;
+mod switches;
 mod tally;
 mod top_up;
 mod voucher;
 mod wallets;
 mod why;
 
-pub use books::{Books, Coin};
-pub use tally::{Tally, What, date};
+pub use books::{Books, Lot};
+pub use guard::simulated_guard;
+pub use tally::{Tally, What, date, next_month, tomorrow};
 pub use why::{Reasons, Why};
 
 use super::ask::{Ask, Lost};
-use domain::{Domain, Id, Moment, Time};
+use super::phase;
+use super::service::Fired;
+use domain::{Domain, Id, Key, Moment, Time};
 use engine::{ActorKind, Answered, Believed, EngineError, Place};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, BTreeSet};
-use wallet::switches::{Function, Stop};
 use wallet::{
-    BankAccountId, BankCode, BonusId, CaseId, Command, FrozenBy, HolderId, MandateId, PaymentCodeId, PaymentId,
-    PayoutId, PersonId, Policy, Receipt, Refusal, SendId, ShopId, StaffId, Tier, TopUpId, VoucherId, WalletId, Wallets,
-    guard,
+    BankAccountId, BonusId, CaseId, Command, FrozenBy, HolderId, MandateId, PaymentCodeId, PaymentId, PayoutId,
+    PersonId, Policy, Receipt, Refusal, ReimbursementId, SendId, ShopId, StaffId, Standing, Tier, TopUpId, VoucherId,
+    WalletId, Wallets,
 };
 
 /// A clock that is further behind than this is not believed.
@@ -53,11 +59,23 @@ pub struct Holding {
     pub debts: Vec<(Id, i64)>,
     /// What was owed and was written off, by lot, less what came back of it since.
     pub written_off: BTreeMap<Id, i64>,
+    /// The payout that takes out all there is, if the wallet is being closed.
+    pub closing: Option<PayoutId>,
     /// Closed for good.
     pub closed: bool,
 }
 
 impl Holding {
+    /// How it stands.
+    pub fn status(&self) -> Standing {
+        match (self.closed, self.frozen.is_empty(), self.closing) {
+            (true, _, _) => Standing::Closed,
+            (false, false, _) => Standing::Frozen,
+            (false, true, Some(_)) => Standing::Closing,
+            (false, true, None) => Standing::Open,
+        }
+    }
+
     /// What is owed of `lot`.
     pub fn owed_of(&self, lot: Id) -> i64 {
         self.debts.iter().find(|(of, _)| *of == lot).map_or(0, |(_, owed)| *owed)
@@ -103,9 +121,13 @@ pub struct Oracle {
     pub payouts: BTreeMap<PayoutId, payout::Payout>,
     /// What our books say that each reference has moved at its bank, to us.
     pub at_bank: BTreeMap<Id, i64>,
-    stops: Vec<Stop>,
+    switches: switches::Switches,
+    /// How often a wallet's attempts were refused on a date.
+    refused: BTreeMap<(WalletId, Date), u32>,
     /// All cases.
     pub cases: BTreeMap<CaseId, case::Case>,
+    /// All reimbursements.
+    pub reimbursements: BTreeMap<ReimbursementId, reimbursement::Reimbursement>,
     /// What one person of the desk proposed to write off, and who.
     write_offs: BTreeMap<WalletId, (i64, StaffId)>,
     /// Every answer that a request key ever got: the body, and what was said.
@@ -115,6 +137,8 @@ pub struct Oracle {
     /// The latest time that anybody has sent: counts of refusals may have brought it into the lane, of which nobody is told.
     sent_at: Time,
     journals_all: bool,
+    /// The rows of what the last batch was about.
+    touched: BTreeSet<Key>,
 }
 
 /// What a command was answered.
@@ -158,13 +182,16 @@ impl Oracle {
             top_ups: BTreeMap::new(),
             payouts: BTreeMap::new(),
             at_bank: BTreeMap::new(),
-            stops: Vec::new(),
+            switches: switches::Switches::default(),
+            refused: BTreeMap::new(),
             cases: BTreeMap::new(),
+            reimbursements: BTreeMap::new(),
             write_offs: BTreeMap::new(),
             answered: BTreeMap::new(),
             lane_at: Time::default(),
             sent_at: Time::default(),
             journals_all: false,
+            touched: BTreeSet::new(),
         }
     }
 
@@ -174,15 +201,17 @@ impl Oracle {
     }
 
     /// Judges one answer, and learns from it. An error is a violation.
-    pub fn judge(&mut self, ask: &Ask, answered: &Answered<Wallets>) -> Result<Learned, String> {
+    pub fn judge(&mut self, ask: &Ask, answered: &Answered<Wallets>, fired: &Fired) -> Result<Learned, String> {
         self.sent_at = self.sent_at.max(heard_at(ask.at, ask.believed));
         for lost in &ask.lost {
             self.sent_at = self.sent_at.max(heard_at(lost.at, lost.believed));
         }
         let answer = match answered {
             Ok(answer) => answer,
+            Err(EngineError::Unavailable(_)) if fired.explains_unavailable() => return Ok(Learned::Nothing),
+            Err(EngineError::Halted(_)) if fired.explains_halt() => return Ok(Learned::Nothing),
             Err(EngineError::Busy | EngineError::Unavailable(_) | EngineError::Halted(_) | EngineError::Stopped) => {
-                return Ok(Learned::Nothing);
+                return Err(format!("{:?} is told {answered:?}, and of the faults fired only {fired:?}", ask.command));
             }
             Err(EngineError::Defect { place }) => {
                 return Err(format!("{} is a defect: record {}", ask.name(), place.n));
@@ -216,10 +245,16 @@ impl Oracle {
         match &answer.reply {
             Ok(receipt) if reasons.0.is_empty() => {
                 self.apply(&ask.command, receipt, moment)?;
+                self.touched.extend(phase::subject(&ask.command).map(|(_, key)| key));
                 Ok(Learned::Done(receipt.clone()))
             }
             Ok(_) => Err(format!("{:?} was carried out in spite of {:?}", ask.command, reasons.0)),
-            Err(refusal) if reasons.0.contains(&Why::of(refusal)) => Ok(Learned::Refused(Why::of(refusal))),
+            Err(refusal) if reasons.0.contains(&Why::of(refusal)) => {
+                if answer.place.is_some() {
+                    self.count_refused(&ask.command, refusal, answer.at);
+                }
+                Ok(Learned::Refused(Why::of(refusal)))
+            }
             Err(refusal) => {
                 Err(format!("{:?} was refused as {refusal:?}; the model knows {:?}", ask.command, reasons.0))
             }
@@ -273,8 +308,7 @@ impl Oracle {
         if place.is_some() {
             self.lane_at = self.lane_at.max(at);
         }
-        let (day, later) = &self.later;
-        self.policy = if date(at) >= *day { later.clone() } else { self.first.clone() };
+        self.policy = self.in_force(at);
         Ok(Moment { now: at, clock_drifted })
     }
 
@@ -292,8 +326,9 @@ impl Oracle {
             Command::Voucher(command) => self.voucher_reasons(command, moment, &mut reasons),
             Command::Bonus(command) => self.bonus_reasons(command, &mut reasons),
             Command::Payment(command) => self.payment_reasons(command, moment, &mut reasons),
-            Command::Switches(command) => self.switches_reasons(command, &mut reasons),
+            Command::Switches(command) => self.switches_reasons(command, moment, &mut reasons),
             Command::Case(command) => self.case_reasons(command, &mut reasons),
+            Command::Reimbursement(command) => self.reimbursement_reasons(command, moment, &mut reasons),
         }
         reasons
     }
@@ -301,7 +336,7 @@ impl Oracle {
     fn apply(&mut self, command: &Command, receipt: &Receipt, moment: Moment) -> Result<(), String> {
         match command {
             Command::Holder(command) => self.holder_apply(command),
-            Command::Wallet(command) => self.wallet_apply(command, moment),
+            Command::Wallet(command) => return self.wallet_apply(command, receipt, moment),
             Command::Shop(command) => self.shop_apply(command),
             Command::Mandate(command) => return self.mandate_apply(command, receipt, moment),
             Command::TopUp(command) => return self.top_up_apply(command, receipt, moment),
@@ -310,47 +345,71 @@ impl Oracle {
             Command::Voucher(command) => self.voucher_apply(command, moment),
             Command::Bonus(command) => self.bonus_apply(command, moment),
             Command::Payment(command) => return self.payment_apply(command, receipt, moment),
-            Command::Switches(command) => self.switches_apply(command, moment),
+            Command::Switches(command) => return self.switches_apply(command, receipt, moment),
             Command::Case(command) => return self.case_apply(command, receipt),
+            Command::Reimbursement(command) => return self.reimbursement_apply(command, receipt),
         }
         Ok(())
     }
 
     /// Notes what keeps money from leaving `wallet`, or anything from happening there.
     fn outflow_reasons(wallet: &Holding, reasons: &mut Reasons) {
-        reasons.add(wallet.closed, Why::Status(wallet::Noun::Wallet));
-        reasons.add(!wallet.frozen.is_empty() || !wallet.debts.is_empty(), Why::Frozen);
+        Self::staying_reasons(wallet, None, reasons);
+        Self::leaving_reasons(wallet, reasons);
     }
 
-    /// Whether a stop concerns `function` at `bank` for `wallet`.
-    fn is_stopped(&self, function: Function, bank: Option<BankCode>, tier: Tier, opened: Time) -> bool {
-        self.stops.iter().any(|stop| {
-            let concerned = stop.function.is_none_or(|stopped| stopped == function)
-                && stop.bank.is_none_or(|stopped| Some(stopped) == bank);
-            let cohort = &stop.cohort;
-            let member = cohort.tier_below.is_none_or(|below| tier < below)
-                && cohort.opened_from.is_none_or(|from| opened >= from)
-                && cohort.opened_before.is_none_or(|before| opened < before)
-                // Nobody in this world has these.
-                && cohort.mail_domain.is_none()
-                && cohort.device.is_none()
-                && cohort.network.is_none();
-            concerned && member
-        })
+    /// Notes that a wallet is closed, or is being closed by another payout than `last`.
+    fn staying_reasons(wallet: &Holding, last: Option<PayoutId>, reasons: &mut Reasons) {
+        let wrong = |standing| Why::Status(wallet::Noun::Wallet, standing);
+        let is_closing = !wallet.closed && wallet.closing.is_some_and(|by| Some(by) != last);
+        reasons.add(wallet.closed, wrong(Standing::Closed));
+        reasons.add(is_closing, wrong(Standing::Closing));
     }
-}
 
-/// The guard of the simulation: the last three digits of an amount say what it makes of it.
-pub fn simulated_guard(attempt: &guard::Attempt<'_>) -> guard::Verdict {
-    match attempt.amount.amount() % 1_000 {
-        777 => guard::Verdict::Hold { reason: 7 },
-        778 => guard::Verdict::StepUp(wallet::Proof::SecondFactor),
-        779 => guard::Verdict::Refuse { reason: 9 },
-        _ => guard::Verdict::Allow,
+    /// The same for the payout that the wallet is being closed with.
+    fn leaving_reasons(wallet: &Holding, reasons: &mut Reasons) {
+        reasons.add(wallet.closed, Why::Status(wallet::Noun::Wallet, Standing::Closed));
+        let owes = (!wallet.debts.is_empty()).then_some(FrozenBy::Debt);
+        if let Some(by) = wallet.frozen.first().copied().or(owes) {
+            reasons.add(true, Why::Frozen(by));
+        }
+    }
+
+    /// The same for what was held for a shop before: the holder's own freeze does not keep it.
+    fn promised_reasons(wallet: &Holding, reasons: &mut Reasons) {
+        Self::staying_reasons(wallet, None, reasons);
+        let desk = wallet.frozen.contains(&FrozenBy::Desk).then_some(FrozenBy::Desk);
+        let owes = (!wallet.debts.is_empty()).then_some(FrozenBy::Debt);
+        reasons.0.extend(desk.or(owes).map(Why::Frozen));
     }
 }
 
 /// The time of what was sent at `sent`, as far as the service believes its clock.
 fn heard_at(sent: Time, believed: Believed) -> Time {
     if believed.is_trusted { sent.min(believed.time_max) } else { believed.time_max }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine::Request;
+    use wallet::shop;
+
+    #[test]
+    fn a_refusal_that_no_fault_explains_is_a_violation() {
+        let judge = |answer: EngineError, fired: &Fired| {
+            let mut oracle = Oracle::new(Policy::default(), Date::MAX, Policy::default());
+            let command = Command::Shop(shop::Command::Open { shop: ShopId(Id::default()) });
+            let request = Request { key: [1; 16], body: [2; 16] };
+            oracle.judge(&Ask::new(command, ActorKind::Operator, request, Time::default()), &Err(answer), fired).is_ok()
+        };
+        let unavailable = || EngineError::Unavailable("no room".into());
+        let halted = || EngineError::Halted("dead".into());
+        let (load, crash) = (Fired::only("load_unavailable"), Fired::only("torn_commit"));
+        assert!(judge(unavailable(), &load) && judge(halted(), &crash));
+        assert!(!judge(unavailable(), &crash) && !judge(halted(), &load));
+        for answer in [unavailable(), halted(), EngineError::Busy, EngineError::Stopped] {
+            assert!(!judge(answer, &Fired::only("")), "nothing fired");
+        }
+    }
 }

@@ -1,10 +1,14 @@
 //! The model of payments and refunds.
 
-use super::{Books, Coin, Oracle, Reasons, What, Why};
+use super::guard::Watched;
+use super::{Books, Lot, Oracle, Reasons, What, Why, tomorrow};
 use domain::{Id, Moment, Time};
 use ledger::Yen;
 use wallet::payment::{Authorise, Command, Payer, Status};
-use wallet::{Limit, Noun, PaymentCodeId, PaymentId, Proof, Purse, Receipt, RefundId, ShopId, WalletId, chart};
+use wallet::switches::Function;
+use wallet::{
+    Limit, Noun, PaymentCodeId, PaymentId, Proof, Purse, Receipt, RefundId, ShopId, Standing, WalletId, chart,
+};
 
 /// Money younger than this is young.
 pub const YOUNG_MS: i64 = 24 * 3_600_000;
@@ -24,8 +28,14 @@ pub struct Payment {
     pub accepted: Time,
     pub expires: Time,
     /// What it was paid with, in the order of spending.
-    pub coins: Vec<Coin>,
+    pub lots: Vec<Lot>,
     pub refunds: Vec<RefundId>,
+}
+
+impl Payment {
+    fn wrong(&self) -> Why {
+        Why::Status(Noun::Payment, self.status.into())
+    }
 }
 
 /// A payment code.
@@ -38,12 +48,14 @@ pub struct Code {
 impl Oracle {
     pub(super) fn payment_reasons(&self, command: &Command, moment: Moment, reasons: &mut Reasons) {
         match command {
-            Command::IssueCode { code, wallet, holder, .. } => {
+            Command::IssueCode { code, wallet, holder, lifetime_ms } => {
                 let Some(holding) = self.wallets.get(wallet).filter(|holding| holding.holder == *holder) else {
                     return reasons.add(true, Why::Unknown(Noun::Wallet));
                 };
                 reasons.add(self.codes.contains_key(code), Why::IdTaken(Noun::PaymentCode));
                 Self::outflow_reasons(holding, reasons);
+                let lapsed = moment.now.plus_milliseconds((*lifetime_ms).min(CODE_MS_MAX));
+                reasons.add(*lifetime_ms <= 0, Why::Expired(Noun::PaymentCode, lapsed));
             }
             Command::Authorise(command) => self.authorise_reasons(command, moment, reasons),
             Command::Capture { payment, shop, amount } => {
@@ -53,14 +65,16 @@ impl Oracle {
                 let payment = self.payments.get(payment).filter(|payment| payment.shop == *shop);
                 match payment {
                     None => reasons.add(true, Why::Unknown(Noun::Payment)),
-                    Some(payment) => reasons.add(payment.status != Status::Authorised, Why::Status(Noun::Payment)),
+                    Some(payment) => reasons.add(payment.status != Status::Authorised, payment.wrong()),
                 }
             }
             Command::Expire { payment } => match self.payments.get(payment) {
                 None => reasons.add(true, Why::Unknown(Noun::Payment)),
                 Some(payment) => {
                     let early = payment.status != Status::Authorised || moment.now < payment.expires;
-                    reasons.add(early, Why::Status(Noun::Payment));
+                    let waits = Why::Status(Noun::Payment, Standing::AuthorisedNotExpired);
+                    let why = if payment.status == Status::Authorised { waits } else { payment.wrong() };
+                    reasons.add(early, why);
                     reasons.add(moment.clock_drifted, Why::ClockDrifted);
                 }
             },
@@ -82,50 +96,56 @@ impl Oracle {
             Payer::Code(code) => {
                 let code = self.codes.get(&code);
                 reasons.add(code.is_none(), Why::Unknown(Noun::PaymentCode));
-                reasons.add(code.is_some_and(|code| code.used), Why::Status(Noun::PaymentCode));
-                reasons.add(code.is_some_and(|code| moment.now >= code.expires), Why::Expired(Noun::PaymentCode));
+                if let Some(code) = code {
+                    reasons.add(code.used, Why::Status(Noun::PaymentCode, Standing::Used));
+                    reasons.add(moment.now >= code.expires, Why::Expired(Noun::PaymentCode, code.expires));
+                }
                 code.map(|code| code.wallet)
             }
         };
         let shop = self.shops.get(&command.shop);
         reasons.add(shop.is_none(), Why::Unknown(Noun::Shop));
-        reasons.add(shop == Some(&true), Why::Status(Noun::Shop));
+        reasons.add(shop == Some(&true), Why::Status(Noun::Shop, Standing::Closed));
         reasons.add(self.payments.contains_key(&command.payment), Why::IdTaken(Noun::Payment));
         reasons.add(moment.clock_drifted, Why::ClockDrifted);
         reasons.limit(Limit::PerTime, self.policy.payment.per_time_max, 0, amount);
-        let proven = command.proof.is_some_and(|proof| proof >= Proof::SecondFactor);
-        reasons.add(amount % 1_000 == 778 && !proven, Why::StepUp);
-        reasons.add(amount % 1_000 == 777 || amount % 1_000 == 779, Why::Guard);
-
         let Some(wallet) = payer else { return };
+        let (function, now) = (Function::Payment, moment.now);
+        self.unheld_reasons(Watched { function, wallet, amount, linked: None, now }, command.proof, reasons);
         let holding = &self.wallets[&wallet];
         Self::outflow_reasons(holding, reasons);
-        let stopped = self.is_stopped(wallet::switches::Function::Payment, None, holding.tier, holding.opened);
-        reasons.add(stopped, Why::Stopped);
+        self.stopped_reasons(Function::Payment, None, holding.tier, holding.opened, reasons);
         let today = self.tally.today(wallet.0, What::Payment, moment.now);
-        reasons.limit(Limit::PerDay, self.policy.payment.per_day_max, today, amount);
+        reasons.limit_until(Limit::PerDay, self.policy.payment.per_day_max, today, amount, tomorrow(moment.now));
         let available = self.books.free_in_wallet(wallet);
-        reasons.add(amount > available, Why::Funds { available });
-        let coins = self.coins_of_payment(wallet, amount);
-        reasons.pieces(coins.len());
-        let young = young(&coins, moment.now);
+        reasons.funds(available, amount);
+        let lots = self.lots_of_payment(wallet, amount);
+        reasons.pieces(lots.len());
+        let young = young(&lots, moment.now);
+        let (few, many) = (self.policy.ageing.per_day_max, self.policy.ageing.proven_per_day_max);
+        let today = self.tally.today(wallet.0, What::Young, moment.now);
+        // A code that a till reads comes with no proof.
+        let is_by_code = matches!(command.payer, Payer::Code(_));
         if young > 0 {
-            let today = self.tally.today(wallet.0, What::Young, moment.now);
-            reasons.limit(Limit::Young, self.policy.ageing.per_day_max, today, young);
+            let most = if is_by_code { few } else { few.max(many) };
+            reasons.limit_until(Limit::Young, most, today, young, tomorrow(moment.now));
         }
+        let is_much =
+            young > 0 && today + young > few.amount() || amount > self.policy.payment.unproven_per_time_max.amount();
+        reasons.add(is_much && !is_by_code && command.proof.is_none(), Why::StepUp(Proof::SecondFactor));
     }
 
     /// What a payment would be made of: points first, then what can only be spent, then funds.
-    fn coins_of_payment(&self, wallet: WalletId, amount: i64) -> Vec<Coin> {
+    fn lots_of_payment(&self, wallet: WalletId, amount: i64) -> Vec<Lot> {
         let mut left = amount;
-        let mut coins = Vec::new();
+        let mut lots = Vec::new();
         for purse in [Purse::Bonus, Purse::Prepaid, Purse::Funds] {
             let part = left.min(self.books.free_in_purse(wallet, purse));
-            coins.extend(self.books.oldest(wallet, purse, part, |_| true));
+            lots.extend(self.books.oldest(wallet, purse, part, |_| true));
             left -= part;
         }
         let all = Purse::ALL.map(|purse| self.books.oldest(wallet, purse, i64::MAX, |_| true));
-        Books::few(coins, all.concat())
+        Books::few(lots, all.concat())
     }
 
     fn capture_reasons(
@@ -141,12 +161,11 @@ impl Oracle {
             return reasons.add(true, Why::Unknown(Noun::Payment));
         };
         reasons.add(moment.clock_drifted, Why::ClockDrifted);
-        reasons.add(payment.status != Status::Authorised, Why::Status(Noun::Payment));
-        reasons.add(moment.now >= payment.expires, Why::Expired(Noun::Payment));
+        reasons.add(payment.status != Status::Authorised, payment.wrong());
+        reasons.add(moment.now >= payment.expires, Why::Expired(Noun::Payment, payment.expires));
         let holding = &self.wallets[&payment.wallet];
-        Self::outflow_reasons(holding, reasons);
-        let stopped = self.is_stopped(wallet::switches::Function::Payment, None, holding.tier, holding.opened);
-        reasons.add(stopped, Why::Stopped);
+        Self::promised_reasons(holding, reasons);
+        self.stopped_reasons(Function::Payment, None, holding.tier, holding.opened, reasons);
         let amount = amount.map_or(payment.amount, Yen::amount);
         reasons.limit(Limit::PerTime, Yen::new(payment.amount), 0, amount);
     }
@@ -157,9 +176,8 @@ impl Oracle {
             return reasons.add(true, Why::Unknown(Noun::Payment));
         };
         reasons.add(payment.refunds.contains(&refund), Why::IdTaken(Noun::Refund));
-        reasons.add(payment.status != Status::Captured, Why::Status(Noun::Payment));
-        let left = payment.captured - payment.refunded;
-        reasons.add(amount.amount() > left, Why::Limit { limit: Limit::PerTime, left });
+        reasons.add(payment.status != Status::Captured, payment.wrong());
+        reasons.limit(Limit::PerTime, Yen::new(payment.captured), payment.refunded, amount.amount());
     }
 
     pub(super) fn payment_apply(&mut self, command: &Command, receipt: &Receipt, moment: Moment) -> Result<(), String> {
@@ -187,7 +205,16 @@ impl Oracle {
                 return expect(receipt, &Receipt::Refund { id, payment, amount, payment_refunded: refunded });
             }
         }
-        Ok(())
+        let (Command::Authorise(Authorise { payment: id, .. })
+        | Command::Capture { payment: id, .. }
+        | Command::Void { payment: id, .. }
+        | Command::Expire { payment: id }) = command
+        else {
+            return Ok(());
+        };
+        let row = &self.payments[id];
+        let [amount, captured, refunded] = [row.amount, row.captured, row.refunded].map(Yen::new);
+        expect(receipt, &Receipt::Payment { id: *id, status: row.status, amount, captured, refunded })
     }
 
     fn use_code(&mut self, code: PaymentCodeId) -> WalletId {
@@ -198,18 +225,18 @@ impl Oracle {
 
     fn pay(&mut self, command: &Authorise, wallet: WalletId, now: Time) {
         let (id, amount) = (command.payment, command.amount.amount());
-        let coins = self.coins_of_payment(wallet, amount);
-        for coin in &coins {
-            let (purse, shop) = (chart::purse(wallet, coin.purse), chart::settlement(command.shop));
-            self.books.take(wallet, coin);
+        let lots = self.lots_of_payment(wallet, amount);
+        for lot in &lots {
+            let (purse, shop) = (chart::purse(wallet, lot.purse), chart::settlement(command.shop));
+            self.books.take(wallet, lot);
             if command.capture {
-                self.books.pay(purse, shop, coin.amount);
+                self.books.pay(purse, shop, lot.amount);
             } else {
-                self.books.hold(purse, shop, coin.amount);
+                self.books.hold(purse, shop, lot.amount);
             }
         }
         self.tally.add(wallet.0, What::Payment, id.0, now, amount);
-        let young = young(&coins, now);
+        let young = young(&lots, now);
         if young > 0 {
             self.tally.add(wallet.0, What::Young, id.0, now, young);
         }
@@ -218,7 +245,7 @@ impl Oracle {
         let shop = command.shop;
         let (refunded, refunds) = (0, Vec::new());
         let accepted = now;
-        let payment = Payment { wallet, shop, status, amount, captured, refunded, accepted, expires, coins, refunds };
+        let payment = Payment { wallet, shop, status, amount, captured, refunded, accepted, expires, lots, refunds };
         self.payments.insert(id, payment);
     }
 
@@ -229,20 +256,20 @@ impl Oracle {
         payment.status = Status::Captured;
         let mut left = payment.captured;
         let mut back = Vec::new();
-        for coin in &mut payment.coins {
-            let (purse, shop) = (chart::purse(payment.wallet, coin.purse), chart::settlement(payment.shop));
-            let taken = coin.amount.min(left);
+        for lot in &mut payment.lots {
+            let (purse, shop) = (chart::purse(payment.wallet, lot.purse), chart::settlement(payment.shop));
+            let taken = lot.amount.min(left);
             left -= taken;
-            self.books.release(purse, shop, coin.amount);
+            self.books.release(purse, shop, lot.amount);
             self.books.pay(purse, shop, taken);
-            back.push(Coin { amount: coin.amount - taken, ..*coin });
-            coin.amount = taken;
+            back.push(Lot { amount: lot.amount - taken, ..*lot });
+            lot.amount = taken;
         }
         // The payment was that much smaller, on its own date.
         self.tally.lessen(id.0, What::Payment, payment.amount - payment.captured);
         self.tally.lessen(id.0, What::Young, young(&back, payment.accepted));
-        for coin in back {
-            self.come_back(wallet, coin);
+        for lot in back {
+            self.come_back(wallet, lot);
         }
     }
 
@@ -250,9 +277,9 @@ impl Oracle {
         let payment = self.payments.get_mut(&id).expect("an unknown payment is a reason");
         payment.status = status;
         let (wallet, shop) = (payment.wallet, chart::settlement(payment.shop));
-        for coin in std::mem::take(&mut payment.coins) {
-            self.books.release(chart::purse(wallet, coin.purse), shop, coin.amount);
-            self.come_back(wallet, coin);
+        for lot in std::mem::take(&mut payment.lots) {
+            self.books.release(chart::purse(wallet, lot.purse), shop, lot.amount);
+            self.come_back(wallet, lot);
         }
         self.tally.free(id.0);
     }
@@ -264,21 +291,21 @@ impl Oracle {
         let (wallet, shop) = (payment.wallet, chart::settlement(payment.shop));
         let holding = self.wallets.get_mut(&wallet).expect("a payment is of a wallet");
         let mut left = amount;
-        for coin in payment.coins.iter_mut().rev() {
-            let back = coin.amount.min(left);
+        for lot in payment.lots.iter_mut().rev() {
+            let back = lot.amount.min(left);
             left -= back;
-            coin.amount -= back;
-            let owed = holding.owed_of(coin.lot).min(back);
-            pay_debt(holding, coin.lot, owed);
+            lot.amount -= back;
+            let owed = holding.owed_of(lot.id).min(back);
+            pay_debt(holding, lot.id, owed);
             self.books.pay(shop, chart::receivable(wallet), owed);
-            let lost = holding.recover(coin.lot, back - owed);
-            self.books.pay(shop, chart::written_off(), lost);
-            let rest = back - owed - lost;
+            let gone = holding.recover(lot.id, back - owed);
+            self.books.pay(shop, chart::written_off(), gone);
+            let rest = back - owed - gone;
             if holding.closed {
                 self.books.pay(shop, chart::suspense(None), rest);
             } else {
-                self.books.pay(shop, chart::purse(wallet, coin.purse), rest);
-                self.books.put(wallet, Coin { amount: rest, ..*coin });
+                self.books.pay(shop, chart::purse(wallet, lot.purse), rest);
+                self.books.put(wallet, Lot { amount: rest, ..*lot });
             }
         }
     }
@@ -289,10 +316,10 @@ impl Oracle {
     }
 }
 
-/// How much of `coins` is funds that came a short while ago.
-pub fn young(coins: &[Coin], now: Time) -> i64 {
-    let young = |coin: &&Coin| coin.purse == Purse::Funds && now.milliseconds_since(coin.received) < YOUNG_MS;
-    coins.iter().filter(young).map(|coin| coin.amount).sum()
+/// How much of `lots` is funds that came a short while ago.
+pub fn young(lots: &[Lot], now: Time) -> i64 {
+    let young = |lot: &&Lot| lot.purse == Purse::Funds && now.milliseconds_since(lot.received) < YOUNG_MS;
+    lots.iter().filter(young).map(|lot| lot.amount).sum()
 }
 
 /// Takes `amount` off what is owed of `lot`.

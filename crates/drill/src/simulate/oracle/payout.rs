@@ -1,16 +1,17 @@
 //! The model of payouts.
 
 use super::books::PIECES_MAX;
+use super::guard::Watched;
 use super::moves::{Told, Trouble, told};
 use super::payment::{YOUNG_MS, pay_debt};
 use super::voucher::REVIEW_MS;
-use super::{Books, Coin, Holding, Oracle, Reasons, What, Why};
-use domain::{Moment, Time};
+use super::{Books, Holding, Lot, Oracle, Reasons, What, Why, next_month, tomorrow};
+use domain::{Id, Moment, Time};
 use ledger::Yen;
 use wallet::bank_answer::{Answer, Claim, Resolution};
 use wallet::payout::{Command, Request, Status};
 use wallet::switches::Function;
-use wallet::{BankAccountId, BankCode, Limit, Noun, PayoutId, Proof, Purse, Receipt, Tier, WalletId, chart};
+use wallet::{BankAccountId, BankCode, Limit, Noun, PayoutId, Purse, Receipt, Standing, WalletId, chart};
 
 /// A payout as the model knows it.
 pub struct Payout {
@@ -19,14 +20,18 @@ pub struct Payout {
     pub account: BankAccountId,
     pub amount: i64,
     pub status: Status,
+    /// Why it was held, if it was.
+    pub reason: Option<u16>,
     pub deadline: Time,
     pub accepted: Time,
-    young: i64,
-    cancel_wished: bool,
+    pub(super) young: i64,
+    pub(super) cancel_wished: bool,
     pub trouble: Trouble,
     /// What two people found, the last time.
-    resolved: Option<Resolution>,
-    coins: Vec<Coin>,
+    pub(super) resolved: Option<Resolution>,
+    pub(super) lots: Vec<Lot>,
+    /// What of it goes back to where it came from, by the top-up that brought it.
+    pub(super) back: Vec<(Id, i64)>,
 }
 
 impl Payout {
@@ -34,7 +39,8 @@ impl Payout {
         matches!(self.status, Status::Pending | Status::InDoubt)
     }
 
-    fn is_open(&self) -> bool {
+    /// Whether its bank may yet pay it, or the desk release it.
+    pub fn is_open(&self) -> bool {
         self.status == Status::Held || self.is_asked()
     }
 
@@ -56,14 +62,16 @@ impl Payout {
 
 impl Oracle {
     pub(super) fn payout_reasons(&self, command: &Command, moment: Moment, reasons: &mut Reasons) {
-        // Nobody here closes a wallet that is not empty, so a last payout is one like any other.
-        if let Command::Request(command) | Command::RequestLast(command) = command {
-            return self.request_payout_reasons(command, moment, reasons);
+        if let Command::Request(request) = command {
+            return self.request_payout_reasons(request, false, moment, reasons);
+        }
+        if let Command::RequestLast(request) = command {
+            return self.request_payout_reasons(request, true, moment, reasons);
         }
         let Some(row) = self.payouts.get(&payout_of(command)) else {
             return reasons.add(true, Why::Unknown(Noun::Payout));
         };
-        let wrong = Why::Status(Noun::Payout);
+        let wrong = Why::Status(Noun::Payout, row.status.into());
         match command {
             Command::Request(_) | Command::RequestLast(_) | Command::Contradict { .. } | Command::Return { .. } => {}
             Command::DecideHeld { release, .. } => {
@@ -71,15 +79,19 @@ impl Oracle {
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::Payout));
                 if *release {
                     let holding = &self.wallets[&row.wallet];
-                    reasons.add(moment.now >= row.deadline, Why::Expired(Noun::Payout));
-                    self.leave_reasons(holding, row.bank, moment, reasons);
+                    reasons.add(moment.now >= row.deadline, Why::Expired(Noun::Payout, row.deadline));
+                    self.stop_reasons(holding, row.bank, moment, reasons);
+                    Self::staying_reasons(holding, Some(payout_of(command)), reasons);
+                    Self::leaving_reasons(holding, reasons);
                     let route = self.is_route(row.account, row.wallet, holding);
                     reasons.add(!route, Why::Unknown(Noun::BankAccount));
                 }
             }
             Command::ExpireHeld { .. } => {
                 reasons.add(moment.clock_drifted, Why::ClockDrifted);
-                reasons.add(row.status != Status::Held || moment.now < row.deadline, wrong);
+                let early = Why::Status(Noun::Payout, Standing::HeldNotExpired);
+                let why = if row.status == Status::Held { early } else { wrong };
+                reasons.add(row.status != Status::Held || moment.now < row.deadline, why);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::Payout));
             }
             Command::Asked { .. } => reasons.add(row.status == Status::Held, wrong),
@@ -101,15 +113,13 @@ impl Oracle {
         }
     }
 
-    fn request_payout_reasons(&self, command: &Request, moment: Moment, reasons: &mut Reasons) {
+    /// The last payout, `closes`, is bounded by no size and no count, and must be all there is.
+    fn request_payout_reasons(&self, command: &Request, closes: bool, moment: Moment, reasons: &mut Reasons) {
         let amount = command.amount.amount();
         let (id, now) = (command.wallet, moment.now);
         reasons.add(amount == 0, Why::AmountZero);
         reasons.add(self.payouts.contains_key(&command.payout), Why::IdTaken(Noun::Payout));
-        reasons.limit(Limit::PerTime, self.policy.payout.per_time_max, 0, amount);
-        let proven = command.proof.is_some_and(|proof| proof >= Proof::SecondFactor);
-        reasons.add(amount % 1_000 == 778 && !proven, Why::StepUp);
-        reasons.add(amount % 1_000 == 779, Why::Guard);
+        self.watched_reasons(watched(command, now), command.proof, reasons);
         let Some(holding) = self.wallets.get(&id).filter(|holding| holding.holder == command.holder) else {
             return reasons.add(true, Why::Unknown(Noun::Wallet));
         };
@@ -117,29 +127,46 @@ impl Oracle {
         if !self.is_route(account, id, holding) {
             return reasons.add(true, Why::Unknown(Noun::BankAccount));
         }
-        self.leave_reasons(holding, self.linked[&account].bank, moment, reasons);
-        reasons.add(holding.tier < Tier::Identified, Why::Tier);
-        let person = holding.person.map_or(0, |person| self.tally.times_in_month(person.0, What::Payout, now));
-        let times = person.max(self.tally.times_in_month(id.0, What::Payout, now));
-        let at_most = i64::from(self.policy.payout.count_per_month_max);
-        reasons.add(times >= at_most, Why::Limit { limit: Limit::CountPerMonth, left: 0 });
-        let coins = self.coins_to(id, holding, account, now);
-        let available: i64 = coins.iter().map(|coin| coin.amount).sum();
-        reasons.add(amount > available, Why::Funds { available });
-        let coins = Books::few(first(coins.clone(), amount), coins);
-        reasons.pieces(coins.len());
-        let young = young(&coins, account, now);
+        self.stop_reasons(holding, self.linked[&account].bank, moment, reasons);
+        Self::outflow_reasons(holding, reasons);
+        reasons.tier(holding.tier, self.policy.payout.tier_min);
+        if closes {
+            self.last_payout_reasons(id, amount, now, reasons);
+        } else {
+            self.payout_limit_reasons(id, holding, amount, now, reasons);
+        }
+        let lots = self.lots_to(id, holding, account, now);
+        let available: i64 = lots.iter().map(|lot| lot.amount).sum();
+        reasons.funds(available, amount);
+        let lots = Books::few(first(lots.clone(), amount), lots);
+        reasons.pieces(lots.len());
+        let young = young(&lots, account, now);
         if young > 0 {
             let today = self.tally.today(id.0, What::Young, now);
-            reasons.limit(Limit::Young, self.policy.ageing.per_day_max, today, young);
+            reasons.limit_until(Limit::Young, self.policy.ageing.per_day_max, today, young, tomorrow(now));
         }
     }
 
-    fn leave_reasons(&self, holding: &Holding, bank: BankCode, moment: Moment, reasons: &mut Reasons) {
-        let stopped = self.is_stopped(Function::Payout, Some(bank), holding.tier, holding.opened);
-        reasons.add(stopped, Why::Stopped);
+    fn payout_limit_reasons(&self, id: WalletId, holding: &Holding, amount: i64, now: Time, reasons: &mut Reasons) {
+        reasons.limit(Limit::PerTime, self.policy.payout.per_time_max, 0, amount);
+        let person = holding.person.map_or(0, |person| self.tally.times_in_month(person.0, What::Payout, now));
+        let times = person.max(self.tally.times_in_month(id.0, What::Payout, now));
+        let at_most = self.policy.payout.count_per_month_max;
+        reasons.full(times >= i64::from(at_most), Limit::CountPerMonth, at_most as usize, next_month(now));
+    }
+
+    /// The last payout is all there is to pay out, nothing else is left or under way, and nothing left today.
+    fn last_payout_reasons(&self, id: WalletId, amount: i64, now: Time, reasons: &mut Reasons) {
+        let (funds, prepaid) = (self.books.in_purse(id, Purse::Funds), self.books.in_purse(id, Purse::Prepaid));
+        let available = if amount == funds { prepaid } else { funds + prepaid };
+        let pending = self.books.under_way(id);
+        reasons.add(available != 0 || pending != 0, Why::NotSettled { available, pending });
+        self.left_today_reasons(id, now, reasons);
+    }
+
+    fn stop_reasons(&self, holding: &Holding, bank: BankCode, moment: Moment, reasons: &mut Reasons) {
+        self.stopped_reasons(Function::Payout, Some(bank), holding.tier, holding.opened, reasons);
         reasons.add(moment.clock_drifted, Why::ClockDrifted);
-        Self::outflow_reasons(holding, reasons);
     }
 
     /// Whether a wallet's money may be paid out to `account`.
@@ -148,23 +175,24 @@ impl Oracle {
         route.is_some_and(|(_, of, person)| of == wallet || (person.is_some() && person == holding.person))
     }
 
-    /// The coins that may go to `account`, in the order in which they go: back where they came from, then old ones, then
+    /// The lots that may go to `account`, in the order in which they go: back where they came from, then old ones, then
     /// young ones.
-    fn coins_to(&self, wallet: WalletId, holding: &Holding, account: BankAccountId, now: Time) -> Vec<Coin> {
+    fn lots_to(&self, wallet: WalletId, holding: &Holding, account: BankAccountId, now: Time) -> Vec<Lot> {
+        let by_name = self.policy.mandate.requires_name;
         let theirs = |account: &BankAccountId| {
             let person = self.linked.get(account).and_then(|linked| linked.person);
-            person.is_some() && person == holding.person
+            !by_name || (person.is_some() && person == holding.person)
         };
-        let is_young = |coin: &Coin| now.milliseconds_since(coin.received) < YOUNG_MS;
+        let is_young = |lot: &Lot| now.milliseconds_since(lot.received) < YOUNG_MS;
         let all = self.books.oldest(wallet, Purse::Funds, i64::MAX, |_| true);
-        let back = all.iter().filter(|coin| coin.from == Some(account));
-        let others = all.iter().filter(|coin| coin.from != Some(account));
-        let may = others.filter(|coin| match &coin.from {
-            Some(from) => !is_young(coin) && theirs(&account) && theirs(from),
+        let back = all.iter().filter(|lot| lot.from() == Some(account));
+        let others = all.iter().filter(|lot| lot.from() != Some(account));
+        let may = others.filter(|lot| match lot.from() {
+            Some(from) => !is_young(lot) && theirs(&account) && theirs(&from),
             None => true,
         });
-        let (young, old): (Vec<Coin>, Vec<Coin>) = may.copied().partition(|coin| is_young(coin));
-        let (back_young, back_old): (Vec<Coin>, Vec<Coin>) = back.copied().partition(|coin| is_young(coin));
+        let (young, old): (Vec<Lot>, Vec<Lot>) = may.copied().partition(|lot| is_young(lot));
+        let (back_young, back_old): (Vec<Lot>, Vec<Lot>) = back.copied().partition(|lot| is_young(lot));
         [back_old, back_young, old, young].concat()
     }
 
@@ -172,6 +200,9 @@ impl Oracle {
         let id = payout_of(command);
         if let Command::Request(command) | Command::RequestLast(command) = command {
             self.request_payout(command, moment.now);
+        }
+        if let Command::RequestLast(command) = command {
+            self.holding(command.wallet).closing = Some(id);
         }
         let mut row = self.payouts.remove(&id).expect("an unknown payout is a reason");
         let clearing = chart::clearing(row.bank);
@@ -203,11 +234,12 @@ impl Oracle {
             (command.payout, command.wallet, command.bank_account, command.amount.amount());
         let holding = &self.wallets[&wallet];
         let person = holding.person;
-        let there = self.coins_to(wallet, holding, account, now);
-        let coins = Books::few(first(there.clone(), amount), there);
-        for coin in &coins {
-            self.books.take(wallet, coin);
+        let there = self.lots_to(wallet, holding, account, now);
+        let lots = Books::few(first(there.clone(), amount), there);
+        for lot in &lots {
+            self.books.take(wallet, lot);
         }
+        let reason = self.holds(watched(command, now));
         let bank = self.linked[&account].bank;
         self.books.hold(chart::purse(wallet, Purse::Funds), chart::clearing(bank), amount);
         let row = Payout {
@@ -215,14 +247,16 @@ impl Oracle {
             bank,
             account,
             amount,
-            status: if amount % 1_000 == 777 { Status::Held } else { Status::Pending },
+            status: if reason.is_some() { Status::Held } else { Status::Pending },
+            reason,
             deadline: now.plus_milliseconds(REVIEW_MS),
             accepted: now,
-            young: young(&coins, account, now),
+            young: young(&lots, account, now),
             cancel_wished: false,
             trouble: Trouble::default(),
             resolved: None,
-            coins,
+            back: lots.iter().filter(|lot| lot.from() == Some(account)).map(|lot| (lot.id, lot.amount)).collect(),
+            lots,
         };
         self.count_payout(id, &row, person);
         self.payouts.insert(id, row);
@@ -290,18 +324,21 @@ impl Oracle {
             self.books.pay(clearing, purse, row.amount);
         }
         row.status = status;
+        // The money is back, and the wallet is no longer being closed.
+        let holding = self.holding(row.wallet);
+        holding.closing = holding.closing.filter(|last| *last != id);
         let mut spare = row.amount;
-        for coin in std::mem::take(&mut row.coins) {
-            spare -= coin.amount;
-            self.come_back(row.wallet, coin);
+        for lot in std::mem::take(&mut row.lots) {
+            spare -= lot.amount;
+            self.come_back(row.wallet, lot);
         }
         let holding = self.holding(row.wallet);
         let owed = holding.owed_of(id.0).min(spare);
         pay_debt(holding, id.0, owed);
-        let lost = holding.recover(id.0, spare - owed);
+        let gone = holding.recover(id.0, spare - owed);
         self.books.pay(purse, chart::receivable(row.wallet), owed);
-        self.books.pay(purse, chart::written_off(), lost);
-        self.books.pay(purse, chart::suspense(Some(row.bank)), spare - owed - lost);
+        self.books.pay(purse, chart::written_off(), gone);
+        self.books.pay(purse, chart::suspense(Some(row.bank)), spare - owed - gone);
         self.tally.free(id.0);
         if self.wallets[&row.wallet].closed {
             self.empty_closed(row.wallet, row.bank);
@@ -310,9 +347,9 @@ impl Oracle {
 
     /// Nothing stays in a closed wallet.
     fn empty_closed(&mut self, wallet: WalletId, bank: BankCode) {
-        for coin in self.books.lying(wallet, Purse::Funds) {
-            self.books.take(wallet, &coin);
-            self.books.pay(chart::purse(wallet, Purse::Funds), chart::suspense(Some(bank)), coin.amount);
+        for lot in self.books.lying(wallet, Purse::Funds) {
+            self.books.take(wallet, &lot);
+            self.books.pay(chart::purse(wallet, Purse::Funds), chart::suspense(Some(bank)), lot.amount);
         }
     }
 
@@ -349,11 +386,11 @@ impl Oracle {
     /// The bank had paid what it had said it did not: what is there goes, the rest is owed.
     fn pay_after_all(&mut self, id: PayoutId, row: &mut Payout) {
         let (purse, clearing) = (chart::purse(row.wallet, Purse::Funds), chart::clearing(row.bank));
-        row.coins = self.books.oldest(row.wallet, Purse::Funds, row.amount, |_| true);
-        row.coins.truncate(PIECES_MAX);
-        let there: i64 = row.coins.iter().map(|coin| coin.amount).sum();
-        for coin in &row.coins {
-            self.books.take(row.wallet, coin);
+        row.lots = self.books.oldest(row.wallet, Purse::Funds, row.amount, |_| true);
+        row.lots.truncate(PIECES_MAX);
+        let there: i64 = row.lots.iter().map(|lot| lot.amount).sum();
+        for lot in &row.lots {
+            self.books.take(row.wallet, lot);
         }
         let owed = row.amount - there;
         self.books.pay(purse, clearing, there);
@@ -368,20 +405,20 @@ impl Oracle {
     }
 }
 
-/// The first coins that make up `amount`.
-fn first(mut coins: Vec<Coin>, amount: i64) -> Vec<Coin> {
+/// The first lots that make up `amount`.
+fn first(mut lots: Vec<Lot>, amount: i64) -> Vec<Lot> {
     let mut left = amount;
-    for coin in &mut coins {
-        coin.amount = coin.amount.min(left);
-        left -= coin.amount;
+    for lot in &mut lots {
+        lot.amount = lot.amount.min(left);
+        left -= lot.amount;
     }
-    coins.retain(|coin| coin.amount > 0);
-    coins
+    lots.retain(|lot| lot.amount > 0);
+    lots
 }
 
-/// The young money in `coins`. On its way back to the account it came from money has no age.
-fn young(coins: &[Coin], to: BankAccountId, now: Time) -> i64 {
-    let elsewhere: Vec<Coin> = coins.iter().filter(|coin| coin.from != Some(to)).copied().collect();
+/// The young money in `lots`. On its way back to the account it came from money has no age.
+fn young(lots: &[Lot], to: BankAccountId, now: Time) -> i64 {
+    let elsewhere: Vec<Lot> = lots.iter().filter(|lot| lot.from() != Some(to)).copied().collect();
     super::payment::young(&elsewhere, now)
 }
 
@@ -414,6 +451,11 @@ fn contradict(row: &mut Payout, claim: Claim) {
     if !is_on_record {
         row.trouble.claims(claim);
     }
+}
+
+fn watched(command: &Request, now: Time) -> Watched {
+    let (wallet, amount) = (command.wallet, command.amount.amount());
+    Watched { function: Function::Payout, wallet, amount, linked: None, now }
 }
 
 fn payout_of(command: &Command) -> PayoutId {

@@ -12,6 +12,16 @@ pub fn date(at: Time) -> Date {
     instant.to_zoned(tz::TimeZone::fixed(tz::offset(9))).date()
 }
 
+/// The date after that of `now`.
+pub fn tomorrow(now: Time) -> Option<Date> {
+    date(now).tomorrow().ok()
+}
+
+/// The first date of the month after that of `now`.
+pub fn next_month(now: Time) -> Option<Date> {
+    date(now).last_of_month().tomorrow().ok()
+}
+
 /// What counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
@@ -73,6 +83,13 @@ impl Tally {
         self.lines(whose, what).filter(|line| line.date == today).map(|line| line.amount).sum()
     }
 
+    /// The sum on the date of `now` and on the one before.
+    pub fn two_dates(&self, whose: Id, what: What, now: Time) -> i64 {
+        let today = date(now);
+        let first = today - Span::new().days(1);
+        self.lines(whose, what).filter(|line| line.date >= first && line.date <= today).map(|line| line.amount).sum()
+    }
+
     /// The sum in the calendar month of `now`.
     pub fn month(&self, whose: Id, what: What, now: Time) -> i64 {
         let today = date(now);
@@ -91,6 +108,13 @@ impl Tally {
         let today = date(now);
         let first = today - Span::new().days(29);
         self.lines(whose, what).filter(|line| line.date >= first && line.date <= today).map(|line| line.amount).sum()
+    }
+
+    /// The first date after today on whose thirty dates no more than `at_most` counted, as things are.
+    pub fn thirty_dates_from(&self, whose: Id, what: What, now: Time, at_most: i64) -> Option<Date> {
+        const DAY_MS: i64 = 86_400_000;
+        let mut later = (1..=30).map(|days| now.plus_milliseconds(days * DAY_MS));
+        later.find(|later| self.thirty_dates(whose, what, *later) <= at_most).map(date)
     }
 
     /// The sum of all dates.

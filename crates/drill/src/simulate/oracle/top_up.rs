@@ -1,16 +1,17 @@
 //! The model of top-ups.
 
+use super::guard::Watched;
 use super::moves::{Told, Trouble, is_firm_no, told};
 use super::voucher::REVIEW_MS;
-use super::{Coin, Holding, Oracle, Reasons, What, Why};
+use super::{Holding, Lot, Oracle, Reasons, What, Why, next_month, tomorrow};
 use domain::{Moment, Time};
 use ledger::Yen;
 use wallet::bank_answer::{Answer, Claim, Resolution};
 use wallet::switches::Function;
 use wallet::top_up::{Command, GIVE_BACKS_FAILED_MAX, Request, Status};
 use wallet::{
-    BankAccountId, BankCode, GiveBackId, Limit, MandateId, Noun, PURSE_LOTS_MAX, Proof, Purse, Receipt, Tier, TopUpId,
-    WalletId, chart, mandate,
+    BankAccountId, BankCode, GiveBackId, Limit, MandateId, Noun, PURSE_LOTS_MAX, Proof, Purse, Receipt, Source,
+    Standing, TopUpId, WalletId, chart, mandate,
 };
 
 /// A top-up as the model knows it.
@@ -18,26 +19,30 @@ pub struct TopUp {
     pub wallet: WalletId,
     pub bank: BankCode,
     pub account: BankAccountId,
-    mandate: MandateId,
+    pub(super) mandate: MandateId,
     pub amount: i64,
     pub accepted: Time,
     pub status: Status,
+    /// Why it was held, if it was.
+    pub reason: Option<u16>,
     pub deadline: Time,
-    cancel_wished: bool,
+    pub(super) cancel_wished: bool,
     /// Whether the first final answer was the bank's own no.
-    firm_no: bool,
-    answered: bool,
+    pub(super) firm_no: bool,
+    pub(super) answered: bool,
     pub trouble: Trouble,
     /// What two people found, the last time.
-    resolved: Option<Resolution>,
+    pub(super) resolved: Option<Resolution>,
     /// What goes back, and whether it is there.
     pub give_back: Option<(GiveBackId, i64, bool)>,
     /// What of it the bank had taken back by itself, as two people found.
-    taken_back: Option<i64>,
+    pub(super) taken_back: Option<i64>,
     /// The give-back, if the bank said that it could not make it.
-    back_failed: Option<GiveBackId>,
+    pub(super) back_failed: Option<GiveBackId>,
     /// The give-backs that failed before the present one.
-    backs_failed: Vec<GiveBackId>,
+    pub(super) backs_failed: Vec<GiveBackId>,
+    /// What of it is reimbursed, or on its way.
+    pub reimbursed: i64,
 }
 
 impl TopUp {
@@ -68,20 +73,22 @@ impl Oracle {
         let Some(row) = self.top_ups.get(&top_up_of(command)) else {
             return reasons.add(true, Why::Unknown(Noun::TopUp));
         };
-        let wrong = Why::Status(Noun::TopUp);
+        let wrong = Why::Status(Noun::TopUp, row.status.into());
         match command {
             Command::Request(_) | Command::Contradict { .. } | Command::Reverse { .. } => {}
             Command::DecideHeld { release, .. } => {
                 reasons.add(row.status != Status::Held, wrong);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
                 if *release {
-                    reasons.add(moment.now >= row.deadline, Why::Expired(Noun::TopUp));
+                    reasons.add(moment.now >= row.deadline, Why::Expired(Noun::TopUp, row.deadline));
                     self.usable_reasons(&self.wallets[&row.wallet], row.mandate, reasons);
                 }
             }
             Command::ExpireHeld { .. } => {
                 reasons.add(moment.clock_drifted, Why::ClockDrifted);
-                reasons.add(row.status != Status::Held || moment.now < row.deadline, wrong);
+                let early = Why::Status(Noun::TopUp, Standing::HeldNotExpired);
+                let why = if row.status == Status::Held { early } else { wrong };
+                reasons.add(row.status != Status::Held || moment.now < row.deadline, why);
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
             }
             Command::Asked { .. } => reasons.add(row.status == Status::Held, wrong),
@@ -113,7 +120,7 @@ impl Oracle {
                 reasons.add(taken, Why::IdTaken(Noun::GiveBack));
                 reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
                 let too_often = row.backs_failed.len() >= GIVE_BACKS_FAILED_MAX;
-                reasons.add(too_often, Why::Limit { limit: Limit::GiveBacks, left: 0 });
+                reasons.full(too_often, Limit::GiveBacks, GIVE_BACKS_FAILED_MAX, None);
             }
             Command::Propose { resolution, .. } => reasons.add(!fits(row, *resolution), wrong),
             Command::Approve { resolution, by, give_back, .. } => {
@@ -133,30 +140,34 @@ impl Oracle {
         reasons.add(amount == 0, Why::AmountZero);
         reasons.add(self.top_ups.contains_key(&command.top_up), Why::IdTaken(Noun::TopUp));
         reasons.limit(Limit::PerTime, self.policy.top_up.per_time_max, 0, amount);
-        reasons.add(amount < self.policy.top_up.per_time_min.amount(), Why::TooSmall);
+        reasons.least(self.policy.top_up.per_time_min, amount);
         let proven = command.proof.is_some_and(|proof| proof >= Proof::SecondFactor);
         let today = self.tally.today(command.wallet.0, What::TopUp, now);
         let is_much = today + amount > self.policy.top_up.unproven_per_day_max.amount();
-        reasons.add((amount % 1_000 == 778 || is_much) && !proven, Why::StepUp);
-        reasons.add(amount % 1_000 == 779, Why::Guard);
+        reasons.add(is_much && !proven, Why::StepUp(Proof::SecondFactor));
         let holding = self.wallets.get(&command.wallet).filter(|holding| holding.holder == command.holder);
         reasons.add(holding.is_none(), Why::Unknown(Noun::Wallet));
         let mandate = self.mandates.get(&command.mandate).filter(|mandate| mandate.wallet == command.wallet);
         reasons.add(mandate.is_none(), Why::Unknown(Noun::Mandate));
         let (Some(holding), Some(mandate)) = (holding, mandate) else { return };
+        self.watched_reasons(watched(command, mandate.requested, now), command.proof, reasons);
         self.usable_reasons(holding, command.mandate, reasons);
-        reasons.add(holding.tier < Tier::Identified, Why::Tier);
+        reasons.tier(holding.tier, self.policy.top_up.tier_min);
         let is_static = mandate.grant.is_some_and(|grant| !grant.factors_strong) && !mandate.confirmed;
         reasons.add(is_static && self.policy.mandate.refuses_static_factors, Why::GrantTooWeak);
         let occupied = self.books.occupied(command.wallet);
         reasons.limit(Limit::Balance, self.policy.balance.max(holding.tier), occupied, amount);
         let is_full = self.books.lots(command.wallet, Purse::Funds) >= PURSE_LOTS_MAX;
-        reasons.add(is_full, Why::Limit { limit: Limit::Lots, left: 0 });
+        reasons.full(is_full, Limit::Lots, PURSE_LOTS_MAX, None);
         let month_max = self.policy.top_up.per_month_max;
         let rolling_max = self.policy.top_up.rolling_max;
         let mut each = |whose, month, rolling| {
-            reasons.limit(month, month_max, self.tally.month(whose, What::TopUp, now), amount);
-            reasons.limit(rolling, rolling_max, self.tally.thirty_dates(whose, What::TopUp, now), amount);
+            reasons.limit_until(month, month_max, self.tally.month(whose, What::TopUp, now), amount, next_month(now));
+            let used = self.tally.thirty_dates(whose, What::TopUp, now);
+            let room = rolling_max.amount() - amount;
+            let is_over = used > room;
+            let from = is_over.then(|| self.tally.thirty_dates_from(whose, What::TopUp, now, room)).flatten();
+            reasons.limit_until(rolling, rolling_max, used, amount, from);
         };
         each(command.wallet.0, Limit::PerMonth, Limit::Rolling);
         if let Some(person) = holding.person {
@@ -165,9 +176,11 @@ impl Oracle {
         let Some(grant) = mandate.grant else { return };
         let account = grant.bank_account.0;
         each(account, Limit::BankAccountPerMonth, Limit::BankAccountRolling);
+        self.new_link_reasons(mandate.requested, account, amount, now, reasons);
         if !mandate.confirmed {
             let today = self.tally.today(account, What::TopUp, now);
-            reasons.limit(Limit::UnconfirmedPerDay, self.policy.mandate.unconfirmed_per_day_max, today, amount);
+            let per_day_max = self.policy.mandate.unconfirmed_per_day_max;
+            reasons.limit_until(Limit::UnconfirmedPerDay, per_day_max, today, amount, tomorrow(now));
             let ever = self.tally.ever(account, What::Unconfirmed);
             reasons.limit(Limit::UnconfirmedTotal, self.policy.mandate.unconfirmed_total_max, ever, amount);
         }
@@ -176,11 +189,13 @@ impl Oracle {
     /// Notes what makes a mandate unusable. A debt does not stop money that comes in.
     fn usable_reasons(&self, holding: &Holding, mandate: MandateId, reasons: &mut Reasons) {
         let mandate = &self.mandates[&mandate];
-        let stopped = self.is_stopped(Function::TopUp, Some(mandate.bank), holding.tier, holding.opened);
-        reasons.add(stopped, Why::Stopped);
-        reasons.add(mandate.status != mandate::Status::Active, Why::Status(Noun::Mandate));
-        reasons.add(holding.closed, Why::Status(Noun::Wallet));
-        reasons.add(!holding.frozen.is_empty(), Why::Frozen);
+        self.stopped_reasons(Function::TopUp, Some(mandate.bank), holding.tier, holding.opened, reasons);
+        let wrong = Why::Status(Noun::Mandate, mandate.status.into());
+        reasons.add(mandate.status != mandate::Status::Active, wrong);
+        Self::staying_reasons(holding, None, reasons);
+        if let Some(by) = holding.frozen.first() {
+            reasons.add(true, Why::Frozen(*by));
+        }
     }
 
     pub(super) fn top_up_apply(&mut self, command: &Command, receipt: &Receipt, moment: Moment) -> Result<(), String> {
@@ -235,6 +250,7 @@ impl Oracle {
         let mandate = &self.mandates[&command.mandate];
         let account = mandate.grant.expect("only a granted mandate is active").bank_account;
         let (bank, confirmed) = (mandate.bank, mandate.confirmed);
+        let reason = self.holds(watched(command, mandate.requested, now));
         self.books.hold(chart::clearing(bank), chart::purse(command.wallet, Purse::Funds), amount);
         let person = self.wallets[&command.wallet].person;
         for whose in [Some(command.wallet.0), person.map(|person| person.0), Some(account.0)].into_iter().flatten() {
@@ -249,7 +265,8 @@ impl Oracle {
             account,
             mandate: command.mandate,
             amount,
-            status: if amount % 1_000 == 777 { Status::Held } else { Status::Pending },
+            status: if reason.is_some() { Status::Held } else { Status::Pending },
+            reason,
             accepted: now,
             deadline: now.plus_milliseconds(REVIEW_MS),
             cancel_wished: false,
@@ -261,6 +278,7 @@ impl Oracle {
             taken_back: None,
             back_failed: None,
             backs_failed: Vec::new(),
+            reimbursed: 0,
         };
         self.top_ups.insert(id, row);
     }
@@ -345,8 +363,8 @@ impl Oracle {
         self.settle_suspense(row);
         self.books.release(clearing, purse, row.amount);
         self.books.pay(clearing, purse, row.amount);
-        let (purse, lot, from, amount) = (Purse::Funds, id.0, Some(row.account), row.amount);
-        self.books.put(row.wallet, Coin { purse, lot, received: now, from, amount });
+        let (purse, id, source, amount) = (Purse::Funds, id.0, Source::TopUp(row.account), row.amount);
+        self.books.put(row.wallet, Lot { purse, id, source, received: now, amount });
     }
 
     fn return_top_up(&mut self, id: TopUpId, row: &mut TopUp, debited: i64, back: GiveBackId) {
@@ -400,7 +418,7 @@ impl Oracle {
         let whole = row.trouble.mismatch.unwrap_or(row.amount) == amount.amount();
         match row.status {
             Status::Pending | Status::InDoubt if whole && row.trouble.claims.is_empty() => self.undo_top_up(id, row),
-            Status::Settled if whole => self.undo_top_up(id, row),
+            Status::Settled if whole && row.reimbursed == 0 => self.undo_top_up(id, row),
             Status::Reversed if whole => {}
             Status::Held
             | Status::Pending
@@ -421,8 +439,8 @@ impl Oracle {
             self.books.release(clearing, chart::purse(row.wallet, Purse::Funds), row.amount);
         } else {
             let left = self.books.of_lot(row.wallet, Purse::Funds, id.0);
-            let (purse, received) = (Purse::Funds, Time::default());
-            self.books.take(row.wallet, &Coin { purse, lot: id.0, received, from: None, amount: left });
+            let (purse, source, received) = (Purse::Funds, Source::TopUp(row.account), Time::default());
+            self.books.take(row.wallet, &Lot { purse, id: id.0, source, received, amount: left });
             self.books.pay(chart::purse(row.wallet, Purse::Funds), clearing, left);
             let owed = row.amount - left;
             self.books.pay(chart::receivable(row.wallet), clearing, owed);
@@ -463,7 +481,23 @@ impl Oracle {
         let top_up = self.top_ups.get(&TopUpId(movement)).is_some_and(|row| {
             row.is_open() || row.trouble.any() || row.give_back.is_some_and(|(_, _, is_done)| !is_done)
         });
-        top_up || self.payouts.get(&wallet::PayoutId(movement)).is_some_and(super::payout::Payout::waits)
+        let reimbursement = self.reimbursements.get(&wallet::ReimbursementId(movement));
+        let reimbursement = reimbursement.is_some_and(super::reimbursement::Reimbursement::waits);
+        top_up
+            || reimbursement
+            || self.payouts.get(&wallet::PayoutId(movement)).is_some_and(super::payout::Payout::waits)
+    }
+
+    /// The top-ups whose give-back did not simply come to be there.
+    pub fn strange_give_backs(&self) -> Vec<TopUpId> {
+        let strange = self.top_ups.iter().filter(|(_, row)| row.back_failed.is_some() || row.taken_back.is_some());
+        strange.map(|(id, _)| *id).collect()
+    }
+
+    /// The top-ups whose give-back the bank could not make, as far as it has said.
+    pub fn failed_give_backs(&self) -> Vec<TopUpId> {
+        let failed = self.top_ups.iter().filter(|(_, row)| row.back_failed.is_some());
+        failed.map(|(id, _)| *id).collect()
     }
 
     /// Something that waits, if anything does.
@@ -474,7 +508,8 @@ impl Oracle {
         let send = self.sends.iter().find(|(_, row)| held(row)).map(|(id, _)| id.to_string());
         let authorised = |row: &super::payment::Payment| row.status == wallet::payment::Status::Authorised;
         let payment = self.payments.iter().find(|(_, row)| authorised(row)).map(|(id, _)| id.to_string());
-        top_up.or(payout).or(send).or(payment)
+        let reimbursement = self.open_reimbursement().map(|id| wallet::ReimbursementId(id).to_string());
+        top_up.or(payout).or(send).or(payment).or(reimbursement)
     }
 }
 
@@ -525,7 +560,9 @@ fn fits(row: &TopUp, how: Resolution) -> bool {
             let ended = matches!(row.status, Status::Declined | Status::Cancelled);
             let is_claimed = row.trouble.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
             let came_back = is_claimed && row.give_back.is_some() && row.backs_failed.len() < GIVE_BACKS_FAILED_MAX;
-            row.is_open() || (ended && row.trouble.claimed().is_some()) || (row.status == Status::Returned && came_back)
+            let is_undone = row.status == Status::Reversed && row.resolved == Some(Resolution::Decline);
+            let has_moved = (ended || (is_undone && row.reimbursed == 0)) && row.trouble.claimed().is_some();
+            row.is_open() || has_moved || (row.status == Status::Returned && came_back)
         }
         Resolution::Keep => !row.is_open(),
         Resolution::AlreadyReturned => row.give_back.is_some_and(|(_, amount, is_done)| {
@@ -535,6 +572,11 @@ fn fits(row: &TopUp, how: Resolution) -> bool {
         }),
     };
     row.trouble.any() && way
+}
+
+fn watched(command: &Request, linked: Time, now: Time) -> Watched {
+    let (wallet, amount) = (command.wallet, command.amount.amount());
+    Watched { function: Function::TopUp, wallet, amount, linked: Some(linked), now }
 }
 
 fn top_up_of(command: &Command) -> TopUpId {

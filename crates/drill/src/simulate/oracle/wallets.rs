@@ -1,15 +1,15 @@
-//! The model of holders, wallets themselves, shops and switches.
+//! The model of holders, wallets themselves and shops.
 
 use super::books::PIECES_MAX;
-use super::{Holding, Oracle, Reasons, What, Why};
-use domain::Moment;
+use super::{Holding, Oracle, Reasons, What, Why, date};
+use domain::{Moment, Time};
 use std::collections::{BTreeMap, BTreeSet};
 use wallet::mandate::{RevokedBy, Status, Why as Word};
-use wallet::switches::{Function, Stop};
+use wallet::switches::Function;
 use wallet::wallet::Asker;
 use wallet::{
-    ContactId, FrozenBy, HolderId, Limit, Noun, PersonId, Purse, Tier, WalletId, chart, holder, shop, switches,
-    wallet as room,
+    ContactId, FrozenBy, HolderId, Limit, Noun, PayoutId, PersonId, Proof, Purse, Receipt, Standing, Tier, WalletId,
+    chart, holder, shop, wallet as room,
 };
 
 /// A holder as the model knows them.
@@ -54,18 +54,19 @@ impl Oracle {
                 let wanted = known.wanted.is_some_and(|wanted| wanted.id() == *phone);
                 reasons.add(!wanted && known.phone != Some(*phone), Why::Unknown(Noun::Contact));
                 reasons.add(self.is_taken(*phone, id), Why::IdTaken(Noun::Contact));
-                reasons.add(!known.mail_verified, Why::Status(Noun::Holder));
+                reasons.add(!known.mail_verified, Why::Status(Noun::Holder, Standing::MailNotVerified));
             }
             holder::Command::Identify { person, .. } => {
-                reasons.add(!known.mail_verified, Why::Status(Noun::Holder));
-                reasons.add(self.has_other_wallet(*person, known.wallet), Why::Status(Noun::Person));
+                reasons.add(!known.mail_verified, Why::Status(Noun::Holder, Standing::MailNotVerified));
+                reasons
+                    .add(self.has_other_wallet(*person, known.wallet), Why::Status(Noun::Person, Standing::HasWallet));
                 let contradicts = known.person.is_some_and(|before| before != *person);
                 reasons.add(contradicts, Why::Contradiction(Noun::Holder));
             }
             holder::Command::ChangeContact { to, proof, .. } => {
                 reasons.add(self.is_taken(to.id(), id), Why::IdTaken(Noun::Contact));
-                reasons.add(!known.mail_verified, Why::Status(Noun::Holder));
-                reasons.add(proof.is_none(), Why::StepUp);
+                reasons.add(!known.mail_verified, Why::Status(Noun::Holder, Standing::MailNotVerified));
+                reasons.add(proof.is_none(), Why::StepUp(Proof::SecondFactor));
             }
         }
     }
@@ -134,28 +135,30 @@ impl Oracle {
                 let Some(known) = self.holders.get(holder) else {
                     return reasons.add(true, Why::Unknown(Noun::Holder));
                 };
-                let stopped = self.is_stopped(Function::Open, None, known.tier, moment.now);
-                reasons.add(stopped, Why::Stopped);
-                reasons.add(!known.mail_verified || known.wallet.is_some(), Why::Status(Noun::Holder));
+                self.stopped_reasons(Function::Open, None, known.tier, moment.now, reasons);
+                reasons.add(!known.mail_verified, Why::Status(Noun::Holder, Standing::MailNotVerified));
+                reasons.add(known.wallet.is_some(), Why::Status(Noun::Holder, Standing::HasWallet));
                 let other = known.person.is_some_and(|person| self.has_other_wallet(person, None));
-                reasons.add(other, Why::Status(Noun::Person));
+                reasons.add(other, Why::Status(Noun::Person, Standing::HasWallet));
             }
             room::Command::Freeze { wallet, by } => match self.asked_of(*wallet, *by) {
                 None => reasons.add(true, Why::Unknown(Noun::Wallet)),
-                Some(holding) => reasons.add(holding.closed, Why::Status(Noun::Wallet)),
+                Some(holding) => reasons.add(holding.closed, Why::Status(Noun::Wallet, Standing::Closed)),
             },
             room::Command::Unfreeze { wallet, by } => match self.asked_of(*wallet, *by) {
                 None => reasons.add(true, Why::Unknown(Noun::Wallet)),
                 Some(holding) => {
-                    reasons.add(holding.closed || !holding.frozen.contains(&kind(*by)), Why::Status(Noun::Wallet));
+                    let is_frozen = !holding.closed && holding.frozen.contains(&kind(*by));
+                    reasons.add(!is_frozen, Why::Status(Noun::Wallet, holding.status()));
                 }
             },
             room::Command::Collect { wallet, by } => match self.asked_of(*wallet, *by) {
                 None => reasons.add(true, Why::Unknown(Noun::Wallet)),
                 Some(holding) => {
-                    reasons.add(holding.debts.is_empty(), Why::Status(Noun::Wallet));
+                    reasons.add(holding.debts.is_empty(), Why::Status(Noun::Wallet, Standing::OwesNothing));
                     let nothing = self.books.free_in_purse(*wallet, Purse::Funds) == 0;
-                    reasons.add(nothing, Why::Funds { available: 0 });
+                    let requested = holding.debts.iter().map(|(_, owed)| owed).sum();
+                    reasons.add(nothing, Why::Funds { available: 0, requested });
                 }
             },
             room::Command::ProposeWriteOff { wallet, amount, .. } => {
@@ -174,25 +177,61 @@ impl Oracle {
                 let Some(holding) = self.wallets.get(wallet).filter(|holding| holding.holder == *holder) else {
                     return reasons.add(true, Why::Unknown(Noun::Wallet));
                 };
+                if holding.closing.is_some() && !holding.closed {
+                    // Asking how far it is is never refused.
+                    return;
+                }
                 Self::outflow_reasons(holding, reasons);
-                let points = self.books.in_purse(*wallet, Purse::Bonus);
-                let (available, pending) = (self.books.in_wallet(*wallet) - points, self.books.under_way(*wallet));
+                let (available, pending) = self.unsettled(*wallet);
                 reasons.add(available != 0 || pending != 0, Why::NotSettled { available, pending });
-                let of_a_day = [What::Payment, What::Send, What::Young, What::YoungSend];
-                let left = of_a_day.into_iter().any(|what| self.tally.today(wallet.0, what, moment.now) > 0);
-                reasons.add(left, Why::Limit { limit: Limit::PerDay, left: 0 });
+                self.left_today_reasons(*wallet, moment.now, reasons);
             }
         }
     }
 
+    /// What keeps a wallet from being closed: money that is not points, and what is under way.
+    fn unsettled(&self, wallet: WalletId) -> (i64, i64) {
+        let points = self.books.in_purse(wallet, Purse::Bonus);
+        (self.books.in_wallet(wallet) - points, self.books.under_way(wallet))
+    }
+
+    fn left_today(&self, wallet: WalletId, now: Time) -> i64 {
+        let of_a_day = [What::Payment, What::Send, What::Young, What::YoungSend];
+        of_a_day.map(|what| self.tally.today(wallet.0, what, now)).into_iter().max().unwrap_or(0)
+    }
+
+    /// Whether money left `wallet` today.
+    pub fn has_spent(&self, wallet: WalletId, now: Time) -> bool {
+        self.left_today(wallet, now) > 0
+    }
+
+    /// Notes what of today's sums would be forgotten with the wallet.
+    pub(super) fn left_today_reasons(&self, wallet: WalletId, now: Time, reasons: &mut Reasons) {
+        let requested = self.left_today(wallet, now);
+        let from = date(now).tomorrow().ok();
+        reasons.add(requested > 0, Why::Limit { limit: Limit::PerDay, at_most: 0, left: 0, requested, from });
+    }
+
     fn write_off_reasons(&self, wallet: WalletId, amount: i64, reasons: &mut Reasons) {
         let Some(holding) = self.wallets.get(&wallet) else { return reasons.add(true, Why::Unknown(Noun::Wallet)) };
-        reasons.add(holding.debts.is_empty(), Why::Status(Noun::Wallet));
+        reasons.add(holding.debts.is_empty(), Why::Status(Noun::Wallet, Standing::OwesNothing));
         let owed: i64 = holding.debts.iter().map(|(_, owed)| owed).sum();
         reasons.add(owed != amount, Why::Contradiction(Noun::Wallet));
     }
 
-    pub(super) fn wallet_apply(&mut self, command: &room::Command, moment: Moment) {
+    pub(super) fn wallet_apply(
+        &mut self,
+        command: &room::Command,
+        receipt: &Receipt,
+        moment: Moment,
+    ) -> Result<(), String> {
+        let (room::Command::Open { wallet: id, .. }
+        | room::Command::Freeze { wallet: id, .. }
+        | room::Command::Unfreeze { wallet: id, .. }
+        | room::Command::Collect { wallet: id, .. }
+        | room::Command::ProposeWriteOff { wallet: id, .. }
+        | room::Command::ApproveWriteOff { wallet: id, .. }
+        | room::Command::Close { wallet: id, .. }) = command;
         match command {
             room::Command::Open { wallet, holder, .. } => {
                 let known = self.holders.get_mut(holder).expect("an unknown holder is a reason");
@@ -205,6 +244,7 @@ impl Oracle {
                     frozen: BTreeSet::new(),
                     debts: Vec::new(),
                     written_off: BTreeMap::new(),
+                    closing: None,
                     closed: false,
                 };
                 self.wallets.insert(*wallet, holding);
@@ -223,32 +263,51 @@ impl Oracle {
                 }
             }
             room::Command::Close { wallet, holder } => {
-                let live =
-                    |mandate: &super::mandate::Mandate| mandate.wallet == *wallet && mandate.status == Status::Active;
-                let ended: Vec<_> =
-                    self.mandates.iter().filter(|(_, mandate)| live(mandate)).map(|(id, _)| *id).collect();
-                for mandate in ended {
-                    self.revoke(mandate, RevokedBy::Holder(*holder), Word::Unneeded);
+                let is_open = |last: PayoutId| self.payouts[&last].is_open();
+                let waits = self.wallets[wallet].closing.filter(|last| is_open(*last) && !self.wallets[wallet].closed);
+                if waits.is_some() {
+                    let (id, status) = (*wallet, "closing".into());
+                    return super::payment::expect(receipt, &Receipt::Wallet { id, status });
                 }
-                for coin in self.books.oldest(*wallet, Purse::Bonus, i64::MAX, |_| true) {
-                    self.books.take(*wallet, &coin);
-                    self.books.pay(chart::purse(*wallet, Purse::Bonus), chart::bonus_lapsed(), coin.amount);
-                }
-                self.holding(*wallet).closed = true;
-                self.holders.get_mut(holder).expect("a wallet has a holder").wallet = None;
+                self.close(*wallet, *holder);
             }
         }
+        super::payment::expect(receipt, &Receipt::Wallet { id: *id, status: self.wallets[id].status().name().into() })
     }
 
-    /// The oldest coins pay what has been owed for the longest.
+    /// An empty wallet is closed, and one whose last payout is over. What came in meanwhile, or came to be
+    /// owed, or a freeze, keeps it open.
+    fn close(&mut self, wallet: WalletId, holder: HolderId) {
+        let holding = &self.wallets[&wallet];
+        if holding.closing.is_some() {
+            let keeps = !holding.frozen.is_empty() || !holding.debts.is_empty() || self.unsettled(wallet) != (0, 0);
+            if keeps {
+                self.holding(wallet).closing = None;
+                return;
+            }
+        }
+        let live = |mandate: &super::mandate::Mandate| mandate.wallet == wallet && mandate.status == Status::Active;
+        let ended: Vec<_> = self.mandates.iter().filter(|(_, mandate)| live(mandate)).map(|(id, _)| *id).collect();
+        for mandate in ended {
+            self.revoke(mandate, RevokedBy::Holder(holder), Word::Unneeded);
+        }
+        for lot in self.books.oldest(wallet, Purse::Bonus, i64::MAX, |_| true) {
+            self.books.take(wallet, &lot);
+            self.books.pay(chart::purse(wallet, Purse::Bonus), chart::bonus_lapsed(), lot.amount);
+        }
+        self.holding(wallet).closed = true;
+        self.holders.get_mut(&holder).expect("a wallet has a holder").wallet = None;
+    }
+
+    /// The oldest lots pay what has been owed for the longest.
     fn collect(&mut self, wallet: WalletId) {
         let debts = self.holding(wallet).debts.clone();
-        let mut coins = self.books.oldest(wallet, Purse::Funds, debts.iter().map(|(_, owed)| owed).sum(), |_| true);
-        coins.truncate(PIECES_MAX);
-        let mut left: i64 = coins.iter().map(|coin| coin.amount).sum();
+        let mut lots = self.books.oldest(wallet, Purse::Funds, debts.iter().map(|(_, owed)| owed).sum(), |_| true);
+        lots.truncate(PIECES_MAX);
+        let mut left: i64 = lots.iter().map(|lot| lot.amount).sum();
         self.books.pay(chart::purse(wallet, Purse::Funds), chart::receivable(wallet), left);
-        for coin in &coins {
-            self.books.take(wallet, coin);
+        for lot in &lots {
+            self.books.take(wallet, lot);
         }
         for (lot, owed) in debts {
             let paid = owed.min(left);
@@ -275,7 +334,7 @@ impl Oracle {
             shop::Command::Open { shop } => reasons.add(self.shops.contains_key(shop), Why::IdTaken(Noun::Shop)),
             shop::Command::Close { shop } => match self.shops.get(shop) {
                 None => reasons.add(true, Why::Unknown(Noun::Shop)),
-                Some(closed) => reasons.add(*closed, Why::Status(Noun::Shop)),
+                Some(closed) => reasons.add(*closed, Why::Status(Noun::Shop, Standing::Closed)),
             },
         }
     }
@@ -284,30 +343,6 @@ impl Oracle {
         match command {
             shop::Command::Open { shop } => drop(self.shops.insert(*shop, false)),
             shop::Command::Close { shop } => drop(self.shops.insert(*shop, true)),
-        }
-    }
-
-    pub(super) fn switches_reasons(&self, command: &switches::Command, reasons: &mut Reasons) {
-        match command {
-            switches::Command::Set { id, .. } => {
-                reasons.add(self.stops.iter().any(|stop| stop.id == *id), Why::IdTaken(Noun::Switch));
-            }
-            switches::Command::Lift { id } => {
-                reasons.add(self.stops.iter().all(|stop| stop.id != *id), Why::Unknown(Noun::Switch));
-            }
-            // Nobody adjusts a policy in this world.
-            switches::Command::Adjust { .. } | switches::Command::Approve { .. } => {}
-        }
-    }
-
-    pub(super) fn switches_apply(&mut self, command: &switches::Command, moment: Moment) {
-        match command {
-            switches::Command::Set { id, function, bank, cohort } => {
-                let (id, function, bank, cohort) = (*id, *function, *bank, cohort.clone());
-                self.stops.push(Stop { id, function, bank, cohort, since: moment.now });
-            }
-            switches::Command::Lift { id } => self.stops.retain(|stop| stop.id != *id),
-            switches::Command::Adjust { .. } | switches::Command::Approve { .. } => {}
         }
     }
 }

@@ -1,31 +1,51 @@
 //! Meddlers: whoever asks too late, too early, twice, for another's things or for what does not exist.
 
-use super::pick_recent;
+use super::paying::paid_at_once;
+use super::{MINUTE_MS, SECOND_MS, pick_recent};
 use crate::simulate::bank::Kind;
 use crate::simulate::world::World;
-use domain::Id;
+use domain::{Id, Time};
 use engine::ActorKind;
 use ledger::Yen;
-use wallet::bank_answer::Resolution;
-use wallet::holder::Command as Holder;
+use wallet::bank_answer::{Answer, AnswerSource, Claim, Outcome, Resolution};
+use wallet::case::Command as Case;
+use wallet::holder::{Command as Holder, Sealed};
 use wallet::mandate::Command as Mandate;
-use wallet::payment::{Authorise, Command as Payment, Payer};
+use wallet::payment::{Command as Payment, Payer};
 use wallet::payout::Command as Payout;
+use wallet::reimbursement::Command as Reimbursement;
 use wallet::send::Command as Send;
+use wallet::shop::Command as Shop;
+use wallet::switches::{Cohort, Command as Switches};
 use wallet::top_up::Command as TopUp;
 use wallet::voucher::Command as Voucher;
+use wallet::wallet::{Asker, Blocked, Command as Wallet};
 use wallet::{
-    BankAccountId, Command, HolderId, IdentificationMethod, MandateId, PaymentCodeId, PaymentId, PayoutId, RefundId,
-    ShopId, StaffId, TopUpId, WalletId, payout, top_up,
+    BankAccountId, CaseId, Command, ContactId, GiveBackId, HolderId, IdentificationMethod, MandateId, PaymentCodeId,
+    PaymentId, PayoutId, RefundId, ReimbursementId, ShopId, StaffId, SwitchId, TopUpId, WalletId, payout, top_up,
 };
+
+/// More than any payment may be.
+const TOO_MUCH: Yen = Yen::new(2_000_000);
 
 impl World {
     /// Asks for something about a thing in whatever state it is: too late, too early, twice.
     pub(super) fn poke(&mut self) {
-        if self.chance.one_in(12) {
+        if self.chance.one_in(8) {
             return self.bank_misbehaves();
         }
-        let command = match self.chance.below(9) {
+        let command = match self.chance.below(10) {
+            9 => {
+                let Some(reimbursement) = pick_recent(&mut self.chance, &self.people.reimbursements) else { return };
+                let by = StaffId(Id::from_number(3));
+                let resolution = *self.chance.pick(&[Resolution::Settle, Resolution::Decline, Resolution::Keep]);
+                Command::Reimbursement(match self.chance.below(4) {
+                    0 => Reimbursement::Refuse { reimbursement, by },
+                    1 => Reimbursement::ProposeResolution { reimbursement, resolution, by },
+                    2 => Reimbursement::ApproveResolution { reimbursement, resolution, by },
+                    _ => Reimbursement::Asked { reimbursement },
+                })
+            }
             0 => self.poke_top_up(),
             1 => self.poke_payout(),
             2 => self.poke_mandate(),
@@ -57,7 +77,7 @@ impl World {
     fn bank_misbehaves(&mut self) {
         let held_top_up = self.oracle.top_ups.iter().find(|(_, row)| row.status == top_up::Status::Held);
         let held_payout = self.oracle.payouts.iter().find(|(_, row)| row.status == payout::Status::Held);
-        match self.chance.below(4) {
+        match self.chance.below(5) {
             0 => {
                 let Some((id, row)) = held_top_up else { return };
                 self.bank_acts_unasked(row.bank, Kind::TopUp(*id), row.amount);
@@ -67,7 +87,18 @@ impl World {
                 self.bank_acts_unasked(row.bank, Kind::Payout(*id), row.amount);
             }
             2 => {
-                let Some((id, _)) = pick_recent(&mut self.chance, &self.people.top_ups) else { return };
+                let Some(id) = pick_recent(&mut self.chance, &self.people.reimbursements) else { return };
+                self.bank_lies_of_reimbursement(id);
+            }
+            3 => {
+                let strange = if self.chance.one_in(2) {
+                    self.oracle.failed_give_backs()
+                } else {
+                    self.oracle.strange_give_backs()
+                };
+                let recent = pick_recent(&mut self.chance, &self.people.top_ups).map(|(id, _)| id);
+                let strange = pick_recent(&mut self.chance, &strange).filter(|_| self.chance.percent(75));
+                let Some(id) = strange.or(recent) else { return };
                 self.bank_lies_of_top_up(id);
             }
             _ => {
@@ -119,25 +150,30 @@ impl World {
         })
     }
 
+    /// Somebody tries out what passes, more often than a rule lets them, and then does what it watches.
+    pub(super) fn try_out(&mut self) {
+        let index = self.chance.index(self.people.everybody.len());
+        let someone = self.people.everybody[index].clone();
+        let shop = *self.chance.pick(&self.people.shops);
+        for _ in 0..self.chance.between(18, 24) {
+            let payment = PaymentId(self.chance.id(self.now));
+            let payer = Payer::Holder(someone.wallet, someone.holder);
+            self.ask(ActorKind::Shop, paid_at_once(payment, payer, shop, TOO_MUCH, None));
+        }
+        let later_ms = self.chance.between(SECOND_MS, MINUTE_MS);
+        for _ in 0..3 {
+            self.move_or_link(&someone, later_ms);
+        }
+        self.link_of(index, true);
+    }
+
     /// Ids that nobody has, other people's things, ids that are taken.
     pub(super) fn nonsense(&mut self) {
         let (one, other) = (self.someone(), self.someone());
         let unknown = self.chance.id(self.now);
         let shop = *self.chance.pick(&self.people.shops);
         let amount = Yen::new(self.chance.between(1, 3_000));
-        let authorise = |payment, payer, shop| {
-            let (capture, reference, origin, proof) = (true, None, None, None);
-            Command::Payment(Payment::Authorise(Authorise {
-                payment,
-                payer,
-                shop,
-                amount,
-                capture,
-                reference,
-                origin,
-                proof,
-            }))
-        };
+        let authorise = |payment, payer, shop| paid_at_once(payment, payer, shop, amount, None);
         let fresh = PaymentId(unknown);
         let command = match self.chance.below(9) {
             0 => authorise(fresh, Payer::Holder(WalletId(unknown), one.holder), shop),
@@ -170,5 +206,66 @@ impl World {
             _ => Command::Holder(Holder::VerifyMail { holder: one.holder, mail: other.mail }),
         };
         self.ask(ActorKind::Anyone, command);
+        self.name_nothing();
+    }
+
+    /// Whoever names what was never there, or what is there already.
+    fn name_nothing(&mut self) {
+        let id = self.chance.id(self.now);
+        let (someone, by, amount) = (self.someone(), StaffId(Id::from_number(3)), Yen::new(1_000));
+        let (wallet, claim) = (someone.wallet, Claim::NotMoved);
+        let answer = Answer { outcome: Outcome::Unknown { code: None }, source: AnswerSource::Callback };
+        let command = match self.chance.below(19) {
+            0 => Command::TopUp(TopUp::Reverse { top_up: TopUpId(id), amount }),
+            1 => Command::TopUp(TopUp::Contradict { top_up: TopUpId(id), claim }),
+            2 => Command::TopUp(TopUp::Answer { top_up: TopUpId(id), answer, give_back: GiveBackId(id) }),
+            3 => Command::Payout(Payout::Return { payout: PayoutId(id), amount }),
+            4 => Command::Payout(Payout::Contradict { payout: PayoutId(id), claim }),
+            5 => Command::Payout(Payout::Answer { payout: PayoutId(id), answer }),
+            6 => Command::Case(Case::Open { case: CaseId(id), bank_account: BankAccountId(id) }),
+            7 => {
+                let what = Blocked::TopUps(BankAccountId(id));
+                Command::Case(Case::Keep { case: CaseId(id), wallet, what })
+            }
+            8 => Command::Reimbursement(Reimbursement::Answer { reimbursement: ReimbursementId(id), done: true }),
+            9 => Command::Reimbursement(Reimbursement::Contradict { reimbursement: ReimbursementId(id), claim }),
+            10 => Command::Switches(Switches::ProposeLift { id: SwitchId(id), by }),
+            11 => {
+                let stop = self.oracle.stop_in_force().unwrap_or(SwitchId(id));
+                let cohort = Cohort { opened_before: Some(Time::default()), ..Cohort::default() };
+                Command::Switches(Switches::Set { id: stop, function: None, bank: None, cohort })
+            }
+            12 => Command::Wallet(Wallet::Open { wallet, holder: someone.holder, origin: None }),
+            13 => Command::Wallet(Wallet::Freeze { wallet: WalletId(id), by: Asker::Desk(by) }),
+            14 => Command::Holder(Holder::VerifyPhone { holder: HolderId(id), phone: ContactId(id) }),
+            15 => {
+                let (holder, mail, profile) = (someone.holder, someone.mail, Sealed(Vec::new()));
+                Command::Holder(Holder::Open { holder, mail, mail_domain: None, profile })
+            }
+            16 => {
+                let recent = pick_recent(&mut self.chance, &self.people.top_ups);
+                let top_up = recent.map_or(TopUpId(id), |(top_up, _)| top_up);
+                Command::TopUp(TopUp::RetryGiveBack { top_up, give_back: GiveBackId(id), by })
+            }
+            17 => {
+                let (top_up, give_back) = (TopUpId(id), GiveBackId(id));
+                Command::TopUp(TopUp::ReverseGiveBack { top_up, give_back, amount })
+            }
+            _ => return self.open_and_close(ShopId(id)),
+        };
+        self.ask(ActorKind::Anyone, command);
+    }
+
+    /// A shop that is there for an hour; it is opened and closed twice, and somebody pays when it is gone.
+    fn open_and_close(&mut self, shop: ShopId) {
+        let someone = self.someone();
+        let payer = Payer::Holder(someone.wallet, someone.holder);
+        let payment = PaymentId(self.chance.id(self.now));
+        let paid = paid_at_once(payment, payer, shop, Yen::new(100), None);
+        let close = Command::Shop(Shop::Close { shop });
+        let open = Command::Shop(Shop::Open { shop });
+        for (minutes, command) in [(0, open.clone()), (1, open), (60, close.clone()), (61, close), (62, paid)] {
+            self.ask_later(minutes * MINUTE_MS, ActorKind::Operator, command);
+        }
     }
 }

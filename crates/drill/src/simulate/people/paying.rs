@@ -5,7 +5,19 @@ use crate::simulate::world::World;
 use engine::ActorKind;
 use ledger::Yen;
 use wallet::payment::{Authorise, Command as Payment, Payer};
-use wallet::{Command, PaymentCodeId, PaymentId, RefundId, ShopId};
+use wallet::{Command, PaymentCodeId, PaymentId, Proof, RefundId, ShopId};
+
+/// A payment that the shop takes in the same request.
+pub(super) fn paid_at_once(
+    payment: PaymentId,
+    payer: Payer,
+    shop: ShopId,
+    amount: Yen,
+    proof: Option<Proof>,
+) -> Command {
+    let (capture, reference, origin) = (true, None, None);
+    Command::Payment(Payment::Authorise(Authorise { payment, payer, shop, amount, capture, reference, origin, proof }))
+}
 
 impl World {
     pub(super) fn pay(&mut self) {

@@ -24,6 +24,13 @@ impl Bench {
         assert!(log.len() > 0, "the edit stands in the log");
     }
 
+    /// Edits a file.
+    fn edit(&self, name: &str, sql: &str) {
+        let connection = Connection::open(self.file(name)).expect("the file opens");
+        connection.execute_batch(sql).expect("the edit is made");
+        connection.close().expect("the file closes");
+    }
+
     /// Opens the directory, sees it refused in these words, and sees that nothing was written.
     fn check_refused_unwritten(&mut self, words: &str) {
         let before = self.bytes();
@@ -52,7 +59,7 @@ fn a_state_newer_than_its_journal_is_refused() {
 
 #[test]
 fn a_newer_version_is_refused_without_a_write() {
-    for name in [JOURNAL_FILE, STATE_FILE] {
+    for (name, known) in [(JOURNAL_FILE, 2), (STATE_FILE, 1)] {
         let mut bench = Bench::new(SqliteOptions::default());
         bench.commit(&[1]).expect("the commit is taken");
         bench.write_back();
@@ -64,7 +71,7 @@ fn a_newer_version_is_refused_without_a_write() {
         assert_eq!(
             bench.refusal(),
             StoreError::Version(format!(
-                "{name} has version 99, this program knows up to 1; run the newer program, nothing was written"
+                "{name} has version 99, this program knows up to {known}; run the newer program, nothing was written"
             ))
         );
         assert!(before == bench.bytes(), "nothing was written");
@@ -152,6 +159,11 @@ fn a_directory_that_is_refused_keeps_the_logs_beside_it() {
         (JOURNAL_FILE, "DELETE FROM journal WHERE n > 2", "it was cut or edited"),
         (JOURNAL_FILE, cut, "the state is newer than the journal"),
         (JOURNAL_FILE, "UPDATE lane SET domain = 'other'", "the domain other"),
+        (
+            JOURNAL_FILE,
+            "UPDATE lane SET vocabulary = 2",
+            "in words that this one cannot read (it has 2, this one knows 1)",
+        ),
         (JOURNAL_FILE, "PRAGMA user_version = 99", "journal.sqlite has version 99"),
         (STATE_FILE, "PRAGMA user_version = 99", "state.sqlite has version 99"),
         (STATE_FILE, "UPDATE progress SET signature = 'tally rows 9.9: counter(total)'", "rows of a newer program"),
@@ -162,6 +174,35 @@ fn a_directory_that_is_refused_keeps_the_logs_beside_it() {
         bench.crash();
         bench.edit_in_log(file, sql);
         bench.check_refused_unwritten(words);
+    }
+}
+
+#[test]
+fn a_journal_of_larger_vocabulary_is_refused_before_its_rows_are_made_anew() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[1, 2, 3]).expect("the commit is taken");
+    bench.write_back();
+    bench.close();
+    bench.edit(JOURNAL_FILE, "UPDATE lane SET vocabulary = 2");
+    bench.edit(STATE_FILE, "UPDATE progress SET signature = 'tally rows 1.1: counter(total)'");
+    bench.check_refused_unwritten("nothing is damaged, and nothing was written");
+    let audited = crate::audit::replay::<Tally>(bench.directory.path(), None, &mut |_, _| {}, &mut |_| {});
+    assert!(matches!(audited, Err(StoreError::Version(_))), "{audited:?}");
+}
+
+#[test]
+fn a_journal_of_before_vocabularies_gets_one() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[1, 2, 3]).expect("the commit is taken");
+    bench.close();
+    bench.edit(JOURNAL_FILE, "ALTER TABLE lane DROP COLUMN vocabulary; PRAGMA user_version = 1");
+    let audited = crate::audit::replay::<Tally>(bench.directory.path(), None, &mut |_, _| {}, &mut |_| {});
+    assert_eq!(audited.map(|replayed| replayed.records), Ok(3), "an audit reads it as it is");
+    for _ in 0..2 {
+        bench.reopen().expect("the directory opens");
+        let vocabulary =
+            bench.store().journal.connection().query_row("SELECT vocabulary FROM lane", [], |row| row.get(0));
+        assert_eq!(vocabulary, Ok(1_i64));
     }
 }
 

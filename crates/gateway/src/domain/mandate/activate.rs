@@ -74,7 +74,8 @@ pub(super) fn decide(
     Ok((events, Receipt::Mandate { id, bank, status, deadline, missing: None }))
 }
 
-/// Takes the slot. Whoever has it keeps it unless the policy lets this one displace them.
+/// Takes the slot. Whoever has it keeps it unless the policy lets this one displace them. What was asked for before the account's
+/// holder said "not me" comes to nothing: it may be the very one that they meant.
 fn activate(
     rows: Rows<'_>,
     id: MandateId,
@@ -87,6 +88,11 @@ fn activate(
     let Some(grant) = row.grant else { return Err(unknown) };
     let account = rows.account(grant.account).ok_or(unknown)?;
     bank::check(rows, row.bank, Function::Register)?;
+    if account.disowned_at.is_some_and(|disowned| disowned > row.requested) {
+        let ended = (RevokedBy::AccountHolder, Why::NotMine);
+        end::end_by(rows, &mut events, id, row, ended, moment.now);
+        return Ok((events, row.receipt(id, Status::Revoked)));
+    }
     if let Some(other_id) = account.live_mandate(row.operator).filter(|live| *live != id) {
         bank::check(rows, row.bank, Function::Change)?;
         let other = rows.mandate(other_id).ok_or(Refusal::Unknown { noun: Noun::Mandate })?;

@@ -78,7 +78,14 @@ pub(super) fn confirm(rows: Rows<'_>, id: MandateId, row: &Mandate, channel: Fac
     if channel.strength() == Strength::Static || grant.factors.has(channel) {
         return Err(Refusal::SameChannel);
     }
-    let event = Event::Confirmed { mandate: id, account: grant.account, channel, at: moment.now };
+    let event = Event::ConfirmedAlone {
+        mandate: id,
+        account: grant.account,
+        channel,
+        debited: row.debited.clone(),
+        total: row.unconfirmed_total,
+        at: moment.now,
+    };
     let mut events = vec![Fact::Mandate(event)];
     operator::tell(rows, &mut events, row.operator, row.told(id, Change::Confirmed), moment.now);
     Ok((events, row.receipt(id, Status::Active)))

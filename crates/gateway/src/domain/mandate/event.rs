@@ -111,7 +111,8 @@ pub enum Event {
         /// When.
         at: Time,
     },
-    /// The account's true holder confirmed it.
+    /// The account's true holder confirmed it, and the sums of every unconfirmed mandate of the account began anew. Not
+    /// decided any more: one person's word for their own link said nothing of a stranger's.
     Confirmed {
         /// Which.
         mandate: MandateId,
@@ -143,6 +144,21 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// The account's true holder confirmed it, and its own share leaves the sums of what is unconfirmed there.
+    ConfirmedAlone {
+        /// Which.
+        mandate: MandateId,
+        /// Of which account.
+        account: AccountId,
+        /// By which channel.
+        channel: Factor,
+        /// What it was debited before, by date.
+        debited: DailySums,
+        /// The same in all.
+        total: Yen,
+        /// When.
+        at: Time,
+    },
 }
 
 impl Event {
@@ -157,7 +173,8 @@ impl Event {
             | Self::Activated { mandate, .. }
             | Self::Ended { mandate, .. }
             | Self::Confirmed { mandate, .. }
-            | Self::Revoked { mandate, .. } => *mandate,
+            | Self::Revoked { mandate, .. }
+            | Self::ConfirmedAlone { mandate, .. } => *mandate,
         }
     }
 
@@ -173,7 +190,7 @@ impl Event {
                 each(account_key(*account));
                 each(account_ref_key(*account_ref));
             }
-            Self::Confirmed { account, .. } => each(account_key(*account)),
+            Self::Confirmed { account, .. } | Self::ConfirmedAlone { account, .. } => each(account_key(*account)),
             Self::Revoked { bank, was_open, active, route, .. } => {
                 was_open.then(|| each(page(bank)));
                 active.map(account_key).into_iter().chain(route.map(account_ref_key)).for_each(each);
@@ -198,7 +215,7 @@ impl Event {
                 open::remove(key, row, thing);
             }
             Self::Authenticating { .. } | Self::Granted { .. } | Self::Collected { .. } => wrong_row(key),
-            Self::Accepted { .. } | Self::Confirmed { .. } => wrong_row(key),
+            Self::Accepted { .. } | Self::Confirmed { .. } | Self::ConfirmedAlone { .. } => wrong_row(key),
         }
     }
 
@@ -214,6 +231,7 @@ impl Event {
                 account.unconfirmed = DailySums::default();
                 account.unconfirmed_total = Yen::ZERO;
             }
+            Self::ConfirmedAlone { debited, total, .. } => account.release_unconfirmed(debited, *total),
             Self::Revoked { mandate, .. } => account.live.retain(|(_, live)| live != mandate),
             Self::Requested { .. } | Self::Authenticating { .. } | Self::Granted { .. } => wrong_row(key),
             Self::Refused { .. } | Self::Collected { .. } | Self::Accepted { .. } => wrong_row(key),
@@ -237,7 +255,7 @@ impl Event {
             }
             Self::Requested { .. } | Self::Authenticating { .. } | Self::Granted { .. } => wrong_row(key),
             Self::Refused { .. } | Self::Collected { .. } | Self::Accepted { .. } => wrong_row(key),
-            Self::Ended { .. } | Self::Confirmed { .. } => wrong_row(key),
+            Self::Ended { .. } | Self::Confirmed { .. } | Self::ConfirmedAlone { .. } => wrong_row(key),
         }
     }
 
@@ -257,6 +275,7 @@ impl Event {
                 confirmed: None,
                 revoked: None,
                 debited: DailySums::default(),
+                unconfirmed_total: Yen::ZERO,
             })));
             return;
         }
@@ -280,7 +299,9 @@ impl Event {
             }
             Self::Activated { .. } => mandate.status = Status::Active,
             Self::Ended { status, .. } => mandate.status = *status,
-            Self::Confirmed { channel, .. } => mandate.confirmed = Some(*channel),
+            Self::Confirmed { channel, .. } | Self::ConfirmedAlone { channel, .. } => {
+                mandate.confirmed = Some(*channel);
+            }
             Self::Revoked { by, why, at, .. } => {
                 mandate.status = Status::Revoked;
                 mandate.revoked = Some((*by, *why, *at));
@@ -301,7 +322,7 @@ impl Event {
             }
             Self::Requested { .. } | Self::Authenticating { .. } | Self::Granted { .. } | Self::Refused { .. } => {}
             Self::Collected { .. } | Self::Accepted { .. } | Self::Ended { .. } | Self::Confirmed { .. } => {}
-            Self::Revoked { active: None, .. } => {}
+            Self::ConfirmedAlone { .. } | Self::Revoked { active: None, .. } => {}
         }
     }
 }

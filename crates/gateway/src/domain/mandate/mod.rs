@@ -36,7 +36,7 @@ use super::share::Whose;
 use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, mandate_key};
 use super::sums::DailySums;
 use super::{Context, Receipt};
-use domain::{Key, Moment, Time, Value};
+use domain::{Day, Key, Moment, Time, Value};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 
@@ -69,6 +69,8 @@ pub struct Mandate {
     pub revoked: Option<(RevokedBy, Why, Time)>,
     /// What was debited by it, by date.
     pub debited: DailySums,
+    /// What was debited by it in all before its true holder confirmed it: its share in the account's sums.
+    pub unconfirmed_total: Yen,
 }
 
 /// What the account's holder consented to.
@@ -322,6 +324,8 @@ pub enum Command {
         mandate: MandateId,
         /// By which channel.
         channel: Factor,
+        /// Who of the bank's desk says so; none where the holder's own channel does.
+        by: Option<StaffId>,
     },
     /// End it.
     Revoke {
@@ -464,6 +468,22 @@ impl Mandate {
     /// Whether its holder confirmed it by a channel that did not grant it.
     pub const fn is_confirmed(&self) -> bool {
         self.confirmed.is_some()
+    }
+
+    /// Counts a debit.
+    pub(crate) fn count(&mut self, day: Day, amount: Yen, is_unconfirmed: bool) {
+        self.debited.count(day, amount);
+        if is_unconfirmed {
+            self.unconfirmed_total = self.unconfirmed_total.checked_add(amount).unwrap_or(Yen::MAX);
+        }
+    }
+
+    /// Takes that back: it was declined.
+    pub(crate) fn uncount(&mut self, day: Day, amount: Yen, is_unconfirmed: bool) {
+        self.debited.uncount(day, amount);
+        if is_unconfirmed {
+            self.unconfirmed_total = self.unconfirmed_total.saturating_sub(amount);
+        }
     }
 
     fn wrong_status(&self) -> Refusal {

@@ -3,6 +3,7 @@
 use super::{Answer, Change, Claim, Code, Event, Movement, Outcome, Source, Status};
 use crate::domain::Event as Fact;
 use crate::domain::ids::MovementId;
+use crate::domain::mandate::Mandate;
 use crate::domain::operator;
 use crate::domain::state::{Decided, Rows};
 use domain::{Moment, Time};
@@ -74,6 +75,11 @@ fn taken_back(rows: Rows<'_>, id: MovementId, row: &Movement, amount: Yen, sourc
     }
 }
 
+/// A return that the bank never heard of, and never will: as firm as its own no.
+pub(super) fn never_sent(rows: Rows<'_>, id: MovementId, row: &Movement, at: Time) -> Decided {
+    not_moved(rows, id, row, Code::StoppedByCollector, Source::Request, at)
+}
+
 fn nothing(id: MovementId, row: &Movement, absent: bool, at: Time) -> Decided {
     match row.status {
         Status::Pending | Status::InDoubt if row.status == Status::InDoubt && row.absent == absent => row.silent(id),
@@ -95,10 +101,12 @@ fn ended(
     (status, answer, change): (Status, Answer, Change),
 ) -> Decided {
     let order = &row.order;
+    let is_confirmed = order.mandate.and_then(|id| rows.mandate(id)).is_some_and(Mandate::is_confirmed);
     let event = Event::Ended {
         movement: id,
         bank: order.bank,
-        account: order.unconfirmed.map(|confirmations| (order.account, confirmations)),
+        // What its holder has confirmed since left the sums with all that it was debited.
+        account: order.unconfirmed.filter(|_| !is_confirmed).map(|confirmations| (order.account, confirmations)),
         mandate: order.mandate.filter(|_| order.kind == super::Kind::Debit),
         of: order.of,
         amount: order.amount,

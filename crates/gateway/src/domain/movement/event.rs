@@ -6,7 +6,7 @@ use crate::domain::ids::{AccountId, BankCode, MandateId, MovementId};
 use crate::domain::open::{self, Thing};
 use crate::domain::state::{Rows, account_key, mandate_key, movement_key, wrong_row};
 use crate::domain::{Row, table};
-use domain::{Key, Time};
+use domain::{Day, Key, Time};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,13 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// The file of a day says that the bank moved it.
+    Filed {
+        /// Which.
+        movement: MovementId,
+        /// Of which day.
+        day: Day,
+    },
 }
 
 /// What an end does to the sums that a movement counts on.
@@ -106,7 +113,8 @@ impl Event {
             | Self::Taken { movement, .. }
             | Self::Doubted { movement, .. }
             | Self::Ended { movement, .. }
-            | Self::Contradicted { movement, .. } => *movement,
+            | Self::Contradicted { movement, .. }
+            | Self::Filed { movement, .. } => *movement,
         }
     }
 
@@ -120,7 +128,7 @@ impl Event {
                 let mandate = order.mandate.filter(|_| order.kind == Kind::Debit).map(mandate_key);
                 [account, mandate, order.of.map(movement_key)].into_iter().flatten().for_each(each);
             }
-            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } => {}
+            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {}
             Self::Ended { bank, account, mandate, of, was, status, .. } => {
                 if was.is_open() {
                     each(Thing::Movement(movement).page_key(*bank));
@@ -148,7 +156,9 @@ impl Event {
         match self {
             Self::Requested { .. } => open::add(key, row, thing),
             Self::Ended { .. } => open::remove(key, row, thing),
-            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } => wrong_row(key),
+            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {
+                wrong_row(key)
+            }
         }
     }
 
@@ -167,20 +177,26 @@ impl Event {
             }
             // A confirmation since then began the sums anew: what counted before is not in them.
             Self::Ended { .. } => {}
-            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } => wrong_row(key),
+            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {
+                wrong_row(key)
+            }
         }
     }
 
     fn evolve_mandate(&self, key: Key, row: &mut Option<Row>) {
         let Some(Row::Mandate(mandate)) = row else { wrong_row(key) };
         match self {
-            Self::Requested { order, .. } => mandate.debited.count(order.accepted.day(), order.amount),
-            Self::Ended { amount, accepted, was, status, .. } => match counting(*was, *status) {
-                Counting::Freed => mandate.debited.uncount(accepted.day(), *amount),
-                Counting::Again => mandate.debited.count(accepted.day(), *amount),
+            Self::Requested { order, .. } => {
+                mandate.count(order.accepted.day(), order.amount, order.unconfirmed.is_some());
+            }
+            Self::Ended { account, amount, accepted, was, status, .. } => match counting(*was, *status) {
+                Counting::Freed => mandate.uncount(accepted.day(), *amount, account.is_some()),
+                Counting::Again => mandate.count(accepted.day(), *amount, account.is_some()),
                 Counting::Kept => {}
             },
-            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } => wrong_row(key),
+            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {
+                wrong_row(key)
+            }
         }
     }
 
@@ -194,7 +210,9 @@ impl Event {
                 Counting::Again => debit.give_back(*amount),
                 Counting::Kept => {}
             },
-            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } => wrong_row(key),
+            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {
+                wrong_row(key)
+            }
         }
     }
 
@@ -210,7 +228,9 @@ impl Event {
                 absent: !at_once,
                 answer: None,
                 claim: None,
+                claimed: None,
                 returned: Yen::ZERO,
+                filed: None,
             })));
             return;
         }
@@ -242,7 +262,8 @@ impl Event {
                 movement.since = answer.at;
                 movement.answer = Some(*answer);
             }
-            Self::Contradicted { claim, .. } => movement.claim = Some(*claim),
+            Self::Contradicted { claim, at, .. } => (movement.claim, movement.claimed) = (Some(*claim), Some(*at)),
+            Self::Filed { day, .. } => movement.filed = Some(*day),
         }
     }
 
@@ -255,6 +276,7 @@ impl Event {
                 assert!(debit.returned <= debited, "more is given back than was debited");
             }
             Self::Taken { .. } | Self::Doubted { .. } | Self::Ended { .. } | Self::Contradicted { .. } => {}
+            Self::Filed { .. } => {}
         }
     }
 }

@@ -22,6 +22,10 @@
 //! the day file ends what the bank may have been asked. The bank is asked by the movement's id: two operators' references
 //! cannot meet there, and asking twice moves once.
 //!
+//! A return is sent only while its debit is settled, and while the bank has said nothing against that debit since the return was
+//! asked for: the account would have it twice. One that was never sent ends as declined then; whoever asks for another one
+//! knows what the bank said.
+//!
 //! Start reading at [`decide`].
 
 mod answer;
@@ -37,7 +41,7 @@ use super::refusal::{Noun, Refusal};
 use super::share::Whose;
 use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, calendar_key, mandate_key, movement_key};
 use super::{Context, Receipt};
-use domain::{Key, Moment, Time, Value};
+use domain::{Day, Key, Moment, Time, Value};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 
@@ -128,8 +132,12 @@ pub struct Movement {
     pub answer: Option<Answer>,
     /// What the bank said against what is on record.
     pub claim: Option<Claim>,
+    /// When it said so.
+    pub claimed: Option<Time>,
     /// Of a debit: what is given back, or on its way back.
     pub returned: Yen,
+    /// The day whose file says that the bank moved it: no other day's file may say so again.
+    pub filed: Option<Day>,
 }
 
 /// How far a movement is.
@@ -362,6 +370,17 @@ pub enum Command {
         /// By which way.
         source: Source,
     },
+    /// The file of a bank's day says that it moved the money.
+    File {
+        /// Which.
+        movement: MovementId,
+        /// Whose file.
+        bank: BankCode,
+        /// Of which day.
+        day: Day,
+        /// How much.
+        amount: Yen,
+    },
 }
 
 /// A movement that is asked for.
@@ -415,6 +434,7 @@ impl Command {
             },
             Self::Take { .. } => "movement.take",
             Self::Answer { .. } => "movement.answer",
+            Self::File { .. } => "movement.file",
         }
     }
 }
@@ -429,7 +449,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
                 Target::ReturnOf(debit) => movement_key(debit),
             });
         }
-        Command::Take { movement, .. } | Command::Answer { movement, .. } => {
+        Command::Take { movement, .. } | Command::Answer { movement, .. } | Command::File { movement, .. } => {
             keys.extend([movement_key(*movement), OPERATORS_KEY]);
         }
     }
@@ -438,7 +458,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
 pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
     match command {
         Command::Request(request) => request::keys_further(request, rows, keys),
-        Command::Take { movement, .. } | Command::Answer { movement, .. } => {
+        Command::Take { movement, .. } | Command::Answer { movement, .. } | Command::File { movement, .. } => {
             let Some(row) = rows.movement(*movement) else { return };
             let order = &row.order;
             let page = Thing::Movement(*movement).page_key(order.bank);
@@ -459,13 +479,25 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
             request::take(rows, *movement, row, *by_file, moment, context)
         }
         Command::Answer { movement, bank, outcome, source } => {
-            let row = movement_of(rows, *movement)?;
-            if row.order.bank != *bank {
-                return Err(Refusal::Unknown { noun: row.order.kind.noun() });
-            }
+            let row = movement_at(rows, *movement, *bank)?;
             answer::answer(rows, *movement, row, *outcome, *source, moment)
         }
+        Command::File { movement, bank, day, amount } => {
+            let row = movement_at(rows, *movement, *bank)?;
+            let outcome = Outcome::Settled { amount: *amount };
+            let (mut events, receipt) = answer::answer(rows, *movement, row, outcome, Source::DayFile, moment)?;
+            if row.filed.is_none() {
+                events.push(super::Event::Movement(Event::Filed { movement: *movement, day: *day }));
+            }
+            Ok((events, receipt))
+        }
     }
+}
+
+/// The movement with `id`, if it is one at `bank`: another bank's word does not count.
+fn movement_at(rows: Rows<'_>, id: MovementId, bank: BankCode) -> Result<&Movement, Refusal> {
+    let row = movement_of(rows, id)?;
+    if row.order.bank == bank { Ok(row) } else { Err(Refusal::Unknown { noun: row.order.kind.noun() }) }
 }
 
 fn movement_of(rows: Rows<'_>, id: MovementId) -> Result<&Movement, Refusal> {

@@ -1,5 +1,6 @@
 //! Asking for a movement, and what the bank is asked when it is due.
 
+use super::answer::never_sent;
 use super::{Event, Kind, Movement, Next, Order, Receipt, Request, Status, Target};
 use crate::domain::Context;
 use crate::domain::account::Account;
@@ -222,6 +223,13 @@ fn give_back(rows: Rows<'_>, command: &Request, id: MovementId, moment: Moment) 
     })
 }
 
+impl Movement {
+    /// Whether the account still lacks what was debited from it, as far as the bank has said since `from`.
+    fn is_lacking_since(&self, from: Time) -> bool {
+        self.status == Status::Settled && self.claimed.is_none_or(|claimed| claimed < from)
+    }
+}
+
 /// What the bank is to be asked: nothing while it is closed. It is asked to move the money anew only when it does not know of it, and only while that
 /// is still permitted; else what became of it.
 pub(super) fn take(
@@ -235,6 +243,11 @@ pub(super) fn take(
     if !row.status.is_open() {
         return row.silent(id);
     }
+    let debit = row.order.of.and_then(|debit| rows.movement(debit));
+    let is_lacking = debit.is_some_and(|debit| debit.is_lacking_since(row.order.accepted));
+    if row.order.kind == Kind::Return && row.sent.is_none() && !is_lacking {
+        return never_sent(rows, id, row, moment.now);
+    }
     let opens = calendar::open_from(rows, row.order.bank, moment.now);
     if opens > moment.now && !by_file {
         let closed = Movement { due: opens, ..row.clone() };
@@ -247,7 +260,8 @@ pub(super) fn take(
                 && bank::check(rows, row.order.bank, Function::Debit).is_ok()
                 && !moment.clock_drifted
         }
-        Kind::Credit | Kind::Return => !moment.clock_drifted,
+        Kind::Credit => !moment.clock_drifted,
+        Kind::Return => is_lacking && !moment.clock_drifted,
     };
     let next = if row.absent && is_permitted { Next::Send } else { Next::Inquire };
     let due = moment.now.plus_milliseconds(context.policy.retry_ms(row.asked.saturating_add(1)));

@@ -2,5 +2,8 @@
 
 mod decoders;
 mod golden;
+mod notices;
+mod policy;
 mod properties;
+mod proposals;
 mod world;

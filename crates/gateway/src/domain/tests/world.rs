@@ -1,13 +1,16 @@
 //! Rows in memory that run one command after the other and check what must hold after each: the smallest engine there can be.
 
 use crate::domain::account::{AccountKind, Details, Sealed};
+use crate::domain::bank::Bank;
+use crate::domain::gateways::decide_alone;
 use crate::domain::mandate::{self, Grant, Limits};
 use crate::domain::movement::{self, Movement, Outcome, Source, Target};
 use crate::domain::name::Grade;
 use crate::domain::open::Thing;
+use crate::domain::state::{Rows, bank_key};
 use crate::domain::{
     AccountId, AccountRefId, BankCode, Command, Context, Event, Factor, FindingId, Gateway, MandateId, MovementId,
-    NoticeId, OperatorId, Receipt, Reference, Refusal, Row, open, operator, table,
+    NoticeId, OperatorId, Policy, Receipt, Reference, Refusal, Row, open, operator, table,
 };
 use domain::{Decision, Domain, Id, Key, Moment, State, Time};
 use ledger::Yen;
@@ -21,6 +24,7 @@ pub struct World {
     pub now: Time,
     pub rows: BTreeMap<Key, Row>,
     pub journal: Vec<Event>,
+    pub policy: Policy,
 }
 
 /// The rows that a command named; asking for another is a bug.
@@ -39,21 +43,18 @@ impl State<Row> for Named<'_> {
 impl World {
     /// One operator.
     pub fn new() -> Self {
-        let mut world = Self { now: T0, rows: BTreeMap::new(), journal: Vec::new() };
+        let mut world = Self { now: T0, rows: BTreeMap::new(), journal: Vec::new(), policy: Policy::default() };
         world.done(&Command::Operator(operator::Command::Register { operator: operator_id() }));
         world
     }
 
     /// Runs `command` as an engine would.
     pub fn run(&mut self, command: &Command) -> Result<Receipt, Refusal> {
-        let mut keys = Vec::new();
-        Gateway::keys(command, &mut keys);
-        let mut further = Vec::new();
-        Gateway::keys_further(command, &Named { rows: &self.rows, keys: &keys }, &mut further);
-        keys.append(&mut further);
+        let keys = self.keys(command);
         let moment = Moment { now: self.now, clock_drifted: false };
         let before = Named { rows: &self.rows, keys: &keys };
-        let Decision { events, reply } = Gateway::decide(&before, command, moment, &Context::default());
+        let Decision { events, reply } =
+            Gateway::decide(&before, command, moment, &Context { policy: self.policy.clone() });
         for event in &events {
             apply(&mut self.rows, event, Some(&keys));
         }
@@ -61,6 +62,40 @@ impl World {
         self.journal.extend(events);
         self.assert_invariants();
         reply
+    }
+
+    /// The rows that `command` names.
+    fn keys(&self, command: &Command) -> Vec<Key> {
+        let mut keys = Vec::new();
+        Gateway::keys(command, &mut keys);
+        let mut further = Vec::new();
+        Gateway::keys_further(command, &Named { rows: &self.rows, keys: &keys }, &mut further);
+        keys.append(&mut further);
+        keys
+    }
+
+    /// Does what takes two, as it was when one person's word sufficed.
+    pub fn done_alone(&mut self, command: &Command) {
+        let moment = Moment { now: self.now, clock_drifted: false };
+        let context = Context { policy: self.policy.clone() };
+        let keys = self.keys(command);
+        let before = Named { rows: &self.rows, keys: &keys };
+        let (events, _) = decide_alone(Rows(&before), command, moment, &context).expect("it may be done");
+        for event in events {
+            self.happened(event);
+        }
+    }
+
+    /// Applies what happened before, and is not decided any more.
+    pub fn happened(&mut self, event: Event) {
+        apply(&mut self.rows, &event, None);
+        self.journal.push(event);
+    }
+
+    /// The number of what the operator was told last.
+    pub fn told_last(&self) -> u64 {
+        let Some(Row::Operators(row)) = self.rows.get(&operator::OPERATORS_KEY) else { return 0 };
+        row.operators.first().map_or(0, |operator| operator.told)
     }
 
     /// Runs `command`, which must be carried out.
@@ -130,6 +165,20 @@ impl World {
         }
     }
 
+    pub fn bank(&self) -> Option<&Bank> {
+        match self.rows.get(&bank_key(bank_code())) {
+            Some(Row::Bank(row)) => Some(row),
+            _ => None,
+        }
+    }
+
+    pub fn mandate(&self, id: MandateId) -> &mandate::Mandate {
+        match self.rows.get(&Key::new(table::MANDATE, id.0)) {
+            Some(Row::Mandate(row)) => row,
+            other => panic!("{other:?} lies in a mandate's row"),
+        }
+    }
+
     /// What is given back of the debit at `key`, or on its way. It is more than was debited only where a bank finds a return
     /// that it had said to know nothing of, after another one was asked for.
     fn given_back(&self, key: Key) -> i64 {
@@ -146,7 +195,9 @@ impl World {
         for (key, row) in &self.rows {
             let thing = match row {
                 Row::Movement(row) => {
-                    if row.order.unconfirmed.is_some() && row.status != movement::Status::Declined {
+                    let is_confirmed = row.order.mandate.is_some_and(|mandate| self.mandate(mandate).is_confirmed());
+                    let counts = row.order.unconfirmed.is_some() && !is_confirmed;
+                    if counts && row.status != movement::Status::Declined {
                         *unconfirmed.entry(row.order.account).or_default() += row.order.amount.amount();
                     }
                     assert_eq!(row.returned.amount(), self.given_back(*key), "the sum of what is given back");
@@ -185,6 +236,7 @@ impl World {
                     at_bank += 1;
                     *of_wallets.entry(row.wallet.clone()).or_insert(0) += 1;
                 }
+                Row::Notice(row) if row.told.is_none() => at_bank += 1,
                 _ => {}
             }
         }
@@ -224,6 +276,9 @@ pub fn apply(rows: &mut BTreeMap<Key, Row>, event: &Event, named: Option<&[Key]>
         assert!(is_named, "{event:?} touches {key:?}, which its command did not name");
         let mut row = rows.get(&key).cloned();
         Gateway::evolve(key, &mut row, event);
-        rows.insert(key, row.expect("no row is ever removed"));
+        match row {
+            Some(row) => rows.insert(key, row),
+            None => rows.remove(&key),
+        };
     }
 }

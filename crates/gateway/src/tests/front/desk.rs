@@ -89,7 +89,9 @@ async fn what_the_desk_asks_for_is_asked_for_on_the_next_form() {
     }
     let stopped = Some(json!({"stopped": true, "reason": "a spray is going on"}));
     let static_only = json!({"sets": [["account", "pin"]]});
-    call(&world, "PUT", "factors", "desk-0125", Some(static_only)).await;
+    for (who, status) in [("desk-0125", 202), ("desk-0125", 202), ("desk-0125-2", 200)] {
+        assert_eq!(call(&world, "PUT", "factors", who, Some(static_only.clone())).await.0, status, "{who}");
+    }
     call(&world, "PUT", "switches/static_factors", "desk-0125", stopped).await;
     let page = browser.get("/link").await;
     assert!(!page.body.contains("name=\"pin\""), "no set is left that may be tried");
@@ -161,6 +163,14 @@ async fn a_person_at_the_bank_decides_on_names_that_are_only_nearly_the_same() {
         let path = format!("mandates/{mandate}/decide");
         let said = Some(json!({ "accept": accept }));
         assert_eq!(call(&world, "POST", &path, "desk-0009", said.clone()).await.0, 404, "another bank's desk");
+        if accept {
+            assert_eq!(call(&world, "POST", &path, "desk-0125-2", said.clone()).await.0, 202, "two say that it is one");
+            assert_eq!(status_of(&world, mandate).await, Status::InReview);
+            let (_, waiting) = call(&world, "GET", "proposals", "desk-0125", None).await;
+            let first = &waiting["data"][0];
+            assert_eq!((&first["kind"], &first["mandate_id"]), (&json!("accept"), &json!(mandate)), "{waiting}");
+            assert_eq!(call(&world, "GET", "proposals", "desk-0009", None).await.1["data"], json!([]));
+        }
         assert_eq!(call(&world, "POST", &path, "desk-0125", said.clone()).await.0, 200);
         assert_eq!(status_of(&world, mandate).await, status);
         assert_eq!(call(&world, "GET", "reviews", "desk-0125", None).await.1["data"], json!([]));

@@ -378,6 +378,55 @@ async fn clients_are_registered_by_the_desk_with_keys_that_may_be() {
     assert_eq!(credentials(&known, Form::new()).await.0, StatusCode::OK, "who was registered stays so");
 }
 
+fn key_of_new(seed: u8) -> SigningKey {
+    SigningKey::eddsa(&[seed; 32])
+}
+
+/// Whoever shows `token` writes the new operator with this key: the status.
+async fn write_new(world: &World, seed: u8, token: &str) -> u16 {
+    let body = json!({
+        "client_id": "op_new",
+        "name": {"ja": "新しい事業者", "en": "A new operator"},
+        "redirect_uris": ["https://new.example/callback"],
+        "jwks": {"keys": [key_of_new(seed).public().to_value()]},
+    });
+    let request = Request::post(format!("{GATEWAY}/gateway/v1/clients"))
+        .header("content-type", "application/json")
+        .header("authorization", format!("Bearer {token}"));
+    world.wallet().call(request.body(Bytes::from(body.to_string())).expect("a request")).await.status.as_u16()
+}
+
+/// Whether the new operator comes in with this key.
+async fn is_in_force(world: &World, seed: u8) -> bool {
+    let client = Client { id: "op_new", key: key_of_new(seed), ..world.wallet() };
+    credentials(&client, Form::new()).await.0 == StatusCode::OK
+}
+
+#[tokio::test]
+async fn a_registered_clients_keys_change_by_the_word_of_two() {
+    let mut world = World::new().await;
+    let (abe, ono) = ("desk-secret", "desk-other");
+    assert_eq!(write_new(&world, 1, abe).await, 201);
+    // Who writes which key, and whether that is in force.
+    for (seed, token, status) in [
+        (2, abe, 202),
+        (2, abe, 202),
+        // Another key is another proposal, and ends the one before it.
+        (3, ono, 202),
+        (2, abe, 202),
+        (2, ono, 201),
+    ] {
+        assert_eq!(write_new(&world, seed, token).await, status, "{seed} by {token}");
+        let in_force = (is_in_force(&world, 1).await, is_in_force(&world, 2).await);
+        assert_eq!(in_force, (status == 202, status == 201), "{seed} by {token}");
+        world = world.restart().await;
+    }
+    assert_eq!(write_new(&world, 3, abe).await, 202);
+    world.clock.advance(24 * 3_600_000);
+    assert_eq!(write_new(&world, 3, ono).await, 202, "what nobody else wanted for a day is forgotten");
+    assert_eq!(write_new(&world, 3, abe).await, 201);
+}
+
 #[tokio::test]
 async fn the_metadata_says_what_is_offered() {
     let world = World::new().await;

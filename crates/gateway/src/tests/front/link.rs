@@ -4,6 +4,7 @@ use super::browser::{Browser, Shown};
 use super::world::World;
 use crate::domain::MandateId;
 use crate::domain::mandate::Status;
+use crate::windows::WindowPolicy;
 use http::StatusCode;
 
 /// What Sakura types.
@@ -176,13 +177,32 @@ async fn a_second_step_goes_on_without_the_first_ones_secrets() {
 }
 
 #[tokio::test]
+async fn whoever_has_a_pin_guesses_no_codes() {
+    let world = World::new().await;
+    world.hosted.inside().factors = serde_json::json!([["account", "name_kana", "pin", "sms_code"]]);
+    let mut browser = world.browser();
+    let form = to_form(&mut browser, &world.wallet().push("0125").await).await;
+    type_in(&mut browser, &form, &[]).await;
+    let mut challenge = browser.get("/link").await;
+    let failures_max = WindowPolicy::default().account_failures_max;
+    for _ in 0..failures_max {
+        challenge = browser.send(&challenge, "/link/challenge", &[("sms_code", "999999")]).await;
+        assert_eq!(challenge.status, StatusCode::UNPROCESSABLE_ENTITY, "the bank asks again");
+    }
+    let asked = world.hosted.inside().attempts.len();
+    let late = browser.send(&challenge, "/link/challenge", &[("sms_code", "246810")]).await;
+    assert_eq!(late.status, StatusCode::TOO_MANY_REQUESTS, "also the right code comes too late");
+    assert_eq!(world.hosted.inside().attempts.len(), asked, "the bank is not asked");
+}
+
+#[tokio::test]
 async fn one_notice_says_what_one_attempt_came_to() {
     // What is typed as the second step, how long it takes, and what the true holder is told, in order.
     for (code, seconds, told) in [
-        (Some("246810"), 20, vec!["Both your PIN"]),
-        (Some("111111"), 20, vec!["knew your PIN"]),
-        (None, 20, vec![]),
-        (None, 60, vec!["knew your PIN"]),
+        (Some("246810"), 4, vec!["Both your PIN"]),
+        (Some("111111"), 4, vec!["knew your PIN"]),
+        (None, 4, vec![]),
+        (None, 5, vec!["knew your PIN"]),
         (Some("246810"), 90, vec!["knew your PIN", "is about to be linked"]),
     ] {
         let world = World::new().await;
@@ -259,6 +279,7 @@ async fn not_me_revokes_by_a_typed_code_and_never_by_a_fetch() {
     assert_eq!(holder.post("/not-me", format!("code={typed}")).await.status, StatusCode::FORBIDDEN, "without a token");
     let done = holder.send(&page, "/not-me", &[("code", &typed)]).await;
     assert_eq!(done.status, StatusCode::OK, "{}", done.body);
+    assert!(done.body.contains("Every link of wallets to your account is revoked"), "{}", done.body);
     assert_eq!(status_of(&world, &mandate).await, Status::Revoked);
     for _ in 0..8 {
         holder.send(&page, "/not-me", &[("code", "1")]).await;

@@ -8,6 +8,8 @@ mod desk;
 mod fapi;
 mod link;
 mod notices;
+mod oracle;
 mod own_page;
+mod privacy;
 mod rates;
 mod world;

@@ -1,11 +1,14 @@
 //! Notices that a process which ends must not take along: who is owed one is told by the process after it.
 
-use super::link::{to_form, type_in};
-use super::world::World;
-use crate::domain::Row;
+use super::link::{granted, to_form, type_in};
+use super::world::{GATEWAY, World};
 use crate::domain::open::{self, Thing};
-use http::StatusCode;
+use crate::domain::{Row, table};
+use bytes::Bytes;
+use domain::Key;
+use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
+use web::{Bounds, Transport};
 
 /// What the true holder of somebody's account was told, and how often.
 fn told(world: &World) -> Vec<String> {
@@ -39,6 +42,57 @@ async fn owed(world: &World, many: usize) {
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(30), wait).await.expect("it comes to be so");
+}
+
+/// The notices among the findings that a bank has not sent for long.
+fn overdue(list: &Value) -> Vec<Value> {
+    let rows = list["data"].as_array().unwrap_or_else(|| panic!("{list}"));
+    rows.iter().filter(|row| row["kind"] == "notice_owed").cloned().collect()
+}
+
+/// A call by the gateway's desk.
+async fn findings(world: &World, method: Method, path: &str, body: &str) -> (StatusCode, Value) {
+    let request = Request::builder()
+        .method(method)
+        .uri(format!("{GATEWAY}/gateway/v1/findings{path}"))
+        .header(header::AUTHORIZATION, "Bearer desk-secret")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Bytes::from(body.to_owned()))
+        .expect("a request");
+    let response = world.routers.call(request, Bounds::default()).await.expect("an answer");
+    (response.status(), serde_json::from_slice(response.body()).unwrap_or(Value::Null))
+}
+
+#[tokio::test]
+async fn whom_a_bank_does_not_tell_for_a_week_is_owed_it_still_and_the_desk_sees_that() {
+    for is_given_up in [false, true] {
+        let world = World::new().await;
+        world.hosted.inside().mute = true;
+        stolen_pin(&world).await;
+        owed(&world, 1).await;
+        let (_, list) = findings(&world, Method::GET, "", "").await;
+        assert!(overdue(&list).is_empty(), "a bank has its time");
+        for _ in 0..288 {
+            world.clock.advance(35 * 60_000);
+            world.settle().await;
+        }
+        owed(&world, 1).await;
+        let (_, list) = findings(&world, Method::GET, "", "").await;
+        let [finding]: [Value; 1] = overdue(&list).try_into().unwrap_or_else(|found| panic!("{found:?}"));
+        assert_eq!(finding["bank_code"], "0125");
+        if is_given_up {
+            let path = format!("/{}/resolution", finding["id"].as_str().expect("an id"));
+            let said = findings(&world, Method::POST, &path, r#"{"reason":"the account is closed"}"#).await;
+            assert_eq!(said.0, StatusCode::NO_CONTENT, "{}", said.1);
+        }
+        world.hosted.inside().mute = false;
+        world.clock.advance(7 * 3_600_000);
+        world.settle().await;
+        owed(&world, 0).await;
+        assert_eq!(told(&world).len(), usize::from(!is_given_up));
+        let (_, list) = findings(&world, Method::GET, "", "").await;
+        assert!(overdue(&list).is_empty(), "{list}");
+    }
 }
 
 #[tokio::test]
@@ -97,4 +151,72 @@ async fn a_first_factor_whose_second_step_nobody_ended_is_told_after_a_restart()
         let part = if ends { "is about to be linked" } else { "knew your PIN" };
         assert!(notices[0].contains(part), "the second step ended: {ends}: {notices:?}");
     }
+}
+
+#[tokio::test]
+async fn whose_pin_is_known_to_somebody_is_told_few_times_a_day_and_again_the_next_day() {
+    let world = World::new().await;
+    for expected in [1, 2, 3, 3] {
+        stolen_pin(&world).await;
+        world.settle().await;
+        assert_eq!(told(&world).len(), expected);
+        owed(&world, 0).await;
+        world.clock.advance(3_660_000);
+    }
+    world.clock.advance(20 * 3_600_000);
+    stolen_pin(&world).await;
+    world.settle().await;
+    assert_eq!(told(&world).len(), 4);
+}
+
+#[tokio::test]
+async fn a_code_whose_time_is_over_is_in_no_row_any_more() {
+    let world = World::new().await;
+    stolen_pin(&world).await;
+    world.settle().await;
+    let digits: String = world.hosted.last_code().chars().filter(char::is_ascii_digit).collect();
+    let key = Key::new(table::NOT_ME, world.gateway.not_me_id(&digits).0);
+    let Some(Row::NotMe(code)) = world.gateway.row(key).await.expect("it is read").as_deref().cloned() else {
+        panic!("the code is there")
+    };
+    let known = world.gateway.account(code.account).await.expect("it is read").expect("it was tried");
+    let opens = |world: &World| world.gateway.unseal(code.account, &known.details).is_ok();
+    let is_there = async |world: &World| world.gateway.row(key).await.expect("it is read").is_some();
+    let day_ms = 24 * 3_600_000;
+    world.clock.advance(180 * day_ms);
+    world.settle().await;
+    assert!(is_there(&world).await, "its time is over, and whoever types it is told so");
+    world.clock.advance(20 * day_ms);
+    // A process that did not see the day looks back.
+    let world = world.restart().await;
+    world.settle().await;
+    assert!(!is_there(&world).await);
+    assert_eq!(world.gateway.account(code.account).await.expect("it is read"), None, "it was only ever tried");
+    assert!(!opens(&world), "the journal has it, and nobody can read it");
+    stolen_pin(&world).await;
+    world.settle().await;
+    let again = world.gateway.account(code.account).await.expect("it is read").expect("it was tried again");
+    assert!(world.gateway.unseal(code.account, &again.details).is_ok(), "under a key of its own");
+    assert_eq!(told(&world).len(), 2);
+}
+
+#[tokio::test]
+async fn an_account_that_was_linked_is_not_forgotten_with_its_codes() {
+    let world = World::new().await;
+    let code = granted(&world).await;
+    assert_eq!(world.wallet().collect(&code).await.status, StatusCode::OK);
+    world.settle().await;
+    let accounts = async |world: &World| {
+        let number = crate::connector::AccountNumber {
+            branch: "001".into(),
+            kind: crate::domain::account::AccountKind::Ordinary,
+            number: "1234567".into(),
+        };
+        let id = world.gateway.account_id("0125".parse().expect("a code"), &number);
+        world.gateway.account(id).await.expect("it is read").map(|row| world.gateway.unseal(id, &row.details).is_ok())
+    };
+    assert_eq!(accounts(&world).await, Some(true));
+    world.clock.advance(200 * 24 * 3_600_000);
+    world.settle().await;
+    assert_eq!(accounts(&world).await, Some(true));
 }

@@ -190,7 +190,7 @@ fn bank(code: &str, name: &str, own_page: bool) -> BankOptions {
         own_page: own_page.then(|| origin.clone()),
         origin,
         secret: Secret::new(format!("secret-{code}")),
-        desk: vec![staff(&format!("desk-{code}"))],
+        desk: vec![staff(&format!("desk-{code}")), Staff { id: "kudo".to_owned(), ..staff(&format!("desk-{code}-2")) }],
         factors: Vec::new(),
         descriptor: "キンチャク".to_owned(),
         files: None,

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 
 /// What a link debits on a date while nobody has confirmed it.
 const UNCONFIRMED_PER_DAY: i64 = 10_000;
+/// The time after a link in which it brings no more than that, confirmed or not; and a second.
+const FIRST_DAY_SECONDS: i64 = 86_401;
 
 impl World {
     /// The holder confirms the links of their account in the bank's app; it is in force when this returns.
@@ -57,6 +59,7 @@ async fn the_number_on_the_cash_card_lifts_the_caps_of_a_new_link() {
     let right = world.type_on_page(&person, ("card_serial", person.account("card_serial"))).await;
     assert!(right.contains("It is confirmed"), "{right}");
     world.is_confirmed(&person).await;
+    world.advance(FIRST_DAY_SECONDS).await;
     takes(&world, &person, &mandate, 80_000, 201).await;
 }
 
@@ -71,6 +74,9 @@ async fn a_letter_from_the_bank_does() {
     let right = world.type_on_page(&person, ("letter", between(&letter, "Number: ", "\n"))).await;
     assert!(right.contains("It is confirmed"), "{right}");
     world.is_confirmed(&person).await;
+    // Whoever was talked into confirming still has the link's first day to read of it: until then it brings no more.
+    takes(&world, &person, &mandate, 80_000, 422).await;
+    world.advance(FIRST_DAY_SECONDS).await;
     takes(&world, &person, &mandate, 80_000, 201).await;
 }
 

@@ -28,6 +28,18 @@ pub struct World {
     elsewhere: BTreeMap<&'static str, u16>,
     sockets: Sockets,
     keys: AtomicU64,
+    /// What was asked of wallet and gateway, where a test listens.
+    heard: Option<Mutex<Vec<Heard>>>,
+}
+
+/// What a browser and a log on the way would see of one request.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    pub url: String,
+    /// Where it led.
+    pub location: String,
+    /// The answer, if it was a refusal.
+    pub refusal: String,
 }
 
 /// An answer.
@@ -85,7 +97,17 @@ impl World {
     }
 
     pub fn of(served: Served) -> Self {
-        Self { served, elsewhere: BTreeMap::new(), sockets: Sockets::new(), keys: AtomicU64::new(1) }
+        Self { served, elsewhere: BTreeMap::new(), sockets: Sockets::new(), keys: AtomicU64::new(1), heard: None }
+    }
+
+    /// From now on what is asked of wallet and gateway is kept.
+    pub fn listen(&mut self) {
+        self.heard = Some(Mutex::default());
+    }
+
+    /// What was heard since then.
+    pub fn heard(&self) -> Vec<Heard> {
+        self.heard.as_ref().map(|heard| heard.lock().expect("nobody panicked").clone()).unwrap_or_default()
     }
 
     /// `host` is served at `port`, by another process.
@@ -109,8 +131,17 @@ impl World {
     }
 
     async fn try_send(&self, request: Request<Bytes>) -> Result<Answer, TransportError> {
+        let url = request.uri().to_string();
         let answer = self.sockets.call(request, BOUNDS).await?;
         let text = String::from_utf8_lossy(answer.body()).into_owned();
+        let is_ours =
+            ["//localhost:", "//gateway.localhost:", "//desk.localhost:"].iter().any(|host| url.contains(host));
+        if let Some(heard) = self.heard.as_ref().filter(|_| is_ours) {
+            let location = answer.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
+            let location = location.unwrap_or_default().to_owned();
+            let refusal = if answer.status().is_success() { String::new() } else { text.clone() };
+            heard.lock().expect("nobody panicked").push(Heard { url, location, refusal });
+        }
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
         Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), text, json })
     }

@@ -1,4 +1,5 @@
-//! Cases: money of an account whose holder says "not me" is kept where it went, once, and the desk ends that by two.
+//! Cases: money of an account whose holder says "not me" is kept where it went, once, and the desk ends that by two; and where
+//! the money of one of them, or of a top-up, is now.
 
 use super::desk::call;
 use super::till::Person;
@@ -68,7 +69,14 @@ impl Scene {
 
     async fn close(&self, staff: &str, finding: &str, approve: bool) -> super::world::Answer {
         let path = format!("/cases/{}/closing", self.listed().await["id"].as_str().expect("an id"));
-        call(&self.world, "POST", &path, staff, Some(json!({ "finding": finding, "approve": approve }))).await
+        call(
+            &self.world,
+            "POST",
+            &path,
+            staff,
+            Some(json!({ "finding": finding, "approve": approve, "reason": "調べた" })),
+        )
+        .await
     }
 }
 
@@ -115,12 +123,118 @@ async fn money_of_a_disowned_account_is_kept_wherever_it_went_and_the_rest_stays
     assert_eq!(call(&scene.world, "GET", "/cases", "nobody", None).await.problem(), (401, "unauthenticated"));
 }
 
+/// Where a trace finds the money of `subject`: the place, the wallet and how much; all of it accounted for.
+async fn traced(world: &World, subject: &str) -> (Value, Vec<(String, String, i64)>) {
+    let trace = call(world, "GET", &format!("/traces/{subject}"), "desk-3", None).await;
+    assert_eq!((&trace.body["complete"], &trace.body["unexplained"]), (&json!(true), &json!(0)), "{}", trace.text);
+    let text = |part: &Value, member: &str| part[member].as_str().expect("a text").to_owned();
+    let part = |part: &Value| (text(part, "place"), text(part, "wallet_id"), part["amount"].as_i64().expect("yen"));
+    let parts: Vec<_> = trace.body["parts"].as_array().expect("parts").iter().map(part).collect();
+    let sum: i64 = parts.iter().map(|(_, _, amount)| amount).sum();
+    assert_eq!(Some(sum), trace.body["amount"].as_i64(), "{}", trace.text);
+    (trace.body, parts)
+}
+
+#[tokio::test]
+async fn what_comes_back_to_a_closed_wallet_is_traced_into_suspense() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.link("sakura", &token, &wallet).await;
+    let top_up = world.top_up(&token, &wallet, &mandate, 5_000).await.text("id");
+    let closed = world.prove("sakura", &token, &format!("{wallet}/closure"), &json!({})).await;
+    assert_eq!(closed.text("status"), "closed", "{}", closed.text);
+    let name = wallet.strip_prefix("/v1/wallets/").expect("a path").to_owned();
+    let (_, paid) = traced(&world, &top_up).await;
+    assert_eq!(paid, [("bank_account".to_owned(), name.clone(), 5_000)]);
+    let back = json!({ "type": "credit.reversed", "reference": closed.text("payout_id"), "amount": 5_000, "n": 1 });
+    world.gateway.with(|stand| stand.events.push(back));
+    world.advance(30_000);
+    world.announce();
+    world.run_due().await;
+    let (_, came_back) = traced(&world, &top_up).await;
+    assert_eq!(came_back, [("suspense".to_owned(), name, 5_000)]);
+}
+
+#[tokio::test]
+async fn every_yen_of_a_case_is_traced_to_where_it_is_now() {
+    let scene = Scene::new().await;
+    scene.disown().await;
+    let case = scene.listed().await["id"].as_str().expect("an id").to_owned();
+    let (trace, parts) = traced(&scene.world, &case).await;
+    let of = |person: &Person| person.wallet.to_string();
+    let (sakura, haru, natsu) = (of(&scene.sakura), of(&scene.haru), of(&scene.natsu));
+    let expected = [
+        ("purse".to_owned(), sakura.clone(), 6_000),
+        ("purse".to_owned(), haru.clone(), 1_500),
+        ("shop".to_owned(), haru.clone(), 1_000),
+        ("purse".to_owned(), natsu.clone(), 1_500),
+    ];
+    assert_eq!(parts, expected, "{trace}");
+    let hops = trace["sends"].as_array().expect("sends");
+    let ways: Vec<_> = hops.iter().map(|hop| (&hop["from_wallet_id"], &hop["to_wallet_id"], &hop["amount"])).collect();
+    let (first, second) = ((json!(sakura), json!(haru)), (json!(haru), json!(natsu)));
+    assert_eq!(ways, [(&first.0, &first.1, &json!(4_000)), (&second.0, &second.1, &json!(1_500))]);
+    for (path, staff, problem) in [
+        ("/traces/cas_x", "desk-3", (404, "not-found")),
+        ("/traces/top_00000000000000000000000000000007", "desk-3", (404, "not-found")),
+        (format!("/traces/{case}").as_str(), "desk-7", (403, "role-needed")),
+    ] {
+        assert_eq!(call(&scene.world, "GET", path, staff, None).await.problem(), problem, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_top_up_is_traced_through_refunds_payouts_and_other_peoples_money() {
+    let world = World::new();
+    let (sakura, haru) = (world.person("sakura").await, world.person("haru").await);
+    let (shop, till) = world.shop("Soba").await;
+    let account = world.fund(&sakura, 10_000).await;
+    let sakura = world.again(sakura).await;
+    // Haru has money of their own beside it, and of what is mixed the traced yen are what is still there.
+    world.fund(&haru, 3_000).await;
+    let (sakura, haru) = (world.again(sakura).await, world.again(haru).await);
+    let top_up = world.get(&sakura.path("/movements?kind=top_up"), Some(&sakura.token)).await;
+    let top_up = top_up.body["data"][0]["id"].as_str().expect("an id").to_owned();
+    let (_, parts) = traced(&world, &top_up).await;
+    assert_eq!(parts, [("purse".to_owned(), sakura.wallet.to_string(), 10_000)]);
+    let held = json!({ "payment_code": world.code(&sakura).await, "amount": 700, "capture": false });
+    assert_eq!(world.post("/v1/payments", Some(&till), held).await.text("status"), "authorised");
+    let paid = json!({ "payment_code": world.code(&sakura).await, "amount": 2_000 });
+    let paid = world.post("/v1/payments", Some(&till), paid).await;
+    let refund = json!({ "amount": 500 });
+    assert!(
+        world.post(&format!("/v1/payments/{}/refunds", paid.text("id")), Some(&till), refund).await.status.is_success()
+    );
+    let payout = json!({ "bank_account_id": account.to_string(), "amount": 1_000 });
+    let payout = world.post_proven(&sakura, &sakura.path("/payouts"), &payout).await;
+    assert!(payout.status.is_success(), "{}", payout.text);
+    send(&world, &sakura, &haru, 2_500).await;
+    let pay = json!({ "shop_id": shop.to_string(), "amount": 5_000 });
+    let all = world.post(&haru.path("/payments"), Some(&haru.token), pay).await;
+    assert_eq!(all.status, 201, "{}", all.text);
+    let (trace, parts) = traced(&world, &top_up).await;
+    let mut sums = std::collections::BTreeMap::<(String, String), i64>::new();
+    for (place, wallet, amount) in parts {
+        *sums.entry((place, wallet)).or_default() += amount;
+    }
+    let (of_sakura, of_haru) = (sakura.wallet.to_string(), haru.wallet.to_string());
+    let at = |place: &str, wallet: &str| sums.get(&(place.to_owned(), wallet.to_owned())).copied().unwrap_or(0);
+    assert_eq!(at("authorised", &of_sakura), 700, "{trace}");
+    assert_eq!(at("shop", &of_sakura), 1_500, "what was refunded is back: {trace}");
+    assert_eq!(at("payout_open", &of_sakura) + at("bank_account", &of_sakura), 1_000, "{trace}");
+    assert_eq!(at("purse", &of_sakura), 10_000 - 700 - 1_500 - 1_000 - 2_500, "{trace}");
+    assert_eq!((at("purse", &of_haru), at("shop", &of_haru)), (500, 2_000), "{trace}");
+}
+
 #[tokio::test]
 async fn the_same_news_changes_nothing_after_the_desk_let_go() {
     let scene = Scene::new().await;
     scene.disown().await;
     let unfreeze = format!("/wallets/{}/unfreeze", scene.sakura.wallet);
-    assert_eq!(call(&scene.world, "POST", &unfreeze, "desk-1", Some(json!({}))).await.text("status"), "open");
+    assert_eq!(
+        call(&scene.world, "POST", &unfreeze, "desk-1", Some(json!({ "reason": "本人を確認" }))).await.text("status"),
+        "open"
+    );
     scene.disown().await;
     assert_eq!(scene.world.get(&scene.sakura.path(""), Some(&scene.sakura.token)).await.text("status"), "open");
     assert_eq!(scene.kept().await, [6_000, 1_500, 1_500]);
@@ -145,10 +259,10 @@ async fn news_that_are_read_twice_at_once_are_read_on_from_the_later_place() {
     let world = World::new();
     let service = world.server.service();
     let cursor = || service.doors.get::<NewsCursor>(Id::default()).expect("the doors open");
-    service.read_until(7, None).expect("it is kept");
+    service.read_until(7, None, None).expect("it is kept");
     let far = cursor();
-    service.read_until(3, None).expect("it is left");
+    service.read_until(3, None, None).expect("it is left");
     assert_eq!(cursor(), far, "whoever is behind moves nothing");
-    service.read_until(8, None).expect("it is kept");
+    service.read_until(8, None, None).expect("it is kept");
     assert_ne!(cursor(), far);
 }

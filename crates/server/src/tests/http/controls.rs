@@ -95,35 +95,40 @@ async fn the_desk_makes_a_control_stronger_alone_and_weaker_by_two() {
     let (token, wallet) = world.identified("sakura").await;
     let mandate = world.link("sakura", &token, &wallet).await;
     let control = "/controls/top_up_per_time_max";
-    let set = call(&world, "POST", control, "desk-4", Some(json!({ "value": 3_000 }))).await;
+    let set = call(&world, "POST", control, "desk-4", Some(json!({ "value": 3_000, "reason": "増えている" }))).await;
     assert_eq!((set.status.as_u16(), set.body["value"].as_i64()), (200, Some(3_000)), "{}", set.text);
     assert_eq!(world.top_up(&token, &wallet, &mandate, 3_001).await.problem(), (422, "limit-exceeded"));
     let shown = world.get(&wallet, Some(&token)).await;
     assert_eq!(shown.body["limits"]["top_up"]["per_time"], 3_000, "{}", shown.text);
 
-    let proposed = call(&world, "POST", control, "desk-1", Some(json!({ "value": 5_000 }))).await;
+    let proposed =
+        call(&world, "POST", control, "desk-1", Some(json!({ "value": 5_000, "reason": "落ち着いた" }))).await;
     assert_eq!((proposed.status.as_u16(), proposed.body["value"].as_i64()), (202, Some(3_000)), "{}", proposed.text);
     assert_eq!(world.top_up(&token, &wallet, &mandate, 5_000).await.problem(), (422, "limit-exceeded"));
     let id = proposed.body["proposed"]["id"].as_str().expect("an id").to_owned();
     let approval = format!("/control-changes/{id}/approval");
     for (who, expected) in [("desk-1", (409, "second-person-needed")), ("desk-4", (403, "role-needed"))] {
-        assert_eq!(call(&world, "POST", &approval, who, Some(json!({}))).await.problem(), expected, "{who}");
+        assert_eq!(
+            call(&world, "POST", &approval, who, Some(json!({ "reason": "同意" }))).await.problem(),
+            expected,
+            "{who}"
+        );
     }
-    let agreed = call(&world, "POST", &approval, "desk-2", Some(json!({}))).await;
+    let agreed = call(&world, "POST", &approval, "desk-2", Some(json!({ "reason": "同意" }))).await;
     assert_eq!((agreed.status.as_u16(), agreed.body["value"].as_i64()), (200, Some(5_000)), "{}", agreed.text);
     assert_eq!(world.top_up(&token, &wallet, &mandate, 5_000).await.status, 201);
 
     for (path, body, expected) in [
-        (control, json!({ "value": true }), (400, "malformed")),
-        (control, json!({ "value": -1 }), (400, "malformed")),
-        ("/controls/link_tier_min", json!({ "value": "stranger" }), (400, "malformed")),
-        ("/controls/nothing", json!({ "value": 1 }), (404, "not-found")),
-        ("/control-changes/swt_x/approval", json!({}), (404, "not-found")),
+        (control, json!({ "value": true, "reason": "x" }), (400, "malformed")),
+        (control, json!({ "value": -1, "reason": "x" }), (400, "malformed")),
+        ("/controls/link_tier_min", json!({ "value": "stranger", "reason": "x" }), (400, "malformed")),
+        ("/controls/nothing", json!({ "value": 1, "reason": "x" }), (404, "not-found")),
+        ("/control-changes/swt_x/approval", json!({ "reason": "x" }), (404, "not-found")),
     ] {
         assert_eq!(call(&world, "POST", path, "desk-2", Some(body)).await.problem(), expected, "{path}");
     }
     assert_eq!(
-        call(&world, "POST", control, "desk-3", Some(json!({ "value": 1 }))).await.problem(),
+        call(&world, "POST", control, "desk-3", Some(json!({ "value": 1, "reason": "x" }))).await.problem(),
         (403, "role-needed")
     );
 }

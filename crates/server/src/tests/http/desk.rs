@@ -39,8 +39,25 @@ async fn a_switch_stops_a_function_for_everyone_who_reads_why() {
     assert_eq!((stopped.text("bank_code"), stopped.text("function")), ("0125".into(), "top_up".into()));
     let banks = world.get("/v1/banks", None).await;
     assert_eq!(banks.body["data"][0]["stopped_by_us"][0]["reason"], "不正な登録の調査中", "{}", banks.text);
-    let lifted = call(&world, "DELETE", &format!("/switches/{}", set.text("id")), "desk-2", None).await;
-    assert_eq!(lifted.status, 204, "{}", lifted.text);
+    let lift = format!("/switches/{}/lift", set.text("id"));
+    let say = async |staff: &str, approve: bool| {
+        call(&world, "POST", &lift, staff, Some(json!({ "approve": approve, "reason": "調査が終わった" }))).await
+    };
+    for (staff, approve, expected) in [
+        ("desk-2", true, (404, "not-found")),
+        ("desk-5", false, (403, "role-needed")),
+        ("desk-4", true, (403, "role-needed")),
+    ] {
+        assert_eq!(say(staff, approve).await.problem(), expected, "{staff} {approve}");
+    }
+    let proposed = say("desk-1", false).await;
+    assert_eq!((proposed.status.as_u16(), proposed.text("status").as_str()), (202, "in_force"), "{}", proposed.text);
+    assert_eq!(say("desk-1", true).await.problem(), (409, "second-person-needed"));
+    assert_eq!(world.top_up(&token, &wallet, &mandate, 1_000).await.problem(), (409, "stopped"));
+    let seen = call(&world, "GET", "/switches", "desk-3", None).await;
+    assert_eq!(seen.body["data"][0]["lift"]["by"]["name"], "Person 1", "{}", seen.text);
+    let lifted = say("desk-2", true).await;
+    assert_eq!((lifted.status.as_u16(), lifted.text("status").as_str()), (200, "lifted"), "{}", lifted.text);
     assert_eq!(world.top_up(&token, &wallet, &mandate, 1_000).await.status, 201);
     for wrong in [
         json!({ "function": "all", "reason": "x" }),
@@ -60,7 +77,7 @@ async fn the_desks_freeze_is_not_the_holders_to_lift() {
     let world = World::new();
     let (token, wallet) = world.identified("sakura").await;
     let id = wallet.strip_prefix("/v1").expect("a path");
-    let frozen = call(&world, "POST", &format!("{id}/freeze"), "desk-1", Some(json!({}))).await;
+    let frozen = call(&world, "POST", &format!("{id}/freeze"), "desk-1", Some(json!({ "reason": "申告" }))).await;
     assert_eq!(frozen.text("status"), "frozen", "{}", frozen.text);
     assert_eq!(world.get(&wallet, Some(&token)).await.text("status"), "frozen");
     let asked = world.post(&format!("{wallet}/unfreeze"), Some(&token), json!({})).await;
@@ -68,7 +85,8 @@ async fn the_desks_freeze_is_not_the_holders_to_lift() {
     world.post(&format!("/v1/challenges/{challenge}"), Some(&token), json!({})).await;
     let refused = world.post(&format!("{wallet}/unfreeze"), Some(&token), json!({ "challenge_id": challenge })).await;
     assert_eq!(refused.problem(), (409, "wrong-status"), "{}", refused.text);
-    let lifted = call(&world, "POST", &format!("{id}/unfreeze"), "desk-2", Some(json!({}))).await;
+    let lifted =
+        call(&world, "POST", &format!("{id}/unfreeze"), "desk-2", Some(json!({ "reason": "本人を確認" }))).await;
     assert_eq!(lifted.text("status"), "open", "{}", lifted.text);
 }
 
@@ -92,7 +110,8 @@ async fn what_the_guard_holds_waits_for_the_desk_and_not_for_ever() {
         (&json!(held.text("id")), &json!(7_777))
     );
     let decision = format!("/movements/{}/decision", held.text("id"));
-    let released = call(&world, "POST", &decision, "desk-1", Some(json!({ "release": true }))).await;
+    let released =
+        call(&world, "POST", &decision, "desk-1", Some(json!({ "release": true, "reason": "確認済み" }))).await;
     assert_eq!(released.text("status"), "pending", "{}", released.text);
     world.run_due().await;
     assert_eq!(world.funds(&token, &wallet).await, 7_777);

@@ -56,7 +56,7 @@ fn operations() -> Vec<Operation> {
 /// The path with `id` for whatever it names, under the prefixes of ids.
 fn paths(path: &str) -> Vec<String> {
     let number = "0123456789abcdef0123456789abcdef";
-    let ids = ["top", "pyo", "pay", "snd", "mnd", "wlt", "swi", "clm", "shp", "cas"]
+    let ids = ["top", "pyo", "pay", "snd", "mnd", "wlt", "swi", "clm", "shp", "cas", "rmb"]
         .map(|prefix| format!("{prefix}_{number}"));
     let odd = ["x", "%00", "..", "top_", &"a".repeat(2_000)].map(str::to_owned);
     match path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) {

@@ -322,6 +322,7 @@ async fn give_back(
                 let status = StatusCode::from_u16(status).expect("a status");
                 return Err(Problem::new(status, name, "No.", "いいえ。"));
             }
+            Some((_, "absent")) => (answer["status"], answer["reason"]) = ("declined".into(), "absent".into()),
             Some((_, status)) => answer["status"] = status.into(),
             None => answer["status"] = "settled".into(),
         }

@@ -273,6 +273,30 @@ async fn who_tries_passwords_locks_nobody_out_and_gets_no_further() {
 }
 
 #[tokio::test]
+async fn how_many_codes_were_typed_tells_nobody_whether_an_address_is_known() {
+    let world = World::new();
+    world.join("natsu").await;
+    for name in ["natsu", "haru"] {
+        let mut paths = Vec::new();
+        for _ in 0..2 {
+            let opened = world.post("/v1/holders", None, somebody(name)).await;
+            paths.push(format!("/v1/holders/{}/email-verification", opened.text("id")));
+        }
+        for number in 0..100 {
+            if number % 20 == 0 {
+                world.advance(60_000);
+            }
+            let wrong = world.post(&paths[0], None, json!({ "code": "123456789012" })).await;
+            assert_eq!(wrong.problem(), (422, "code-refused"), "{name}, try {number}");
+        }
+        let full = world.post(&paths[0], None, json!({ "code": "123456789012" })).await;
+        assert_eq!(full.problem(), (429, "too-many-codes"), "{name}");
+        let other = world.post(&paths[1], None, json!({ "code": "123456789012" })).await;
+        assert_eq!(other.problem(), (422, "code-refused"), "{name}: one holder's tries are not another's");
+    }
+}
+
+#[tokio::test]
 async fn nobody_uses_up_what_is_anothers() {
     let world = World::with_rates(Rates { source_max: 20, caller_max: 30, ..RATES });
     let id = world.join("sakura").await;

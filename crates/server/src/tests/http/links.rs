@@ -1,7 +1,7 @@
 //! Linking a bank account: through pages, in one's own browser; and everything else that comes back and grants nothing.
 
 use super::browser::{Browser, location};
-use super::gateway::{GATEWAY, signing_key};
+use super::gateway::{CLIENT, GATEWAY, signing_key};
 use super::world::{Answer, ORIGIN, World};
 use serde_json::{Value, json};
 use web::jose::SigningKey;
@@ -247,24 +247,54 @@ async fn what_the_gateway_refuses_is_not_called_a_failure_of_ours() {
 #[tokio::test]
 async fn strangers_who_push_make_nobody_ask_for_keys_again_and_again() {
     let world = World::new();
-    let claims = json!({ "iss": GATEWAY });
+    let claims = || json!({ "iss": GATEWAY, "aud": CLIENT, "iat": world.now().milliseconds() / 1_000, "jti": "one" });
     let asked = || world.gateway.with(|stand| stand.keys_asked);
-    let genuine = signing_key().sign("secevent+jwt", &claims);
+    let genuine = || signing_key().sign("secevent+jwt", &claims());
     for number in 0..1_000_u32 {
         let mut seed = [9; 32];
         seed[..4].copy_from_slice(&number.to_be_bytes());
-        let forged = SigningKey::eddsa(&seed).sign("secevent+jwt", &claims);
+        let forged = SigningKey::eddsa(&seed).sign("secevent+jwt", &claims());
         assert_eq!(world.push(forged).await.problem(), (401, "unauthenticated"));
     }
     assert_eq!(asked(), 1, "a thousand names of keys, one question");
-    assert_eq!(world.push(genuine.clone()).await.status, 202, "the gateway is heard all the same");
+    assert_eq!(world.push(genuine()).await.status, 202, "the gateway is heard all the same");
     assert_eq!(asked(), 1);
     world.advance(31_000);
-    assert_eq!(world.push(genuine.clone()).await.status, 202);
+    assert_eq!(world.push(genuine()).await.status, 202, "the same told again, since its answer was lost");
     assert_eq!(asked(), 1, "a known key is asked for no more");
     world.advance(60 * 60 * 1_000);
-    assert_eq!(world.push(genuine).await.status, 202);
+    assert_eq!(world.push(genuine()).await.status, 202);
     assert_eq!(asked(), 2, "until it is old");
+}
+
+#[tokio::test]
+async fn a_push_is_believed_once_while_it_is_fresh_and_by_whom_it_was_told_to() {
+    let world = World::new();
+    let seconds = || world.now().milliseconds() / 1_000;
+    let good = || json!({ "iss": GATEWAY, "aud": CLIENT, "iat": seconds(), "jti": "one", "n": 1 });
+    let sign = |claims: &Value| signing_key().sign("secevent+jwt", claims);
+    for (member, value) in [
+        ("iss", json!("http://elsewhere.example")),
+        ("aud", json!("second-wallet")),
+        ("aud", Value::Null),
+        ("iat", json!(seconds() - 301)),
+        ("iat", json!(seconds() + 301)),
+        ("iat", json!(i64::MAX)),
+        ("iat", Value::Null),
+        ("jti", Value::Null),
+    ] {
+        let mut claims = good();
+        claims[member] = value.clone();
+        assert_eq!(world.push(sign(&claims)).await.problem(), (401, "unauthenticated"), "{member} {value}");
+    }
+    let push = sign(&good());
+    assert_eq!(world.push(push.clone()).await.status, 202);
+    for wait_ms in [0, 1_000, 299_000, 2_000, 3_600_000, 86_400_000] {
+        world.advance(wait_ms);
+        world.run_due().await;
+        assert_eq!(world.push(push.clone()).await.problem(), (401, "unauthenticated"), "the same once more");
+    }
+    assert_eq!(world.push(sign(&good())).await.status, 202, "the gateway repeats itself with a new signature");
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 //! A request that takes a proof is one request: with its challenge and without, after a lost answer, from another session, a
 //! day later. Whoever repeats it gets its answer, and the money moves once.
 
+use super::gateway::Script;
 use super::till::Person;
 use super::world::{Answer, World, context};
 use ledger::Yen;
@@ -175,4 +176,51 @@ async fn two_proofs_and_none_at_once_under_one_key_move_the_money_once() {
         let with = |body: &&Answer| body.status.is_success();
         assert!(answers.iter().filter(with).count() >= 40, "{path}: who shows a proof is answered");
     }
+}
+
+/// Asks for what the bank lets wait, and repeats that once the bank has done it.
+async fn check_gone_on(world: &World, path: &str, token: &str, body: &Value) {
+    let (key, before) = (world.key(), world.gateway.with(|stand| stand.movements.len()));
+    world.gateway.with(|stand| stand.script = Script::Wait);
+    let with = match world.post_with(path, Some(token), &key, body).await {
+        asked if asked.status == 403 => {
+            let challenge = asked.text("challenge_id");
+            world.post(&format!("/v1/challenges/{challenge}"), Some(token), json!({})).await;
+            let mut with = body.clone();
+            with["challenge_id"] = challenge.into();
+            with
+        }
+        _ => body.clone(),
+    };
+    let first = world.post_with(path, Some(token), &key, &with).await;
+    assert_eq!((first.status.as_u16(), first.text("status").as_str()), (202, "in_doubt"), "{path}: {}", first.text);
+    world.gateway.with(|stand| {
+        stand.script = Script::Settle;
+        stand.movements.values_mut().for_each(|movement| movement["status"] = "settled".into());
+    });
+    world.advance(60_000);
+    world.run_due().await;
+    let mut settled = first.body.clone();
+    settled["status"] = "settled".into();
+    for sent in [body, &with] {
+        let again = world.post_with(path, Some(token), &key, sent).await;
+        assert_eq!((again.status.as_u16(), &again.body), (201, &settled), "{path}: {}", again.text);
+    }
+    let mut other = body.clone();
+    other["amount"] = json!(1_001);
+    let reused = world.post_with(path, Some(token), &key, &other).await;
+    assert_eq!(reused.problem(), (422, "idempotency-key-reused"), "{path}: {}", reused.text);
+    assert_eq!(world.gateway.with(|stand| stand.movements.len()), before + 1, "{path}: the bank was asked for one");
+}
+
+#[tokio::test]
+async fn a_repeat_of_what_has_gone_on_meanwhile_is_answered_in_the_same_shape() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.link("sakura", &token, &wallet).await;
+    let top_up = json!({ "mandate_id": mandate, "amount": 1_000 });
+    check_gone_on(&world, &format!("{wallet}/top-ups"), &token, &top_up).await;
+    let accounts = world.get(&format!("{wallet}/bank-accounts"), Some(&token)).await;
+    let payout = json!({ "bank_account_id": accounts.body["data"][0]["id"], "amount": 1_000 });
+    check_gone_on(&world, &format!("{wallet}/payouts"), &token, &payout).await;
 }

@@ -123,7 +123,19 @@ async fn who_reads_the_mail_sets_a_password_at_most_and_takes_nothing_before_its
         let asked = world.post("/v1/recoveries", None, json!({ "email": mail("sakura") })).await;
         world.letters().await;
         let new = json!({ "code": world.inbox.code(&mail("sakura")), "password": "泥棒の合言葉 1" });
-        let set = world.post(&format!("/v1/recoveries/{}", asked.text("id")), None, new).await;
+        let path = format!("/v1/recoveries/{}", asked.text("id"));
+        let set = world.post(&path, None, new.clone()).await;
+        if tier == Tier::Phone {
+            assert_eq!((set.status.as_u16(), set.text("status").as_str()), (202, "phone_code_sent"), "{}", set.text);
+            for guess in ["", "12345678", new["code"].as_str().expect("a code")] {
+                let mut guessed = new.clone();
+                guessed["phone_code"] = guess.into();
+                assert_eq!(world.post(&path, None, guessed).await.problem(), (422, "code-refused"), "{guess}");
+            }
+            assert_eq!(world.get("/v1/sessions", Some(&victim.token)).await.status, 200, "nothing has ended");
+            world.log_in("sakura").await;
+            continue;
+        }
         if tier == Tier::Identified {
             assert_eq!(set.problem(), (403, "identity-refused"), "{}", set.text);
             continue;
@@ -152,6 +164,33 @@ async fn who_reads_the_mail_sets_a_password_at_most_and_takes_nothing_before_its
 }
 
 #[tokio::test]
+async fn whoever_has_a_telephone_sets_a_lost_password_with_both_codes() {
+    let world = World::new();
+    let victim = victim(&world, Tier::Phone).await;
+    let asked = world.post("/v1/recoveries", None, json!({ "email": mail("sakura") })).await;
+    world.letters().await;
+    let path = format!("/v1/recoveries/{}", asked.text("id"));
+    let mut new = json!({ "code": world.inbox.code(&mail("sakura")), "password": "新しい合言葉 99" });
+    let key = world.key();
+    for key in [key.clone(), key, world.key()] {
+        let asked = world.post_with(&path, None, &key, &new).await;
+        assert_eq!((asked.status.as_u16(), asked.text("status").as_str()), (202, "phone_code_sent"), "{}", asked.text);
+    }
+    world.letters().await;
+    new["phone_code"] = world.inbox.code(&called(PHONE)).into();
+    let set = world.post(&path, None, new.clone()).await;
+    assert_eq!(set.status, 204, "{}", set.text);
+    assert_eq!(world.get("/v1/sessions", Some(&victim.token)).await.status, 401, "every session is over");
+    let log_in = json!({ "email": mail("sakura"), "password": "新しい合言葉 99" });
+    let token = world.post("/v1/sessions", None, log_in).await.text("token");
+    let service = world.server.service();
+    let credential = service.doors.get::<crate::accounts::Credential>(victim.holder.0).expect("the doors open");
+    assert_eq!(credential.and_then(|credential| credential.recovered), None, "it was more than the mail");
+    assert_eq!(world.get("/v1/sessions", Some(&token)).await.status, 200);
+    assert_eq!(world.post(&path, None, new).await.problem(), (422, "code-refused"), "once");
+}
+
+#[tokio::test]
 async fn no_lost_password_is_sent_to_a_strangers_address_at_any_tier() {
     for tier in [Tier::Email, Tier::Phone, Tier::Identified] {
         let world = World::new();
@@ -173,7 +212,7 @@ async fn no_lost_password_is_sent_to_a_strangers_address_at_any_tier() {
         let new = json!({ "code": world.inbox.code(THIEF), "password": "泥棒の合言葉 1" });
         let set = world.post(&format!("/v1/recoveries/{}", victims.text("id")), None, new.clone()).await;
         assert_eq!(set.problem(), (422, "code-refused"));
-        assert_eq!(world.post(&format!("/v1/recoveries/{}", own.text("id")), None, new).await.status, 204);
+        assert_eq!(world.post(&format!("/v1/recoveries/{}", own.text("id")), None, new).await.status, 204, "{tier:?}");
         assert_eq!(world.get("/v1/sessions", Some(&victim.token)).await.status, 200, "{tier:?}");
         let log_in = |password: String| json!({ "email": mail("sakura"), "password": password });
         assert_eq!(world.post("/v1/sessions", None, log_in("泥棒の合言葉 1".into())).await.status, 401);

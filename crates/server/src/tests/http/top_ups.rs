@@ -155,7 +155,11 @@ async fn a_gateway_that_is_silent_is_left_alone_and_tried_again() {
     }
     world.gateway.with(|stand| stand.script = Script::Settle);
     let paused = world.top_up(&token, &wallet, &mandate, 1_000).await;
-    assert_eq!(paused.problem(), (503, "bank-silent"), "it is not asked while it is left alone, and nothing is taken");
+    assert_eq!(
+        paused.problem(),
+        (503, "banks-unreachable"),
+        "it is not asked while it is left alone, and nothing is taken"
+    );
     world.advance(60_000);
     world.run_due().await;
     assert_eq!(world.funds(&token, &wallet).await, 5_000);
@@ -193,7 +197,7 @@ async fn two_days_without_the_gateway_owe_nobody_anything_and_are_caught_up_with
                 assert_eq!(made.status, 202, "nobody knows yet: {}", made.text);
                 waiting.push(made.text("id"));
             } else {
-                assert_eq!(made.problem(), (503, "bank-silent"), "what cannot be debited is not taken");
+                assert_eq!(made.problem(), (503, "banks-unreachable"), "what cannot be debited is not taken");
             }
         }
         world.advance(3_600_000);
@@ -229,7 +233,8 @@ async fn while_the_gateway_is_away_nothing_new_is_taken_and_what_was_taken_is_an
         assert_eq!(world.top_up(&token, &wallet, &mandate, 500).await.status, 202);
     }
     let refused = world.top_up(&token, &wallet, &mandate, 500).await;
-    assert_eq!((refused.problem(), refused.headers.contains_key("retry-after")), ((503, "bank-silent"), true));
+    let is_told_when = refused.headers.contains_key("retry-after");
+    assert_eq!((refused.problem(), is_told_when), ((503, "banks-unreachable"), true));
     let held = world.get(&wallet, Some(&token)).await.body["limits"]["top_up"]["month_left"].clone();
     assert_eq!(held, 297_500, "what was refused counts on no limit");
     assert_eq!(world.post_with(&path, Some(&token), &key, &body).await.text("id"), first.text("id"));

@@ -83,7 +83,7 @@ impl Linked {
     }
 
     async fn resolve(&self, id: &str, staff: &str, resolution: &str, approve: bool) -> Answer {
-        let body = json!({ "resolution": resolution, "approve": approve });
+        let body = json!({ "resolution": resolution, "approve": approve, "reason": "銀行に確認" });
         self.desk(&format!("/movements/{id}/resolution"), staff, body).await
     }
 }
@@ -235,7 +235,7 @@ async fn what_takes_two_is_done_once_by_two() {
     assert_eq!(sakura.resolve(&id, "desk-1", "decline", false).await.status, 200);
 
     // Everybody at once: one approval counts, and the money moves once.
-    let approve = json!({ "resolution": "decline", "approve": true });
+    let approve = json!({ "resolution": "decline", "approve": true, "reason": "銀行に確認" });
     let (sakura, mut approvals) = (Arc::new(sakura), JoinSet::new());
     for staff in ["desk-1", "desk-2", "desk-5"].into_iter().cycle().take(21) {
         let (sakura, path, approve) = (Arc::clone(&sakura), path.clone(), approve.clone());
@@ -262,11 +262,11 @@ async fn a_give_back_that_is_not_taken_waits_for_the_desk() {
         assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["give_back_failed"]))], "{name}");
         sakura.world.gateway.with(|stand| stand.return_script = None);
         let again = format!("/movements/{id}/give-back");
-        assert_eq!(sakura.desk(&again, "desk-5", json!({})).await.problem(), (403, "role-needed"));
-        assert_eq!(sakura.desk(&again, "desk-4", json!({})).await.text("status"), "returned");
+        assert_eq!(sakura.desk(&again, "desk-5", json!({ "reason": "直った" })).await.problem(), (403, "role-needed"));
+        assert_eq!(sakura.desk(&again, "desk-4", json!({ "reason": "直った" })).await.text("status"), "returned");
         sakura.world.run_due().await;
         assert_eq!(sakura.seen(&id).await["give_back"]["status"], "done");
-        assert_eq!(sakura.desk(&again, "desk-4", json!({})).await.problem(), (409, "wrong-status"));
+        assert_eq!(sakura.desk(&again, "desk-4", json!({ "reason": "直った" })).await.problem(), (409, "wrong-status"));
         assert_eq!(sakura.waiting(9).await, []);
     }
 }
@@ -310,7 +310,9 @@ async fn the_list_is_whole_page_by_page_and_after_the_file_is_lost() {
     sakura.world.gateway.with(|stand| stand.script = Script::Settle);
     sakura.top_up(100).await;
     let decided = expected.remove(3).0;
-    let released = sakura.desk(&format!("/movements/{decided}/decision"), "desk-4", json!({ "release": true })).await;
+    let released = sakura
+        .desk(&format!("/movements/{decided}/decision"), "desk-4", json!({ "release": true, "reason": "確認済み" }))
+        .await;
     assert_eq!(released.text("status"), "pending", "{}", released.text);
     expected.sort_by(|one, other| one.0.cmp(&other.0));
     for limit in [1, 2, 3, 100] {
@@ -333,7 +335,7 @@ async fn a_debt_is_written_off_by_two_people() {
     sakura.tell(json!({ "type": "debit.reversed", "reference": id, "amount": 5_000 })).await;
     let wallet = sakura.wallet.strip_prefix("/v1").expect("a path");
     let path = format!("{wallet}/write-off");
-    let write_off = |amount: i64, approve| json!({ "amount": amount, "approve": approve });
+    let write_off = |amount: i64, approve| json!({ "amount": amount, "approve": approve, "reason": "回収不能" });
     assert_eq!(sakura.desk(&path, "desk-1", write_off(3_999, false)).await.problem(), (409, "contradiction"));
     assert_eq!(sakura.desk(&path, "desk-5", write_off(4_000, false)).await.problem(), (403, "role-needed"));
     assert_eq!(sakura.desk(&path, "desk-1", write_off(4_000, false)).await.status, 200);

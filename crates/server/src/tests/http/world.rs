@@ -19,8 +19,7 @@ use web::{Bounds, Outside, Routers, Secret, Transport};
 pub const ORIGIN: &str = "http://localhost:8080";
 const BEGIN_MS: i64 = 1_767_193_200_000;
 /// Nobody is in a test's way.
-pub const RATES: Rates =
-    Rates { source_max: 100_000, caller_max: 100_000, entrance_max: 100_000, login_max: 1_000, look_up_max: 1_000 };
+pub const RATES: Rates = Rates { mandates_max: 10, links_max: 10, ..Rates::NONE };
 
 pub struct World {
     pub server: Server,
@@ -196,14 +195,36 @@ impl World {
 
     /// The same from a source address.
     pub async fn post_at(&self, source: IpAddr, path: &str, token: Option<&str>, body: &Value) -> Answer {
+        self.post_as(source, path, token, &self.key(), body).await
+    }
+
+    /// Somebody who is nobody asks, from a source address and under `key`.
+    pub async fn post_keyed(&self, source: IpAddr, path: &str, key: &str, body: &Value) -> Answer {
+        self.post_as(source, path, None, key, body).await
+    }
+
+    async fn post_as(&self, source: IpAddr, path: &str, token: Option<&str>, key: &str, body: &Value) -> Answer {
         let mut request = Request::post(format!("{ORIGIN}{path}"))
             .header("content-type", "application/json")
-            .header("idempotency-key", self.key())
+            .header("idempotency-key", key)
             .extension(web::Source(source));
         if let Some(token) = token {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         self.send(request.body(Bytes::from(body.to_string())).expect("a request")).await
+    }
+
+    /// How many people the vault has a row of, and how many of them a key.
+    pub fn keys_of_people(&self) -> (i64, i64) {
+        let vault = rusqlite::Connection::open(self.data().join("vault.sqlite")).expect("the vault opens");
+        vault
+            .query_row("SELECT count(*), count(key) FROM person", [], |row| Ok((row.get(0)?, row.get(1)?)))
+            .expect("they are counted")
+    }
+
+    /// Where the service keeps its files.
+    pub fn data(&self) -> std::path::PathBuf {
+        self.directory.path().join("wallet")
     }
 
     /// The gateway's push of a signed token, or somebody's who would be it.
@@ -352,6 +373,9 @@ pub fn somebody(name: &str) -> Value {
 pub fn context() -> Context {
     let mut policy = Policy { monitoring: Vec::new(), ..Policy::default() };
     policy.top_up.unproven_per_day_max = Yen::MAX;
+    policy.mandate.new_lately_max = Yen::MAX;
+    policy.payment.unproven_per_time_max = Yen::MAX;
+    policy.ageing.proven_per_day_max = Yen::ZERO;
     policy.mandate.requires_phone = false;
     Context { policies: Policies::new(policy), ..Context::default() }
 }
