@@ -62,7 +62,16 @@ const CONSUMERS: Migrations = Migrations {
 /// A data directory, held by this process alone until dropped.
 pub(super) struct Directory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
+}
+
+impl Drop for Directory {
+    /// Lets go by name: closing would leave the lock to any process that is being started just now, which holds a copy of
+    /// every open file until its program runs.
+    fn drop(&mut self) {
+        // What could fail here is closing, which lets go too.
+        let _ = self.lock.unlock();
+    }
 }
 
 impl Directory {
@@ -88,7 +97,7 @@ impl Directory {
             )),
             TryLockError::Error(error) => refuse("cannot lock the data directory", &error),
         })?;
-        let directory = Self { path: path.to_owned(), _lock: lock };
+        let directory = Self { path: path.to_owned(), lock };
         check_file(path, &JOURNAL)?;
         check_file(path, &STATE)?;
         directory.check_journal_is_there()?;
@@ -374,3 +383,18 @@ pub(super) fn checkpoint(connection: &Connection, mode: &str) -> rusqlite::Resul
 
 /// Bytes of a page in the log, with its header.
 pub(super) const LOG_PAGE_BYTES: u64 = PAGE_BYTES as u64 + 24;
+
+#[cfg(test)]
+mod tests {
+    use super::Directory;
+
+    #[test]
+    fn a_copy_that_a_child_inherits_does_not_keep_the_lock() {
+        let place = tempfile::tempdir().expect("a directory for the test");
+        let held = Directory::open(place.path()).expect("it opens");
+        let inherited = held.lock.try_clone().expect("the handle is copied");
+        drop(held);
+        assert!(Directory::open(place.path()).is_ok());
+        drop(inherited);
+    }
+}
