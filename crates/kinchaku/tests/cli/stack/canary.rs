@@ -39,19 +39,25 @@ impl Mark {
         Self { what, ways: vec![vec![family.to_owned(), given.to_owned()]] }
     }
 
-    /// Whether it stands in `text`, and not as a part of a longer number.
+    /// Whether it stands in `text`, and not as a part of a longer number: ids are written in hexadecimal digits.
     fn is_in(&self, text: &str) -> bool {
-        let is_apart = |character: Option<char>| !character.is_some_and(|character| character.is_ascii_digit());
+        let is_apart = |character: Option<char>| !character.is_some_and(|character| character.is_ascii_hexdigit());
         self.ways.iter().any(|parts| {
             let Some((first, more)) = parts.split_first() else { return false };
             text.match_indices(first.as_str()).any(|(begins, _)| {
                 let (before, behind) = (&text[..begins], &text[begins + first.len()..]);
                 let near = &behind.as_bytes()[..behind.len().min(APART_BYTES_MAX)];
                 let has = |part: &String| near.windows(part.len()).any(|window| window == part.as_bytes());
-                is_apart(before.chars().next_back()) && is_apart(behind.chars().next()) && more.iter().all(has)
+                let is_whole =
+                    !is_number(first) || is_apart(before.chars().next_back()) && is_apart(behind.chars().next());
+                is_whole && more.iter().all(has)
             })
         })
     }
+}
+
+fn is_number(text: &str) -> bool {
+    text.chars().all(|character| character.is_ascii_digit())
 }
 
 fn marks(person: &Person) -> Vec<Mark> {
