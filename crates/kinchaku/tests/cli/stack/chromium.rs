@@ -7,6 +7,7 @@ use crate::served::Served;
 use axum::http::Method;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, Command, Stdio};
 
 /// The size of a phone, in CSS pixels.
@@ -24,7 +25,12 @@ struct Chromium<'a> {
 impl<'a> Chromium<'a> {
     /// Starts it. Where there is none the test skips loudly; continuous integration must have one.
     async fn start(world: &'a World) -> Option<Self> {
-        let driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
+        let driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn();
         assert!(
             driver.is_ok() || std::env::var_os("CI").is_none(),
             "no browser: apt-get install chromium chromium-driver"
@@ -130,8 +136,8 @@ impl<'a> Chromium<'a> {
 
 impl Drop for Chromium<'_> {
     fn drop(&mut self) {
-        // It takes the browser with it, which it has started.
-        drop(Command::new("kill").arg(self.driver.id().to_string()).status());
+        // The browser is of the driver's group, and would outlive it.
+        drop(Command::new("kill").args(["-TERM", "--", &format!("-{}", self.driver.id())]).status());
         drop(self.driver.wait());
     }
 }
