@@ -70,7 +70,7 @@ impl Drop for Directory {
     /// every open file until its program runs.
     fn drop(&mut self) {
         // What could fail here is closing, which lets go too.
-        let _ = self.lock.unlock();
+        drop(self.lock.unlock());
     }
 }
 
