@@ -1,11 +1,12 @@
 //! The house's chores: what is more than one command.
 //!
-//! `cargo xtask tidy` checks the house rules, `cargo xtask ci` runs every step of continuous integration. No chore knows
-//! anything of wallets or money, and none depends on the product's crates. Start reading at `RULES` in
-//! `tidy.rs` and `STEPS` in `ci.rs`.
+//! `cargo xtask tidy` checks the house rules, `cargo xtask ci` runs every step of continuous integration, `cargo xtask bench-page`
+//! measures and writes the page of figures. No chore knows anything of wallets or money, and none depends on the product's
+//! crates. Start reading at `RULES` in `tidy.rs`, `STEPS` in `ci.rs` and `RUNS` in `bench_page.rs`.
 
 #![expect(clippy::print_stdout, reason = "a chore talks to whoever runs it")]
 
+mod bench_page;
 mod ci;
 mod tidy;
 
@@ -18,6 +19,7 @@ Usage: cargo xtask CHORE
   tidy                    check the house rules; every violation is printed with what to do
   tidy --lock-migrations  add new migrations to docs/migrations.lock, then check
   ci                      run every step of continuous integration, in order
+  bench-page [ROUNDS]     measure us and others in turn, three rounds unless said, and write docs/benchmarks.md
 ";
 
 fn main() -> ExitCode {
@@ -27,6 +29,8 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(&root()),
         ["tidy", "--lock-migrations"] => tidy::lock_migrations(&root()).and_then(|()| tidy::run(&root())),
         ["ci"] => ci::run(&root()),
+        ["bench-page"] => bench_page::run(&root(), None),
+        ["bench-page", rounds] => bench_page::run(&root(), Some(rounds)),
         [] | ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             return ExitCode::SUCCESS;

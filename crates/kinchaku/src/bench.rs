@@ -3,6 +3,7 @@
 use crate::progress::Shown;
 use clap::{Args, Subcommand, ValueEnum};
 use drill::bench::{self, Failure, HttpOptions, PayOptions, PayReport, Progress, StoreKind, TransferOptions, Workload};
+use engine::postgres::throwaway::{NotStarted, Throwaway};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
@@ -24,6 +25,12 @@ pub enum Bench {
     Http(Http),
     /// Bare ledger transfers: what the engine does without a wallet's rules; audited afterwards.
     Transfer(Transfer),
+    /// A private PostgreSQL for other loads: prints the address of each database, and ends when its input ends.
+    Databases {
+        /// What the databases are called.
+        #[arg(required = true)]
+        names: Vec<String>,
+    },
 }
 
 /// How `bench transfer` runs.
@@ -162,7 +169,19 @@ pub fn run(bench: &Bench) -> ExitCode {
             tell(bench::http(&arguments.options(), crate::serve::listening, &show), arguments.json, &progress)
         }
         Bench::Transfer(arguments) => tell(bench::transfer(&arguments.options(), &show), arguments.json, &progress),
+        Bench::Databases { names } => databases(names).unwrap_or_else(|error| fail(&error)),
     }
+}
+
+/// Serves the databases until nobody holds our input any more.
+fn databases(names: &[String]) -> Result<ExitCode, NotStarted> {
+    let cluster = Throwaway::start()?;
+    for name in names {
+        cluster.database(name)?;
+        print(&cluster.url(name));
+    }
+    std::io::copy(&mut std::io::stdin(), &mut std::io::sink())?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn tell<R: Display + Serialize>(report: Result<R, Failure>, json: bool, progress: &Shown) -> ExitCode {

@@ -115,6 +115,11 @@ impl Throwaway {
         config
     }
 
+    /// The address of the database `name`, as other programs take it.
+    pub fn url(&self, name: &str) -> String {
+        format!("postgres:///{name}?host={}&user=kinchaku", self.directory.display())
+    }
+
     /// Makes the database `name`, and says how to connect to it.
     pub fn database(&self, name: &str) -> Result<Config, NotStarted> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
