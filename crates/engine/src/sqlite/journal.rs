@@ -25,8 +25,8 @@ pub(super) struct JournalWriter {
     connection: Connection,
     gate: Arc<Gate>,
     head: Head,
-    /// This program's, where the file has a smaller one yet.
-    vocabulary: Option<u32>,
+    /// This program's. The file gets it with the first batch: a program that only looked, or could not replay, leaves the older one in.
+    vocabulary: u32,
 }
 
 impl JournalWriter {
@@ -75,8 +75,6 @@ impl JournalWriter {
                 head.place.n
             )));
         }
-        let known = read_vocabulary(&connection).map_err(failed)?;
-        let vocabulary = Some(vocabulary).filter(|vocabulary| known < i64::from(*vocabulary));
         Ok(Self { connection, gate, head, vocabulary })
     }
 
@@ -84,15 +82,9 @@ impl JournalWriter {
         self.head
     }
 
-    /// The whole directory is taken: the log may be moved into the file, and older programs hear that this one writes here.
-    pub(super) fn accept(&mut self) -> Result<(), StoreError> {
-        let failed = |error: rusqlite::Error| classify("opening the journal", &error);
-        accept(&self.connection).map_err(failed)?;
-        if let Some(vocabulary) = self.vocabulary.take() {
-            let raise = "UPDATE lane SET vocabulary = ? WHERE lane = ?";
-            self.connection.execute(raise, params![vocabulary, LANE]).map_err(failed)?;
-        }
-        Ok(())
+    /// The whole directory is taken: the log may be moved into the file.
+    pub(super) fn accept(&self) -> Result<(), StoreError> {
+        accept(&self.connection).map_err(|error| classify("opening the journal", &error))
     }
 
     /// Appends a batch that was decided on `expected`, durably, or leaves everything as it was.
@@ -143,15 +135,18 @@ impl JournalWriter {
         })
     }
 
-    /// Moves the lane's head from `expected` to `next` and adds the records; false if the head was elsewhere.
+    /// Moves the lane's head from `expected` to `next` and adds the records; false if the head was elsewhere. Older programs hear in
+    /// the same commit that there are words which they may not know.
     fn insert(&self, expected: Head, next: Head, records: &[SealedRecord]) -> rusqlite::Result<bool> {
         let mut advance = self.connection.prepare_cached(
-            "UPDATE lane SET n = ?, at = ?, hash = ? WHERE lane = ? AND epoch = ? AND n = ? AND hash = ?",
+            "UPDATE lane SET n = ?, at = ?, hash = ?, vocabulary = max(vocabulary, ?) \
+             WHERE lane = ? AND epoch = ? AND n = ? AND hash = ?",
         )?;
         let moved = advance.execute(params![
             signed(next.place.n),
             next.at.milliseconds(),
             next.hash,
+            self.vocabulary,
             LANE,
             signed(expected.epoch),
             signed(expected.place.n),

@@ -165,7 +165,7 @@ impl<D: Domain> SqliteStore<D> {
         let journal_file = directory.file(JOURNAL_FILE);
         let gate = Arc::new(Gate::new(options.log_bytes_max, Arc::clone(&gauges)));
         let writer = open_for_write(&journal_file, &JOURNAL, "FULL", JOURNAL_CACHE_KIBIBYTES)?;
-        let mut journal = JournalWriter::open(writer, Arc::clone(&gate), D::NAME, D::VOCABULARY)?;
+        let journal = JournalWriter::open(writer, Arc::clone(&gate), D::NAME, D::VOCABULARY)?;
         let head = journal.head();
         let witness = witness(options.anchors.as_ref(), D::NAME, &journal)?;
 

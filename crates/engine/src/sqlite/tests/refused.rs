@@ -198,12 +198,32 @@ fn a_journal_of_before_vocabularies_gets_one() {
     bench.edit(JOURNAL_FILE, "ALTER TABLE lane DROP COLUMN vocabulary; PRAGMA user_version = 1");
     let audited = crate::audit::replay::<Tally>(bench.directory.path(), None, &mut |_, _| {}, &mut |_| {});
     assert_eq!(audited.map(|replayed| replayed.records), Ok(3), "an audit reads it as it is");
+    bench.reopen().expect("the directory opens");
+    bench.commit(&[1]).expect("the commit is taken");
     for _ in 0..2 {
         bench.reopen().expect("the directory opens");
         let vocabulary =
             bench.store().journal.connection().query_row("SELECT vocabulary FROM lane", [], |row| row.get(0));
         assert_eq!(vocabulary, Ok(1_i64));
     }
+}
+
+#[test]
+fn a_journal_keeps_its_vocabulary_until_something_is_written_in_a_larger_one() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.commit(&[1, 2, 3]).expect("the commit is taken");
+    bench.close();
+    bench.edit(JOURNAL_FILE, "UPDATE lane SET vocabulary = 0");
+    let vocabulary = |bench: &mut Bench| {
+        bench.close();
+        let journal = Connection::open(bench.file(JOURNAL_FILE)).expect("the journal opens");
+        journal.query_row("SELECT vocabulary FROM lane", [], |row| row.get::<_, i64>(0)).expect("there is a lane")
+    };
+    bench.reopen().expect("the directory opens");
+    assert_eq!(vocabulary(&mut bench), 0, "whoever only opened it, or could not replay it, keeps no older program out");
+    bench.reopen().expect("the directory opens");
+    bench.commit(&[4]).expect("the commit is taken");
+    assert_eq!(vocabulary(&mut bench), 1);
 }
 
 #[test]
