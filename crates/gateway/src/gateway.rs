@@ -3,6 +3,7 @@
 use crate::connector::{AccountNumber, BankConnector, HttpConnector, Reach, Rhythm};
 use crate::domain::account::{AccountKind, Details, Sealed};
 use crate::domain::calendar::Calendar;
+use crate::domain::comparison::{Comparison, Paper};
 use crate::domain::open::Thing;
 use crate::domain::{
     self as rules, AccountId, AccountRefId, BankCode, Command, Context, FindingId, MandateId, MovementId, NotMeId,
@@ -10,12 +11,11 @@ use crate::domain::{
 };
 use crate::oauth::{self, ClientId, Oauth, OauthError};
 use crate::options::{BankOptions, Options};
-use crate::pages;
 use crate::pushes::Pushes;
 use crate::rates::{self, Limits};
 use crate::windows::{StaticStop, Windows};
 use crate::work::{Forgetting, Work};
-use crate::{api, bank_desk, desk, proposals};
+use crate::{api, bank_desk, desk, pages, proposals};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use domain::{Day, Id, Key, Time};
@@ -406,9 +406,9 @@ impl Gateway {
         Ok(row.and_then(|row| if let Row::Finding(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None }))
     }
 
-    /// How far the day files of the bank with `code` are compared.
-    pub async fn comparison(&self, code: BankCode) -> Result<Option<rules::comparison::Comparison>, EngineError> {
-        let row = self.row(Key::new(rules::table::COMPARISON, code.id())).await?;
+    /// How far that paper of the bank with `code` is compared.
+    pub async fn comparison(&self, code: BankCode, paper: Paper) -> Result<Option<Comparison>, EngineError> {
+        let row = self.row(Key::new(rules::table::COMPARISON, rules::comparison::row_id((code, paper)))).await?;
         Ok(row.and_then(|row| if let Row::Comparison(row) = row.as_ref() { Some(row.as_ref().clone()) } else { None }))
     }
 

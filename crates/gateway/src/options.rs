@@ -122,7 +122,7 @@ pub struct BankOptions {
     pub desk: Vec<Staff>,
     /// The issuer of the bank's own authentication page; none where the gateway hosts it.
     pub own_page: Option<String>,
-    /// The sets of factors that suffice, until the bank's desk or the bank itself says otherwise.
+    /// The sets of factors that suffice, where neither the bank's desk nor the bank itself names any.
     pub factors: Vec<Factors>,
     /// How the bank's statements name a debit.
     pub descriptor: String,

@@ -7,7 +7,7 @@ use crate::bank_desk::Desk;
 use crate::desk::{GatewayDesk, Staff};
 use crate::domain::bank::Side;
 use crate::domain::proposal::{Proposal, Wish};
-use crate::domain::{BankCode, Command, Factor, Receipt};
+use crate::domain::{BankCode, Command, Factor, FindingId, Receipt};
 use crate::gateway::Gateway;
 use axum::Router;
 use axum::extract::State;
@@ -73,7 +73,7 @@ struct WaitingBody {
 #[derive(Serialize)]
 struct ProposalBody {
     bank_code: String,
-    /// `lift`, `factors`, `accept` or `confirm`.
+    /// `lift`, `factors`, `accept`, `confirm` or `untold`.
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<&'static str>,
@@ -83,13 +83,16 @@ struct ProposalBody {
     mandate_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<&'static str>,
+    /// The id of the notice among the findings.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finding_id: Option<String>,
     /// What the person is called who said so; nobody who is at the desk no more.
     by: Option<String>,
     at: String,
     until: String,
 }
 
-/// `GET /gateway/v1/proposals`: what somebody of the gateway's desk wants to go on, at any bank.
+/// `GET /gateway/v1/proposals`: what somebody of the gateway's desk wants to go on, or to tell nobody of, at any bank.
 async fn of_gateway(State(gateway): State<Gateway>, _: GatewayDesk) -> Result<Json<Listed<ProposalBody>>, Problem> {
     let mut data = Vec::new();
     for bank in &gateway.options().banks {
@@ -114,19 +117,15 @@ async fn waiting(
     staff: &[Staff],
 ) -> Result<Vec<ProposalBody>, Problem> {
     let row = gateway.bank_row(bank).await.map_err(|error| engine_error(&error))?;
-    let of_desk = |wish: &Wish| match wish {
-        Wish::Lift { side: lifted_by, .. } => *lifted_by == side,
-        Wish::Factors { .. } | Wish::Accept { .. } | Wish::Confirm { .. } => side == Side::Bank,
-    };
     let name = |proposal: &Proposal| {
         staff.iter().find(|person| person.in_journal(desk) == proposal.by).map(|person| person.name.clone())
     };
-    let proposed = row.proposed(gateway.outside().now()).filter(|proposal| of_desk(&proposal.wish));
+    let proposed = row.proposed(gateway.outside().now()).filter(|proposal| proposal.wish.side() == side);
     Ok(proposed.map(|proposal| body(bank, proposal, name(proposal))).collect())
 }
 
 fn body(bank: BankCode, proposal: &Proposal, by: Option<String>) -> ProposalBody {
-    let (mut function, mut sets, mut mandate_id, mut named) = (None, None, None, None);
+    let (mut function, mut sets, mut mandate_id, mut named, mut finding_id) = (None, None, None, None, None);
     let kind = match &proposal.wish {
         Wish::Lift { function: lifted, .. } => {
             function = Some(lifted.name());
@@ -144,7 +143,12 @@ fn body(bank: BankCode, proposal: &Proposal, by: Option<String>) -> ProposalBody
             (mandate_id, named) = (Some(mandate.to_string()), Some(channel.name()));
             "confirm"
         }
+        Wish::Untold { notice } => {
+            finding_id = Some(FindingId(notice.0).to_string());
+            "untold"
+        }
     };
     let (at, until) = (proposal.at.to_string(), proposal.until().to_string());
-    ProposalBody { bank_code: bank.to_string(), kind, function, sets, mandate_id, channel: named, by, at, until }
+    let (bank_code, channel) = (bank.to_string(), named);
+    ProposalBody { bank_code, kind, function, sets, mandate_id, channel, finding_id, by, at, until }
 }

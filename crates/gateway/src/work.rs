@@ -9,6 +9,7 @@
 mod day_files;
 mod forgetting;
 mod lane;
+mod papers;
 mod reconcile;
 
 pub use forgetting::Forgetting;
@@ -99,7 +100,7 @@ impl Work {
                     locked(lane).set(thing, due);
                 }
             }
-            day_files::begin(gateway, *bank, now.day()).await?;
+            papers::begin(gateway, *bank, now.day()).await?;
         }
         Ok(())
     }
@@ -173,12 +174,12 @@ impl Work {
         let row = gateway.movement(movement).await?.filter(|row| goes_by_the_day(gateway, bank, row.order.kind));
         let Some(row) = row else { return self.ask(gateway, bank, movement).await.map(drop) };
         let now = gateway.outside().now();
-        let results_due = row.sent.filter(|_| !row.absent).map(|sent| day_files::overdue(gateway, sent.day()));
+        let results_due = row.sent.filter(|_| !row.absent).map(|sent| papers::overdue(gateway, sent.day()));
         let again = match results_due {
             None => now.day().plus(1).start(),
             Some(overdue) if now < overdue => overdue,
             Some(_) => match self.ask(gateway, bank, movement).await? {
-                Receipt::Movement { status, .. } if status.is_open() => now.plus_milliseconds(day_files::PATIENCE_MS),
+                Receipt::Movement { status, .. } if status.is_open() => now.plus_milliseconds(papers::PATIENCE_MS),
                 Receipt::Movement { .. } | Receipt::Mandate { .. } | Receipt::Done | Receipt::Proposed { .. } => {
                     return Ok(());
                 }
@@ -313,4 +314,8 @@ fn goes_by_the_day(gateway: &Gateway, bank: BankCode, kind: Kind) -> bool {
 
 fn locked(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {
     lane.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+const fn minutes(minutes: u16) -> i64 {
+    minutes as i64 * 60_000
 }

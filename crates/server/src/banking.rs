@@ -280,12 +280,16 @@ impl Service {
 
     /// Asks the gateway to give back what was debited for a top-up and must not stay.
     pub async fn ask_give_back(&self, id: TopUpId, time_ms: u64) -> Result<Asked, Problem> {
+        // Before the row is looked at: what was read by now is in it.
+        let Some(events_read) = self.news_heard(&id.to_string())? else {
+            return Ok(Asked::NoAnswer(Silent::Ourselves));
+        };
         let row = self.top_up(id).await?;
         let Some(give_back) = row.give_back_to_ask().copied() else { return Ok(Asked::Over) };
         let Some(_turn) = self.asking.begin(give_back.id.0) else { return Ok(Asked::Elsewhere) };
         let (amount, give_back) = (give_back.amount, give_back.id);
         let answer = |done| top_up::Command::AnswerGiveBack { top_up: id, give_back, done };
-        let command = match self.ask_return(id, &give_back.to_string(), amount, time_ms).await {
+        let command = match self.ask_return((id, events_read), &give_back.to_string(), amount, time_ms).await {
             Returned::Done => answer(true),
             // If it could not be made, that waits for the desk.
             Returned::CouldNot => answer(false),
@@ -307,12 +311,15 @@ impl Service {
             return Ok(Asked::Over);
         }
         let Credit { top_up, bank, amount, .. } = row.credit;
+        let Some(events_read) = self.news_heard(&top_up.to_string())? else {
+            return Ok(Asked::NoAnswer(Silent::Ourselves));
+        };
         if row.is_flagged() || self.top_up(top_up).await?.is_flagged() {
             return Ok(Asked::NoAnswer(Silent::Ourselves));
         }
         let answer = |done| reimbursement::Command::Answer { reimbursement: id, done };
         let contradicted = |claim| reimbursement::Command::Contradict { reimbursement: id, claim };
-        let (command, asked) = match self.ask_return(top_up, &id.to_string(), amount, time_ms).await {
+        let (command, asked) = match self.ask_return((top_up, events_read), &id.to_string(), amount, time_ms).await {
             Returned::Done => (answer(true), Asked::Over),
             Returned::CouldNot => (answer(false), Asked::Over),
             Returned::Another(moved) => (contradicted(Claim::Moved(moved)), Asked::Over),
@@ -328,16 +335,26 @@ impl Service {
         Ok(asked)
     }
 
-    /// Asks for `amount` of a debit to be given back under `reference`: the same again is answered by what became of it.
-    async fn ask_return(&self, top_up: TopUpId, reference: &str, amount: Yen, time_ms: u64) -> Returned {
+    /// Asks for `amount` of a debit to be given back under `reference`, by what the news until that piece say of it: the same
+    /// again is answered by what became of it. What the bank has said since then is read first.
+    async fn ask_return(
+        &self,
+        (top_up, events_read): (TopUpId, u64),
+        reference: &str,
+        amount: Yen,
+        time_ms: u64,
+    ) -> Returned {
         let path = format!("/gateway/v1/debits/{top_up}/return");
-        let body = json!({ "reference": reference, "amount": amount.amount() });
+        let body = json!({ "reference": reference, "amount": amount.amount(), "events_read": events_read });
         let answer = match self.gateway_call_within(Method::POST, &path, Some(&body), time_ms).await {
             Ok(answer) => answer,
             Err(error) => return Returned::NoAnswer(Silent::of(&error)),
         };
         if is_later(&answer) {
             return Returned::NoAnswer(silent_for_now(&answer));
+        }
+        if is_refused(&answer, &["events-unread"]) {
+            return Returned::NoAnswer(Silent::Ourselves);
         }
         // The gateway did not take it, and never will under this id: the bank was not asked.
         if is_refused(&answer, &GIVE_BACK_REFUSALS) {

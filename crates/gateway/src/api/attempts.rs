@@ -3,9 +3,12 @@
 
 use super::callbacks::believe;
 use super::problem;
+use crate::connector::AccountNumber;
+use crate::domain::account::AccountKind;
 use crate::domain::{BankCode, Noun};
 use crate::gateway::Gateway;
 use crate::oauth::bearer;
+use crate::pages::first_step as first_step_of_own_page;
 use crate::rates::Meter;
 use crate::windows::{Report, Reported};
 use axum::extract::{Path, State};
@@ -27,6 +30,23 @@ struct AttemptBody {
     outcome: ReportedOutcome,
     account_token: String,
     value_token: Option<String>,
+    /// Of a right first step, on whose page another one is asked for: a bank that names it need not tell the account's holder itself.
+    first_step: Option<FirstStep>,
+}
+
+/// Where somebody knew an account's first factor.
+#[derive(Deserialize)]
+struct FirstStep {
+    /// The `state` of our request that the browser is there with.
+    state: String,
+    account: AccountBody,
+}
+
+#[derive(Deserialize)]
+struct AccountBody {
+    branch: String,
+    kind: AccountKind,
+    number: String,
 }
 
 /// How it went.
@@ -53,6 +73,13 @@ pub async fn hear(
     if tokens.into_iter().flatten().any(|token| token.is_empty() || token.len() > TOKEN_BYTES_MAX) {
         return Err(malformed());
     }
+    let first_step = match said.first_step {
+        Some(FirstStep { state, account: AccountBody { branch, kind, number } }) => {
+            let account = AccountNumber::parsed(&branch, kind, &number).ok_or_else(malformed)?;
+            Some((state, account))
+        }
+        None => None,
+    };
     let report = Report {
         bank: bank.code,
         id: &id,
@@ -67,6 +94,9 @@ pub async fn hear(
     };
     let stop = gateway.windows().report(&report, gateway.outside().now());
     gateway.stop_static_factors(stop).await?;
+    if let (ReportedOutcome::ChallengeRequired, Some((state, account))) = (said.outcome, first_step) {
+        first_step_of_own_page(&gateway, bank.code, &state, account);
+    }
     Ok(StatusCode::NO_CONTENT)
 }
 

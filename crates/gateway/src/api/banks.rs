@@ -5,6 +5,7 @@ use super::problem;
 use crate::bank_desk::CalendarBody;
 use crate::desk::{GatewayDesk, check_text};
 use crate::domain::bank::{Bank, Command, Function, Side, Stop};
+use crate::domain::comparison::{Compared, Paper};
 use crate::domain::{BankCode, Command as Asked, Factor, Factors, Noun};
 use crate::gateway::Gateway;
 use crate::oauth::{Caller, Scope};
@@ -57,6 +58,8 @@ pub async fn switch(
     let bank = gateway.bank(code).ok_or_else(|| problem::unknown(Noun::Bank))?;
     let function: Function = function.parse().map_err(|_| Problem::not_found())?;
     check_text(&request.reason, "reason")?;
+    // Whoever says it first has no reason in the books but this one.
+    let why = Some(request.reason.clone());
     let command = Command::Switch {
         bank: code,
         function,
@@ -65,29 +68,39 @@ pub async fn switch(
         by: Some(desk.0.id),
         reason: request.reason,
     };
-    let said = Said::submit(&gateway, Asked::Bank(command), desk.actor(), None).await?;
+    let said = Said::submit(&gateway, Asked::Bank(command), desk.actor(), why).await?;
     said.answer(async || Ok(Json(body(&gateway, bank).await?))).await
 }
 
-/// `GET /gateway/v1/banks/{code}/reconciliation`, for the gateway's desk: how the bank's last day file compared.
+/// `GET /gateway/v1/banks/{code}/reconciliation`, for the gateway's desk: how the bank's last day file compared, and beside it its
+/// last statement of credits.
 pub async fn reconciliation(
     State(gateway): State<Gateway>,
     _: GatewayDesk,
     Path(code): Path<String>,
 ) -> Result<Response, Problem> {
     let code: BankCode = code.parse().map_err(|_| problem::unknown(Noun::Bank))?;
-    let row = gateway.comparison(code).await.map_err(|error| problem::engine_error(&error))?;
-    let compared = row.and_then(|row| row.last).ok_or_else(|| problem::unknown(Noun::Bank))?;
-    let body = json!({
-        "bank_code": code.to_string(),
+    let file = last(&gateway, code, Paper::Debits).await?.ok_or_else(|| problem::unknown(Noun::Bank))?;
+    let mut body = figures(&file);
+    body["bank_code"] = code.to_string().into();
+    body["credits"] = last(&gateway, code, Paper::Credits).await?.as_ref().map(figures).into();
+    Ok(Json(body).into_response())
+}
+
+async fn last(gateway: &Gateway, code: BankCode, paper: Paper) -> Result<Option<Compared>, Problem> {
+    let row = gateway.comparison(code, paper).await.map_err(|error| problem::engine_error(&error))?;
+    Ok(row.and_then(|row| row.last))
+}
+
+fn figures(compared: &Compared) -> Value {
+    json!({
         "day": compared.day.to_string(),
         "records": compared.records,
         "settled": compared.settled.amount(),
         "strangers": compared.strangers,
         "missing": compared.missing,
         "absent": compared.absent,
-    });
-    Ok(Json(body).into_response())
+    })
 }
 
 /// A bank as everybody whom it concerns sees it.

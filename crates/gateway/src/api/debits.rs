@@ -88,6 +88,9 @@ pub async fn inquire(
 pub struct ReturnRequest {
     reference: Reference,
     amount: Yen,
+    /// The number of the last event that its operator has acted on: none is believed to be read where this is left out.
+    #[serde(default)]
+    events_read: u64,
 }
 
 /// `POST /gateway/v1/debits/{reference}/return`: gives a debit back to its account, whatever became of its mandate.
@@ -100,7 +103,8 @@ pub async fn give_back(
     caller.check(Scope::Debits)?;
     let debit = Reference::try_from(debit).map_err(|_| problem::unknown(Noun::Debit))?;
     let debit = gateway.movement_id(caller.operator, Kind::Debit, debit.as_str());
-    move_money(&gateway, &caller, body.reference, Target::ReturnOf(debit), body.amount).await
+    let target = Target::ReturnOf { debit, events_read: body.events_read };
+    move_money(&gateway, &caller, body.reference, target, body.amount).await
 }
 
 /// `GET /gateway/v1/returns/{reference}`.

@@ -5,14 +5,16 @@
 use super::lists::{Listed, PAGE_MAX, Page};
 use super::problem;
 use crate::desk::{GatewayDesk, check_text};
-use crate::domain::comparison::{self, Aside};
+use crate::domain::comparison::{self, Aside, Paper};
 use crate::domain::finding::{About, Command, Finding};
 use crate::domain::notice::{self, Notice};
 use crate::domain::open::Thing;
 use crate::domain::{BankCode, Command as Asked, FindingId, NoticeId, Noun, Row, table};
 use crate::gateway::Gateway;
+use crate::proposals::Said;
 use ::domain::{Day, Key};
 use axum::extract::{Path, State};
+use axum::response::Response;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use web::{Json, Problem};
@@ -21,7 +23,8 @@ use web::{Json, Problem};
 #[derive(Serialize)]
 pub struct FindingBody {
     id: String,
-    /// `record`: a debit, `credit`, `file_missing`, `file_unreadable`, `file_foreign` or `notice_owed`.
+    /// `record`: a debit, `credit`, `file_missing`, `file_unreadable`, `file_foreign`, the same of a `statement` of credits, or
+    /// `notice_owed`.
     kind: &'static str,
     bank_code: String,
     day: String,
@@ -58,10 +61,10 @@ impl FindingBody {
         }
     }
 
-    fn of_file(id: FindingId, bank: BankCode, aside: &Aside) -> Self {
+    fn of_paper(id: FindingId, bank: BankCode, paper: Paper, aside: &Aside) -> Self {
         Self {
             id: id.to_string(),
-            kind: aside.lack.name(),
+            kind: aside.lack.name(paper),
             bank_code: bank.to_string(),
             day: aside.day.to_string(),
             amount: None,
@@ -90,8 +93,8 @@ pub async fn list(
                 Thing::Movement(_) | Thing::Mandate(_) => {}
             }
         }
-        let files = files(&gateway, bank.code).await?.into_iter().filter(|(_, aside)| aside.resolution.is_none());
-        open.extend(files.map(|(id, aside)| (id, Found::File(bank.code, aside))));
+        let papers = papers(&gateway, bank.code).await?.into_iter().filter(|(.., aside)| aside.resolution.is_none());
+        open.extend(papers.map(|(id, paper, aside)| (id, Found::Paper(bank.code, paper, aside))));
     }
     open.retain(|(id, _)| after.is_none_or(|after| *id > after));
     open.sort_unstable_by_key(|(id, _)| *id);
@@ -100,7 +103,7 @@ pub async fn list(
     let mut data = Vec::new();
     for (id, found) in open.into_iter().take(limit) {
         match found {
-            Found::File(bank, aside) => data.push(FindingBody::of_file(id, bank, &aside)),
+            Found::Paper(bank, paper, aside) => data.push(FindingBody::of_paper(id, bank, paper, &aside)),
             Found::Notice(id, row) => data.push(FindingBody::of_notice(id, &row)),
             Found::Record => {
                 let row = gateway.finding(id).await.map_err(|error| problem::engine_error(&error))?;
@@ -114,7 +117,7 @@ pub async fn list(
 /// What a finding is about.
 enum Found {
     Record,
-    File(BankCode, Aside),
+    Paper(BankCode, Paper, Aside),
     Notice(NoticeId, Notice),
 }
 
@@ -134,11 +137,19 @@ async fn overdue(gateway: &Gateway, id: NoticeId) -> Result<Option<Notice>, Prob
     Ok(Some(*row).filter(|row| row.told.is_none() && row.owed <= since))
 }
 
-/// The day files of `bank` that are put aside, by the ids under which the desk knows them.
-async fn files(gateway: &Gateway, bank: BankCode) -> Result<Vec<(FindingId, Aside)>, Problem> {
-    let row = gateway.comparison(bank).await.map_err(|error| problem::engine_error(&error))?;
-    let aside = row.map(|row| row.aside).unwrap_or_default();
-    Ok(aside.into_iter().map(|aside| (gateway.finding_id(bank, aside.day, "file", 0), aside)).collect())
+/// The papers of `bank` that are put aside, by the ids under which the desk knows them.
+async fn papers(gateway: &Gateway, bank: BankCode) -> Result<Vec<(FindingId, Paper, Aside)>, Problem> {
+    let mut papers = Vec::new();
+    for paper in Paper::ALL {
+        let named = match paper {
+            Paper::Debits => "file",
+            Paper::Credits => "statement",
+        };
+        let row = gateway.comparison(bank, paper).await.map_err(|error| problem::engine_error(&error))?;
+        let aside = row.map(|row| row.aside).unwrap_or_default();
+        papers.extend(aside.into_iter().map(|aside| (gateway.finding_id(bank, aside.day, named, 0), paper, aside)));
+    }
+    Ok(papers)
 }
 
 /// What somebody says of a finding.
@@ -148,34 +159,36 @@ pub struct Word {
     reason: String,
 }
 
-/// `POST /gateway/v1/findings/{id}/resolution`.
+/// `POST /gateway/v1/findings/{id}/resolution`. That an account's holder is not told takes two people: the first is a 202.
 pub async fn resolve(
     State(gateway): State<Gateway>,
     desk: GatewayDesk,
     Path(id): Path<String>,
     Json(word): Json<Word>,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     desk.0.check_act()?;
     check_text(&word.reason, "reason")?;
     let finding: FindingId = id.parse().map_err(|_| problem::unknown(Noun::Finding))?;
     let by = desk.0.id;
-    let command = match file_of(&gateway, finding).await? {
-        Some((bank, day)) => Asked::Comparison(comparison::Command::GiveUp { bank, day, by, reason: word.reason }),
+    let command = match paper_of(&gateway, finding).await? {
+        Some((bank, paper, day)) => {
+            Asked::Comparison(paper, comparison::Command::GiveUp { bank, day, by, reason: word.reason })
+        }
         None if overdue(&gateway, NoticeId(finding.0)).await?.is_some() => {
             Asked::Notice(notice::Command::GiveUp { notice: NoticeId(finding.0), by, reason: word.reason })
         }
         None => Asked::Finding(Command::Resolve { finding, by, reason: word.reason }),
     };
-    gateway.submit(command, desk.actor(), None).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let said = Said::submit(&gateway, command, desk.actor(), None).await?;
+    said.answer(async || Ok(StatusCode::NO_CONTENT)).await
 }
 
-/// Which day file the finding is about, if it is about one.
-async fn file_of(gateway: &Gateway, finding: FindingId) -> Result<Option<(BankCode, Day)>, Problem> {
+/// Which bank's paper of which day the finding is about, if it is about one.
+async fn paper_of(gateway: &Gateway, finding: FindingId) -> Result<Option<(BankCode, Paper, Day)>, Problem> {
     for bank in &gateway.options().banks {
-        let found = files(gateway, bank.code).await?.into_iter().find(|(id, _)| *id == finding);
-        if let Some((_, aside)) = found {
-            return Ok(Some((bank.code, aside.day)));
+        let found = papers(gateway, bank.code).await?.into_iter().find(|(id, ..)| *id == finding);
+        if let Some((_, paper, aside)) = found {
+            return Ok(Some((bank.code, paper, aside.day)));
         }
     }
     Ok(None)

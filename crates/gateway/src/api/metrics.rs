@@ -2,6 +2,7 @@
 //! nobody's doing.
 
 use super::problem;
+use crate::domain::comparison::Paper;
 use crate::domain::open::Thing;
 use crate::gateway::Gateway;
 use axum::extract::State;
@@ -34,8 +35,10 @@ impl Figures {
                     Thing::Finding(_) => figures.findings += 1,
                 }
             }
-            let aside = gateway.comparison(bank.code).await?.map_or(0, |row| row.waited_for().count());
-            figures.files += u64::try_from(aside).unwrap_or(u64::MAX);
+            for paper in Paper::ALL {
+                let aside = gateway.comparison(bank.code, paper).await?.map_or(0, |row| row.waited_for().count());
+                figures.files += u64::try_from(aside).unwrap_or(u64::MAX);
+            }
         }
         Ok(figures)
     }
@@ -86,8 +89,16 @@ pub async fn show(State(gateway): State<Gateway>) -> Result<Response, Problem> {
             "Account holders who are still to be told of a first factor.",
             figures.notices,
         ),
-        ("kinchaku_gateway_findings", "Records of day files that nobody here asked for.", figures.findings),
-        ("kinchaku_gateway_day_files_missing", "Day files that stay away or cannot be read.", figures.files),
+        (
+            "kinchaku_gateway_findings",
+            "Records of day files and statements of credits that nobody here asked for.",
+            figures.findings,
+        ),
+        (
+            "kinchaku_gateway_day_files_missing",
+            "Day files and statements of credits that stay away or cannot be read.",
+            figures.files,
+        ),
         ("kinchaku_gateway_banks_left_alone", "Banks that do not answer and are left alone.", resting),
     ]))
 }

@@ -94,6 +94,13 @@ pub fn refused(refusal: &Refusal) -> Problem {
         .with("open", *open)
         .with("max", *max)
         .retry_after(30),
+        Refusal::Unread { noun } => problem(
+            409,
+            "events-unread",
+            "The bank has said something against this that you have not read: read your events, decide, and ask again.",
+            "銀行からの新しいお知らせがあります。お知らせを読み、判断したうえで、もう一度送ってください。",
+        )
+        .with("noun", noun_name(*noun)),
     }
 }
 

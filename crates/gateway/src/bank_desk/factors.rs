@@ -131,6 +131,8 @@ pub(super) async fn switch(
     desk.check_act()?;
     let function: Function = function.parse().map_err(|_| Problem::not_found())?;
     check_text(&asked.reason, "reason")?;
+    // Whoever says it first has no reason in the books but this one.
+    let why = Some(asked.reason.clone());
     let command = bank::Command::Switch {
         bank: desk.bank,
         function,
@@ -139,6 +141,6 @@ pub(super) async fn switch(
         by: Some(desk.staff),
         reason: asked.reason,
     };
-    let said = Said::submit(&gateway, Command::Bank(command), desk.actor(), None).await?;
+    let said = Said::submit(&gateway, Command::Bank(command), desk.actor(), why).await?;
     said.answer(async || switches(State(gateway), desk).await).await
 }

@@ -174,14 +174,16 @@ pub(super) struct Letter {
 }
 
 /// `POST /bank/v1/mandates/{id}/letter`: what the bank prints into a letter to the address that it knows. The same number
-/// each time, and stored nowhere.
+/// each time, and stored nowhere; who took it is in the books.
 pub(super) async fn letter(
     State(gateway): State<Gateway>,
     desk: Desk,
     Path(id): Path<String>,
 ) -> Result<Json<Letter>, Problem> {
-    desk.person_who_confirms()?;
+    let by = desk.person_who_confirms()?;
     let (mandate, row) = own(&gateway, desk, &id).await?;
     let grant = row.grant.ok_or_else(|| unknown(Noun::Mandate))?;
+    let command = mandate::Command::TakeLetter { mandate, by };
+    gateway.submit(Command::Mandate(command), desk.actor(), None).await?;
     Ok(Json(Letter { code: letter_code(&gateway, mandate, grant.account).expose().clone() }))
 }

@@ -68,25 +68,6 @@ impl Rhythm {
     }
 }
 
-/// What a bank's paper of a day is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paper {
-    /// The day file: the debits that it was asked for, and what became of each.
-    Debits,
-    /// The statement of the credits that it booked.
-    Credits,
-}
-
-impl Paper {
-    /// Whether movements of `kind` stand in it.
-    pub const fn has(self, kind: Kind) -> bool {
-        match self {
-            Self::Debits => !kind.is_to_account(),
-            Self::Credits => kind.is_to_account(),
-        }
-    }
-}
-
 /// How one bank is reached.
 #[derive(Clone)]
 pub struct Reach {

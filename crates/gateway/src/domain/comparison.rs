@@ -1,35 +1,69 @@
-//! Comparisons: up to which day the day files of a bank were compared with the ledger, and which of those files are still to
-//! be had.
+//! Comparisons: up to which day each paper of a bank was compared with the ledger, its day files of debits and its statements of
+//! credits, and which of them are still to be had.
 //!
-//! It stands in a row, so that after days without us each of them is compared, one after the other. A file that cannot be read,
-//! is none of ours or stays away, is put aside and stands among the findings: the days after it are compared meanwhile, and it is asked
-//! for until it comes or somebody of the gateway's desk says why it never will.
+//! It stands in a row a paper, so that after days without us each day is compared, one after the other, and no paper waits for the
+//! other. One that cannot be read, is none of ours or stays away, is put aside and stands among the findings: the days after it are
+//! compared meanwhile, and it is asked for until it comes or somebody of the gateway's desk says why it never will.
 
 use super::bank::shortened;
 use super::finding::Resolution;
 use super::ids::{BankCode, StaffId};
+use super::movement::Kind;
 use super::refusal::{Noun, Refusal};
 use super::state::{Decided, Rows, comparison_key, wrong_row};
 use super::{Event as Fact, Receipt, Row};
-use domain::{Day, Key, Moment, Time, Value};
+use domain::{Day, Id, Key, Moment, Time, Value};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
 
-/// Files of one bank that are put aside and waited for, at most. When there are more, the days after them wait.
+/// Papers of one kind of one bank that are put aside and waited for, at most. When there are more, the days after them wait.
 pub const ASIDE_MAX: usize = 366;
 
-/// How far a bank's day files are compared.
+/// What the row of a bank's statements has in its id beside the bank.
+const STATEMENTS: u128 = 1 << 16;
+
+/// What a bank's paper of a day is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paper {
+    /// The day file: the debits that it was asked for, and what became of each.
+    Debits,
+    /// The statement of the credits that it booked.
+    Credits,
+}
+
+impl Paper {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Debits, Self::Credits];
+
+    /// Whether movements of `kind` stand in it.
+    pub const fn has(self, kind: Kind) -> bool {
+        match self {
+            Self::Debits => !kind.is_to_account(),
+            Self::Credits => kind.is_to_account(),
+        }
+    }
+}
+
+/// The id of the row that says how far that paper of that bank is compared.
+pub(crate) fn row_id((bank, paper): (BankCode, Paper)) -> Id {
+    match paper {
+        Paper::Debits => bank.id(),
+        Paper::Credits => Id::from_number(u128::from(bank.number()) | STATEMENTS),
+    }
+}
+
+/// How far one paper of a bank is compared.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Comparison {
     /// Every day up to this one was compared, or put aside.
     pub until: Day,
-    /// The files that are put aside, by day.
+    /// Those that are put aside, by day.
     pub aside: Vec<Aside>,
     /// How the last one compared.
     pub last: Option<Compared>,
 }
 
-/// A day whose file is still to be had.
+/// A day whose paper is still to be had.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Aside {
     /// Which day.
@@ -42,57 +76,49 @@ pub struct Aside {
     pub resolution: Option<Resolution>,
 }
 
-/// Why a day's file could not be compared.
+/// Why a day's paper could not be compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Lack {
     /// It is not there.
     Missing,
     /// It is there, and cannot be read to its last record.
     Unreadable,
-    /// It has more that nobody here asked for than a file of ours can have.
+    /// It has more that nobody here asked for than a paper of ours can have.
     Foreign,
 }
 
 impl Lack {
     /// The word as the API names it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Missing => "file_missing",
-            Self::Unreadable => "file_unreadable",
-            Self::Foreign => "file_foreign",
+    pub const fn name(self, paper: Paper) -> &'static str {
+        match (paper, self) {
+            (Paper::Debits, Self::Missing) => "file_missing",
+            (Paper::Debits, Self::Unreadable) => "file_unreadable",
+            (Paper::Debits, Self::Foreign) => "file_foreign",
+            (Paper::Credits, Self::Missing) => "statement_missing",
+            (Paper::Credits, Self::Unreadable) => "statement_unreadable",
+            (Paper::Credits, Self::Foreign) => "statement_foreign",
         }
     }
 }
 
-/// How a bank's day file compared with the ledger.
+/// How a bank's paper compared with the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Compared {
     /// Of which day.
     pub day: Day,
-    /// Records in the file, and in the statements of credits that go with it.
+    /// Records in it.
     pub records: u64,
-    /// Yen that it says were debited.
+    /// Yen that it says were debited, or credited.
     pub settled: Yen,
     /// Records that are no movement of ours, or not of that amount: each is a finding, which the desk resolves.
     pub strangers: u64,
-    /// What the ledger has as settled that day, and the file, or the statement of credits, lacks.
+    /// What the ledger has as settled, and neither it nor another one of the days on which the bank can have booked it.
     pub missing: u64,
     /// Debits without an answer that the file ended by lacking them.
     pub absent: u64,
 }
 
-impl Compared {
-    /// Adds how another paper of the same comparison did.
-    pub fn add(&mut self, other: &Self) {
-        self.records = self.records.saturating_add(other.records);
-        self.settled = self.settled.checked_add(other.settled).unwrap_or(Yen::MAX);
-        self.strangers = self.strangers.saturating_add(other.strangers);
-        self.missing = self.missing.saturating_add(other.missing);
-        self.absent = self.absent.saturating_add(other.absent);
-    }
-}
-
-/// What is asked of comparisons.
+/// What is asked of the comparisons of one paper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// The files of a bank are compared from this day on, if they were not before.
@@ -131,7 +157,7 @@ pub enum Command {
     },
 }
 
-/// What happened to comparisons.
+/// What happened to the comparisons of one paper.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Event {
     /// The files of a bank are compared from this day on.
@@ -166,21 +192,22 @@ pub enum Event {
     },
 }
 
-pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
-    keys.push(comparison_key(match command {
+pub(crate) fn keys(paper: Paper, command: &Command, keys: &mut Vec<Key>) {
+    let bank = match command {
         Command::Begin { bank, .. }
         | Command::Compare { bank, .. }
         | Command::PutAside { bank, .. }
         | Command::GiveUp { bank, .. } => *bank,
-    }));
+    };
+    keys.push(comparison_key((bank, paper)));
 }
 
 /// Refusals: nothing was begun there, no such file is put aside, no room for one more. What was said before changes nothing.
-pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
+pub(crate) fn decide(rows: Rows<'_>, paper: Paper, command: &Command, moment: Moment) -> Decided {
     let unknown = Refusal::Unknown { noun: Noun::Finding };
-    let known = |bank: &BankCode| rows.comparison(*bank).ok_or_else(|| unknown.clone());
+    let known = |bank: &BankCode| rows.comparison((*bank, paper)).ok_or_else(|| unknown.clone());
     let event = match command {
-        Command::Begin { bank, .. } if rows.comparison(*bank).is_some() => None,
+        Command::Begin { bank, .. } if rows.comparison((*bank, paper)).is_some() => None,
         Command::Begin { bank, day } => Some(Event::Begun { bank: *bank, day: *day }),
         Command::Compare { bank, compared } => {
             let is_due = known(bank)?.is_due(compared.day);
@@ -207,21 +234,25 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
             }
         }
     };
-    Ok((event.map(Fact::Comparison).into_iter().collect(), Receipt::Done))
+    let fact = match paper {
+        Paper::Debits => Fact::Comparison,
+        Paper::Credits => Fact::Statement,
+    };
+    Ok((event.map(fact).into_iter().collect(), Receipt::Done))
 }
 
 impl Comparison {
-    /// The files that are put aside and still waited for.
+    /// Those that are put aside and still waited for.
     pub fn waited_for(&self) -> impl Iterator<Item = &Aside> {
         self.aside.iter().filter(|aside| aside.resolution.is_none())
     }
 
-    /// The file of `day`, if it was put aside.
+    /// The one of `day`, if it was put aside.
     pub fn aside_of(&self, day: Day) -> Option<&Aside> {
         self.aside.iter().find(|aside| aside.day == day)
     }
 
-    /// Whether the file of `day` is still to be compared.
+    /// Whether the one of `day` is still to be compared.
     pub fn is_due(&self, day: Day) -> bool {
         day > self.until || self.waited_for().any(|aside| aside.day == day)
     }
@@ -233,12 +264,12 @@ impl Comparison {
 }
 
 impl Event {
-    pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
+    pub(crate) fn touches(&self, paper: Paper, each: &mut impl FnMut(Key)) {
         match self {
             Self::Begun { bank, .. }
             | Self::Compared { bank, .. }
             | Self::PutAside { bank, .. }
-            | Self::GivenUp { bank, .. } => each(comparison_key(*bank)),
+            | Self::GivenUp { bank, .. } => each(comparison_key((*bank, paper))),
         }
     }
 

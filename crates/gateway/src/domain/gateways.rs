@@ -1,5 +1,6 @@
 //! The gateway as a [`Domain`]: routes commands, events and rows to the rooms of their nouns. No rule lives here.
 
+use super::comparison::Paper;
 use super::state::{Decided, Rows, wrong_row};
 use super::{
     Command, Context, Event, Receipt, Refusal, Row, account, bank, comparison, expiry, finding, mandate, movement,
@@ -17,7 +18,7 @@ pub(crate) fn decide_alone(rows: Rows<'_>, command: &Command, moment: Moment, co
         Command::Movement(command) => movement::decide(rows, command, moment, context),
         Command::Notice(command) => notice::decide(rows, command, moment, context),
         Command::Finding(command) => finding::decide(rows, command, moment),
-        Command::Comparison(command) => comparison::decide(rows, command, moment),
+        Command::Comparison(paper, command) => comparison::decide(rows, *paper, command, moment),
         Command::Expiry(command) => expiry::decide(rows, command, moment),
     }
 }
@@ -35,7 +36,7 @@ impl Domain for Gateway {
     type Refusal = Refusal;
 
     const NAME: &'static str = "gateway";
-    const VOCABULARY: u32 = 281;
+    const VOCABULARY: u32 = 285;
     const ROWS_VERSION: u32 = 5;
     const TABLES: &'static [TableSpec] = table::SPECS;
 
@@ -48,7 +49,7 @@ impl Domain for Gateway {
             Command::Movement(command) => movement::keys(command, keys),
             Command::Notice(command) => notice::keys(command, keys),
             Command::Finding(command) => finding::keys(command, keys),
-            Command::Comparison(command) => comparison::keys(command, keys),
+            Command::Comparison(paper, command) => comparison::keys(*paper, command, keys),
             Command::Expiry(command) => expiry::keys(command, keys),
         }
     }
@@ -56,7 +57,7 @@ impl Domain for Gateway {
     fn keys_further(command: &Command, state: &dyn State<Row>, keys: &mut Vec<Key>) {
         let rows = Rows(state);
         match command {
-            Command::Operator(_) | Command::Comparison(_) => {}
+            Command::Operator(_) | Command::Comparison(..) => {}
             Command::Bank(_) => bank::keys_further(rows, keys),
             Command::Account(command) => account::keys_further(command, rows, keys),
             Command::Mandate(command) => mandate::keys_further(command, rows, keys),
@@ -97,8 +98,9 @@ impl Domain for Gateway {
             Event::Share(event) => event.touches(&mut each),
             Event::Notice(event) => event.touches(&mut each),
             Event::Finding(event) => event.touches(&mut each),
-            Event::Comparison(event) => event.touches(&mut each),
+            Event::Comparison(event) => event.touches(Paper::Debits, &mut each),
             Event::Expiry(event) => event.touches(&mut each),
+            Event::Statement(event) => event.touches(Paper::Credits, &mut each),
         }
     }
 
@@ -114,7 +116,7 @@ impl Domain for Gateway {
             Event::Share(event) => event.evolve(key, row),
             Event::Notice(event) => event.evolve(key, row),
             Event::Finding(event) => event.evolve(key, row),
-            Event::Comparison(event) => event.evolve(key, row),
+            Event::Comparison(event) | Event::Statement(event) => event.evolve(key, row),
             Event::Expiry(event) => event.evolve(key, row),
         }
     }
@@ -127,6 +129,7 @@ impl Domain for Gateway {
                 Event::Movement(event) => event.assert_decided(rows),
                 Event::Refused { .. } | Event::Operator(_) | Event::Bank(_) | Event::Account(_) | Event::Told(_) => {}
                 Event::Share(_) | Event::Notice(_) | Event::Finding(_) | Event::Comparison(_) | Event::Expiry(_) => {}
+                Event::Statement(_) => {}
             }
         }
     }
@@ -180,10 +183,10 @@ impl Domain for Gateway {
             Command::Finding(finding::Command::Find { .. }) => "finding.find",
             Command::Finding(finding::Command::Resolve { .. }) => "finding.resolve",
             Command::Expiry(expiry::Command::Forget { .. }) => "expiry.forget",
-            Command::Comparison(comparison::Command::Begin { .. }) => "comparison.begin",
-            Command::Comparison(comparison::Command::Compare { .. }) => "comparison.compare",
-            Command::Comparison(comparison::Command::PutAside { .. }) => "comparison.put_aside",
-            Command::Comparison(comparison::Command::GiveUp { .. }) => "comparison.give_up",
+            Command::Comparison(_, comparison::Command::Begin { .. }) => "comparison.begin",
+            Command::Comparison(_, comparison::Command::Compare { .. }) => "comparison.compare",
+            Command::Comparison(_, comparison::Command::PutAside { .. }) => "comparison.put_aside",
+            Command::Comparison(_, comparison::Command::GiveUp { .. }) => "comparison.give_up",
         }
     }
 }

@@ -82,8 +82,8 @@ pub enum Command {
     Notice(notice::Command),
     /// Of what day files have and the ledger has not.
     Finding(finding::Command),
-    /// Of how far day files are compared.
-    Comparison(comparison::Command),
+    /// Of how far a bank's papers are compared.
+    Comparison(comparison::Paper, comparison::Command),
     /// Of codes whose time is over.
     Expiry(expiry::Command),
 }
@@ -118,6 +118,8 @@ pub enum Event {
     Comparison(comparison::Event),
     /// To codes whose time is over.
     Expiry(expiry::Event),
+    /// To how far statements of credits are compared.
+    Statement(comparison::Event),
 }
 
 /// A row of any table.
@@ -149,7 +151,7 @@ pub enum Row {
     Notice(notice::Notice),
     /// What a day file has and the ledger has not.
     Finding(Box<finding::Finding>),
-    /// How far the day files of a bank are compared.
+    /// How far one paper of a bank is compared.
     Comparison(Box<comparison::Comparison>),
     /// Codes that are forgotten on one day.
     Expiry(expiry::Page),

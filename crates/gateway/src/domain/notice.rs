@@ -10,7 +10,7 @@ use super::finding::Resolution;
 use super::ids::{AccountId, BankCode, MandateId, NoticeId, OperatorId, StaffId};
 use super::open::{self, Thing};
 use super::refusal::Noun;
-use super::state::{Decided, Rows, account_key, notice_key, wrong_row};
+use super::state::{Decided, Rows, account_key, bank_key, notice_key, wrong_row};
 use super::{Context, Event as Fact, Receipt, Refusal, Row, share, table};
 use domain::{Key, Moment, Time, Value};
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub enum Command {
         /// Which.
         notice: NoticeId,
     },
-    /// Somebody says why the holder will not be told: nothing but their word ends what a bank does not send.
+    /// Two people say why the holder will not be told: nothing but their word ends what a bank does not send.
     GiveUp {
         /// Which.
         notice: NoticeId,
@@ -114,6 +114,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         Command::Tell { notice } | Command::GiveUp { notice, .. } => {
             let Some(row) = rows.notice(*notice) else { return };
             keys.extend([Thing::Notice(*notice).page_key(row.bank), share::owed_key(row.operator, row.bank)]);
+            keys.push(bank_key(row.bank));
         }
     }
 }

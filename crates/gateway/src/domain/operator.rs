@@ -13,6 +13,8 @@ pub const OPERATORS_MAX: usize = 64;
 /// The key of the list of operators.
 pub const OPERATORS_KEY: Key = Key::new(table::OPERATORS, Id([0; 16]));
 
+/// The largest number of an event that an operator may name: nobody was ever told as much.
+pub const TOLD_MAX: u64 = (1 << 48) - 1;
 /// Things that one command tells one operator, at most.
 const TOLD_AT_ONCE_MAX: u64 = 3;
 

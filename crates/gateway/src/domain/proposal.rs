@@ -1,5 +1,5 @@
 //! Proposals: what takes two people of one desk. Whatever makes a stop, a set of factors, the comparison of two names or the caps
-//! of a link weaker stands in its bank's row by one person's word, until another person of that desk says the same within a day.
+//! of a link weaker, or leaves an account's holder untold, stands in its bank's row by one person's word, until another person of that desk says the same within a day.
 //!
 //! It is the command itself that both give: the first is answered that it is proposed, the second carries it out. Nothing is
 //! proposed that would be refused or change nothing. What makes something stronger is no matter of this room.
@@ -7,15 +7,15 @@
 
 use super::bank::{self, Bank};
 use super::factor::{Factor, Factors};
-use super::ids::{BankCode, MandateId, StaffId};
+use super::ids::{BankCode, MandateId, NoticeId, StaffId};
 use super::operator::PROPOSAL_MS;
 use super::refusal::{Noun, Refusal};
 use super::state::{Decided, Rows};
-use super::{Command, Event, Receipt, mandate};
+use super::{Command, Event, Receipt, mandate, notice};
 use domain::Time;
 use serde::{Deserialize, Serialize};
 
-/// Proposals that wait at one bank, at most.
+/// Proposals of one desk that wait at one bank, at most.
 pub const PROPOSALS_MAX: usize = 64;
 
 /// What takes two.
@@ -45,6 +45,22 @@ pub enum Wish {
         /// By which channel.
         channel: Factor,
     },
+    /// An account's true holder is not told of what they are owed.
+    Untold {
+        /// Of which notice.
+        notice: NoticeId,
+    },
+}
+
+impl Wish {
+    /// Whose desk may want it.
+    pub const fn side(&self) -> bank::Side {
+        match self {
+            Self::Lift { side, .. } => *side,
+            Self::Factors { .. } | Self::Accept { .. } | Self::Confirm { .. } => bank::Side::Bank,
+            Self::Untold { .. } => bank::Side::Gateway,
+        }
+    }
 }
 
 /// What one person said, and no other yet.
@@ -77,8 +93,12 @@ pub(crate) fn asked(rows: Rows<'_>, command: &Command) -> Option<Asked> {
     match command {
         Command::Bank(command) => of_bank(rows, command),
         Command::Mandate(command) => of_mandate(rows, command),
-        Command::Operator(_) | Command::Account(_) | Command::Movement(_) | Command::Notice(_) => None,
-        Command::Finding(_) | Command::Comparison(_) | Command::Expiry(_) => None,
+        Command::Notice(notice::Command::GiveUp { notice, by, .. }) => {
+            rows.notice(*notice).map(|row| Asked { bank: row.bank, wish: Wish::Untold { notice: *notice }, by: *by })
+        }
+        Command::Notice(notice::Command::Owe { .. } | notice::Command::Tell { .. }) => None,
+        Command::Operator(_) | Command::Account(_) | Command::Movement(_) => None,
+        Command::Finding(_) | Command::Comparison(..) | Command::Expiry(_) => None,
     }
 }
 
@@ -113,7 +133,7 @@ fn of_mandate(rows: Rows<'_>, command: &mandate::Command) -> Option<Asked> {
             None
         }
         mandate::Command::Refuse { .. } | mandate::Command::Abandon { .. } => None,
-        mandate::Command::Expire { .. } | mandate::Command::Revoke { .. } => None,
+        mandate::Command::Expire { .. } | mandate::Command::Revoke { .. } | mandate::Command::TakeLetter { .. } => None,
     }
 }
 
@@ -139,7 +159,7 @@ pub(crate) fn decide(rows: Rows<'_>, asked: Asked, alone: Decided, at: Time) -> 
     let Asked { bank, wish, by } = asked;
     let since = at.plus_milliseconds(PROPOSAL_MS.saturating_neg());
     let waiting = rows.bank(bank).map(|row| row.proposals.as_slice()).unwrap_or_default();
-    let mut fresh = waiting.iter().filter(|proposal| proposal.at > since);
+    let mut fresh = waiting.iter().filter(|proposal| proposal.at > since && proposal.wish.side() == wish.side());
     match fresh.clone().find(|proposal| proposal.wish == wish) {
         Some(proposal) if proposal.by == by => Ok((Vec::new(), Receipt::Proposed { until: proposal.until() })),
         Some(proposal) => {

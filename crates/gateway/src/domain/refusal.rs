@@ -136,4 +136,9 @@ pub enum Refusal {
         /// How many may be.
         max: u32,
     },
+    /// The bank has said something against it that whoever asks has not read yet.
+    Unread {
+        /// Of what.
+        noun: Noun,
+    },
 }

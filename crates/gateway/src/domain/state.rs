@@ -1,5 +1,6 @@
 //! The rows that a command named, as nouns.
 
+use super::comparison::Paper;
 use super::ids::{AccountId, AccountRefId, BankCode, FindingId, MandateId, MovementId, NotMeId, NoticeId, OperatorId};
 use super::refusal::{Noun, Refusal};
 use super::{
@@ -58,8 +59,8 @@ noun! {
     notice, notice_key, NoticeId, |id| id.0, NOTICE, Notice, notice::Notice;
     /// The finding with `id`.
     finding, finding_key, FindingId, |id| id.0, FINDING, Finding, finding::Finding;
-    /// How far the day files of the bank with `id` are compared.
-    comparison, comparison_key, BankCode, BankCode::id, COMPARISON, Comparison, comparison::Comparison;
+    /// How far a paper of a bank is compared.
+    comparison, comparison_key, (BankCode, Paper), comparison::row_id, COMPARISON, Comparison, comparison::Comparison;
 }
 
 impl<'a> Rows<'a> {
@@ -75,6 +76,16 @@ impl<'a> Rows<'a> {
     /// The operator with `id`.
     pub(crate) fn operator(self, id: OperatorId) -> Option<&'a operator::Operator> {
         self.operators()?.operators.iter().find(|operator| operator.id == id)
+    }
+
+    /// The event of that number that `operator` was told.
+    pub(crate) fn told(self, operator: OperatorId, n: u64) -> Option<&'a operator::Told> {
+        let key = operator::told_key(operator, n.min(operator::TOLD_MAX));
+        match self.0.row(key) {
+            None => None,
+            Some(Row::Told(row)) => Some(row),
+            Some(_) => wrong_row(key),
+        }
     }
 
     /// What somebody has open, by one of the keys of [`share::Whose`].

@@ -31,7 +31,7 @@ pub const NOTICE: Table = Table(12);
 /// What day files have and the ledger has not.
 pub const FINDING: Table = Table(13);
 
-/// How far the day files of banks are compared.
+/// How far the papers of banks are compared.
 pub const COMPARISON: Table = Table(14);
 
 /// Codes that say "not me", by the day on which they are forgotten.

@@ -17,6 +17,7 @@ use domain::Time;
 use http::StatusCode;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -89,17 +90,70 @@ pub struct ClientSettings {
     /// Where browsers may be sent back to, to the letter.
     pub redirect_uris: Vec<String>,
     /// Its public keys: PS256 (RSA from 2,048 bits), ES256 or EdDSA.
-    pub jwks: serde_json::Value,
+    pub jwks: Value,
     /// Where its events are pushed to; without it it polls.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub events_url: Option<String>,
 }
 
 impl ClientSettings {
-    /// What the books have of it.
+    /// What the books have of it: the hash of a form of its own, which says the same in every later program, however the file and its
+    /// reader change. Each text has its length before it, each list how many follow, and the keys are in the order of their members' names.
     pub fn hash(&self) -> SettingsHash {
-        let text = serde_json::to_vec(self).expect("names, addresses and keys can be written");
-        SettingsHash(*blake3::hash(&text).as_bytes())
+        let mut hasher = blake3::Hasher::new();
+        for text in [SETTINGS_FORM, self.client_id.as_str(), &self.name.ja, &self.name.en] {
+            hash_text(&mut hasher, text);
+        }
+        for urls in [self.redirect_uris.as_slice(), self.events_url.as_slice()] {
+            hash_count(&mut hasher, urls.len());
+            for url in urls {
+                hash_text(&mut hasher, url);
+            }
+        }
+        hash_value(&mut hasher, &self.jwks);
+        SettingsHash(*hasher.finalize().as_bytes())
+    }
+}
+
+/// The form of settings that is hashed. Another form is another name.
+const SETTINGS_FORM: &str = "kinchaku client settings 1";
+
+fn hash_count(hasher: &mut blake3::Hasher, count: usize) {
+    hasher.update(&u64::try_from(count).unwrap_or(u64::MAX).to_be_bytes());
+}
+
+fn hash_text(hasher: &mut blake3::Hasher, text: &str) {
+    hash_count(hasher, text.len());
+    hasher.update(text.as_bytes());
+}
+
+fn hash_value(hasher: &mut blake3::Hasher, value: &Value) {
+    match value {
+        Value::Null => hash_text(hasher, "null"),
+        Value::Bool(is_true) => hash_text(hasher, if *is_true { "true" } else { "false" }),
+        Value::Number(number) => {
+            hash_text(hasher, "number");
+            hash_text(hasher, &number.to_string());
+        }
+        Value::String(text) => {
+            hash_text(hasher, "text");
+            hash_text(hasher, text);
+        }
+        Value::Array(values) => {
+            hash_text(hasher, "list");
+            hash_count(hasher, values.len());
+            for value in values {
+                hash_value(hasher, value);
+            }
+        }
+        Value::Object(members) => {
+            hash_text(hasher, "members");
+            hash_count(hasher, members.len());
+            for (name, value) in members.iter().collect::<BTreeMap<_, _>>() {
+                hash_text(hasher, name);
+                hash_value(hasher, value);
+            }
+        }
     }
 }
 
@@ -454,6 +508,44 @@ fn problem(error: ClientsError) -> Problem {
         ClientsError::File(what) => {
             tracing::error!(what, "the file of clients cannot be written");
             Problem::internal()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn settings(jwks: &str, events_url: Option<&str>) -> ClientSettings {
+        ClientSettings {
+            client_id: ClientId::try_from("op_wallet".to_owned()).expect("an id"),
+            name: Name { ja: "キンチャク".into(), en: "Kinchaku".into() },
+            redirect_uris: vec!["https://wallet.example/link/callback".into()],
+            jwks: serde_json::from_str(jwks).expect("JSON"),
+            events_url: events_url.map(Into::into),
+        }
+    }
+
+    #[test]
+    fn the_books_know_settings_by_what_they_say_and_every_program_by_the_same_hash() {
+        let jwks = r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AQ","use":"sig"}]}"#;
+        let otherwise = r#"{ "keys": [ { "x": "AQ", "use": "sig", "kty": "OKP", "crv": "Ed25519" } ] }"#;
+        let known = settings(jwks, None).hash();
+        assert_eq!(known, settings(otherwise, None).hash());
+        let first = "02f3791c1eafd64f94673184d33290dd7fc3d9c82e822e6d0b5ca6e0d8efbb3f";
+        assert_eq!(blake3::Hash::from(known.0).to_hex().as_str(), first, "books have it: it never changes");
+        let others = [
+            settings(r#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AQ","use":"enc"}]}"#, None),
+            settings(jwks, Some("https://wallet.example/events")),
+            ClientSettings {
+                redirect_uris: Vec::new(),
+                ..settings(jwks, Some("https://wallet.example/link/callback"))
+            },
+            ClientSettings { jwks: json!({ "keys": [] }), ..settings(jwks, None) },
+        ];
+        for other in others {
+            assert_ne!(other.hash(), known, "{other:?}");
         }
     }
 }

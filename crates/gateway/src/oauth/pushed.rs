@@ -242,6 +242,7 @@ fn not_done(error: &NotDone) -> Fault {
         | Refusal::Expired { .. }
         | Refusal::SameChannel
         | Refusal::OverLimit { .. }
-        | Refusal::AlreadyTold => Fault::Internal,
+        | Refusal::AlreadyTold
+        | Refusal::Unread { .. } => Fault::Internal,
     }
 }

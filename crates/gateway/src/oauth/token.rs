@@ -181,6 +181,7 @@ fn not_done(error: &NotDone) -> Fault {
         | Refusal::ReferenceTaken { .. }
         | Refusal::SameChannel
         | Refusal::OverLimit { .. }
-        | Refusal::AlreadyTold => Fault::Internal,
+        | Refusal::AlreadyTold
+        | Refusal::Unread { .. } => Fault::Internal,
     }
 }

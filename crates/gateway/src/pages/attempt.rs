@@ -57,8 +57,8 @@ pub(super) struct Proven {
     pub reserved: Vec<Reserved>,
 }
 
-/// The sets of factors that may be tried now, as the bank's desk, the bank itself, or the configuration says, in that order;
-/// `None` while nobody can say.
+/// The sets of factors that may be tried now, as the bank's desk, the bank itself, or the configuration of a bank that names none
+/// says, in that order; `None` while nobody can say.
 pub(super) async fn offered(gateway: &Gateway, link: &Link) -> Option<Vec<Factors>> {
     let code = link.asked.bank;
     let row = gateway.bank_row(code).await.ok()?;
@@ -72,13 +72,20 @@ pub(super) async fn offered(gateway: &Gateway, link: &Link) -> Option<Vec<Factor
     Some(sets)
 }
 
-/// The sets of factors that the bank itself, or else the configuration, says that it asks for; none while nobody can say.
+/// The sets of factors that the bank says that it asks for, or the configuration of one that names none. None while the bank does
+/// not answer: whatever stood in for its word might be weaker than what it asks for, or count what it does not look at.
 pub(crate) async fn own_sets(gateway: &Gateway, bank: BankCode) -> Vec<Factors> {
-    let said = match gateway.online(bank) {
-        Some(online) => online.about().await.map(|about| about.factors).unwrap_or_default(),
-        None => Vec::new(),
-    };
-    if said.is_empty() { gateway.bank(bank).map(|bank| bank.factors.clone()).unwrap_or_default() } else { said }
+    let Some(online) = gateway.online(bank) else { return Vec::new() };
+    match online.about().await {
+        Ok(about) if about.factors.is_empty() => {
+            gateway.bank(bank).map(|bank| bank.factors.clone()).unwrap_or_default()
+        }
+        Ok(about) => about.factors,
+        Err(error) => {
+            tracing::debug!(%bank, %error, "a bank does not say what it asks for");
+            Vec::new()
+        }
+    }
 }
 
 /// The first step: what was typed goes to the bank, as far as the bank asks for it. What else somebody sends counts for

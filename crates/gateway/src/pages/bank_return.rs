@@ -8,8 +8,8 @@
 //! back has failed. With the account, when the bank names it, the attempt is judged once more.
 
 use super::attempt::{self, Proven, Tried};
-use super::outcome;
 use super::{Stop, Visit, factors, go_to, refused, to_the_end, visit};
+use super::{notice, outcome};
 use crate::connector::{AccountNumber, Customer};
 use crate::domain::account::AccountKind;
 use crate::domain::bank::Function;
@@ -94,8 +94,8 @@ async fn push(gateway: &Gateway, visit: Visit, bank: &BankOptions, reserved: Res
         return outcome::give_up(gateway, &visit, UNREACHABLE).await;
     };
     let now = gateway.outside().now();
-    let at_bank =
-        AtBank { state: state.expose().clone(), verifier: verifier.expose().clone(), reserved: reserved.clone() };
+    let (state_kept, verifier) = (state.expose().clone(), verifier.expose().clone());
+    let at_bank = AtBank { state: state_kept, verifier, reserved: reserved.clone(), is_owed: false };
     let went = gateway.oauth().links.change(visit.link.mandate, now, |link| {
         (link.stage == Stage::Busy).then(|| link.stage = Stage::AtBank(Box::new(at_bank)))
     });
@@ -113,6 +113,18 @@ async fn push(gateway: &Gateway, visit: Visit, bank: &BankOptions, reserved: Res
 #[derive(Deserialize)]
 struct Pushed {
     request_uri: String,
+}
+
+/// The bank reports that on its page, where the browser with `state` is, the first step for `account` was right: the account's holder
+/// is told, in a moment, unless a link comes of it before that says both. Who never comes back from there is told of all the same.
+pub(crate) fn first_step(gateway: &Gateway, bank: BankCode, state: &str, account: AccountNumber) {
+    let now = gateway.outside().now();
+    if !gateway.options().policy.tells_true_holder {
+        return;
+    }
+    if let Some(link) = gateway.oauth().links.owe_first_step(bank, state, now) {
+        gateway.pages().notices.hold(notice::owe(gateway, &link, account), now);
+    }
 }
 
 /// `GET /bank-return/<code>`: refusals in order: no link in this browser, not on its way to a bank, another state, another
@@ -322,7 +334,7 @@ async fn call<T: for<'de> Deserialize<'de>>(
     }
 }
 
-/// The bank said no, on its own page. It tells the true holder itself.
+/// The bank said no, on its own page. Of a right first step there it has told us before.
 const NO: Tried = Tried::Failed { account: None, first_factor_right: false };
 const STRANGE: Words = Words {
     ja: "銀行から戻ってきた内容が、この手続きのものではありません。何も登録されていません。お使いのウォレットから、もう一度はじめてください。",

@@ -35,6 +35,7 @@ mod notice_queue;
 mod outcome;
 
 pub(crate) use attempt::own_sets;
+pub(crate) use bank_return::first_step;
 pub(crate) use confirm::letter_code;
 #[cfg(test)]
 pub(crate) use not_me::disown;

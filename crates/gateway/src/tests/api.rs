@@ -70,6 +70,34 @@ async fn a_debit_goes_back_also_when_its_mandate_is_revoked_and_never_more_than_
 }
 
 #[tokio::test]
+async fn a_debit_that_its_bank_denies_goes_back_only_by_whoever_has_read_that() {
+    let world = World::new().await;
+    settled_debit(&world, 9_000).await;
+    let give_back = async |reference: &str, events_read: Option<u64>| {
+        let mut body = json!({ "reference": reference, "amount": 1_000 });
+        if let Some(events_read) = events_read {
+            body["events_read"] = events_read.into();
+        }
+        let (code, body) = post(&world, "debits/d1/return", body).await;
+        (code, body["type"].as_str().unwrap_or_default().to_owned())
+    };
+    assert_eq!(give_back("before", None).await.0, 201, "while the bank says nothing against it nobody need read");
+    // The file of its day does not have it.
+    world.bank.books().day_file = Some(Vec::new());
+    world.pass(24 * 3_600_000);
+    world.work().await;
+    let told = types(&world, "kinchaku").await;
+    let denied = told.iter().position(|told| told == "debit.contradicted").expect("it is denied");
+    let (before, head) = (denied as u64, told.len() as u64);
+    let unread = (409, "/problems/events-unread".to_owned());
+    for events_read in [None, Some(0), Some(before), Some(head + 1), Some(u64::MAX)] {
+        assert_eq!(give_back("after", events_read).await, unread, "{events_read:?}");
+    }
+    assert_eq!(give_back("after", Some(head)).await.0, 201, "two may have agreed on it");
+    assert_eq!(give_back("before", None).await.0, 201, "what was asked for before is answered by what became of it");
+}
+
+#[tokio::test]
 async fn an_account_takes_payouts_until_its_holder_says_not_me() {
     let world = World::new().await;
     let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;

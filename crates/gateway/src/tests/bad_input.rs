@@ -301,6 +301,17 @@ async fn what_a_bank_says_is_read_to_the_letter_too() {
                 assert!(is_silent || is_problem, "{own} {body}: {status} {answer}");
             }
         }
+        if path == "bank-attempts" {
+            let account = json!({ "branch": "100", "kind": "ordinary", "number": "1234567" });
+            let cases = [("number", json!("1234567"), 204), ("number", json!("12"), 400), ("kind", json!("x"), 400)];
+            for (member, value, status) in cases {
+                let mut body = good.clone();
+                body["outcome"] = "challenge_required".into();
+                body["first_step"] = json!({ "state": "nobody's", "account": account });
+                body["first_step"]["account"][member] = value;
+                assert_eq!(said(&world, &own, SECRET, 0, body.to_string().as_bytes()).await.0, status, "{body}");
+            }
+        }
         for body in [&b""[..], b"{", b"[]", b"\xff", b"null"] {
             assert_eq!(said(&world, &own, SECRET, 0, body).await.0, 400, "{own} {body:?}");
         }

@@ -51,8 +51,8 @@ pub struct Books {
     pub day_file: Option<Vec<u8>>,
     /// The day files that it hands out, by day.
     pub day_files: BTreeMap<String, Vec<u8>>,
-    /// The credits of its statements: day, reference and amount.
-    pub credits: Vec<(String, String, i64)>,
+    /// The credits of its statements: day, reference and amount; none where it has no statements.
+    pub credits: Option<Vec<(String, String, i64)>>,
     /// The days whose files it was asked for.
     pub days_asked: Vec<String>,
     /// It takes no request files.
@@ -81,7 +81,7 @@ impl Bank {
             forgets: false,
             day_file: None,
             day_files: BTreeMap::new(),
-            credits: Vec::new(),
+            credits: Some(Vec::new()),
             days_asked: Vec::new(),
             refuses_files: false,
             collections: Vec::new(),
@@ -181,8 +181,8 @@ async fn day_file(State(bank): State<Bank>, Path(day): Path<String>) -> Response
 /// What it says that it credited: its own list where a test gave it one, else nothing.
 async fn credit_statement(State(bank): State<Bank>, Path(day): Path<String>) -> Response {
     let books = bank.books();
-    let credits: Vec<Value> = books
-        .credits
+    let Some(credits) = &books.credits else { return StatusCode::NOT_FOUND.into_response() };
+    let credits: Vec<Value> = credits
         .iter()
         .filter(|(on, ..)| *on == day)
         .map(|(_, reference, amount)| json!({ "reference": reference, "amount": amount }))

@@ -78,6 +78,15 @@ async fn who_may_look_may_not_change_and_who_changes_is_in_the_journal() {
     let hara = named("0125:hara");
     assert_eq!(changed_by(&world, bank).await, [named("abe"), hara, hara, hara]);
     let id = mandate.parse::<rules::MandateId>().expect("an id");
+    let journal = SqliteJournal::open(&world.gateway.options().directory).expect("the journal opens");
+    let row = Key::new(rules::table::MANDATE, id.0);
+    let stored = world.gateway.engine().read(row).await.expect("it is read").expect("it is there");
+    let history = engine::history::<rules::Gateway>(&journal, row, stored.place, 100).expect("it is read").0;
+    let letters = history.iter().flat_map(|record| &record.entry.events).filter_map(|event| match event {
+        rules::Event::Mandate(rules::mandate::Event::LetterTaken { by, .. }) => *by,
+        _ => None,
+    });
+    assert_eq!(letters.collect::<Vec<_>>(), [StaffId(hara)], "who has the number that confirms a link");
     assert_eq!(changed_by(&world, Key::new(rules::table::MANDATE, id.0)).await[0], named("0125:hara"));
 }
 

@@ -5,6 +5,7 @@ use super::world::{BANK, T0, World};
 use crate::connector::zengin::{request_file, result_lines};
 use crate::connector::{AccountNumber, BankOrder};
 use crate::domain::account::AccountKind;
+use crate::domain::comparison::Paper;
 use crate::domain::mandate::Why;
 use crate::domain::movement::{Code, Kind, Outcome};
 use crate::domain::{Factor, MovementId};
@@ -229,8 +230,13 @@ async fn the_day_file_ends_what_no_question_could_and_contradicts_what_it_lacks(
     {
         assert_eq!(status(&world, reference).await, expected, "{reference}");
     }
-    let compared =
-        world.gateway.comparison(bank).await.expect("a row").and_then(|row| row.last).expect("it was compared");
+    let compared = world
+        .gateway
+        .comparison(bank, Paper::Debits)
+        .await
+        .expect("a row")
+        .and_then(|row| row.last)
+        .expect("it was compared");
     assert_eq!((compared.records, compared.strangers, compared.missing, compared.absent), (3, 1, 1, 1));
     let (_, events) = world.call("kinchaku", "GET", "/gateway/v1/events", None).await;
     let contradicted = events["data"].as_array().expect("events").iter().filter(|e| e["type"] == "debit.contradicted");

@@ -3,6 +3,7 @@
 use super::bank::Mood;
 use super::files::{HOUR_MS, STRONG, debit, file_of, order_of, result_of, status};
 use super::world::{BANK, T0, World};
+use crate::domain::comparison::Paper;
 use crate::domain::movement::Kind;
 use crate::domain::open::Thing;
 use domain::Day;
@@ -45,7 +46,7 @@ fn hand_out(world: &World, day: Day, orders: &[(&str, i64)]) {
 }
 
 async fn until(world: &World) -> Day {
-    let row = world.gateway.comparison(BANK.parse().expect("a code")).await.expect("it can be read");
+    let row = world.gateway.comparison(BANK.parse().expect("a code"), Paper::Debits).await.expect("it can be read");
     row.expect("it was begun").until
 }
 
@@ -204,7 +205,7 @@ async fn a_credit_that_was_made_twice_is_a_finding_and_one_that_was_only_said_is
     let line = |day: Day, reference: &str| (day.to_string(), named(reference), 500);
     let (saturday, weekday) = (friday.plus(1), friday.plus(6));
     let credits = vec![line(friday, "once"), line(friday, "twice"), line(friday, "twice"), line(saturday, "once")];
-    world.bank.books().credits = credits;
+    world.bank.books().credits = Some(credits);
     world.bank.books().day_file = Some(Vec::new());
     world.pass(7 * DAY_MS);
     for _ in 0..4 {
@@ -219,6 +220,121 @@ async fn a_credit_that_was_made_twice_is_a_finding_and_one_that_was_only_said_is
     world.restart().await;
     world.work().await;
     assert_eq!(findings(&world).await, found, "read twice, it says nothing new");
+}
+
+/// A credit of that name, as its operator asks for it: its status.
+async fn credit(world: &World, mandate: &str, reference: &str) -> Value {
+    let credit = json!({ "reference": reference, "mandate_id": mandate, "amount": 500 });
+    world.call("kinchaku", "POST", "/gateway/v1/credits", Some(credit)).await.1["status"].clone()
+}
+
+/// The bank books the credit of that name on `day`, and has statements.
+fn book(world: &World, day: Day, reference: &str) {
+    let operator = world.gateway.operator_id("kinchaku");
+    let named = world.gateway.movement_id(operator, Kind::Credit, reference).bank_reference();
+    world.bank.books().credits.get_or_insert_default().push((day.to_string(), named, 500));
+}
+
+/// The credits that were told to their operator as contradicted.
+async fn contradicted(world: &World) -> Vec<Value> {
+    let (_, events) = world.call("kinchaku", "GET", "/gateway/v1/events", None).await;
+    let events = events["data"].as_array().expect("events").iter();
+    events.filter(|event| event["type"] == "credit.contradicted").map(|event| event["reference"].clone()).collect()
+}
+
+#[tokio::test]
+async fn a_bank_without_a_statement_of_credits_has_its_debits_compared_all_the_same() {
+    let world = World::new().await;
+    let day = T0.day();
+    world.bank.books().credits = None;
+    hand_out(&world, day, &[("unasked", 900)]);
+    hand_out(&world, day.plus(1), &[]);
+    world.pass(2 * DAY_MS);
+    world.work().await;
+    let record = finding(day, "record", Some(900));
+    let missing = |days| finding(day.plus(days), "statement_missing", None);
+    assert_eq!(findings(&world).await, [record.clone(), missing(0)]);
+    assert_eq!(until(&world).await, day.plus(1));
+    // The next day's is put aside in its turn, and the first one comes after all.
+    world.pass(DAY_MS);
+    hand_out(&world, day.plus(2), &[]);
+    world.work().await;
+    assert_eq!(findings(&world).await, [record.clone(), missing(0), missing(1)]);
+    book(&world, day, "nobody's");
+    world.pass(2 * HOUR_MS);
+    world.work().await;
+    assert_eq!(findings(&world).await, [finding(day, "credit", Some(500)), record]);
+}
+
+#[tokio::test]
+async fn a_double_is_found_also_among_more_strangers_than_a_file_of_ours_has() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    debit(&world, &mandate.to_string(), "known", 1_000).await;
+    let day = T0.day();
+    let names: Vec<String> = (0..513).map(|number| format!("stranger {number}")).collect();
+    let strangers = names.iter().map(|name| (name.as_str(), 7));
+    let orders: Vec<(&str, i64)> = strangers.chain([("known", 1_000), ("known", 1_000)]).collect();
+    hand_out(&world, day, &orders);
+    world.pass(DAY_MS);
+    world.work().await;
+    assert_eq!(findings(&world).await, [finding(day, "file_foreign", None), finding(day, "record", Some(1_000))]);
+    world.pass(2 * HOUR_MS);
+    world.work().await;
+    assert_eq!(findings(&world).await.len(), 2, "asked for again, it says nothing new");
+}
+
+#[tokio::test]
+async fn a_credit_that_was_answered_on_a_later_day_than_it_was_sent_is_held_against_the_statements_of_both() {
+    let world = World::with_files(true).await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    let day = T0.day();
+    world.bank.books().day_file = Some(Vec::new());
+    // Noon: the bank is asked and its answer is lost; it says what it did on the next day.
+    world.bank.books().mood = Mood::LosesAnswers;
+    for reference in ["prompt", "overnight", "unmade"] {
+        assert_ne!(credit(&world, &mandate, reference).await, "settled");
+    }
+    book(&world, day, "prompt");
+    book(&world, day.plus(1), "overnight");
+    world.bank.books().mood = Mood::IsDown;
+    world.pass(DAY_MS - 2 * HOUR_MS);
+    world.work().await;
+    world.bank.books().mood = Mood::Settles;
+    world.pass(2 * HOUR_MS);
+    world.work().await;
+    for reference in ["prompt", "overnight", "unmade"] {
+        assert_eq!(credit(&world, &mandate, reference).await, "settled");
+    }
+    assert_eq!(contradicted(&world).await, Vec::<Value>::new(), "the second day's statement may have them");
+    world.pass(DAY_MS);
+    world.work().await;
+    assert_eq!(contradicted(&world).await, ["unmade"]);
+    world.pass(2 * DAY_MS);
+    world.work().await;
+    assert_eq!(contradicted(&world).await, ["unmade"]);
+    assert_eq!(findings(&world).await, Vec::new());
+}
+
+#[tokio::test]
+async fn a_credit_is_not_called_unmade_while_a_statement_that_may_have_it_is_still_to_come() {
+    let world = World::with_files(true).await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    let day = T0.day();
+    world.bank.books().day_file = Some(Vec::new());
+    world.bank.books().credits = None;
+    for reference in ["made", "unmade"] {
+        assert_eq!(credit(&world, &mandate, reference).await, "settled");
+    }
+    world.pass(2 * DAY_MS);
+    world.work().await;
+    assert_eq!(findings(&world).await, [finding(day, "statement_missing", None)]);
+    assert_eq!(contradicted(&world).await, Vec::<Value>::new());
+    book(&world, day, "made");
+    world.pass(2 * HOUR_MS);
+    world.work().await;
+    assert_eq!(contradicted(&world).await, ["unmade"]);
+    assert_eq!(findings(&world).await, Vec::new());
 }
 
 #[tokio::test]

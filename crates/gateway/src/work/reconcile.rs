@@ -2,13 +2,13 @@
 //!
 //! A paper is final: what it has happened, what it lacks did not. The file of debits ends what no question could; and where a paper says
 //! something else than the ledger, that is recorded and told: a credit that the bank says it made and did not is told to its operator
-//! as contradicted. Read twice, it says nothing new. What it has and nobody asked for, or asked for once and it did twice, is
-//! a finding, so many a paper: one that is another's altogether ends nothing.
+//! as contradicted, once no paper of the days on which the bank can have booked it has it. Read twice, it says nothing new. What it
+//! has and nobody asked for, or asked for once and it did twice, is a finding, so many a paper: one that is another's altogether
+//! ends nothing, and what it has twice of ours is found all the same.
 //! Start reading at [`reconcile`].
 
-use crate::connector::Paper;
 use crate::connector::zengin::ResultLine;
-use crate::domain::comparison::Compared;
+use crate::domain::comparison::{Compared, Comparison, Paper};
 use crate::domain::finding::About;
 use crate::domain::movement::{Command, Event, Kind, Movement, Outcome, Source, Status};
 use crate::domain::{self as rules, BankCode, Command as Asked, MovementId, Refusal, finding, open};
@@ -18,12 +18,12 @@ use engine::EngineError;
 use ledger::Yen;
 use std::collections::BTreeMap;
 
-/// What was accepted so shortly before midnight may be in the next day's file, in milliseconds.
+/// What was accepted or answered so shortly before midnight may be in the next day's paper, in milliseconds.
 const LATE_MS: i64 = 10 * 60_000;
 /// Records of the ledger that one comparison reads at a time, once the newest one has said that the day may be among them.
 const HISTORY_PAGE: usize = 64;
 
-/// Records of one file that nobody here asked for, at most: each is a finding for people. A file with more is not ours.
+/// Records of one paper that nobody here asked for, at most: each is a finding for people. One with more is not ours.
 const STRANGERS_MAX: usize = 512;
 
 /// A record that is none of ours: what it names, how much it is about, and how much of that was moved.
@@ -34,8 +34,10 @@ type Stranger = (Option<MovementId>, Yen, Yen);
 struct Sorted<'a> {
     /// Our movements, each record with the one that it is about.
     ours: Vec<(MovementId, &'a ResultLine)>,
-    /// The records that are none of ours.
+    /// The records that are none of ours, up to one more than a paper of ours can have.
     strangers: Vec<Stranger>,
+    /// The records that say of a movement of ours that the bank made it a second time.
+    doubles: Vec<Stranger>,
     /// Our movements in the paper, and whether the bank says that it moved them.
     listed: BTreeMap<MovementId, bool>,
 }
@@ -48,16 +50,15 @@ pub(super) async fn reconcile(
     paper: Paper,
     lines: &[ResultLine],
 ) -> Result<Option<Compared>, NotDone> {
-    let sorted = sorted(gateway, (bank, day), paper, lines).await?;
-    let Some(Sorted { ours, strangers, listed }) = sorted else { return Ok(None) };
+    let Some(so_far) = gateway.comparison(bank, paper).await? else { return Ok(None) };
+    let Sorted { ours, strangers, doubles, listed } = sorted(gateway, (bank, day), paper, lines).await?;
     let count = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
-    let settled = match paper {
-        Paper::Debits => settled(lines),
-        Paper::Credits => Yen::ZERO,
-    };
-    let records = count(lines.len());
-    let mut result = Compared { day, records, settled, strangers: count(strangers.len()), missing: 0, absent: 0 };
-    if !all_found(gateway, (bank, day), paper, strangers).await? {
+    let (records, unasked) = (count(lines.len()), count(strangers.len() + doubles.len()));
+    let mut result = Compared { day, records, settled: settled(lines), strangers: unasked, missing: 0, absent: 0 };
+    // Doubles first: money of an account that we know is gone twice, whoever's the rest is.
+    let doubles_found = all_found(gateway, (bank, day), paper, doubles).await?;
+    let is_ours = strangers.len() <= STRANGERS_MAX;
+    if !(doubles_found && is_ours && all_found(gateway, (bank, day), paper, strangers).await?) {
         return Ok(None);
     }
     for (movement, line) in ours {
@@ -84,7 +85,7 @@ pub(super) async fn reconcile(
             result.absent += 1;
         }
     }
-    for movement in settled_on(gateway, bank, day, paper).await? {
+    for movement in unbooked(gateway, (bank, day), paper, &so_far).await? {
         if !listed.contains_key(&movement) {
             answer(gateway, bank, movement, Outcome::NotFound { last: false }).await?;
             result.missing += 1;
@@ -93,7 +94,7 @@ pub(super) async fn reconcile(
     Ok(Some(result))
 }
 
-/// What the file says was debited.
+/// What the paper says was moved.
 fn settled(lines: &[ResultLine]) -> Yen {
     let amounts = lines.iter().filter_map(|line| match line.outcome {
         Outcome::Settled { amount } => Some(amount),
@@ -102,13 +103,13 @@ fn settled(lines: &[ResultLine]) -> Yen {
     amounts.fold(Yen::ZERO, |sum, amount| sum.checked_add(amount).unwrap_or(Yen::MAX))
 }
 
-/// What each record is about; none where more are strangers than a file of ours can have. Nothing is told to the rules yet.
+/// What each record is about. Nothing is told to the rules yet.
 async fn sorted<'a>(
     gateway: &Gateway,
     (bank, day): (BankCode, Day),
     paper: Paper,
     lines: &'a [ResultLine],
-) -> Result<Option<Sorted<'a>>, EngineError> {
+) -> Result<Sorted<'a>, EngineError> {
     let mut sorted = Sorted::default();
     for line in lines {
         let has_moved = moved(line.outcome) > Yen::ZERO;
@@ -116,17 +117,19 @@ async fn sorted<'a>(
         let is_first = |(movement, row): &(MovementId, Movement)| {
             !has_moved || (row.filed.is_none_or(|filed| filed == day) && sorted.listed.get(movement) != Some(&true))
         };
-        let Some((movement, _)) = known(gateway, bank, paper, line).await?.filter(is_first) else {
-            sorted.strangers.push((line.movement, line.amount, moved(line.outcome)));
-            if sorted.strangers.len() > STRANGERS_MAX {
-                return Ok(None);
+        let record = (line.movement, line.amount, moved(line.outcome));
+        match known(gateway, bank, paper, line).await? {
+            Some(ours) if is_first(&ours) => {
+                let (movement, _) = ours;
+                *sorted.listed.entry(movement).or_default() |= has_moved;
+                sorted.ours.push((movement, line));
             }
-            continue;
-        };
-        *sorted.listed.entry(movement).or_default() |= has_moved;
-        sorted.ours.push((movement, line));
+            Some(_) => sorted.doubles.push(record),
+            None if sorted.strangers.len() <= STRANGERS_MAX => sorted.strangers.push(record),
+            None => {}
+        }
     }
-    Ok(Some(sorted))
+    Ok(sorted)
 }
 
 /// Records that are no movements of ours: the desk is to see each until somebody says what became of it. No where there is no
@@ -210,35 +213,59 @@ async fn answer(gateway: &Gateway, bank: BankCode, movement: MovementId, outcome
     gateway.submit(Asked::Movement(command), gateway.system(), None).await.map(drop)
 }
 
-/// What of `paper` was accepted and settled on `day`, by the ledger: the chains of the bank's pages tell.
-async fn settled_on(gateway: &Gateway, bank: BankCode, day: Day, paper: Paper) -> Result<Vec<MovementId>, NotDone> {
-    let mut settled = Vec::new();
+/// What the ledger has as settled and no paper says that the bank booked, once the last paper that can say so is this one of `day`: it
+/// was booked between the day on which it was sent and the one on which the bank answered. One of those days without its paper says nothing.
+async fn unbooked(
+    gateway: &Gateway,
+    (bank, day): (BankCode, Day),
+    paper: Paper,
+    so_far: &Comparison,
+) -> Result<Vec<MovementId>, NotDone> {
+    let (first, last) = (day.min(so_far.until.plus(1)), day.max(so_far.until));
+    let is_unbooked = |row: &Movement| {
+        let (sent, answered) = booking_days(row);
+        let is_due = sent <= day && (first..=last).contains(&answered);
+        let lacks_one = so_far.aside.iter().any(|aside| aside.day != day && (sent..=answered).contains(&aside.day));
+        let is_settled = paper.has(row.order.kind) && row.status == Status::Settled && row.filed.is_none();
+        is_settled && is_due && !lacks_one
+    };
+    let mut unbooked = Vec::new();
     for page in 0..open::PAGES {
         let key = open::key(bank, page);
         let Some(stored) = gateway.engine().read(key).await? else { continue };
-        for movement in ended_on(gateway, key, stored.place, day).map_err(EngineError::Unavailable)? {
+        let since = first.start().plus_milliseconds(-LATE_MS);
+        for movement in settled_since(gateway, key, stored.place, since).map_err(EngineError::Unavailable)? {
             let row = gateway.movement(movement).await?;
-            let is_its = |row: &Movement| paper.has(row.order.kind) && row.status == Status::Settled;
-            settled.extend(row.filter(is_its).map(|_| movement));
+            unbooked.extend(row.filter(is_unbooked).map(|_| movement));
         }
     }
-    Ok(settled)
+    Ok(unbooked)
 }
 
-fn ended_on(gateway: &Gateway, key: domain::Key, start: engine::Place, day: Day) -> Result<Vec<MovementId>, String> {
-    let (mut ended, mut place, mut limit) = (Vec::new(), Some(start), 1);
+/// The first and the last day whose paper may have what is settled.
+fn booking_days(row: &Movement) -> (Day, Day) {
+    let answered = row.answer.map_or(row.since, |answer| answer.at);
+    (row.sent.unwrap_or(row.order.accepted).day(), answered.plus_milliseconds(LATE_MS).day())
+}
+
+/// What was settled since then, by the ledger: the chains of the bank's pages tell.
+fn settled_since(
+    gateway: &Gateway,
+    key: domain::Key,
+    start: engine::Place,
+    since: Time,
+) -> Result<Vec<MovementId>, String> {
+    let (mut settled, mut place, mut limit) = (Vec::new(), Some(start), 1);
     while let Some(from) = place {
         let page = engine::history::<rules::Gateway>(&*gateway.journal(), key, from, limit);
         let (records, next) = page.map_err(|error| error.to_string())?;
         limit = HISTORY_PAGE;
-        place = next.filter(|_| records.last().is_some_and(|record| record.at >= day.start()));
-        for event in records.iter().filter(|record| record.at.day() == day).flat_map(|record| &record.entry.events) {
-            if let rules::Event::Movement(Event::Ended { movement, status: Status::Settled, accepted, .. }) = event
-                && accepted.day() == day
-            {
-                ended.push(*movement);
+        place = next.filter(|_| records.last().is_some_and(|record| record.at >= since));
+        for event in records.iter().filter(|record| record.at >= since).flat_map(|record| &record.entry.events) {
+            if let rules::Event::Movement(Event::Ended { movement, status: Status::Settled, .. }) = event {
+                settled.push(*movement);
             }
         }
     }
-    Ok(ended)
+    Ok(settled)
 }

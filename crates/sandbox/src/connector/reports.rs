@@ -3,9 +3,11 @@
 //! forgets, so that many accounts tried with one value can be seen, and the value cannot.
 
 use super::BankDesk;
+use super::wire::WireAccount;
 use crate::callbacks;
 use crate::domain::account::AccountNumber;
 use crate::domain::authentication::{Attempt, Standing};
+use crate::grants::Pushed;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, header};
@@ -22,8 +24,15 @@ struct WindowKey {
     key: Secret<String>,
 }
 
-/// Tells the gateway of one try. A gateway that does not listen does not keep the person waiting for long.
-pub(crate) async fn gateway_attempt(desk: &BankDesk, name: &str, tried: &Attempt, value: Option<Secret<String>>) {
+/// Tells the gateway of one try by the browser that came with `asked`: of a right first step also whose account it was, so that its
+/// holder is told wherever the bank reaches them. A gateway that does not listen does not keep the person waiting for long.
+pub(crate) async fn gateway_attempt(
+    desk: &BankDesk,
+    asked: &Pushed,
+    name: &str,
+    tried: &Attempt,
+    value: Option<Secret<String>>,
+) {
     let BankDesk { state, bank } = desk;
     let Some(secret) = state.options.secrets.banks.get(&bank.to_string()) else { return };
     let path = format!("{}/gateway/v1/bank-attempts/{bank}", state.options.origins.gateway);
@@ -31,9 +40,10 @@ pub(crate) async fn gateway_attempt(desk: &BankDesk, name: &str, tried: &Attempt
         Some(value) => window_key(desk, &path, secret).await.and_then(|key| token(&key, value.expose().as_bytes())),
         None => None,
     };
+    let is_half_right = tried.standing == Standing::ChallengeRequired && tried.first_factor_right;
     let outcome = match tried.standing {
         Standing::Succeeded => "succeeded",
-        Standing::ChallengeRequired if tried.first_factor_right => "challenge_required",
+        Standing::ChallengeRequired if is_half_right => "challenge_required",
         // The page asks for the second step after a wrong first one too; the gateway is to know that it was wrong.
         Standing::Failed | Standing::ChallengeRequired => "failed",
     };
@@ -42,8 +52,11 @@ pub(crate) async fn gateway_attempt(desk: &BankDesk, name: &str, tried: &Attempt
         "outcome": outcome,
         "account_token": account_token(secret, tried.account),
     });
-    if let (Some(members), Some(token)) = (body.as_object_mut(), value_token) {
-        members.insert("value_token".into(), token.into());
+    if let Some(token) = value_token {
+        body["value_token"] = token.into();
+    }
+    if is_half_right {
+        body["first_step"] = json!({ "state": asked.state, "account": WireAccount::of(tried.account) });
     }
     if !callbacks::send(state, &path, &format!("{bank}-{name}-{}", tried.tries), &body, Some(secret)).await {
         tracing::debug!(%bank, "sandbox: the gateway did not take a report of a try");

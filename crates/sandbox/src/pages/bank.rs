@@ -177,7 +177,7 @@ async fn submit(
     let Ok(factors) = typed(&field, &fields) else { return page(&desk, &token, &grant, true).await };
     let pin = factors.pin.clone();
     let tried = try_factors(&desk.state, desk.bank, &attempt, account, factors, false).await?;
-    gateway_attempt(&desk, &attempt, &tried, pin).await;
+    gateway_attempt(&desk, &grant.pushed, &attempt, &tried, pin).await;
     follow(&desk, &token, grant, &attempt, tried).await
 }
 

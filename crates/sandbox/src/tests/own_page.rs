@@ -124,6 +124,13 @@ async fn a_person_proves_an_account_and_the_gateway_gets_it_for_the_code_alone()
     assert_eq!(outcomes, ["challenge_required", "succeeded"]);
     assert_eq!(account_token.as_ref(), told[0].get("account_token"), "the account is called the same in both");
     assert!(account_token.is_some());
+    let account = json!({ "branch": "018", "kind": "ordinary", "number": "4567890" });
+    let first_steps = [&told[0]["first_step"], &told[1]["first_step"]];
+    assert_eq!(
+        first_steps,
+        [&json!({ "state": "s&1", "account": account }), &Value::Null],
+        "whose holder is to be told"
+    );
     assert!(told[0]["value_token"].is_string() && !told[0].to_string().contains("7777"), "{told:?}");
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Start reading at [`Service::set_aside`].
 
-use crate::doors::Door;
+use crate::doors::{DOORS_LISTED_MAX, Door};
 use crate::service::Service;
 use crate::webhooks::operator::ALARM;
 use domain::{Id, Time};
@@ -17,6 +17,8 @@ const TRIES_MAX: u32 = 8;
 /// How long one waits before one that was set aside is tried again, in milliseconds: at first, and at most.
 const AGAIN_MS_MIN: i64 = 60_000;
 const AGAIN_MS_MAX: i64 = 24 * 3_600_000;
+/// And at most where an account's holder, or its bank, says that a link is to end: meanwhile it may be debited.
+const AGAIN_MS_LINK: i64 = 60_000;
 
 /// A piece of news that was set aside.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -42,6 +44,15 @@ impl Door for Aside {
     }
 }
 
+impl Aside {
+    fn pause_ms_max(&self) -> i64 {
+        match self.piece["type"].as_str().and_then(|kind| kind.split_once('.')) {
+            Some(("account" | "mandate", _)) => AGAIN_MS_LINK,
+            Some(_) | None => AGAIN_MS_MAX,
+        }
+    }
+}
+
 impl Service {
     /// Sets `piece` aside that failed with `problem`, if it alone is what fails: not while nothing can be done at all, and not
     /// before it was tried a few times. Whether it is out of the way.
@@ -64,6 +75,16 @@ impl Service {
         Ok(true)
     }
 
+    /// The number of the last piece of news that was read, if all was acted on that the gateway said of `reference`.
+    pub fn news_heard(&self, reference: &str) -> Result<Option<u64>, Problem> {
+        let until = Time::from_milliseconds(i64::MAX);
+        let aside = self.doors.due::<Aside>(until, DOORS_LISTED_MAX)?;
+        if aside.len() >= DOORS_LISTED_MAX || aside.iter().any(|aside| aside.piece["reference"] == reference) {
+            return Ok(None);
+        }
+        Ok(Some(self.doors.get::<super::NewsCursor>(Id::default())?.unwrap_or_default().n))
+    }
+
     async fn takes_commands(&self) -> bool {
         let status = self.engine.status().await;
         status.is_ok_and(|status| matches!(status.mode, Mode::Running) && status.held_up.is_none())
@@ -81,7 +102,7 @@ impl Service {
                 }
                 Err(problem) => {
                     tracing::warn!(n = aside.piece["n"].as_u64(), %problem, "what was set aside fails again");
-                    let pause_ms = aside.pause_ms.saturating_mul(2).min(AGAIN_MS_MAX);
+                    let pause_ms = aside.pause_ms.saturating_mul(2).min(aside.pause_ms_max());
                     self.doors.put(&Aside { pause_ms, next: now.plus_milliseconds(aside.pause_ms), ..aside })?;
                 }
             }

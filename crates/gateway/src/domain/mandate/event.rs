@@ -159,6 +159,15 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// Somebody took the number of the letter that confirms it. The books alone have that.
+    LetterTaken {
+        /// Which.
+        mandate: MandateId,
+        /// Who of the bank's desk; none where its own systems did.
+        by: Option<StaffId>,
+        /// When.
+        at: Time,
+    },
 }
 
 impl Event {
@@ -174,7 +183,8 @@ impl Event {
             | Self::Ended { mandate, .. }
             | Self::Confirmed { mandate, .. }
             | Self::Revoked { mandate, .. }
-            | Self::ConfirmedAlone { mandate, .. } => *mandate,
+            | Self::ConfirmedAlone { mandate, .. }
+            | Self::LetterTaken { mandate, .. } => *mandate,
         }
     }
 
@@ -185,6 +195,7 @@ impl Event {
         match self {
             Self::Requested { bank, .. } | Self::Refused { bank, .. } | Self::Ended { bank, .. } => each(page(bank)),
             Self::Authenticating { .. } | Self::Granted { .. } | Self::Collected { .. } | Self::Accepted { .. } => {}
+            Self::LetterTaken { .. } => {}
             Self::Activated { bank, account, account_ref, .. } => {
                 each(page(bank));
                 each(account_key(*account));
@@ -216,6 +227,7 @@ impl Event {
             }
             Self::Authenticating { .. } | Self::Granted { .. } | Self::Collected { .. } => wrong_row(key),
             Self::Accepted { .. } | Self::Confirmed { .. } | Self::ConfirmedAlone { .. } => wrong_row(key),
+            Self::LetterTaken { .. } => wrong_row(key),
         }
     }
 
@@ -235,7 +247,7 @@ impl Event {
             Self::Revoked { mandate, .. } => account.live.retain(|(_, live)| live != mandate),
             Self::Requested { .. } | Self::Authenticating { .. } | Self::Granted { .. } => wrong_row(key),
             Self::Refused { .. } | Self::Collected { .. } | Self::Accepted { .. } => wrong_row(key),
-            Self::Ended { .. } => wrong_row(key),
+            Self::Ended { .. } | Self::LetterTaken { .. } => wrong_row(key),
         }
     }
 
@@ -256,6 +268,7 @@ impl Event {
             Self::Requested { .. } | Self::Authenticating { .. } | Self::Granted { .. } => wrong_row(key),
             Self::Refused { .. } | Self::Collected { .. } | Self::Accepted { .. } => wrong_row(key),
             Self::Ended { .. } | Self::Confirmed { .. } | Self::ConfirmedAlone { .. } => wrong_row(key),
+            Self::LetterTaken { .. } => wrong_row(key),
         }
     }
 
@@ -282,6 +295,7 @@ impl Event {
         let Some(Row::Mandate(mandate)) = row else { wrong_row(key) };
         match self {
             Self::Requested { .. } => wrong_row(key),
+            Self::LetterTaken { .. } => {}
             Self::Authenticating { .. } => mandate.status = Status::Authenticating,
             Self::Granted { grant, status, deadline, .. } => {
                 mandate.grant = Some(*grant);
@@ -322,7 +336,7 @@ impl Event {
             }
             Self::Requested { .. } | Self::Authenticating { .. } | Self::Granted { .. } | Self::Refused { .. } => {}
             Self::Collected { .. } | Self::Accepted { .. } | Self::Ended { .. } | Self::Confirmed { .. } => {}
-            Self::ConfirmedAlone { .. } | Self::Revoked { active: None, .. } => {}
+            Self::ConfirmedAlone { .. } | Self::Revoked { active: None, .. } | Self::LetterTaken { .. } => {}
         }
     }
 }

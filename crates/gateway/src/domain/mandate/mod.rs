@@ -327,6 +327,13 @@ pub enum Command {
         /// Who of the bank's desk says so; none where the holder's own channel does.
         by: Option<StaffId>,
     },
+    /// Somebody takes the number of the letter by which the account's true holder confirms it.
+    TakeLetter {
+        /// Which.
+        mandate: MandateId,
+        /// Who of the bank's desk; none where its own systems do.
+        by: Option<StaffId>,
+    },
     /// End it.
     Revoke {
         /// Which.
@@ -369,6 +376,7 @@ impl Command {
             Self::Abandon { .. } => "mandate.abandon",
             Self::Expire { .. } => "mandate.expire",
             Self::Confirm { .. } => "mandate.confirm",
+            Self::TakeLetter { .. } => "mandate.take_letter",
             Self::Revoke { .. } => "mandate.revoke",
         }
     }
@@ -384,6 +392,7 @@ impl Command {
             | Self::Abandon { mandate }
             | Self::Expire { mandate }
             | Self::Confirm { mandate, .. }
+            | Self::TakeLetter { mandate, .. }
             | Self::Revoke { mandate, .. } => *mandate,
         }
     }
@@ -401,7 +410,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
         Command::Grant { grant, .. } => keys.push(account_key(grant.account)),
         Command::Collect { account, .. } | Command::Decide { account, .. } => keys.push(account_key(*account)),
         Command::Authenticate { .. } | Command::Refuse { .. } | Command::Abandon { .. } => {}
-        Command::Expire { .. } | Command::Confirm { .. } | Command::Revoke { .. } => {}
+        Command::Expire { .. } | Command::Confirm { .. } | Command::Revoke { .. } | Command::TakeLetter { .. } => {}
     }
 }
 
@@ -425,7 +434,7 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
             keys.extend(row.grant.map(|grant| account_ref_key(grant.account_ref)));
         }
         Command::Request(_) | Command::Authenticate { .. } | Command::Grant { .. } => {}
-        Command::Refuse { .. } | Command::Abandon { .. } | Command::Expire { .. } => {}
+        Command::Refuse { .. } | Command::Abandon { .. } | Command::Expire { .. } | Command::TakeLetter { .. } => {}
     }
 }
 
@@ -449,6 +458,11 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
         Command::Abandon { .. } => end::abandon(rows, id, row, moment),
         Command::Expire { .. } => end::expire(rows, id, row, moment),
         Command::Confirm { channel, .. } => end::confirm(rows, id, row, *channel, moment),
+        Command::TakeLetter { by, .. } => {
+            row.grant.ok_or(Refusal::Unknown { noun: Noun::Mandate })?;
+            let event = Event::LetterTaken { mandate: id, by: *by, at: moment.now };
+            Ok((vec![super::Event::Mandate(event)], row.receipt(id, row.status)))
+        }
         Command::Revoke { operator, by, why, .. } => end::revoke(rows, id, row, *operator, (*by, *why), moment),
     }
 }

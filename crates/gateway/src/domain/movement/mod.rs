@@ -23,8 +23,8 @@
 //! cannot meet there, and asking twice moves once.
 //!
 //! A return is sent only while its debit is settled, and while the bank has said nothing against that debit since the return was
-//! asked for: the account would have it twice. One that was never sent ends as declined then; whoever asks for another one
-//! knows what the bank said.
+//! asked for: the account would have it twice. One that was never sent ends as declined then. Of a debit that the bank has said
+//! something against, a return is taken only from who has read that, and says so with the number of the last event that they acted on.
 //!
 //! Start reading at [`decide`].
 
@@ -410,7 +410,12 @@ pub enum Target {
     /// To an account that a mandate once named.
     CreditTo(AccountRefId),
     /// Back where a debit came from.
-    ReturnOf(MovementId),
+    ReturnOf {
+        /// Which debit.
+        debit: MovementId,
+        /// How much of what it is told its operator has acted on: the number of the last such event.
+        events_read: u64,
+    },
 }
 
 impl Target {
@@ -419,7 +424,7 @@ impl Target {
         match self {
             Self::DebitOf(_) => Kind::Debit,
             Self::CreditOf(_) | Self::CreditTo(_) => Kind::Credit,
-            Self::ReturnOf(_) => Kind::Return,
+            Self::ReturnOf { .. } => Kind::Return,
         }
     }
 }
@@ -443,11 +448,14 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     match command {
         Command::Request(request) => {
             keys.push(movement_key(request.movement));
-            keys.push(match request.target {
-                Target::DebitOf(mandate) | Target::CreditOf(mandate) => mandate_key(mandate),
-                Target::CreditTo(account_ref) => account_ref_key(account_ref),
-                Target::ReturnOf(debit) => movement_key(debit),
-            });
+            match request.target {
+                Target::DebitOf(mandate) | Target::CreditOf(mandate) => keys.push(mandate_key(mandate)),
+                Target::CreditTo(account_ref) => keys.push(account_ref_key(account_ref)),
+                Target::ReturnOf { debit, events_read } => {
+                    let read = operator::told_key(request.operator, events_read.min(operator::TOLD_MAX));
+                    keys.extend([movement_key(debit), OPERATORS_KEY, read]);
+                }
+            }
         }
         Command::Take { movement, .. } | Command::Answer { movement, .. } | Command::File { movement, .. } => {
             keys.extend([movement_key(*movement), OPERATORS_KEY]);

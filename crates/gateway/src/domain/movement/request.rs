@@ -6,7 +6,7 @@ use crate::domain::Context;
 use crate::domain::account::Account;
 use crate::domain::bank::{self, Function};
 use crate::domain::calendar;
-use crate::domain::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId};
+use crate::domain::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, OperatorId};
 use crate::domain::mandate::{self, Mandate};
 use crate::domain::open::Thing;
 use crate::domain::refusal::{Limit, Noun, Refusal};
@@ -24,7 +24,7 @@ pub(super) fn keys_further(request: &Request, rows: Rows<'_>, keys: &mut Vec<Key
             Some((row.bank, grant.account))
         }
         Target::CreditTo(id) => rows.account_ref(id).map(|row| (row.bank, row.account)),
-        Target::ReturnOf(id) => rows.movement(id).map(|row| (row.order.bank, row.order.account)),
+        Target::ReturnOf { debit, .. } => rows.movement(debit).map(|row| (row.order.bank, row.order.account)),
     };
     let Some((bank, account)) = account else { return };
     keys.extend([
@@ -97,7 +97,7 @@ fn again(command: &Request, row: &Movement) -> Decided {
         Target::DebitOf(mandate) => order.mandate == Some(mandate),
         Target::CreditOf(mandate) => order.mandate == Some(mandate),
         Target::CreditTo(account_ref) => order.mandate.is_none() && order.account_ref == Some(account_ref),
-        Target::ReturnOf(debit) => order.of == Some(debit),
+        Target::ReturnOf { debit, .. } => order.of == Some(debit),
     };
     let is_same = order.operator == command.operator
         && order.reference == command.reference
@@ -116,7 +116,7 @@ fn place_of(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context
             credit(rows, command, grant.account_ref, Some(id), moment, context)
         }
         Target::CreditTo(id) => credit(rows, command, id, None, moment, context),
-        Target::ReturnOf(id) => give_back(rows, command, id, moment),
+        Target::ReturnOf { debit, events_read } => give_back(rows, command, debit, events_read, moment),
     }
 }
 
@@ -198,8 +198,15 @@ fn credit(
     Ok(Place { bank: row.bank, account: row.account, mandate, account_ref: Some(id), of: None, unconfirmed: None })
 }
 
-/// A debit goes back to where it came from, whatever became of its mandate and whichever switch was pulled since.
-fn give_back(rows: Rows<'_>, command: &Request, id: MovementId, moment: Moment) -> Result<Place, Refusal> {
+/// A debit goes back to where it came from, whatever became of its mandate and whichever switch was pulled since; only not while
+/// whoever asks has not read what the bank said against it.
+fn give_back(
+    rows: Rows<'_>,
+    command: &Request,
+    id: MovementId,
+    events_read: u64,
+    moment: Moment,
+) -> Result<Place, Refusal> {
     let is_its = |row: &&Movement| row.order.operator == command.operator && row.order.kind == Kind::Debit;
     let row = rows.movement(id).filter(is_its).ok_or(Refusal::Unknown { noun: Noun::Debit })?;
     check_clock(moment)?;
@@ -209,6 +216,9 @@ fn give_back(rows: Rows<'_>, command: &Request, id: MovementId, moment: Moment) 
             return Err(Refusal::WrongStatus { noun: Noun::Debit, status: row.status.name().into() });
         }
     };
+    if row.claimed.is_some_and(|claimed| !has_read(rows, command.operator, events_read, claimed)) {
+        return Err(Refusal::Unread { noun: Noun::Debit });
+    }
     if row.returned.checked_add(command.amount).is_none_or(|sum| sum > settled) {
         let (limit, used, asked) = (Limit::Debited, row.returned, command.amount);
         return Err(Refusal::OverLimit { limit, allowed: settled, used, asked });
@@ -221,6 +231,13 @@ fn give_back(rows: Rows<'_>, command: &Request, id: MovementId, moment: Moment) 
         of: Some(id),
         unconfirmed: None,
     })
+}
+
+/// Whether `operator` has read all that it was told until `at`, if the event of that number is the last one that it has read.
+fn has_read(rows: Rows<'_>, operator: OperatorId, events_read: u64, at: Time) -> bool {
+    // Whoever has read more than there is has read something else: the books were restored.
+    let has_read_all = rows.operator(operator).is_none_or(|operator| events_read == operator.told);
+    has_read_all || rows.told(operator, events_read).is_some_and(|told| told.at > at)
 }
 
 impl Movement {

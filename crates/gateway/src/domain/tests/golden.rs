@@ -9,6 +9,7 @@ use super::world::{World, apply, bank_code, operator_id, reference};
 use crate::domain::account::{self, NoticeKind};
 use crate::domain::bank::{self, Function, Incident, Side};
 use crate::domain::calendar::{Calendar, Hours, Maintenance, Span};
+use crate::domain::comparison::Paper;
 use crate::domain::mandate::{self, Limits, RevokedBy, Why};
 use crate::domain::movement::{self, Code, Outcome, Source, Target};
 use crate::domain::{
@@ -35,7 +36,8 @@ pub(super) fn deeds() -> Vec<Event> {
     world.done(&Command::Movement(movement::Command::Take { movement, by_file: false }));
     world.answer(1, Outcome::Settled { amount: Yen::new(1_000) }, Source::Callback);
     world.answer(1, Outcome::Declined { code: Code::Other }, Source::DayFile);
-    world.request(2, Target::ReturnOf(movement), 400).expect("it may be asked");
+    let events_read = world.told_last();
+    world.request(2, Target::ReturnOf { debit: movement, events_read }, 400).expect("it may be asked");
     world.answer(2, Outcome::Declined { code: Code::NoAccount }, Source::Request);
     world.request(3, Target::CreditOf(strong), 500).expect("it may be asked");
     world.answer(3, Outcome::Settled { amount: Yen::new(500) }, Source::Request);
@@ -74,6 +76,23 @@ pub(super) fn deeds() -> Vec<Event> {
     kept(&mut world, operator);
     found_apart(&mut world);
     agreed(&mut world);
+    let (bank, day) = (bank_code(), world.now.day());
+    world.done(&Command::Comparison(Paper::Credits, comparison::Command::Begin { bank, day }));
+    world
+        .done(&Command::Mandate(mandate::Command::TakeLetter { mandate: weak, by: Some(StaffId(Id::from_number(9))) }));
+    // What one person gives up alone is only proposed.
+    let notice = NoticeId(Id::from_number(21));
+    let (account, kind) = (AccountId(Id::from_number(7)), NoticeKind::FirstFactor);
+    world.done(&Command::Notice(owed::Command::Owe {
+        notice,
+        account,
+        details: details(),
+        kind,
+        mandate: weak,
+        operator,
+    }));
+    let (by, reason) = (StaffId(Id::from_number(9)), "the account is closed".to_owned());
+    world.done(&Command::Notice(owed::Command::GiveUp { notice, by, reason }));
     world.journal
 }
 
@@ -150,7 +169,7 @@ fn given_up(world: &mut World, mandate: MandateId) {
     let owe = owed::Command::Owe { notice, account, details, kind, mandate, operator };
     world.done(&Command::Notice(owe));
     let (by, reason) = (StaffId(Id::from_number(9)), "the account is closed".to_owned());
-    world.done(&Command::Notice(owed::Command::GiveUp { notice, by, reason }));
+    world.done_alone(&Command::Notice(owed::Command::GiveUp { notice, by, reason }));
 }
 
 /// The holder of an account confirms their link, by which something was debited.
@@ -223,15 +242,18 @@ fn found_apart(world: &mut World) {
 /// Day files are compared, one is put aside and given up.
 fn compared(world: &mut World) {
     let (bank, day) = (bank_code(), world.now.day());
-    world.done(&Command::Comparison(comparison::Command::Begin { bank, day }));
+    world.done(&Command::Comparison(Paper::Debits, comparison::Command::Begin { bank, day }));
     let compared =
         comparison::Compared { day, records: 3, settled: Yen::new(1_900), strangers: 1, missing: 0, absent: 1 };
-    world.done(&Command::Comparison(comparison::Command::Compare { bank, compared }));
+    world.done(&Command::Comparison(Paper::Debits, comparison::Command::Compare { bank, compared }));
     for (days, lack) in [(1, comparison::Lack::Missing), (2, comparison::Lack::Unreadable)] {
-        world.done(&Command::Comparison(comparison::Command::PutAside { bank, day: day.plus(days), lack }));
+        world.done(&Command::Comparison(
+            Paper::Debits,
+            comparison::Command::PutAside { bank, day: day.plus(days), lack },
+        ));
     }
     let (by, reason) = (StaffId(Id::from_number(9)), "the bank has none of that day".to_owned());
-    world.done(&Command::Comparison(comparison::Command::GiveUp { bank, day: day.plus(1), by, reason }));
+    world.done(&Command::Comparison(Paper::Debits, comparison::Command::GiveUp { bank, day: day.plus(1), by, reason }));
 }
 
 /// A notice is owed, and sent.
@@ -370,6 +392,7 @@ fn every_kind_of_event_is_there() {
         "Mandate(Confirmed {",
         "Mandate(ConfirmedAlone",
         "Mandate(Revoked",
+        "Mandate(LetterTaken",
         "Movement(Requested",
         "Movement(Taken",
         "Movement(Doubted",
@@ -397,6 +420,7 @@ fn every_kind_of_event_is_there() {
         "Comparison(Compared",
         "Comparison(PutAside",
         "Comparison(GivenUp",
+        "Statement(Begun",
     ] {
         assert!(text.contains(name), "no golden bytes of {name}");
     }

@@ -71,7 +71,8 @@ proptest! {
                 Step::Debit(number, amount) => drop(world.request(number, Target::DebitOf(mandate), amount)),
                 Step::Return(number, amount) => {
                     let debit = MovementId::of_hash(Id::from_number(1));
-                    drop(world.request(number, Target::ReturnOf(debit), amount));
+                    let events_read = world.told_last();
+                    drop(world.request(number, Target::ReturnOf { debit, events_read }, amount));
                 }
                 Step::Take(number) if known(number) => {
                     let movement = MovementId::of_hash(Id::from_number(number));
@@ -188,15 +189,19 @@ proptest! {
         world.request(1, Target::DebitOf(mandate), 1_000).expect("it may be asked");
         world.answer(1, Outcome::Settled { amount: Yen::new(1_000) }, Source::Request);
         let debit = MovementId::of_hash(Id::from_number(1));
+        let mut events_read = world.told_last();
         for way in ways {
             match way {
-                // Whoever was told what the bank says asks for nothing more.
-                Way::Ask(number, amount, at_once) if !bank.is_whole => {
+                // Whoever asks has not read what the bank says against the debit: who has, asks for nothing more.
+                Way::Ask(number, amount, at_once) => {
+                    if !bank.is_whole {
+                        events_read = world.told_last();
+                    }
                     let request = movement::Request {
                         movement: MovementId::of_hash(Id::from_number(number)),
                         operator: operator_id(),
                         reference: reference(&format!("r{number}")),
-                        target: Target::ReturnOf(debit),
+                        target: Target::ReturnOf { debit, events_read },
                         amount: Yen::new(amount),
                         at_once,
                     };
@@ -217,7 +222,7 @@ proptest! {
                     let outcome = if matches!(way, Way::TakeBack) { reversed } else { denied };
                     world.answer(1, outcome, Source::Callback);
                 }
-                Way::Ask(..) | Way::Work(_) | Way::TakeBack | Way::Deny => {}
+                Way::Work(_) | Way::TakeBack | Way::Deny => {}
                 Way::Down(is_down) => bank.is_down = is_down,
                 Way::Close(is_closed) => close(&mut world, is_closed),
                 Way::Pass(milliseconds) => world.now = world.now.plus_milliseconds(milliseconds),

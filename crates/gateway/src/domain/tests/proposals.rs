@@ -4,6 +4,7 @@ use super::world::{World, bank_code};
 use crate::domain::bank::{self, Function, Side};
 use crate::domain::mandate;
 use crate::domain::operator::PROPOSAL_MS;
+use crate::domain::proposal::PROPOSALS_MAX;
 use crate::domain::{Command, Factor, Factors, MandateId, Receipt, StaffId};
 use domain::Id;
 
@@ -73,6 +74,33 @@ fn another_desk_does_not_agree() {
     assert!(waits(&mut world, &switch(Side::Gateway, false, 1)));
     assert!(waits(&mut world, &switch(Side::Bank, false, 11)));
     assert_eq!(world.bank().map(|row| (row.stops.len(), row.proposals.len())), Some((2, 2)));
+}
+
+#[test]
+fn what_one_desk_wants_leaves_room_for_what_the_other_wants() {
+    let mut world = World::new();
+    world.done(&switch(Side::Gateway, true, 1));
+    let optional = [Factor::NameKana, Factor::Pin, Factor::BirthDate, Factor::Balance, Factor::CardSerial];
+    let sets: Vec<Vec<Factor>> = (1_usize..32)
+        .map(|chosen| {
+            let some =
+                optional.iter().enumerate().filter(|(place, _)| (chosen >> place) & 1 == 1).map(|(_, factor)| *factor);
+            [Factor::Account].into_iter().chain(some).collect()
+        })
+        .collect();
+    let mut wanted = 0;
+    for first in &sets {
+        for second in &sets {
+            if world.run(&factors(&[first, second], 11)).is_err() {
+                assert_eq!(wanted, PROPOSALS_MAX, "so many of one desk wait");
+                assert!(waits(&mut world, &switch(Side::Gateway, false, 1)), "the other desk has its own room");
+                assert!(!waits(&mut world, &switch(Side::Gateway, false, 2)));
+                return;
+            }
+            wanted += 1;
+        }
+    }
+    panic!("nobody was refused");
 }
 
 #[test]

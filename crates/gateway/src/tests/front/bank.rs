@@ -105,6 +105,16 @@ impl Bank {
             .with_state(self.clone())
     }
 
+    /// The state that a browser on its way to `location` has with it.
+    pub fn state_of(&self, location: &str) -> String {
+        let (_, request) = location.split_once("request_uri=").expect("a request");
+        let name: String = form_urlencoded::parse(format!("uri={request}").as_bytes())
+            .next()
+            .map(|(_, value)| value.into_owned())
+            .expect("a request");
+        self.inside().pushed[&name]["state"].as_str().expect("a state").to_owned()
+    }
+
     /// What the customer does on the bank's own page: the address that their browser goes back to.
     pub fn authenticate_on_page(&self, location: &str, number: &str) -> String {
         let uri: http::Uri = location.parse().expect("an address");

@@ -98,6 +98,28 @@ async fn what_the_desk_asks_for_is_asked_for_on_the_next_form() {
 }
 
 #[tokio::test]
+async fn the_configuration_stands_in_for_no_bank_that_does_not_answer() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.get(&world.wallet_of(1).await).await;
+    let consent = browser.get("/link").await;
+    world.hosted.inside().down = true;
+    browser.send(&consent, "/link/consent", &[]).await;
+    let page = browser.get("/link").await;
+    assert!(!page.body.contains("name=\"name_kana\""), "nobody knows what it asks for: {}", page.body);
+    // More than the configuration has, and less than the bank asks for.
+    let sets = json!({ "sets": [["account", "name_kana", "birth_date"]] });
+    for _ in 0..2 {
+        assert_eq!(
+            call(&world, "PUT", "factors", "desk-0125", Some(sets.clone())).await.0,
+            202,
+            "one person is not enough"
+        );
+    }
+    assert_eq!(call(&world, "PUT", "factors", "desk-0125-2", Some(sets)).await.0, 200);
+}
+
+#[tokio::test]
 async fn a_stop_and_an_incident_are_told_to_every_bank_and_operator() {
     let world = World::new().await;
     let stop = Some(json!({"stopped": true, "reason": "unusual debits"}));

@@ -4,8 +4,11 @@ use super::browser::{Browser, Shown};
 use super::link::status_of;
 use super::world::World;
 use crate::api::told_after;
+use crate::connector::AccountNumber;
+use crate::domain::account::AccountKind;
 use crate::domain::mandate::Status;
 use crate::domain::operator::What;
+use crate::pages::first_step;
 use crate::windows::{Report, Reported};
 use engine::Clock;
 use http::StatusCode;
@@ -138,6 +141,45 @@ async fn a_stop_of_static_factors_refuses_what_an_own_page_grants_on_them_alone(
             assert_eq!(back.status, StatusCode::UNPROCESSABLE_ENTITY, "it looks like any failure");
         }
     }
+}
+
+/// The bank reports a right first step of the browser with `state`, as often as there are wrong second ones.
+fn report_first_step(world: &World, state: &str) {
+    let account = AccountNumber::parsed("100", AccountKind::Ordinary, "1234567").expect("a number");
+    let bank = world.own.code.parse().expect("a bank code");
+    first_step(&world.gateway, bank, state, account);
+}
+
+#[tokio::test]
+async fn whoever_knows_a_first_factor_on_a_banks_own_page_and_no_second_is_told_of() {
+    let world = World::new().await;
+    let mut browser = world.browser().at(1);
+    let out = agree(&world, &mut browser, "0009", 1).await.location.expect("it is sent out");
+    let state = world.own.state_of(&out);
+    report_first_step(&world, "a state of nobody");
+    for _ in 0..3 {
+        report_first_step(&world, &state);
+    }
+    world.clock.advance(5_000);
+    world.settle().await;
+    let notices = world.own.inside().notices.clone();
+    assert_eq!(notices.len(), 1, "once a visit, and the browser never comes back");
+    assert!(notices[0]["code"].is_string() && notices[0]["account"]["number"] == "1234567", "{notices:?}");
+}
+
+#[tokio::test]
+async fn one_notice_says_both_where_the_second_step_on_a_banks_own_page_is_right_at_once() {
+    let world = World::new().await;
+    let mut browser = world.browser().at(1);
+    let out = agree(&world, &mut browser, "0009", 1).await.location.expect("it is sent out");
+    report_first_step(&world, &world.own.state_of(&out));
+    let granted = browser.get(&world.own.authenticate_on_page(&out, "1234567")).await;
+    assert_eq!(granted.status, StatusCode::SEE_OTHER, "{}", granted.body);
+    world.clock.advance(10_000);
+    world.settle().await;
+    let notices = world.own.inside().notices.clone();
+    assert_eq!(notices.len(), 1);
+    assert!(notices[0]["text"]["en"].as_str().is_some_and(|text| text.contains("and the second step were right")));
 }
 
 /// How far the mandate is that the operator was told of last.

@@ -238,8 +238,12 @@ async fn news_that_nobody_can_act_on_holds_up_no_other_and_is_acted_on_later() {
     assert!(metrics().await.contains("\nkinchaku_news_set_aside 1\n"), "it stands among the figures");
     let shown = async || world.get(&format!("{wallet}/mandates/{mandate}"), Some(&token)).await.text("status");
     assert_eq!(shown().await, "active");
+    for _ in 0..10 {
+        world.advance(120_000);
+        world.run_due().await;
+    }
     service.doors.put(&whole).expect("it is mended");
-    world.advance(120_000);
+    world.advance(60_000);
     world.run_due().await;
     assert_eq!(shown().await, "revoked");
     assert!(metrics().await.contains("\nkinchaku_news_set_aside 0\n"));
