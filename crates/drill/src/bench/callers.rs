@@ -5,12 +5,14 @@ use super::Failure;
 use super::meter::{Meter, now};
 use domain::{Domain, Id, Time};
 use engine::{Actor, ActorKind, Answer, Engine, EngineError, Submission};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt::Debug;
+use std::future::Future;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::LocalSet;
@@ -143,23 +145,20 @@ pub async fn closed<S: Source>(
 /// What has arrived and was not answered: an order, whether it was sent before, and when it was due.
 type Arrived<S> = ((<S as Source>::Order, bool), Instant);
 
-/// Commands that arrive `rate` times a second. Whoever is refused as busy comes again, after a pause and in the order of
-/// arrival: callers that ask again at once, thousands of them, would take the processor from the engine that they wait for, and
-/// a stall of a moment would never end.
+/// Commands that arrive `rate` times a second, and are queued in the order of their arrival, so that no request is repeated
+/// before it was sent. Whoever is refused as busy comes again after a pause, before those that came later: callers that ask again
+/// at once, thousands of them, would take the processor from the engine that they wait for, and a stall of a moment would never end.
 pub async fn open<S: Source>(engine: &Engine<S::Domain>, load: Load<S>, rate: u64, show: &dyn Fn(u64)) -> Load<S> {
     let load = Rc::new(RefCell::new(load));
     let local = LocalSet::new();
     let ticker = Ticker::start();
     let (handle, shared, ticks) = (engine.clone(), Rc::clone(&load), Arc::clone(&ticker.ticks));
     local.spawn_local(async move {
-        let refused: Rc<RefCell<VecDeque<Arrived<S>>>> = Rc::default();
-        let in_flight: Rc<Cell<usize>> = Rc::default();
         let mut waiting: VecDeque<Arrived<S>> = VecDeque::new();
         let (begun, mut drawn, mut paused_until) = (now(), 0_u64, now());
         loop {
             let is_over = shared.borrow().is_over(now());
-            // Who is in flight may yet be refused.
-            if is_over && in_flight.get() == 0 && waiting.is_empty() && refused.borrow().is_empty() {
+            if is_over && waiting.is_empty() {
                 return;
             }
             ticks.notified().await;
@@ -169,28 +168,43 @@ pub async fn open<S: Source>(engine: &Engine<S::Domain>, load: Load<S>, rate: u6
                 waiting.push_back((order, begun + Duration::from_nanos(drawn * 1_000_000_000 / rate)));
                 drawn += 1;
             }
-            if !refused.borrow().is_empty() {
-                // Those that were refused had arrived before those that still wait.
-                refused.borrow_mut().drain(..).rev().for_each(|first| waiting.push_front(first));
-                paused_until = now() + BUSY;
-            }
             if now() < paused_until {
                 continue;
             }
-            for (order, scheduled) in waiting.drain(..waiting.len().min(SENT_AT_ONCE_MAX)) {
-                let (engine, load) = (handle.clone(), Rc::clone(&shared));
-                let (refused, in_flight) = (Rc::clone(&refused), Rc::clone(&in_flight));
-                in_flight.set(in_flight.get() + 1);
-                tokio::task::spawn_local(async move {
-                    if !send(&engine, &load, order, scheduled).await {
-                        refused.borrow_mut().push_back((order, scheduled));
-                    }
-                    in_flight.set(in_flight.get() - 1);
-                });
+            for _ in 0..waiting.len().min(SENT_AT_ONCE_MAX) {
+                let Some(arrived) = waiting.pop_front() else { break };
+                if !queue(&handle, &shared, arrived) {
+                    waiting.push_front(arrived);
+                    paused_until = now() + BUSY;
+                    break;
+                }
             }
         }
     });
     finish(engine, local, load, show).await
+}
+
+/// Queues what has arrived, and counts its answer when that comes; false if it was refused as busy.
+fn queue<S: Source>(engine: &Engine<S::Domain>, load: &Rc<RefCell<Load<S>>>, arrived: Arrived<S>) -> bool {
+    let ((order, again), scheduled) = arrived;
+    let submission = load.borrow().source.submission(&order, engine.now());
+    let mut answer = Box::pin(engine.submit(submission));
+    // Whether there was room is known at once.
+    match answer.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(Err(EngineError::Busy)) => {
+            load.borrow_mut().busy += 1;
+            return false;
+        }
+        Poll::Ready(answer) => load.borrow_mut().done(&order, again, answer, scheduled),
+        Poll::Pending => {
+            let load = Rc::clone(load);
+            tokio::task::spawn_local(async move {
+                let answer = answer.await;
+                load.borrow_mut().done(&order, again, answer, scheduled);
+            });
+        }
+    }
+    true
 }
 
 /// Waits until all callers are done, handing out answers and showing progress meanwhile.

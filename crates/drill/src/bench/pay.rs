@@ -187,14 +187,14 @@ pub fn pay(options: &PayOptions, show: &dyn Fn(Progress)) -> Result<PayReport, F
         StoreKind::Memory => {
             let disk = memory::Disk::new();
             let store = MemoryStore::open(&disk).map_err(setup)?;
-            Run::begin(options, store, Kept::Memory(disk), None, 0)?.measure(show)
+            Run::begin(options, store, Kept::Memory(disk), None, None)?.measure(show)
         }
         StoreKind::Postgres => {
             let database = Database::of(options.database.as_deref())?;
             let kept =
                 Kept::Lane { journal: Box::new(database.journal()), outbox: tempfile::tempdir().map_err(setup)? };
             let reader = database.journal::<Wallets>();
-            Run::begin(options, database.store()?, kept, Some(Box::new(reader)), 0)?.measure(show)
+            Run::begin(options, database.store()?, kept, Some(Box::new(reader)), None)?.measure(show)
         }
         StoreKind::Sqlite => {
             let temporary = tempfile::tempdir().map_err(setup)?;
@@ -203,7 +203,7 @@ pub fn pay(options: &PayOptions, show: &dyn Fn(Progress)) -> Result<PayReport, F
             let store = SqliteStore::open(&directory, &SqliteOptions::default()).map_err(setup)?;
             let reader = Box::new(SqliteJournal::open(&directory).map_err(setup)?);
             let kept = Kept::Files(Files { gauges: store.gauges(), directory });
-            Run::begin(options, store, kept, Some(reader), note.map_or(0, |note| note.payments))?.measure(show)
+            Run::begin(options, store, kept, Some(reader), note.map(|note| note.payments))?.measure(show)
         }
     }
 }
@@ -301,6 +301,7 @@ struct Run {
     /// The notices consumer.
     watch: Option<Watch>,
     runtime: tokio::runtime::Runtime,
+    is_filled: bool,
     payments: u64,
 }
 
@@ -310,7 +311,7 @@ impl Run {
         store: S,
         kept: Kept,
         journal: Option<Box<dyn JournalReader>>,
-        payments: u64,
+        past: Option<u64>,
     ) -> Result<Self, Failure> {
         let bounds = Options {
             queue_commands_max: options.in_flight.max(Options::default().queue_commands_max),
@@ -324,11 +325,19 @@ impl Run {
         let watch = watch.transpose()?;
         let engine = Engine::start(core, Arc::new(SystemClock));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(setup)?;
-        Ok(Self { options: options.clone(), engine, kept, watch, runtime, payments })
+        Ok(Self {
+            options: options.clone(),
+            engine,
+            kept,
+            watch,
+            runtime,
+            is_filled: past.is_some(),
+            payments: past.unwrap_or(0),
+        })
     }
 
     fn measure(mut self, show: &dyn Fn(Progress)) -> Result<PayReport, Failure> {
-        if self.payments == 0 {
+        if !self.is_filled {
             self.fill(show)?;
         }
         let missing = self.options.past_payments.saturating_sub(self.payments);
@@ -550,6 +559,16 @@ mod tests {
         match run(StoreKind::Memory, 1, 5_000) {
             Err(Failure::Setup(what)) => assert!(what.contains("ran dry"), "{what}"),
             other => panic!("the load is too long for one wallet: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn wallets_that_were_opened_by_a_run_without_payments_are_used_by_the_next() {
+        let directory = tempfile::tempdir().expect("a directory for the test");
+        for past in [0, 200] {
+            let data = Some(directory.path().join("data"));
+            let options = PayOptions { data, ..options(StoreKind::Sqlite, 20, past) };
+            assert_eq!(pay(&options, &|_| {}).map(|report| report.past_payments).ok(), Some(past));
         }
     }
 
