@@ -1,7 +1,7 @@
 //! Deciding a batch: each command in its turn, on the overlay, sealed into the chain.
 //!
-//! A batch is decided together. If a command panics, the overlay is dropped and the batch decided again one by one, so
-//! that the guilty command alone is journaled as a defect and its neighbours never notice.
+//! A batch is decided together, or in parts as its commands arrive. If a command panics, the overlay is dropped and the batch
+//! decided again one by one, so that the guilty command alone is journaled as a defect and its neighbours never notice.
 
 use super::Core;
 use super::refusals::hour_end;
@@ -23,10 +23,12 @@ const AGGREGATED_NAME: &str = "engine.refusals";
 /// What is kept of a defect's message, and of the reason that its command came with: either may be what was too long.
 const DEFECT_CHARACTERS_MAX: usize = 500;
 
-/// What the running batch has come to.
-pub(super) struct Batch {
+/// What a batch has come to.
+pub(super) struct Batch<D: Domain> {
     /// The head as it will be after the commit.
     pub head: Head,
+    /// One for each command that is decided, in order.
+    pub answers: Vec<Answered<D>>,
     pub sealed: Vec<SealedRecord>,
     /// Buffers of the batch before, to be used again.
     spare: Vec<Vec<u8>>,
@@ -39,10 +41,11 @@ pub(super) struct Batch {
     event_keys: Vec<Key>,
 }
 
-impl Batch {
+impl<D: Domain> Batch<D> {
     pub fn new(head: Head) -> Self {
         Self {
             head,
+            answers: Vec::new(),
             sealed: Vec::new(),
             spare: Vec::new(),
             requests: Vec::new(),
@@ -55,10 +58,18 @@ impl Batch {
 
     pub fn begin(&mut self, head: Head) {
         self.head = head;
+        self.answers.clear();
         self.spare.extend(self.sealed.drain(..).map(|sealed| sealed.bytes));
         self.requests.clear();
         self.seen.clear();
         self.counted = 0;
+    }
+
+    /// What is answered to a request that the batch has seen.
+    fn repeat(&self, request: Request) -> Option<Answered<D>> {
+        let &(body, index) = self.seen.get(&request.key)?;
+        let again = self.answers[index].clone().map(|answer| Answer { repeated: true, ..answer });
+        Some(if is_same(body, request) { again } else { Err(EngineError::KeyReused) })
     }
 }
 
@@ -75,57 +86,54 @@ impl From<StoreError> for Interrupted {
 }
 
 impl<D: Domain, S: Store<D>> Core<D, S> {
-    pub(super) fn decide_batch(
-        &mut self,
-        batch: &[Submission<D>],
-        answers: &mut Vec<Answered<D>>,
-    ) -> Result<(), StoreError> {
-        match catch_unwind(AssertUnwindSafe(|| self.decide_together(batch, answers))) {
+    /// Decides the commands of `batch` that have no answer yet.
+    pub(super) fn decide_batch(&mut self, batch: &[Submission<D>]) -> Result<(), StoreError> {
+        match catch_unwind(AssertUnwindSafe(|| self.decide_together(batch))) {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(Interrupted::Store(error))) => return Err(error),
             Ok(Err(Interrupted::Defect(_))) | Err(_) => {}
         }
-        self.cache.drop_overlay();
-        self.refusals.drop_batch();
-        self.plan.forget();
-        self.batch.begin(self.head);
-        answers.clear();
+        self.drop_batch();
+        self.batch.begin(self.head_before());
         self.cache.set_undoable(true);
-        let result = self.decide_one_by_one(batch, answers);
+        let result = self.decide_one_by_one(batch);
         self.cache.set_undoable(false);
         result
     }
 
-    fn decide_together(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) -> Result<(), Interrupted> {
-        self.plan_batch(batch)?;
-        for (index, submission) in batch.iter().enumerate() {
+    fn decide_together(&mut self, batch: &[Submission<D>]) -> Result<(), Interrupted> {
+        let decided = self.batch.answers.len();
+        let undecided = &batch[decided..];
+        self.plan_batch(undecided)?;
+        for (planned, submission) in undecided.iter().enumerate() {
             let moment = self.begin_turn(submission.at)?;
-            if let Some(answer) = self.repeat(submission.request, answers)? {
-                answers.push(answer);
+            if let Some(answer) = self.repeat(submission.request)? {
+                self.batch.answers.push(answer);
                 continue;
             }
-            self.take_planned_rows(index, &submission.command)?;
-            answers.push(self.decide(index, submission, moment)?);
+            self.take_planned_rows(planned, &submission.command)?;
+            let answer = self.decide_one(decided + planned, submission, moment)?;
+            self.batch.answers.push(answer);
         }
         Ok(())
     }
 
-    fn decide_one_by_one(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) -> Result<(), StoreError> {
+    fn decide_one_by_one(&mut self, batch: &[Submission<D>]) -> Result<(), StoreError> {
         for (index, submission) in batch.iter().enumerate() {
             let moment = self.begin_turn(submission.at)?;
-            if let Some(answer) = self.repeat(submission.request, answers)? {
-                answers.push(answer);
+            if let Some(answer) = self.repeat(submission.request)? {
+                self.batch.answers.push(answer);
                 continue;
             }
             self.cache.begin_command();
             let mark = self.refusals.mark();
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 self.name_rows(&submission.command)?;
-                self.decide(index, submission, moment)
+                self.decide_one(index, submission, moment)
             }));
             let what = match outcome {
                 Ok(Ok(answer)) => {
-                    answers.push(answer);
+                    self.batch.answers.push(answer);
                     continue;
                 }
                 Ok(Err(Interrupted::Store(error))) => return Err(error),
@@ -135,7 +143,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             self.plan.forget();
             self.cache.undo_command();
             self.refusals.undo_to(mark);
-            answers.push(Err(self.seal_defect(index, submission, moment, &what)?));
+            let defect = self.seal_defect(index, submission, moment, &what)?;
+            self.batch.answers.push(Err(defect));
         }
         Ok(())
     }
@@ -169,12 +178,12 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         Ok(())
     }
 
-    /// The answer to a request that is known, from this batch or from the journal.
-    fn repeat(&mut self, request: Option<Request>, answers: &[Answered<D>]) -> Result<Option<Answered<D>>, StoreError> {
+    /// The answer to a request that is known, from this batch, from the one that is being committed or from the journal.
+    fn repeat(&mut self, request: Option<Request>) -> Result<Option<Answered<D>>, StoreError> {
         let Some(request) = request else { return Ok(None) };
-        let Some(&(body, index)) = self.batch.seen.get(&request.key) else { return self.recorded(request) };
-        let again = answers[index].clone().map(|answer| Answer { repeated: true, ..answer });
-        Ok(Some(if is_same(body, request) { again } else { Err(EngineError::KeyReused) }))
+        let committing = self.committing.as_ref().map(|committing| &committing.batch);
+        let again = committing.into_iter().chain([&self.batch]).find_map(|batch| batch.repeat(request));
+        again.map_or_else(|| self.recorded(request), |again| Ok(Some(again)))
     }
 
     /// The answer to a request that is known from the journal. A record that cannot be read is the trouble of whoever repeats that
@@ -205,7 +214,12 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     }
 
     /// Decides the batch's command `index`, whose rows are in the working set.
-    fn decide(&mut self, index: usize, submission: &Submission<D>, moment: Moment) -> Result<Answered<D>, Interrupted> {
+    fn decide_one(
+        &mut self,
+        index: usize,
+        submission: &Submission<D>,
+        moment: Moment,
+    ) -> Result<Answered<D>, Interrupted> {
         let view = self.working_set.view(&self.cache);
         let decision = D::decide(&view, &submission.command, moment, &self.context);
         let at = moment.now;

@@ -8,5 +8,6 @@ pub(crate) mod contract;
 pub(crate) mod counter;
 mod decoders;
 mod golden;
+mod overlapped;
 mod shell;
 mod splits;
