@@ -16,6 +16,8 @@ use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use domain::Id;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
@@ -24,6 +26,9 @@ const FORMAT: u8 = 1;
 const NONCE_BYTES: usize = 24;
 /// The longest plaintext: a name, an address, a contact; documents are kept elsewhere.
 pub const PLAINTEXT_BYTES_MAX: usize = 64 * 1_024;
+
+/// Keys of persons that are kept ready in memory; when there are so many, all of them go.
+const KEYS_READY_MAX: usize = 4_096;
 
 /// Where chance comes from: it fills the bytes.
 pub type Chance = Box<dyn FnMut(&mut [u8]) + Send>;
@@ -34,6 +39,8 @@ pub struct Vault {
     master: XChaCha20Poly1305,
     look_up: [u8; 32],
     chance: Chance,
+    /// Keys that were unwrapped lately, of persons who are neither erased nor forgotten. Nobody else writes the file.
+    ready: RefCell<HashMap<Id, XChaCha20Poly1305>>,
 }
 
 /// Why the vault could not do it.
@@ -111,7 +118,7 @@ impl Vault {
         if kept.proof.is_none() {
             connection.execute("INSERT INTO master_key (one, proof) VALUES (1, ?)", [proof])?;
         }
-        Ok(Self { connection, master, look_up, chance })
+        Ok(Self { connection, master, look_up, chance, ready: RefCell::default() })
     }
 
     /// Seals `plaintext` for `person`, whose key is made at the first time.
@@ -135,6 +142,7 @@ impl Vault {
     /// the vault that is older than this still has the key; it must go with its own retention.
     pub fn erase(&mut self, person: Id) -> Result<(), VaultError> {
         let sql = "INSERT INTO person (id, key) VALUES (?, NULL) ON CONFLICT (id) DO UPDATE SET key = NULL";
+        self.ready.get_mut().remove(&person);
         self.connection.execute(sql, [person.0])?;
         Ok(())
     }
@@ -142,6 +150,7 @@ impl Vault {
     /// Removes the key of `person` as if there had never been one: for whom nothing that was sealed is kept anywhere. Whoever
     /// has something in the journal is erased instead, so that no second key is ever made for them.
     pub fn forget(&mut self, person: Id) -> Result<(), VaultError> {
+        self.ready.get_mut().remove(&person);
         self.connection.execute("DELETE FROM person WHERE id = ?", [person.0])?;
         Ok(())
     }
@@ -158,6 +167,9 @@ impl Vault {
     }
 
     fn key(&self, person: Id) -> Result<XChaCha20Poly1305, VaultError> {
+        if let Some(key) = self.ready.borrow().get(&person) {
+            return Ok(key.clone());
+        }
         let wrapped: Option<Option<Vec<u8>>> = self
             .connection
             .prepare_cached("SELECT key FROM person WHERE id = ?")?
@@ -165,7 +177,13 @@ impl Vault {
             .optional()?;
         let wrapped = wrapped.ok_or(VaultError::Unknown)?.ok_or(VaultError::Erased)?;
         let key: [u8; 32] = decrypt(&self.master, person, &wrapped)?.try_into().map_err(|_| VaultError::Sealed)?;
-        Ok(XChaCha20Poly1305::new(&key.into()))
+        let key = XChaCha20Poly1305::new(&key.into());
+        let mut ready = self.ready.borrow_mut();
+        if ready.len() >= KEYS_READY_MAX {
+            ready.clear();
+        }
+        ready.insert(person, key.clone());
+        Ok(key)
     }
 
     fn make_key(&mut self, person: Id) -> Result<XChaCha20Poly1305, VaultError> {
@@ -279,7 +297,9 @@ mod tests {
             .connection
             .query_row("SELECT key FROM person WHERE id = ?", [HANAKO.0], |row| row.get(0))
             .expect("the wrapped key is there");
+        assert!(vault.unseal(HANAKO, &sealed).is_ok());
         vault.erase(HANAKO).expect("it is erased");
+        assert_eq!(vault.unseal(HANAKO, &sealed), Err(VaultError::Erased), "also of who had the key ready");
         vault.erase(TARO).expect("somebody unknown is erased too");
         drop(vault);
         let file = fs::read(directory.path().join(VAULT.file)).expect("the vault's file is read");
@@ -296,6 +316,7 @@ mod tests {
         let mut vault = open(&directory, 1);
         let sealed = vault.seal(HANAKO, b"090-0000-0000").expect("it is sealed");
         let other = vault.seal(TARO, b"090-0000-0001").expect("it is sealed");
+        assert!(vault.unseal(HANAKO, &sealed).is_ok());
         vault.forget(HANAKO).expect("she is forgotten");
         assert_eq!(vault.unseal(HANAKO, &sealed), Err(VaultError::Unknown));
         let rows: i64 =
