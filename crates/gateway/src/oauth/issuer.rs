@@ -11,10 +11,12 @@ use axum::extract::State;
 use domain::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::collections::HashMap;
 use std::fmt;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
 use web::Chance;
 use web::jose::{Algorithm, JwkSet, SigningKey, Token, from_seconds, seconds};
 
@@ -25,6 +27,8 @@ pub const KEY_SIGNS_MS: i64 = 90 * DAY_MS;
 /// How long before its first signature a key is published, and how long after its last.
 pub const KEY_OVERLAP_MS: i64 = 7 * DAY_MS;
 const DAY_MS: i64 = 86_400_000;
+/// Access tokens of which it is remembered that one of our keys signed them; when there are so many, all are looked at anew.
+const SIGNED_MAX: usize = 1_024;
 /// The `typ` of our access tokens (RFC 9068).
 const ACCESS_TOKEN_KIND: &str = "at+jwt";
 
@@ -34,6 +38,8 @@ pub struct Issuer {
     url: String,
     keys: RwLock<Vec<Key>>,
     file: Option<PathBuf>,
+    /// What tokens claim that one of our keys signed, by the token's hash. A key outlives each token that it signed.
+    signed: Mutex<HashMap<[u8; 32], AccessClaims>>,
 }
 
 /// A key, and from when on it signs: until the next one begins.
@@ -69,7 +75,7 @@ impl fmt::Debug for Issuer {
 }
 
 /// What an access token claims (RFC 9068, RFC 9449).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct AccessClaims {
     iss: String,
     sub: String,
@@ -82,7 +88,7 @@ pub(super) struct AccessClaims {
     cnf: Confirmation,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Confirmation {
     jkt: String,
 }
@@ -100,7 +106,7 @@ impl Issuer {
     /// The issuer at `url`, with the keys in `file`; makes the first one. Without a file the keys live as long as the process.
     pub fn open(url: String, file: Option<PathBuf>, chance: &dyn Chance, now: Time) -> Result<Self, IssuerError> {
         let keys = file.as_deref().map(read).transpose()?.unwrap_or_default();
-        let issuer = Self { url, keys: RwLock::new(keys), file };
+        let issuer = Self { url, keys: RwLock::new(keys), file, signed: Mutex::default() };
         issuer.rotate(chance, now)?;
         Ok(issuer)
     }
@@ -193,10 +199,7 @@ impl Issuer {
 
     /// Believes `text` as one of our access tokens that has not expired.
     pub(super) fn believe(&self, text: &str, now: Time) -> Option<AccessToken> {
-        let token = Token::parse(text).ok().filter(|token| token.header.kind.as_deref() == Some(ACCESS_TOKEN_KIND))?;
-        let jwks = self.jwks();
-        let mut keys = jwks.candidates(token.header.algorithm, token.header.key_id.as_deref());
-        let claims: AccessClaims = keys.find_map(|key| token.verify(key).ok())?;
+        let claims = self.claims(text)?;
         let is_ours = claims.iss == self.url && claims.aud == self.url && claims.sub == claims.client_id;
         let is_live = now < from_seconds(claims.exp) && claims.iat <= seconds(now);
         if !is_ours || !is_live {
@@ -204,6 +207,26 @@ impl Issuer {
         }
         let scopes = parse_scopes(&claims.scope)?;
         Some(AccessToken { client: claims.client_id, scopes, thumbprint: claims.cnf.jkt })
+    }
+
+    /// What `text` claims, if it is an access token that one of our keys signed: that is found out once, since whoever has a token
+    /// shows it with every call.
+    fn claims(&self, text: &str) -> Option<AccessClaims> {
+        let signed = || self.signed.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash: [u8; 32] = Sha256::digest(text).into();
+        if let Some(claims) = signed().get(&hash) {
+            return Some(claims.clone());
+        }
+        let token = Token::parse(text).ok().filter(|token| token.header.kind.as_deref() == Some(ACCESS_TOKEN_KIND))?;
+        let jwks = self.jwks();
+        let mut keys = jwks.candidates(token.header.algorithm, token.header.key_id.as_deref());
+        let claims: AccessClaims = keys.find_map(|key| token.verify(key).ok())?;
+        let mut signed = signed();
+        if signed.len() >= SIGNED_MAX {
+            signed.clear();
+        }
+        signed.insert(hash, claims.clone());
+        Some(claims)
     }
 }
 
