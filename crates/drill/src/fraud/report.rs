@@ -212,7 +212,7 @@ pub struct Honest {
 const COMPLETED_PERCENT_MIN: u64 = 99;
 /// Of a hundred, so many are asked for more than usual at most.
 const CHALLENGED_PERCENT_MAX: u64 = 1;
-/// Of a thousand, so many are refused at most.
+/// Of a thousand, so many are refused at most; a thousand that has begun counts as one, since nobody is refused in part.
 const REFUSED_PER_MILLE_MAX: u64 = 1;
 
 impl Honest {
@@ -222,7 +222,7 @@ impl Honest {
         let parts = [
             ("completed", self.completed * 100 < all * COMPLETED_PERCENT_MIN),
             ("challenged", self.challenged * 100 > all * CHALLENGED_PERCENT_MAX),
-            ("refused", self.refused * 1_000 > all * REFUSED_PER_MILLE_MAX),
+            ("refused", self.refused > all.div_ceil(1_000) * REFUSED_PER_MILLE_MAX),
         ];
         parts.into_iter().filter_map(|(name, is_missed)| is_missed.then_some(name))
     }

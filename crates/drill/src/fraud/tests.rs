@@ -203,4 +203,11 @@ fn a_promise_is_kept_where_something_was_at_stake_and_all_of_it_was() {
     let honest = Honest { movements: 1_000, completed: 989, challenged: 11, refused: 2, ..Honest::default() };
     let trouble = Report { honest, ..Report::default() };
     check(Target::Nothing, trouble, 1, Outcome::Missed, &["completed", "challenged", "refused"]);
+    let refused = |movements, refused| {
+        let honest = Honest { movements, completed: movements, refused, ..Honest::default() };
+        Report { honest, ..Report::default() }
+    };
+    check(Target::Nothing, refused(757, 1), 1, Outcome::Met, &[]);
+    check(Target::Nothing, refused(757, 2), 1, Outcome::Missed, &["refused"]);
+    check(Target::Nothing, refused(1_001, 2), 1, Outcome::Met, &[]);
 }
