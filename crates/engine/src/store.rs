@@ -194,7 +194,7 @@ impl std::fmt::Display for StoreError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Fenced(what) => write!(f, "somebody else writes here: {what}"),
-            Self::Unavailable(what) => write!(f, "the store cannot be written now: {what}"),
+            Self::Unavailable(what) => write!(f, "the store cannot be used now: {what}"),
             Self::Conflict(what) => write!(f, "another engine was faster: {what}"),
             Self::Lost(what) => write!(f, "the answer to a commit was lost: {what}"),
             Self::Damaged(what) => write!(f, "the stored data is damaged: {what}"),

@@ -51,7 +51,7 @@ sign anchors of their own: keep a copy of the public key elsewhere, and name tha
 
 Examples:
   kinchaku audit verify --data ./data/wallet --anchors ./data/anchors/wallet.jsonl
-  kinchaku audit verify --data ./data --anchors /mnt/elsewhere/anchors.jsonl --key ./anchor.key.pub
+  kinchaku audit verify --data ./data/wallet --anchors /mnt/elsewhere/anchors.jsonl --key ./anchor.key.pub
 
 Exit code: 0 nothing was found, 1 something was found or the journal cannot be read, 2 the command line is wrong.";
 
@@ -62,8 +62,8 @@ those that `audit anchor` signed: so this program makes the same rows of the pas
 is checked on the way; `audit verify` says what was done to it.
 
 Examples:
-  kinchaku audit replay --data ./data --json
-  kinchaku audit replay --data ./data --anchors /mnt/elsewhere/anchors.jsonl --key ./anchor.key.pub";
+  kinchaku audit replay --data ./data/wallet --json
+  kinchaku audit replay --data ./data/wallet --anchors /mnt/elsewhere/anchors.jsonl --key ./anchor.key.pub";
 
 const BALANCE_HELP: &str = "\
 What is checked: all debits equal all credits, posted and pending; no purse is overdrawn; each purse is the sum of its \
@@ -75,7 +75,7 @@ nothing else, the bank's statement may differ. The journal's chain is checked on
 way; `audit verify` says what was done to it.
 
 Example:
-  kinchaku audit balance --data ./data";
+  kinchaku audit balance --data ./data/wallet";
 
 const AS_OF_HELP: &str = "\
 Example:
@@ -92,13 +92,13 @@ file is missing (32 bytes, readable by its owner alone), and the public key is w
 file, with `.pub` at the end: 64 hexadecimal digits, all that `verify` needs.
 
 Example:
-  kinchaku audit anchor --data ./data --key ./anchor.key --anchors /mnt/elsewhere/anchors.jsonl";
+  kinchaku audit anchor --data ./data/wallet --key ./anchor.key --anchors /mnt/elsewhere/anchors.jsonl";
 
 /// Which data, and how to print.
 #[derive(Args)]
 pub struct Data {
-    /// The data directory.
-    #[arg(long, default_value = "./data")]
+    /// The data directory of one service's engine.
+    #[arg(long, default_value = "./data/wallet")]
     data: PathBuf,
     /// Print one JSON object.
     #[arg(long)]

@@ -31,7 +31,8 @@ struct Data {
 impl Data {
     fn new() -> Self {
         let place = tempfile::tempdir().expect("a directory");
-        let store = SqliteStore::open(&place.path().join("data"), &SqliteOptions::default()).expect("the store opens");
+        let store =
+            SqliteStore::open(&place.path().join("data/wallet"), &SqliteOptions::default()).expect("the store opens");
         let mut core = Core::open(store, Arc::new(Context::default()), Options::default()).expect("the core opens");
         for (seconds, command) in (0..).zip(commands()) {
             let at = BEGIN.plus_milliseconds(seconds * 1_000);
@@ -56,7 +57,7 @@ impl Data {
     }
 
     fn edit(&self, file: &str, sql: &str) {
-        let connection = Connection::open(self.path("data").join(file)).expect("the file opens");
+        let connection = Connection::open(self.path("data/wallet").join(file)).expect("the file opens");
         connection.execute_batch(sql).expect("the edit is made");
     }
 
@@ -153,7 +154,8 @@ fn an_edited_record_is_named() {
 #[test]
 fn what_the_books_find_is_told_with_exit_code_1() {
     let data = Data::stopped();
-    let store = SqliteStore::<Unruly>::open(&data.path("data"), &SqliteOptions::default()).expect("the store opens");
+    let store =
+        SqliteStore::<Unruly>::open(&data.path("data/wallet"), &SqliteOptions::default()).expect("the store opens");
     let mut core = Core::open(store, Arc::new(()), Options::default()).expect("the core opens");
     let (voucher, at) = (VoucherId(Id::from_number(0x201)), BEGIN.plus_milliseconds(60_000));
     let issued = voucher::Event::Issued { voucher, amount: Yen::new(500), expires: at };
@@ -332,14 +334,14 @@ fn data_that_cannot_be_read_is_told_with_what_to_do() {
         data.check(&[audit, "--data", "nowhere"], 1, "there is no journal at nowhere/journal.sqlite");
     }
     data.check(&["verify", "--anchors", "none", "--key", "none"], 1, "none");
-    data.check(&["anchor", "--key", "data/key", "--anchors", "anchors"], 1, "keep the key elsewhere");
-    assert!(!data.path("data/key").exists(), "no key was made there");
+    data.check(&["anchor", "--key", "data/wallet/key", "--anchors", "anchors"], 1, "keep the key elsewhere");
+    assert!(!data.path("data/wallet/key").exists(), "no key was made there");
     std::fs::write(data.path("short"), [1; 7]).expect("a file is written");
     data.check(&["anchor", "--key", "short", "--anchors", "anchors"], 1, "a key has 32");
 
     data.edit("journal.sqlite", "PRAGMA user_version = 99");
     data.check(&["verify"], 1, "journal.sqlite has version 99");
-    std::fs::write(data.path("data/journal.sqlite"), [7; 9000]).expect("the journal is overwritten");
+    std::fs::write(data.path("data/wallet/journal.sqlite"), [7; 9000]).expect("the journal is overwritten");
     data.check(&["verify"], 1, "is not a database; restore it from a backup");
 }
 

@@ -33,6 +33,23 @@ fn the_sandbox_has_a_host_for_each_service_says_what_it_is_and_ends_when_told() 
     }
 }
 
+#[test]
+fn what_the_readme_looks_into_is_there() {
+    let served = Served::start();
+    let lines = README.lines().filter_map(|line| line.strip_prefix("cargo run --release -- audit "));
+    let lines: Vec<&str> = lines.map(|line| line.split('#').next().unwrap_or(line).trim()).collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    // What the README calls ./data is where this one keeps its own.
+    let (place, data) = (tempfile::tempdir().expect("a directory"), served.data());
+    std::os::unix::fs::symlink(&data, place.path().join("data")).expect("it is linked");
+    for line in lines {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_kinchaku"));
+        let asked = process.current_dir(place.path()).arg("audit").args(line.split(' ')).output().expect("it starts");
+        let text = String::from_utf8_lossy(&[asked.stdout, asked.stderr].concat()).into_owned();
+        assert!(asked.status.success(), "{line}: {text}");
+    }
+}
+
 /// The README as it stands.
 const README: &str = include_str!("../../../../README.md");
 
