@@ -295,11 +295,14 @@ impl Service {
             Returned::CouldNot => answer(false),
             Returned::Another(moved) => top_up::Command::Contradict { top_up: id, claim: Claim::Moved(moved) },
             Returned::CameBack => top_up::Command::ReverseGiveBack { top_up: id, give_back, amount },
-            Returned::Open | Returned::Absent => return Ok(Asked::Open),
+            // It waits for two people, and is asked about all the same: the bank may still come to know of it.
+            Returned::Absent => top_up::Command::AbsentGiveBack { top_up: id, give_back },
+            Returned::Open => return Ok(Asked::Open),
             Returned::NoAnswer(silent) => return Ok(Asked::NoAnswer(silent)),
         };
+        let asked = if matches!(command, top_up::Command::AbsentGiveBack { .. }) { Asked::Open } else { Asked::Over };
         self.told_by_bank(row.debit.bank, Command::TopUp(command)).await?;
-        Ok(Asked::Over)
+        Ok(asked)
     }
 
     /// Asks the gateway to give back what is reimbursed of a debit. Not while the bank contradicts itself about either: it would

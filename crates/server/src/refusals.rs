@@ -111,6 +111,7 @@ fn stated(stated: Stated) -> serde_json::Value {
         Stated::BankAccount(bank_account) => bank_account.to_string().into(),
         Stated::Grant(grant) => grant.bank_account.to_string().into(),
         Stated::Bank(bank) => bank.to_string().into(),
+        Stated::Case(case) => case.to_string().into(),
         Stated::Claim(claim) => {
             let (said, amount) = claim_parts(claim);
             serde_json::json!({ "claim": said, "amount": amount })

@@ -17,7 +17,7 @@ use wallet::reimbursement::{Event as Of, Reimbursement, Status};
 use wallet::send::{Event as OfSend, Status as SendStatus};
 use wallet::wallet::{Event as OfWallet, Wallet};
 use wallet::{
-    BankAccountId, CaseId, Event, Lot, PaymentId, PayoutId, Piece, Purse, ReimbursementId, Row, SendId, ShopId, Source,
+    BankAccountId, Event, Lot, PaymentId, PayoutId, Piece, Purse, ReimbursementId, Row, SendId, ShopId, Source,
     TopUpId, WalletId, Wallets, reimbursement, table, top_up,
 };
 use web::Problem;
@@ -271,6 +271,14 @@ impl Service {
             let (place, gone) = self.gone(out, lot).await?;
             let part = take(gone);
             match place {
+                Gone::Parted(places) => {
+                    let mut of_it = part;
+                    for (place, most) in places {
+                        let amount = most.min(of_it);
+                        of_it = of_it.saturating_sub(amount);
+                        parts.push((place, amount));
+                    }
+                }
                 Gone::Stays(place) => parts.push((place, part)),
                 Gone::On { from, to } if !part.is_zero() => {
                     let Out::Send(send) = out else { continue };
@@ -340,67 +348,51 @@ impl Service {
                 SendStatus::GivenUp | SendStatus::Expired => (Gone::Nothing, Yen::ZERO),
             },
             (Out::Reimbursement(id), Some(Row::Reimbursement(row))) => {
-                (Gone::Stays(self.given_back(id, row).await?), lot.of(row.taken.iter().map(|taken| &taken.piece.lot)))
+                let amount = lot.of(row.taken.iter().map(|taken| &taken.piece.lot));
+                (Gone::Parted(self.given_back(id, row, amount).await?), amount)
             }
             (Out::Payment(_) | Out::Send(_) | Out::Payout(_) | Out::Reimbursement(_), _) => (Gone::Nothing, Yen::ZERO),
         })
     }
 
-    /// Where a reimbursement has what it took. Of one that failed the case keeps it ready, until others have paid with all of it: then
-    /// it is where the last of those has it.
-    async fn given_back(&self, id: ReimbursementId, row: &Reimbursement) -> Result<Where, Problem> {
-        let (account, mut id, mut status) = (row.credit.bank_account, id, row.status);
-        let mut heirs = if status == Status::Failed { self.heirs(row.credit.case).await? } else { BTreeMap::new() };
-        while let Some(heir) = heirs.remove(&id).filter(|_| status == Status::Failed) {
-            (id, status) = (heir, self.reimbursement(heir).await?.status);
-        }
-        Ok(match status {
-            Status::Done => Where::Restored(id, account),
-            Status::Proposed | Status::Refused | Status::Pending | Status::InDoubt | Status::Failed => {
-                Where::Restitution(id, account)
+    /// Where a reimbursement has `amount` of what it took, part by part. What one that failed had stands ready for its debit, until others
+    /// have paid with it, the oldest going first: then it is where those have it, or with the bank that took the debit back by itself.
+    async fn given_back(
+        &self,
+        id: ReimbursementId,
+        row: &Reimbursement,
+        amount: Yen,
+    ) -> Result<Vec<(Where, Yen)>, Problem> {
+        let (account, top_up) = (row.credit.bank_account, row.credit.top_up);
+        let heirs = self.heirs(top_up).await?;
+        let (mut places, mut next) = (Vec::new(), VecDeque::from([(id, amount)]));
+        while let Some((id, mut left)) = next.pop_front() {
+            let status = self.reimbursement(id).await?.status;
+            if status == Status::Done {
+                places.push((Where::Restored(id, account), left));
+                continue;
             }
-        })
+            for (heir, share) in heirs.get(&id).into_iter().flatten().filter(|_| status == Status::Failed) {
+                let part = left.min(*share);
+                left = left.saturating_sub(part);
+                match heir {
+                    Some(heir) => next.push_back((*heir, part)),
+                    None => places.push((Where::TakenBack(top_up), part)),
+                }
+            }
+            places.push((Where::Restitution(id, account), left));
+        }
+        Ok(places)
     }
 
-    /// By each reimbursement of `case` that failed: which other one paid with the last of what it had, the oldest going first.
-    async fn heirs(&self, case: CaseId) -> Result<BTreeMap<ReimbursementId, ReimbursementId>, Problem> {
+    /// By each reimbursement of `top_up` that failed: which others paid with how much of what it had, the oldest going first; nobody,
+    /// where it paid for what the bank took back by itself.
+    async fn heirs(&self, top_up: TopUpId) -> Result<Heirs, Problem> {
         let mut events = Vec::new();
-        self.look_through(Key::new(table::CASE, case.0), |_, event| {
-            if let Event::Reimbursement(event) = event {
-                events.push(event.clone());
-            }
-        })
-        .await?;
-        let (mut heirs, mut ready) = (BTreeMap::new(), VecDeque::new());
-        for event in events.into_iter().rev() {
-            match event {
-                Of::Failed { credit, .. } | Of::Undone { credit, .. } => {
-                    ready.push_back((credit.reimbursement, credit.amount));
-                }
-                Of::Approved { credit, parked, .. } | Of::DoneAfterAll { credit, parked, .. } => {
-                    let mut lacks = parked;
-                    while !lacks.is_zero() {
-                        let Some((failed, amount)) = ready.pop_front() else { break };
-                        let left = amount.saturating_sub(lacks);
-                        lacks = lacks.saturating_sub(amount);
-                        if left.is_zero() {
-                            heirs.insert(failed, credit.reimbursement);
-                        } else {
-                            ready.push_front((failed, left));
-                        }
-                    }
-                }
-                Of::Proposed { .. }
-                | Of::Refused { .. }
-                | Of::Asked { .. }
-                | Of::Done { .. }
-                | Of::Absent { .. }
-                | Of::Contradicted { .. }
-                | Of::ResolutionProposed { .. }
-                | Of::Resolved { .. } => {}
-            }
-        }
-        Ok(heirs)
+        self.look_through(Key::new(table::TOP_UP, top_up.0), |_, event| events.push(event.clone())).await?;
+        let mut ready = Ready::default();
+        events.iter().rev().for_each(|event| ready.note(event));
+        Ok(ready.heirs)
     }
 
     async fn chain_of(&self, wallet: WalletId, lot: Followed) -> Result<Chain, Problem> {
@@ -467,13 +459,90 @@ impl Service {
     }
 }
 
+/// By each reimbursement that failed, who paid with how much of what stood ready because of it; nobody, where the bank had taken the
+/// debit back.
+type Heirs = BTreeMap<ReimbursementId, Vec<(Option<ReimbursementId>, Yen)>>;
+
+/// What stands ready of one debit, the oldest first, and who paid with it.
+#[derive(Default)]
+struct Ready {
+    parked: VecDeque<(ReimbursementId, Yen)>,
+    heirs: Heirs,
+}
+
+impl Ready {
+    fn note(&mut self, event: &Event) {
+        if let Event::TopUp(top_up::Event::Reversed { restituted: Some(restituted), .. }) = event {
+            self.pay(restituted.parked, None);
+        }
+        let Event::Reimbursement(event) = event else { return };
+        match event {
+            Of::Approved { credit, parked, .. } | Of::DoneAfterAll { credit, parked, .. } => {
+                self.pay(*parked, Some(credit.reimbursement));
+            }
+            Of::Failed { credit, freed, .. } | Of::Undone { credit, freed, .. } => {
+                // It has what it had again, whoever was to have it before.
+                self.heirs.remove(&credit.reimbursement);
+                self.parked.push_back((credit.reimbursement, credit.amount));
+                if *freed {
+                    self.pay(credit.amount, None);
+                }
+            }
+            Of::Proposed { .. }
+            | Of::Refused { .. }
+            | Of::Asked { .. }
+            | Of::Done { .. }
+            | Of::Absent { .. }
+            | Of::Contradicted { .. }
+            | Of::ResolutionProposed { .. }
+            | Of::Resolved { .. } => {}
+        }
+    }
+
+    fn pay(&mut self, mut amount: Yen, heir: Option<ReimbursementId>) {
+        while !amount.is_zero() {
+            let Some((failed, there)) = self.parked.pop_front() else { break };
+            let part = there.min(amount);
+            amount = amount.saturating_sub(part);
+            self.heirs.entry(failed).or_default().push((heir, part));
+            let left = there.saturating_sub(part);
+            if !left.is_zero() {
+                self.parked.push_front((failed, left));
+            }
+        }
+    }
+}
+
 /// Where what left a wallet is.
 enum Gone {
     Stays(Where),
+    /// In several places, so much in each.
+    Parted(Vec<(Where, Yen)>),
     On {
         from: WalletId,
         to: WalletId,
     },
     /// It came back.
     Nothing,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Id, Ready, ReimbursementId, Yen};
+
+    fn one(number: u128) -> ReimbursementId {
+        ReimbursementId(Id::from_number(number))
+    }
+
+    #[test]
+    fn what_stands_ready_is_paid_with_part_by_part_the_oldest_first() {
+        let mut ready = Ready::default();
+        ready.parked.extend([(one(1), Yen::new(6_000)), (one(2), Yen::new(1_000))]);
+        ready.pay(Yen::new(2_000), Some(one(3)));
+        ready.pay(Yen::new(4_500), None);
+        let of = |number| ready.heirs.get(&one(number)).map(Vec::as_slice);
+        assert_eq!(of(1), Some(&[(Some(one(3)), Yen::new(2_000)), (None, Yen::new(4_000))][..]));
+        assert_eq!(of(2), Some(&[(None, Yen::new(500))][..]));
+        assert_eq!(ready.parked, [(one(2), Yen::new(500))]);
+    }
 }

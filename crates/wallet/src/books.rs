@@ -406,6 +406,9 @@ impl Books {
         if row.reimbursed > row.debit.amount {
             self.wrong.push(Finding::ReimbursedTooMuch(row.debit.top_up));
         }
+        if let Some(restituted) = row.restituted.filter(|_| row.status != top_up::Status::Settled) {
+            self.add_restituted(&restituted, &row.debit);
+        }
         let top_up::Debit { wallet, bank, bank_account, amount, .. } = row.debit;
         let source = Source::TopUp(bank_account);
         match row.status {
@@ -439,11 +442,20 @@ impl Books {
             top_up::Status::Reversed => {
                 self.brought(key, wallet, source, amount);
                 self.issue(wallet, amount);
-                let clawed_back = i128::from(amount.amount());
+                let paid = row.restituted.map_or(Yen::ZERO, |restituted| restituted.paid(&row.debit));
+                let clawed_back = i128::from(amount.saturating_sub(paid).amount());
                 self.account_for(wallet, Issued { clawed_back, ..Issued::default() });
             }
             top_up::Status::Declined | top_up::Status::Cancelled => {}
         }
+    }
+
+    /// The bank took a debit back for which a case had taken something: the operator paid that, and has what stood ready.
+    fn add_restituted(&mut self, restituted: &top_up::Restituted, debit: &top_up::Debit) {
+        let expense = chart::reimbursement_expense(restituted.case);
+        self.expect(expense, restituted.paid(debit), -1);
+        self.expect(expense, restituted.freed, 1);
+        self.expect(chart::restitution(restituted.case), restituted.freed, -1);
     }
 
     fn add_payout(&mut self, key: Key, row: &payout::Payout) {
@@ -475,7 +487,7 @@ impl Books {
         }
     }
 
-    /// What was approved stands ready until the bank has paid it out; what failed stays ready, for another one to use.
+    /// What was approved stands ready until the bank has paid it out; what failed stays ready for the next one of its debit.
     fn add_reimbursement(&mut self, row: &reimbursement::Reimbursement) {
         let reimbursement::Credit { reimbursement, case, top_up, bank, amount, .. } = row.credit;
         let restitution = chart::restitution(case);

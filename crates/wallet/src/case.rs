@@ -43,7 +43,7 @@ pub struct Case {
     pub closed: Option<Closed>,
     /// What goes back to the account, or is there: what was approved and did not fail.
     pub reimbursed: Yen,
-    /// What stands ready for the account because what it was for failed.
+    /// What stands ready for the account because a bank could not pay it: the sum of what stands ready for each debit.
     pub parked: Yen,
 }
 

@@ -366,6 +366,7 @@ fn line_of_top_up(event: &top_up::Event, whose: WalletId) -> Option<Line> {
         Event::Returned { debit, debited, at, .. } => (debit, Status::Returned, *debited, *at),
         Event::Reversed { debit, at, .. } => (debit, Status::Reversed, debit.amount, *at),
         Event::GivenBack { .. } | Event::TakenBack { .. } | Event::GiveBackFailed { .. } => return None,
+        Event::GiveBackAbsent { .. } => return None,
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => {
             return None;
         }

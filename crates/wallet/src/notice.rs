@@ -266,7 +266,7 @@ fn of_reimbursement(event: &reimbursement::Event, each: &mut impl FnMut(Notice))
                 each(told(To::Wallet(wallet), Kind::MoneyRestored, credit.reimbursement.0, amount, *at));
             }
         }
-        Event::Failed { credit, at } => {
+        Event::Failed { credit, at, .. } => {
             each(told(To::Desk, Kind::ReimbursementFailed, credit.reimbursement.0, credit.amount, *at));
         }
         Event::Contradicted { reimbursement, at, .. } => {
@@ -276,7 +276,7 @@ fn of_reimbursement(event: &reimbursement::Event, each: &mut impl FnMut(Notice))
         Event::Absent { reimbursement, at } => {
             each(told(To::Desk, Kind::AnswerToResolve, reimbursement.0, Yen::ZERO, *at));
         }
-        Event::Undone { credit, at } => {
+        Event::Undone { credit, at, .. } => {
             each(told(To::Desk, Kind::ReimbursementFailed, credit.reimbursement.0, credit.amount, *at));
         }
         Event::Refused { .. } | Event::Asked { .. } | Event::Done { .. } => {}
@@ -335,7 +335,8 @@ fn of_top_up(event: &top_up::Event, each: &mut impl FnMut(Notice)) {
         Event::GiveBackFailed { top_up, at } => {
             return each(told(To::Desk, Kind::GiveBackFailed, top_up.0, Yen::ZERO, *at));
         }
-        Event::Contradicted { top_up, at, .. } => {
+        // Of a give-back that its bank never knew two people may say that it failed.
+        Event::Contradicted { top_up, at, .. } | Event::GiveBackAbsent { top_up, at } => {
             return each(told(To::Desk, Kind::AnswerToResolve, top_up.0, Yen::ZERO, *at));
         }
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => return,

@@ -8,7 +8,7 @@
 
 use crate::bank_answer::{Claim, Claims, Resolution};
 use crate::case::Finding;
-use crate::ids::{BankAccountId, BankCode, PersonId, SwitchId};
+use crate::ids::{BankAccountId, BankCode, CaseId, PersonId, SwitchId};
 use crate::mandate::Grant;
 use crate::standing::Standing;
 use crate::switches::Function;
@@ -312,6 +312,8 @@ pub enum Stated {
     Person(PersonId),
     /// What a bank said.
     Claim(Claim),
+    /// A case.
+    Case(CaseId),
 }
 
 /// Why a recipient cannot take a send.

@@ -7,11 +7,17 @@
 //! | `pending` | another person agreed: the money stands ready, and the bank may be asked |
 //! | `in_doubt` | the bank was asked, and gave no final answer |
 //! | `done` | the account has it |
-//! | `failed` | the bank could not: the money stays ready for the next one of the case |
+//! | `failed` | the bank could not: the money stays ready for the next one of the same debit |
 //!
 //! It is of one top-up of a case that two people have upheld, and all of a top-up's reimbursements together are never more than
-//! was debited. What the case keeps in purses pays first, the operator the rest. Both stand in the case's restitution account
-//! until the bank has paid them out, as a return of that very debit: the gateway gives no more back of one than it was.
+//! was debited; one case alone reimburses it. Where the account's true holder had confirmed the link, whoever proposes it says
+//! that they know. What the case keeps of the debit pays first, its own lot and then what was sent on; the operator pays the rest.
+//! What came by another debit of the account pays for that one alone: its bank may take it back by itself. All of it stands in the
+//! case's restitution account until the bank has paid it out, as a return of that very debit: the gateway gives no more back of one
+//! than it was.
+//!
+//! What stands ready has an end. If the bank takes the debit back by itself, what was taken for it is not owed once more, and what
+//! stood ready goes to the operator, who pays the bank. What no bank could pay and another way paid two people settle (`settle`).
 //!
 //! What a bank says, by status:
 //!
@@ -36,9 +42,10 @@ pub use event::Event;
 
 use crate::bank_answer::{Claim, Claims, Proposal, Resolution};
 use crate::case::{self, Case, Finding, case_key};
-use crate::ids::{BankAccountId, BankCode, CaseId, ReimbursementId, StaffId, TopUpId, WalletId};
+use crate::ids::{BankAccountId, BankCode, CaseId, MandateId, ReimbursementId, StaffId, TopUpId, WalletId};
 use crate::purse::{Lot, Piece, Purse, Source};
 use crate::refusal::{Limit, Noun, Refusal, Stated};
+use crate::standing::Standing;
 use crate::state::{Decided, Rows, check_clock};
 use crate::top_up::{self, TopUp, top_up_key};
 use crate::{Receipt, chart, table};
@@ -80,6 +87,10 @@ pub struct Taken {
 pub struct Reimbursement {
     /// The credit at the bank.
     pub credit: Credit,
+    /// By which link it was debited.
+    pub mandate: MandateId,
+    /// Whether whoever proposed it knew that the account's true holder had confirmed that link.
+    pub although_confirmed: bool,
     /// How far it is.
     pub status: Status,
     /// Who proposed it.
@@ -90,7 +101,7 @@ pub struct Reimbursement {
     pub decided: Option<(StaffId, Time)>,
     /// What the case kept in purses, and pays for it.
     pub taken: Vec<Taken>,
-    /// What stood ready from others of the case that failed.
+    /// What stood ready from others of the debit that failed.
     pub parked: Yen,
     /// What the operator pays.
     pub expense: Yen,
@@ -157,6 +168,8 @@ pub enum Command {
         top_up: TopUpId,
         /// How much.
         amount: Yen,
+        /// Whether they know that the account's true holder had confirmed the link, if they had.
+        although_confirmed: bool,
         /// Who.
         by: StaffId,
     },
@@ -255,6 +268,10 @@ pub(crate) fn reimbursement_key(id: ReimbursementId) -> Key {
     Key::new(table::REIMBURSEMENT, id.0)
 }
 
+const fn mandate_key(id: MandateId) -> Key {
+    Key::new(table::MANDATE, id.0)
+}
+
 pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
     keys.push(reimbursement_key(command.reimbursement()));
     match command {
@@ -266,11 +283,14 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
 }
 
 pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key>) {
+    if let Command::Propose { top_up, .. } = command {
+        keys.extend(rows.top_up(*top_up).map(|row| mandate_key(row.mandate)));
+    }
     let Some(row) = rows.reimbursement(command.reimbursement()) else { return };
     let credit = &row.credit;
     match command {
         Command::Approve { case, .. } => {
-            keys.push(top_up_key(credit.top_up));
+            keys.extend([top_up_key(credit.top_up), mandate_key(row.mandate)]);
             keys.extend([chart::key(chart::restitution(*case)), chart::key(chart::reimbursement_expense(*case))]);
             let wallets = rows.case(*case).into_iter().flat_map(|row| &row.wallets);
             keys.extend(wallets.map(|kept| Key::new(table::WALLET, kept.wallet.0)));
@@ -289,14 +309,14 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
 
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decided {
     match command {
-        Command::Propose { reimbursement, case, top_up, amount, by } => {
-            propose(rows, *reimbursement, (*case, *top_up, *amount), *by, moment)
+        Command::Propose { reimbursement, case, top_up, amount, although_confirmed, by } => {
+            propose(rows, *reimbursement, (*case, *top_up, *amount), *although_confirmed, *by, moment)
         }
         Command::Approve { reimbursement, case, by } => approve(rows, known(rows, *reimbursement)?, *case, *by, moment),
         Command::Refuse { reimbursement, by } => refuse(known(rows, *reimbursement)?, *by, moment),
         Command::Asked { reimbursement } => asked(known(rows, *reimbursement)?, moment),
         Command::Absent { reimbursement } => absent(known(rows, *reimbursement)?, moment),
-        Command::Answer { reimbursement, done } => answer(known(rows, *reimbursement)?, *done, moment),
+        Command::Answer { reimbursement, done } => answer(rows, known(rows, *reimbursement)?, *done, moment),
         Command::Contradict { reimbursement, claim } => contradict(known(rows, *reimbursement)?, *claim, moment),
         Command::ProposeResolution { reimbursement, resolution, by } => {
             resolve::propose(known(rows, *reimbursement)?, *resolution, *by, moment)
@@ -318,6 +338,11 @@ impl TopUp {
         self.not_reimbursed().saturating_sub(self.paid_back)
     }
 
+    /// What stands ready for its account, because a bank could not pay it.
+    pub(crate) fn parked(&self) -> Yen {
+        self.restituted.map_or(Yen::ZERO, |restituted| restituted.parked)
+    }
+
     /// What was credited of it and is not reimbursed, wherever it went otherwise.
     const fn not_reimbursed(&self) -> Yen {
         match self.status {
@@ -330,8 +355,14 @@ impl TopUp {
 }
 
 /// Refuses what may not be reimbursed, in this order: the case is not upheld, the top-up is not credited, a contradiction of the
-/// top-up comes first, more than it lacks.
-fn check(case: &Case, top_up: &TopUp, amount: Yen) -> Result<(), Refusal> {
+/// top-up comes first, another case reimburses it, its link was confirmed and nobody said that they know, more than it lacks.
+fn check(
+    rows: Rows<'_>,
+    case: &Case,
+    top_up: &TopUp,
+    (case_id, amount): (CaseId, Yen),
+    although_confirmed: bool,
+) -> Result<(), Refusal> {
     let is_upheld = case.closed.is_some_and(|closed| closed.finding == Finding::Upheld);
     if case.status != case::Status::Closed || !is_upheld {
         return Err(case.wrong_status());
@@ -341,6 +372,14 @@ fn check(case: &Case, top_up: &TopUp, amount: Yen) -> Result<(), Refusal> {
     }
     if top_up.is_flagged() {
         return Err(top_up.contradiction());
+    }
+    if let Some(restituted) = top_up.restituted.filter(|restituted| restituted.case != case_id) {
+        let (on_record, said) = (Stated::Case(restituted.case), Stated::Case(case_id));
+        return Err(Refusal::NotAsOnRecord { noun: Noun::Case, on_record, came: said });
+    }
+    let mandate = rows.mandate(top_up.mandate).ok_or(Refusal::Unknown { noun: Noun::Mandate })?;
+    if mandate.confirmed && !although_confirmed {
+        return Err(Refusal::WrongStatus { noun: Noun::Mandate, status: Standing::ConfirmedByTrueHolder });
     }
     check_left(top_up, top_up.lacking(), amount)
 }
@@ -358,6 +397,7 @@ fn propose(
     rows: Rows<'_>,
     id: ReimbursementId,
     (case_id, top_up_id, amount): (CaseId, TopUpId, Yen),
+    although_confirmed: bool,
     by: StaffId,
     moment: Moment,
 ) -> Decided {
@@ -370,11 +410,11 @@ fn propose(
     let (bank_account, bank) = (top_up.debit.bank_account, top_up.debit.bank);
     let credit = Credit { reimbursement: id, case: case_id, top_up: top_up_id, bank_account, bank, amount };
     if let Some(row) = rows.reimbursement(id) {
-        let is_same = row.credit == credit && row.proposed_by == by;
+        let is_same = (row.credit, row.although_confirmed, row.proposed_by) == (credit, although_confirmed, by);
         return if is_same { row.silent() } else { Err(Refusal::Taken { noun: Noun::Reimbursement, id: id.0 }) };
     }
-    check(case, top_up, amount)?;
-    let event = Event::Proposed { credit, by, at: moment.now };
+    check(rows, case, top_up, (case_id, amount), although_confirmed)?;
+    let event = Event::Proposed { credit, mandate: top_up.mandate, although_confirmed, by, at: moment.now };
     let receipt = Receipt::Reimbursement { id, status: Status::Proposed, amount, is_flagged: false };
     Ok((vec![crate::Event::Reimbursement(event)], receipt))
 }
@@ -391,21 +431,23 @@ fn approve(rows: Rows<'_>, row: &Reimbursement, case_id: CaseId, by: StaffId, mo
         return Err(Refusal::SecondPersonNeeded);
     }
     let top_up = rows.top_up(row.credit.top_up).ok_or(Refusal::Unknown { noun: Noun::TopUp })?;
-    check(case, top_up, row.credit.amount)?;
-    let parked = case.parked.min(row.credit.amount);
+    check(rows, case, top_up, (case_id, row.credit.amount), row.although_confirmed)?;
+    let parked = top_up.parked().min(row.credit.amount);
     let (taken, expense) = take(rows, case, row, row.credit.amount.saturating_sub(parked));
     let event = Event::Approved { credit: row.credit, taken, parked, expense, by, at: moment.now };
     row.done(event, Status::Pending)
 }
 
-/// What the case keeps pays `amount` as far as it reaches, what came from the debit itself first; the rest is the operator's.
+/// What the case keeps of the debit pays `amount` as far as it reaches, its own lot first, then what was sent on; the rest is the
+/// operator's.
 fn take(rows: Rows<'_>, case: &Case, row: &Reimbursement, amount: Yen) -> (Vec<Taken>, Yen) {
     let credit = &row.credit;
     let is_its_own = |lot: &Lot| lot.id == credit.top_up.0 && lot.source == Source::TopUp(credit.bank_account);
     let mut kept: Vec<(WalletId, Lot)> = Vec::new();
     for wallet in case.wallets.iter().map(|kept| kept.wallet) {
         let lots = rows.wallet(wallet).map(|row| row.kept_for(credit.case)).unwrap_or_default();
-        kept.extend(lots.into_iter().map(|lot| (wallet, lot)));
+        let of_it = lots.into_iter().filter(|lot| is_its_own(lot) || matches!(lot.source, Source::Send(_)));
+        kept.extend(of_it.map(|lot| (wallet, lot)));
     }
     kept.sort_by_key(|(_, lot)| !is_its_own(lot));
     let mut left = amount;
@@ -458,17 +500,26 @@ fn absent(row: &Reimbursement, moment: Moment) -> Decided {
 }
 
 /// The bank's word, by the table of the room.
-fn answer(row: &Reimbursement, done: bool, moment: Moment) -> Decided {
+fn answer(rows: Rows<'_>, row: &Reimbursement, done: bool, moment: Moment) -> Decided {
     let (credit, at) = (row.credit, moment.now);
     match (row.status, done) {
         (Status::Proposed | Status::Refused, _) => Err(row.wrong_status()),
         (Status::Pending | Status::InDoubt, _) if row.is_flagged() => Err(row.contradiction()),
         (Status::Pending | Status::InDoubt, true) => row.done(Event::Done { credit, at }, Status::Done),
-        (Status::Pending | Status::InDoubt, false) => row.done(Event::Failed { credit, at }, Status::Failed),
+        (Status::Pending | Status::InDoubt, false) => {
+            let freed = is_freed(rows, row)?;
+            row.done(Event::Failed { credit, freed, at }, Status::Failed)
+        }
         (Status::Done, true) | (Status::Failed, false) => row.silent(),
         (Status::Done, false) => row.contradicted(Claim::CameBack(credit.amount), moment),
         (Status::Failed, true) => row.contradicted(Claim::Moved(credit.amount), moment),
     }
+}
+
+/// Whether what the bank could not pay stands ready for nothing: it has taken the debit back by itself.
+fn is_freed(rows: Rows<'_>, row: &Reimbursement) -> Result<bool, Refusal> {
+    let top_up = rows.top_up(row.credit.top_up).ok_or(Refusal::Unknown { noun: Noun::TopUp })?;
+    Ok(top_up.status != top_up::Status::Settled)
 }
 
 fn contradict(row: &Reimbursement, claim: Claim, moment: Moment) -> Decided {

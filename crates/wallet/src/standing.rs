@@ -54,11 +54,12 @@ pub enum Standing {
     Proposed,
     Done,
     Failed,
+    ConfirmedByTrueHolder,
 }
 
 impl Standing {
     /// All of them.
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::Open,
         Self::Joined,
         Self::Closed,
@@ -101,6 +102,7 @@ impl Standing {
         Self::Proposed,
         Self::Done,
         Self::Failed,
+        Self::ConfirmedByTrueHolder,
     ];
 
     /// The name, as it is stored and as the API shows it.
@@ -148,6 +150,7 @@ impl Standing {
             Self::Proposed => "proposed",
             Self::Done => "done",
             Self::Failed => "failed",
+            Self::ConfirmedByTrueHolder => "confirmed by the account's true holder",
         }
     }
 

@@ -14,6 +14,7 @@ mod controls;
 mod decoders;
 mod desk_stories;
 mod evolve;
+mod give_back_stories;
 mod golden;
 mod holders;
 mod lists;

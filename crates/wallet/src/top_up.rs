@@ -36,13 +36,18 @@
 //! | failed, also one before the present one | contradiction | silent | contradiction |
 //! | taken back by the bank itself | contradiction | silent | contradiction |
 //!
+//! One of which the bank still knew nothing after its cut-off waits for two people, who may say that it could not (`decline`): the bank
+//! never said no. One that it could not make is tried again under another id, or two people say that the account has the money all
+//! the same (`settle`), by whatever way.
+//!
 //! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. While there is one,
 //! a give-back that is pending is neither asked for nor answered: the bank may have taken the money back by itself, and would
 //! pay twice. Where the gateway itself calls a bank's word a contradiction, it is one here too in every status, unless it is
 //! what is on record. What came back two people may let be given back once more, under another id.
 //!
 //! Declined, cancelled and returned free the limits of the date on which the top-up was accepted; reversed frees nothing. A
-//! reversal takes what is left of the lot in the purse; the rest, also where it stands in another movement's hold, is owed.
+//! reversal takes what is left of the lot in the purse; the rest, also where it stands in another movement's hold, is owed, but for
+//! what a case took out of purses to reimburse this debit: nobody pays for it twice.
 //!
 //! From `pending` on a stop, a freeze or a revoked mandate does not end a top-up here, for the bank may have been asked: the
 //! gateway checks the mandate in the commit of the debit, and its answer is the end.
@@ -58,7 +63,10 @@ pub use event::Event;
 pub(crate) use event::single;
 
 use crate::bank_answer::{Answer, Claim, Claims, Proposal, Resolution, Review};
-use crate::ids::{BankAccountId, BankCode, GiveBackId, HolderId, MandateId, PersonId, StaffId, TopUpId, WalletId};
+use crate::case::case_key;
+use crate::ids::{
+    BankAccountId, BankCode, CaseId, GiveBackId, HolderId, MandateId, PersonId, StaffId, TopUpId, WalletId,
+};
 use crate::refusal::{Noun, Proof, Refusal};
 use crate::state::{Decided, Rows};
 use crate::traits::Origin;
@@ -121,6 +129,21 @@ pub struct TopUp {
     pub reimbursed: Yen,
     /// What of it goes back to the account by its holder's own payouts, or is there.
     pub paid_back: Yen,
+    /// What a case took for its reimbursements.
+    pub restituted: Option<Restituted>,
+}
+
+/// What one case took to reimburse a debit, and what became of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Restituted {
+    /// Which case: no other one reimburses this debit.
+    pub case: CaseId,
+    /// What was taken out of purses.
+    pub taken: Yen,
+    /// What stands ready because a bank could not pay it, the operator's part included.
+    pub parked: Yen,
+    /// What stood ready and went to the operator, because the bank had taken the debit back by itself.
+    pub freed: Yen,
 }
 
 /// How often a give-back that failed is tried again under another id; afterwards the money must find another way.
@@ -135,6 +158,8 @@ pub struct GiveBack {
     pub amount: Yen,
     /// How far it is.
     pub status: GiveBackStatus,
+    /// The bank still knew nothing of it after its cut-off: two people may say that it could not.
+    pub absent: bool,
 }
 
 /// How far a give-back is.
@@ -144,7 +169,8 @@ pub enum GiveBackStatus {
     Pending,
     /// The account has it.
     Done,
-    /// The bank could not: the desk must find another way, or try again under another id. The money stays in suspense.
+    /// The bank could not: the desk tries again under another id, or finds another way, as two people say then. Until then the money
+    /// stays in suspense.
     Failed,
     /// The bank had taken it back by itself: nothing is to be asked.
     TakenBack,
@@ -294,6 +320,13 @@ pub enum Command {
         /// Whether the account has the money.
         done: bool,
     },
+    /// The bank knew nothing of a give-back after its cut-off.
+    AbsentGiveBack {
+        /// Of which top-up.
+        top_up: TopUpId,
+        /// Which.
+        give_back: GiveBackId,
+    },
     /// The desk has cleared what kept the bank from giving back: it is to be asked again, under another id.
     RetryGiveBack {
         /// Of which top-up.
@@ -357,6 +390,7 @@ impl Command {
             Self::Contradict { .. } => ("top_up.contradict", None, Yen::ZERO),
             Self::ReverseGiveBack { amount, .. } => ("top_up.reverse_give_back", None, *amount),
             Self::AnswerGiveBack { .. } => ("top_up.answer_give_back", None, Yen::ZERO),
+            Self::AbsentGiveBack { .. } => ("top_up.absent_give_back", None, Yen::ZERO),
             Self::RetryGiveBack { .. } => ("top_up.retry_give_back", None, Yen::ZERO),
             Self::Propose { .. } => ("top_up.propose", None, Yen::ZERO),
             Self::Approve { .. } => ("top_up.approve", None, Yen::ZERO),
@@ -376,6 +410,7 @@ impl Command {
             | Self::Contradict { top_up, .. }
             | Self::ReverseGiveBack { top_up, .. }
             | Self::AnswerGiveBack { top_up, .. }
+            | Self::AbsentGiveBack { top_up, .. }
             | Self::RetryGiveBack { top_up, .. }
             | Self::Propose { top_up, .. }
             | Self::Approve { top_up, .. } => *top_up,
@@ -398,7 +433,7 @@ pub(crate) fn keys(command: &Command, keys: &mut Vec<Key>) {
         Command::ExpireHeld { .. } | Command::Asked { .. } | Command::Answer { .. } | Command::Cancel { .. } => {}
         Command::Reverse { .. } | Command::AnswerGiveBack { .. } | Command::RetryGiveBack { .. } => {}
         Command::Propose { .. } | Command::Approve { .. } => {}
-        Command::Contradict { .. } | Command::ReverseGiveBack { .. } => {}
+        Command::Contradict { .. } | Command::ReverseGiveBack { .. } | Command::AbsentGiveBack { .. } => {}
     }
 }
 
@@ -422,6 +457,10 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         chart::key(chart::receivable(debit.wallet)),
     ]);
     keys.extend(debit.person.map(|person| Key::new(table::PERSON, person.0)));
+    if let Some(Restituted { case, .. }) = row.restituted {
+        let (restitution, expense) = (chart::restitution(case), chart::reimbursement_expense(case));
+        keys.extend([case_key(case), chart::key(restitution), chart::key(expense)]);
+    }
 }
 
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
@@ -442,6 +481,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context:
             answer::reverse_give_back(row, *give_back, *amount, moment)
         }
         Command::AnswerGiveBack { give_back, done, .. } => answer::answer_give_back(row, *give_back, *done, moment),
+        Command::AbsentGiveBack { give_back, .. } => answer::absent_give_back(row, *give_back, moment),
         Command::RetryGiveBack { give_back, by, .. } => desk::retry_give_back(row, *give_back, *by, moment),
         Command::Propose { resolution, by, .. } => desk::propose(row, *resolution, *by, moment),
         Command::Approve { resolution, by, give_back, .. } => {

@@ -27,9 +27,9 @@ impl Domain for Wallets {
     type Refusal = Refusal;
 
     const NAME: &'static str = "wallet";
-    const VOCABULARY: u32 = 482;
+    const VOCABULARY: u32 = 484;
     const TABLES: &'static [TableSpec] = table::SPECS;
-    const ROWS_VERSION: u32 = 9;
+    const ROWS_VERSION: u32 = 10;
 
     fn keys(command: &Command, keys: &mut Vec<Key>) {
         match command {
@@ -271,7 +271,7 @@ fn evolve_noun(key: Key, row: &mut Option<Row>, event: &Event) {
         Event::Holder(event) => event.evolve(row),
         Event::Wallet(event) => event.evolve_holder(row),
         Event::Mandate(event) => event.evolve(row),
-        Event::TopUp(event) => event.evolve(row),
+        Event::TopUp(event) => event.evolve(key, row),
         Event::Payout(event) => event.evolve(key, row),
         Event::Shop(event) => event.evolve(row),
         Event::Payment(event) if key.table == table::PAYMENT_CODE => event.evolve_code(row),

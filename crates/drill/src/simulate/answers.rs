@@ -51,6 +51,7 @@ const COMMANDS: &[Name] = &[
     "top_up.contradict",
     "top_up.reverse_give_back",
     "top_up.answer_give_back",
+    "top_up.absent_give_back",
     "top_up.retry_give_back",
     "top_up.propose",
     "top_up.approve",
@@ -95,6 +96,7 @@ const COMMANDS: &[Name] = &[
     "reimbursement.asked",
     "reimbursement.answer",
     "reimbursement.contradict",
+    "reimbursement.absent",
     "reimbursement.propose_resolution",
     "reimbursement.approve_resolution",
 ];

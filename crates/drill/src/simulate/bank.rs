@@ -130,6 +130,8 @@ pub enum Due {
     Reimbursed(ReimbursementId, bool),
     /// What it reimbursed does not stay in the account.
     ReimbursementReturns(ReimbursementId),
+    /// It knew nothing to the last of what it was to pay back.
+    NeverKnew(Kind),
     /// It closes its day.
     Close,
 }
@@ -274,6 +276,7 @@ impl World {
                 self.ask(ActorKind::Bank, Command::TopUp(command));
             }
             Due::GiveBackReturns(top_up, give_back) => self.give_back_returns(bank, top_up, give_back),
+            Due::NeverKnew(kind) => self.bank_never_knew(kind),
             Due::Reimbursed(id, done) => self.hear_reimbursed(bank, id, done),
             Due::ReimbursementReturns(id) => self.reimbursement_returns(bank, id),
             Due::Close => self.bank_closes(bank),

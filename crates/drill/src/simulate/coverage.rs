@@ -121,6 +121,8 @@ const FAULTS_OF_SERVICE: &[Fault] = &[
     "held_by_rule_101",
     "held_by_rule_102",
     "held_by_rule_103",
+    "give_back_absent",
+    "reimbursement_absent",
 ];
 
 /// Faults of banks that give back.

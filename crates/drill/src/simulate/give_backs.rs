@@ -7,7 +7,8 @@ use super::bank::{Due, Kind, Order};
 use super::world::World;
 use engine::ActorKind;
 use ledger::Yen;
-use wallet::{BankCode, Command, GiveBackId, TopUpId, top_up};
+use wallet::bank_answer::Resolution;
+use wallet::{BankCode, Command, GiveBackId, TopUpId, reimbursement, top_up};
 
 const SECOND_MS: i64 = 1_000;
 const MINUTE_MS: i64 = 60 * SECOND_MS;
@@ -35,6 +36,9 @@ impl World {
             bank.orders.insert(give_back.0, order);
         }
         let after_ms = self.chance.between(SECOND_MS, DAY_MS);
+        if fails && self.chance.one_in(3) {
+            return self.bank_due(code, after_ms, Due::NeverKnew(Kind::GiveBack(top_up, give_back)));
+        }
         self.bank_due(code, after_ms, Due::GiveBackDone(top_up, give_back, !fails));
         if self.chance.one_in(3) {
             self.bank_due(code, after_ms + MINUTE_MS, Due::GiveBackDone(top_up, give_back, !fails));
@@ -49,6 +53,38 @@ impl World {
             let after_ms = self.chance.between(SECOND_MS, 2 * DAY_MS);
             self.bank_due(code, after_ms, Due::GiveBackReturns(top_up, give_back));
         }
+    }
+
+    /// The gateway says, now and then twice, that its bank still knew nothing of it after its cut-off.
+    pub(super) fn bank_never_knew(&mut self, kind: Kind) {
+        let (fault, command) = match kind {
+            Kind::GiveBack(top_up, give_back) => {
+                ("give_back_absent", Command::TopUp(top_up::Command::AbsentGiveBack { top_up, give_back }))
+            }
+            Kind::Reimbursement(reimbursement, _) => {
+                let absent = reimbursement::Command::Absent { reimbursement };
+                ("reimbursement_absent", Command::Reimbursement(absent))
+            }
+            Kind::TopUp(_) | Kind::Payout(_) => return,
+        };
+        self.coverage.fault(fault);
+        for _ in 0..self.chance.between(1, 2) {
+            self.ask(ActorKind::Bank, command.clone());
+        }
+    }
+
+    /// Two of the desk say of a give-back that no bank ever knew that it could not be made.
+    pub(super) fn desk_ends_give_back(&mut self, top_up: TopUpId, row: &top_up::TopUp) {
+        let resolution = Resolution::Decline;
+        let command = match row.proposal {
+            Some(proposal) if proposal.resolution == resolution => {
+                let by = if self.chance.one_in(6) { proposal.by } else { self.staff(1) };
+                let give_back = GiveBackId(self.chance.id(self.now));
+                top_up::Command::Approve { top_up, resolution, by, give_back }
+            }
+            Some(_) | None => top_up::Command::Propose { top_up, resolution, by: self.staff(0) },
+        };
+        self.ask(ActorKind::Operator, Command::TopUp(command));
     }
 
     /// The account is closed by now, or its holder does not want it: the money is ours to give back once more.

@@ -99,6 +99,7 @@ fn of_switch(command: &switches::Command, row: Option<&Row>) -> Phase {
 fn beside(command: &Command, row: Option<&Row>) -> Option<(Flow, Phase)> {
     if let Command::TopUp(command) = command
         && let top_up::Command::AnswerGiveBack { .. }
+        | top_up::Command::AbsentGiveBack { .. }
         | top_up::Command::ReverseGiveBack { .. }
         | top_up::Command::RetryGiveBack { .. } = command
     {
@@ -218,6 +219,7 @@ pub fn top_up_of(command: &top_up::Command) -> wallet::TopUpId {
         | top_up::Command::Contradict { top_up, .. }
         | top_up::Command::ReverseGiveBack { top_up, .. }
         | top_up::Command::AnswerGiveBack { top_up, .. }
+        | top_up::Command::AbsentGiveBack { top_up, .. }
         | top_up::Command::RetryGiveBack { top_up, .. }
         | top_up::Command::Propose { top_up, .. }
         | top_up::Command::Approve { top_up, .. } => *top_up,

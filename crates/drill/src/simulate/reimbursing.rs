@@ -27,7 +27,8 @@ impl World {
         bank.orders.insert(id.0, order);
         let most_ms = *self.chance.pick(&[10 * SECOND_MS, DAY_MS]);
         let after_ms = self.chance.between(SECOND_MS, most_ms);
-        match self.chance.below(8) {
+        match self.chance.below(9) {
+            8 if fails => self.bank_due(code, after_ms, Due::NeverKnew(Kind::Reimbursement(id, top_up))),
             0 => self.coverage.fault("reimbursement_unanswered"),
             1 => {
                 self.bank_says_reimbursed(code, id, after_ms, fails);
@@ -120,6 +121,10 @@ impl World {
             Status::InDoubt if self.chance.one_in(3) => {
                 self.order(bank, kind, row.credit.amount.amount());
                 Some(self.backoff_ms(count))
+            }
+            // No bank knows of it: two of the desk say that it failed.
+            Status::InDoubt if row.absent && self.truth(bank, kind) == 0 && self.chance.one_in(2) => {
+                Some(self.desk_settles_reimbursement(id, row))
             }
             Status::InDoubt => {
                 self.inquire(bank, kind, row.proposed);

@@ -185,7 +185,9 @@ impl World {
                 Some(self.backoff_ms(count))
             }
             top_up::Status::Returned => {
-                if let Some(give_back) = row.give_back_to_ask() {
+                if row.give_back_to_ask().is_some_and(|given| given.absent) && self.chance.one_in(2) {
+                    self.desk_ends_give_back(id, row);
+                } else if let Some(give_back) = row.give_back_to_ask() {
                     self.order(bank, Kind::GiveBack(id, give_back.id), give_back.amount.amount());
                 } else if row.gives_back() {
                     let (give_back, by) = (wallet::GiveBackId(self.chance.id(self.now)), self.staff(0));

@@ -93,6 +93,8 @@ pub struct ShownGiveBack {
     status: &'static str,
     /// How often it was tried in vain before.
     failed_before: usize,
+    /// Whether the bank still knew nothing of it after its cut-off: two people may say that it failed.
+    absent: bool,
 }
 
 /// What waits for the desk.
@@ -265,6 +267,7 @@ impl Service {
                 amount: given.amount.amount(),
                 status: given.status.name(),
                 failed_before: row.give_backs_failed.len(),
+                absent: given.absent,
             }),
             ..of(row.debit.wallet, Some(row.debit.bank))
         }

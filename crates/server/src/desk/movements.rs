@@ -155,7 +155,8 @@ async fn decide(
     done(&movement, &service.submit_for(desk, &body.reason, &repeat, command).await?)
 }
 
-/// Settle what a bank said against what is on record: one person proposes, another approves the same.
+/// Settle what a bank said against what is on record, or end a give-back or a reimbursement that no bank ever knew (`decline`), or that
+/// none could make and the account has by another way (`settle`): one person proposes, another approves the same.
 #[utoipa::path(post, path = "/desk/v1/movements/{movement}/resolution", tag = "movements", request_body = Resolve,
     params(("movement" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
     responses((status = 200, body = Done)))]

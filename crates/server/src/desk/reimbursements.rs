@@ -5,7 +5,7 @@
 
 use super::people::{Because, Desk, Person, Reason, Role};
 use crate::api::ids;
-use crate::asked::Asked;
+use crate::asked::{Asked, Repeat};
 use crate::query::{self, Page, Query, Which};
 use crate::service::Service;
 use crate::work::ReimbursementProposed;
@@ -42,6 +42,10 @@ pub struct Propose {
     /// How much of it, in yen: at most what it still lacks.
     #[schema(value_type = i64, minimum = 1)]
     amount: Yen,
+    /// That it goes back although the account's true holder had confirmed the link that debited it. Without this word nothing of
+    /// such a link is proposed; why it goes back all the same, says the reason.
+    #[serde(default)]
+    although_confirmed: bool,
     /// Why.
     reason: Reason,
 }
@@ -68,12 +72,14 @@ pub struct Shown {
     amount: i64,
     /// What the case kept in wallets and pays, in yen.
     restitution: i64,
-    /// What stood ready from others of the case that failed, in yen.
+    /// What stood ready from others of the debit that failed, in yen.
     parked: i64,
     /// What the operator pays, in yen.
     expense: i64,
     /// What was taken out of which wallet.
     taken: Vec<ShownTaken>,
+    /// Whether whoever proposed it knew that the account's true holder had confirmed the link, if they had.
+    although_confirmed: bool,
     /// Who proposed it.
     proposed_by: Person,
     /// When.
@@ -138,8 +144,9 @@ async fn propose(
     desk.check(Role::Risk)?;
     let reimbursement = ReimbursementId(service.id());
     let (case, top_up) = (ids::parse(&body.case_id, Noun::Case)?, ids::parse(&body.top_up_id, Noun::TopUp)?);
-    let command = OfReimbursement::Propose { reimbursement, case, top_up, amount: body.amount, by: desk.id };
-    answered(&service, &service.submit_for(desk, &body.reason, &repeat, Command::Reimbursement(command)).await?).await
+    let Propose { amount, although_confirmed, reason, .. } = body;
+    let command = OfReimbursement::Propose { reimbursement, case, top_up, amount, although_confirmed, by: desk.id };
+    said(&service, desk, &reason, &repeat, command).await
 }
 
 /// Approve what another person proposed: the money stands ready at once, and its bank is asked.
@@ -156,7 +163,7 @@ async fn approve(
     let reimbursement = parse(&id)?;
     let case = service.reimbursement(reimbursement).await?.credit.case;
     let command = OfReimbursement::Approve { reimbursement, case, by: desk.id };
-    answered(&service, &service.submit_for(desk, &body.reason, &repeat, Command::Reimbursement(command)).await?).await
+    said(&service, desk, &body.reason, &repeat, command).await
 }
 
 /// Refuse what was proposed, or take it back.
@@ -173,17 +180,24 @@ async fn refuse(
         desk.check(Role::Risk)?;
     }
     let command = OfReimbursement::Refuse { reimbursement: parse(&id)?, by: desk.id };
-    answered(&service, &service.submit_for(desk, &body.reason, &repeat, Command::Reimbursement(command)).await?).await
+    said(&service, desk, &body.reason, &repeat, command).await
 }
 
 fn parse(id: &str) -> Result<ReimbursementId, Problem> {
     ids::parse(id, Noun::Reimbursement)
 }
 
-/// The reimbursement as it is now: accepted as long as something is still to be done.
-async fn answered(service: &Service, receipt: &Receipt) -> Result<(StatusCode, Json<Shown>), Problem> {
+/// What somebody of the desk says, and the reimbursement as it is then: accepted as long as something is still to be done.
+async fn said(
+    service: &Service,
+    desk: Desk,
+    reason: &Reason,
+    repeat: &Repeat,
+    command: OfReimbursement,
+) -> Result<(StatusCode, Json<Shown>), Problem> {
+    let receipt = service.submit_for(desk, reason, repeat, Command::Reimbursement(command)).await?;
     let Receipt::Reimbursement { id, .. } = receipt else { return Err(Problem::internal()) };
-    let row = service.reimbursement(*id).await?;
+    let row = service.reimbursement(id).await?;
     let status = match row.status {
         Status::Proposed | Status::Pending | Status::InDoubt => StatusCode::ACCEPTED,
         Status::Refused | Status::Done | Status::Failed => StatusCode::OK,
@@ -211,6 +225,7 @@ impl Service {
                 .iter()
                 .map(|each| ShownTaken { wallet_id: each.wallet.to_string(), amount: taken(each).amount() })
                 .collect(),
+            although_confirmed: row.although_confirmed,
             proposed_by: self.person(row.proposed_by),
             proposed_at: row.proposed.to_string(),
             decided_by: row.decided.map(|(by, _)| self.person(by)),

@@ -91,7 +91,9 @@ fn of_top_up(event: &top_up::Event, each: Each<'_>) -> Result<(), DoorsError> {
             each(Change::Remove(top_up.0))?;
             each(Change::Wait(top_up.0, Noun::TopUp, *at))
         }
-        Event::Contradicted { top_up, at, .. } => each(Change::Wait(top_up.0, Noun::TopUp, *at)),
+        Event::Contradicted { top_up, at, .. } | Event::GiveBackAbsent { top_up, at } => {
+            each(Change::Wait(top_up.0, Noun::TopUp, *at))
+        }
         Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } | Event::Proposed { .. } => Ok(()),
     }
 }
@@ -219,7 +221,7 @@ fn of_reimbursement(event: &reimbursement::Event, each: Each<'_>) -> Result<(), 
             each(Change::Look(credit.reimbursement.0, *at))?;
             each(Change::Remove(credit.reimbursement.0))
         }
-        Event::Failed { credit, at } | Event::Undone { credit, at } => {
+        Event::Failed { credit, at, .. } | Event::Undone { credit, at, .. } => {
             each(Change::Remove(credit.reimbursement.0))?;
             each(Change::Wait(credit.reimbursement.0, Noun::Reimbursement, *at))
         }

@@ -280,11 +280,13 @@ fn found<T>(row: Result<T, Problem>) -> Result<Option<T>, Problem> {
 
 fn of_top_up(row: &top_up::TopUp) -> Vec<Reason> {
     let is_failed = row.give_back.is_some_and(|given| given.status == GiveBackStatus::Failed);
+    let is_absent = row.give_back.is_some_and(|given| given.absent);
     let each = [
         (row.status == top_up::Status::Held, Reason::Held),
         (!row.claims.is_empty(), Reason::Contradicted),
         (row.mismatch.is_some(), Reason::Mismatched),
         (is_failed, Reason::GiveBackFailed),
+        (is_absent, Reason::Unanswered),
     ];
     each.into_iter().filter(|(waits, _)| *waits).map(|(_, reason)| reason).collect()
 }

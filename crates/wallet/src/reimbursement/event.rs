@@ -4,10 +4,10 @@ use super::{Credit, Reimbursement, Status, Taken, reimbursement_key};
 use crate::bank_answer::{Claim, Claims, Proposal, Resolution};
 use crate::case::case_key;
 use crate::effect::Effect;
-use crate::ids::{ReimbursementId, StaffId, WalletId};
+use crate::ids::{MandateId, ReimbursementId, StaffId, WalletId};
 use crate::purse::{Piece, Source};
 use crate::state::wrong_row;
-use crate::top_up::{single, top_up_key};
+use crate::top_up::{Restituted, TopUp, single, top_up_key};
 use crate::wallet::{Blocked, Wallet};
 use crate::{Row, chart, table};
 use domain::{Key, Time};
@@ -21,6 +21,10 @@ pub enum Event {
     Proposed {
         /// The credit at the bank.
         credit: Credit,
+        /// By which link it was debited.
+        mandate: MandateId,
+        /// Whether they knew that the account's true holder had confirmed that link.
+        although_confirmed: bool,
         /// Who.
         by: StaffId,
         /// When.
@@ -41,7 +45,7 @@ pub enum Event {
         credit: Credit,
         /// What the case kept in purses, and pays.
         taken: Vec<Taken>,
-        /// What stood ready from others of the case that failed.
+        /// What stood ready from others of the debit that failed.
         parked: Yen,
         /// What the operator pays.
         expense: Yen,
@@ -68,6 +72,8 @@ pub enum Event {
     Failed {
         /// The credit at the bank.
         credit: Credit,
+        /// Whether it stands ready for nothing, because the bank has taken the debit back: it goes to the operator.
+        freed: bool,
         /// When.
         at: Time,
     },
@@ -106,6 +112,8 @@ pub enum Event {
     Undone {
         /// The credit at the bank.
         credit: Credit,
+        /// Whether it stands ready for nothing, because the bank has taken the debit back: it goes to the operator.
+        freed: bool,
         /// When.
         at: Time,
     },
@@ -144,16 +152,18 @@ impl Event {
             Self::Done { credit, .. } => {
                 single(chart::restitution(credit.case), chart::clearing(credit.bank), credit.amount, each);
             }
-            Self::Undone { credit, .. } => {
+            Self::Undone { credit, freed, .. } => {
                 single(chart::clearing(credit.bank), chart::restitution(credit.case), credit.amount, each);
+                free(credit, *freed, each);
             }
+            Self::Failed { credit, freed, .. } => free(credit, *freed, each),
             Self::DoneAfterAll { credit, expense, .. } => {
                 let restitution = chart::restitution(credit.case);
                 single(chart::reimbursement_expense(credit.case), restitution, *expense, each);
                 single(restitution, chart::clearing(credit.bank), credit.amount, each);
             }
             Self::Proposed { .. } | Self::Refused { .. } | Self::Asked { .. } => {}
-            Self::Failed { .. } | Self::Contradicted { .. } => {}
+            Self::Contradicted { .. } => {}
             Self::ResolutionProposed { .. } | Self::Resolved { .. } | Self::Absent { .. } => {}
         }
     }
@@ -227,6 +237,7 @@ impl Event {
         match (key.table, row) {
             (table::TOP_UP, Some(Row::TopUp(top_up))) => {
                 top_up.reimbursed = self.sum_after(top_up.reimbursed, key);
+                self.evolve_restituted(top_up, key);
                 assert!(top_up.reimbursed <= top_up.debit.amount, "no more goes back than was debited: {self:?}");
             }
             (table::CASE, Some(Row::Case(case))) => {
@@ -235,6 +246,7 @@ impl Event {
                     Self::Approved { parked, .. } | Self::DoneAfterAll { parked, .. } => {
                         less(case.parked, *parked, key)
                     }
+                    Self::Failed { freed: true, .. } | Self::Undone { freed: true, .. } => case.parked,
                     Self::Failed { credit, .. } | Self::Undone { credit, .. } => plus(case.parked, credit.amount, key),
                     Self::Proposed { .. } | Self::Refused { .. } | Self::Asked { .. } => wrong_row(key),
                     Self::Done { .. } | Self::Contradicted { .. } => wrong_row(key),
@@ -243,6 +255,34 @@ impl Event {
             }
             (table::REIMBURSEMENT, row) => self.evolve_own(row),
             (_, _) => wrong_row(key),
+        }
+    }
+
+    /// What the case took for the debit, and what of it stands ready.
+    fn evolve_restituted(&self, top_up: &mut TopUp, key: Key) {
+        let (Self::Approved { credit, .. }
+        | Self::Failed { credit, .. }
+        | Self::Undone { credit, .. }
+        | Self::DoneAfterAll { credit, .. }) = self
+        else {
+            wrong_row(key)
+        };
+        let nothing = Restituted { case: credit.case, taken: Yen::ZERO, parked: Yen::ZERO, freed: Yen::ZERO };
+        let sums = top_up.restituted.get_or_insert(nothing);
+        match self {
+            Self::Approved { taken, parked, .. } => {
+                let taken = Yen::checked_sum(taken.iter().map(|taken| taken.piece.lot.amount)).unwrap_or(Yen::MAX);
+                sums.taken = plus(sums.taken, taken, key);
+                sums.parked = less(sums.parked, *parked, key);
+            }
+            Self::DoneAfterAll { parked, .. } => sums.parked = less(sums.parked, *parked, key),
+            Self::Failed { freed: true, .. } | Self::Undone { freed: true, .. } => {
+                sums.freed = plus(sums.freed, credit.amount, key);
+            }
+            Self::Failed { .. } | Self::Undone { .. } => sums.parked = plus(sums.parked, credit.amount, key),
+            Self::Proposed { .. } | Self::Refused { .. } | Self::Asked { .. } => {}
+            Self::Done { .. } | Self::Contradicted { .. } => {}
+            Self::ResolutionProposed { .. } | Self::Resolved { .. } | Self::Absent { .. } => {}
         }
     }
 
@@ -258,9 +298,9 @@ impl Event {
     }
 
     fn evolve_own(&self, row: &mut Option<Row>) {
-        if let Self::Proposed { credit, by, at } = self {
+        if let Self::Proposed { credit, mandate, although_confirmed, by, at } = self {
             assert!(row.is_none(), "a reimbursement is proposed once: {self:?}");
-            *row = Some(Row::Reimbursement(Box::new(proposed(*credit, *by, *at))));
+            *row = Some(Row::Reimbursement(Box::new(proposed(*credit, (*mandate, *although_confirmed), *by, *at))));
             return;
         }
         let Some(Row::Reimbursement(row)) = row else { wrong_row(reimbursement_key(self.reimbursement())) };
@@ -281,8 +321,8 @@ impl Event {
                 row.absent = true;
                 row.pass(&[Status::Pending, Status::InDoubt], Status::InDoubt);
             }
-            Self::Done { .. } => row.pass(&[Status::Pending, Status::InDoubt], Status::Done),
-            Self::Failed { .. } => row.pass(&[Status::Pending, Status::InDoubt], Status::Failed),
+            Self::Done { .. } => row.end(Status::Done),
+            Self::Failed { .. } => row.end(Status::Failed),
             Self::Contradicted { claim, .. } => {
                 row.claims.add(*claim);
                 // Whoever proposed something did not know of this.
@@ -301,9 +341,11 @@ impl Event {
     }
 }
 
-fn proposed(credit: Credit, by: StaffId, at: Time) -> Reimbursement {
+fn proposed(credit: Credit, (mandate, although_confirmed): (MandateId, bool), by: StaffId, at: Time) -> Reimbursement {
     Reimbursement {
         credit,
+        mandate,
+        although_confirmed,
         status: Status::Proposed,
         proposed_by: by,
         proposed: at,
@@ -321,6 +363,20 @@ impl Reimbursement {
     fn pass(&mut self, from: &[Status], to: Status) {
         assert!(from.contains(&self.status), "{:?} does not become {to:?}: {self:?}", self.status);
         self.status = to;
+    }
+
+    /// The bank has answered, or two people have: what was proposed of one without an answer is of nothing any more.
+    fn end(&mut self, to: Status) {
+        self.pass(&[Status::Pending, Status::InDoubt], to);
+        (self.absent, self.proposal) = (false, None);
+    }
+}
+
+/// What stood ready for a debit that is back by itself is the operator's.
+fn free(credit: &Credit, freed: bool, each: &mut impl FnMut(Effect)) {
+    if freed {
+        let (restitution, expense) = (chart::restitution(credit.case), chart::reimbursement_expense(credit.case));
+        single(restitution, expense, credit.amount, each);
     }
 }
 

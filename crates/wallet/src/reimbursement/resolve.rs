@@ -1,6 +1,6 @@
 //! What two people of the desk make of a bank that contradicted itself, or that never answered.
 
-use super::{Event, Reimbursement, Status, check_left};
+use super::{Event, Reimbursement, Status, check_left, is_freed};
 use crate::bank_answer::{Proposal, Resolution};
 use crate::ids::StaffId;
 use crate::refusal::{Noun, Refusal};
@@ -20,7 +20,9 @@ fn check_resolution(row: &Reimbursement, resolution: Resolution) -> Result<(), R
         | (_, Resolution::Return | Resolution::AlreadyReturned) => false,
     };
     let is_unanswered = row.status.is_open() && row.absent && resolution == Resolution::Decline;
-    if fits && (row.is_flagged() || is_unanswered) { Ok(()) } else { Err(row.wrong_status()) }
+    // What no bank could pay the account may have by another way.
+    let is_paid_otherwise = row.status == Status::Failed && resolution == Resolution::Settle;
+    if fits && (row.is_flagged() || is_unanswered || is_paid_otherwise) { Ok(()) } else { Err(row.wrong_status()) }
 }
 
 /// Refusals in order: nothing to settle, or not in that way.
@@ -47,8 +49,12 @@ pub(super) fn approve(
     let (credit, at) = (row.credit, moment.now);
     let moves = match (row.status, resolution) {
         (Status::Pending | Status::InDoubt, Resolution::Settle) => Some((Event::Done { credit, at }, Status::Done)),
-        (Status::Pending | Status::InDoubt, _) => Some((Event::Failed { credit, at }, Status::Failed)),
-        (Status::Done, Resolution::Decline) => Some((Event::Undone { credit, at }, Status::Failed)),
+        (Status::Pending | Status::InDoubt, _) => {
+            Some((Event::Failed { credit, freed: is_freed(rows, row)?, at }, Status::Failed))
+        }
+        (Status::Done, Resolution::Decline) => {
+            Some((Event::Undone { credit, freed: is_freed(rows, row)?, at }, Status::Failed))
+        }
         (Status::Failed, Resolution::Settle) => Some((done_after_all(rows, row, moment)?, Status::Done)),
         (Status::Done | Status::Failed | Status::Proposed | Status::Refused, _) => None,
     };
@@ -62,10 +68,9 @@ pub(super) fn approve(
 /// a payout brought back to the account meanwhile is no reason against it: the bank has paid, and the books say so.
 fn done_after_all(rows: Rows<'_>, row: &Reimbursement, moment: Moment) -> Result<Event, Refusal> {
     let credit = row.credit;
-    let case = rows.case(credit.case).ok_or(Refusal::Unknown { noun: Noun::Case })?;
     let top_up = rows.top_up(credit.top_up).ok_or(Refusal::Unknown { noun: Noun::TopUp })?;
     check_left(top_up, top_up.not_reimbursed(), credit.amount)?;
-    let parked = case.parked.min(credit.amount);
+    let parked = top_up.parked().min(credit.amount);
     let expense = credit.amount.saturating_sub(parked);
     Ok(Event::DoneAfterAll { credit, parked, expense, at: moment.now })
 }

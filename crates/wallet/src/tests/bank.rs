@@ -55,6 +55,7 @@ pub(super) fn account_of(name: &str) -> Option<BankAccountId> {
         "U" => 6,
         "T" => 7,
         "R" => 8,
+        "Q" => 9,
         _ => return None,
     };
     Some(BankAccountId(Id::from_number(number)))
@@ -339,6 +340,7 @@ fn top_up_deed(top_up: TopUpId, words: &[&str]) -> Option<top_up::Command> {
         ["give-back", "of", amount, "comes", "back"] => {
             top_up::Command::ReverseGiveBack { top_up, give_back, amount: yen(amount) }
         }
+        ["bank", "never", "knew", "of", "the", "give-back"] => top_up::Command::AbsentGiveBack { top_up, give_back },
         ["bank", "cannot", "give", "back"] => top_up::Command::AnswerGiveBack { top_up, give_back, done: false },
         [name, "proposes", how] => top_up::Command::Propose { top_up, resolution: resolution(how), by: staff(name) },
         [name, "approves", how] => {

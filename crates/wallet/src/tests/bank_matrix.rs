@@ -33,6 +33,7 @@ fn cell(path: &str, deed: &str) -> String {
         (Ok(_), [Event::TopUp(top_up::Event::Proposed { .. } | top_up::Event::GiveBackFailed { .. })]) => {
             "noted".into()
         }
+        (Ok(_), [Event::TopUp(top_up::Event::GiveBackAbsent { .. })]) => "noted".into(),
         (Ok(_), [Event::Payout(payout::Event::Proposed { .. })]) => "noted".into(),
         (Ok(Receipt::Mandate { status, .. }), _) => status.name().into(),
         (Ok(Receipt::TopUp { status, .. }), _) => status.name().into(),

@@ -104,27 +104,6 @@ fn an_amount_that_no_bank_moves_is_no_answer() {
 }
 
 #[test]
-fn what_the_bank_took_back_itself_is_not_given_back_once_more() {
-    let both = "A links X; A tops up 10000 from X -> pending; A cancels -> pending; bank moved 10000 -> returned
-                bank takes back 10000 -> returned, flagged; bank gave back -> contradiction
-                bank cannot give back -> contradiction; suspense is 10000";
-    check(&format!(
-        "{both}; ann proposes already-returned -> returned, flagged; ann approves already-returned -> second person needed
-         bob approves already-returned -> returned; suspense is 0; bank owes 0; bank cannot give back -> returned
-         bank gave back -> returned, flagged; ann proposes already-returned -> top up returned; suspense is 0"
-    ));
-    check(&format!(
-        "{both}; ann proposes keep -> returned, flagged; bob approves keep -> returned; suspense is 10000
-         bank gave back -> returned; suspense is 0; bank owes 0; bank takes back 10000 -> returned, flagged
-         ann proposes already-returned -> top up returned"
-    ));
-    check(
-        "A links X; A tops up 10000 from X -> pending; A cancels -> pending; bank moved 10000 -> returned
-         bank takes back 9000 -> returned, flagged; ann proposes already-returned -> top up returned",
-    );
-}
-
-#[test]
 fn a_reversal_takes_what_is_left_and_the_rest_is_owed() {
     let settled = "A links X; A tops up 10000 from X -> pending; bank moved 10000 -> settled";
     check(&format!(

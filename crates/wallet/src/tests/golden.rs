@@ -98,6 +98,8 @@ const DEEDS: &[&str] = &[
      A pays out 1000 to R -> pending; bank declines -> declined; A tops up 4000 from R -> pending; bank moved 4000 -> settled
      case 12 opens on R -> open; case 12 keeps R of A -> open; ann finds 12 upheld -> open; bob finds so of 12 upheld -> closed
      ann reimburses 2000 in case 12 -> proposed; bob agrees to it in case 12 -> pending; bank never knew of it -> in_doubt",
+    "desk unfreezes A -> open; A links Q; A tops up 5000 from Q -> pending; A cancels -> pending; bank moved 5000 -> returned
+     bank never knew of the give-back -> returned; ann proposes decline -> returned; bob approves decline -> returned",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

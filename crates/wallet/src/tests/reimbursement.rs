@@ -1,6 +1,6 @@
 //! Reimbursements in a few words each: what pays, who must agree, and that no account ever gets more than was debited from it.
 //!
-//! `ann reimburses 500 in case 1` means the last top-up; what is said of `it` the last reimbursement, or the one that is
+//! `ann reimburses 500 in case 1` means the last top-up, and that she knows if its link was confirmed, unless she is `unaware`; what is said of `it` the last reimbursement, or the one that is
 //! named: `bank paid first out`.
 
 use super::bank::{Movement, staff};
@@ -12,7 +12,7 @@ use crate::books::Finding;
 use crate::ids::{CaseId, RefundId, ReimbursementId, StaffId, TopUpId};
 use crate::reimbursement::{Command as OfReimbursement, Status};
 use crate::safeguarding::Outstanding;
-use crate::{Command, Policy, Row, chart, payment, payout, top_up};
+use crate::{Command, Event, Policy, Row, chart, payment, payout, reimbursement, top_up};
 use domain::{Id, Key};
 use ledger::Yen;
 use proptest::collection::vec;
@@ -34,6 +34,7 @@ impl Story {
                     case: case(number),
                     top_up,
                     amount: yen(amount),
+                    although_confirmed: !words.contains(&"unaware"),
                     by: staff(who),
                 }
             }
@@ -253,7 +254,69 @@ fn a_bank_that_takes_back_what_was_reimbursed_is_for_two_people() {
     check(&format!(
         "{UPHELD}; ann reimburses 2000 in case 1 -> proposed; bob agrees to it -> pending
          bank takes back 9000 -> settled, flagged; ann reimburses 1 in case 1 -> contradiction; ann proposes decline -> settled, flagged
-         bob approves decline -> reversed; bank could not pay it -> failed; restitution of 1 is 2000; A owes 6000"
+         bob approves decline -> reversed; A owes 4000; expense of 1 is 2000; bank could not pay it -> failed
+         restitution of 1 is 0; expense of 1 is 0; bank owes 0"
+    ));
+}
+
+/// A bank takes a debit back by itself after a case took of its lot: whoever paid once owes no more than they spent.
+#[test]
+fn a_debit_that_comes_back_by_itself_is_paid_for_once() {
+    check(&format!(
+        "{UPHELD}; ann reimburses 9000 in case 1 -> proposed; bob agrees to it -> pending; bank could not pay it -> failed
+         restitution of 1 is 9000; expense of 1 is 4000; bank takes back 9000 -> reversed; A owes 4000
+         restitution of 1 is 0; expense of 1 is 0; bank owes 0; ann wants it settled -> failed
+         bob agrees that it is settled -> limit debited, 0 left; ann finds 1 unfounded -> closed"
+    ));
+    // It was paid, and the bank took it back: the operator has lost it once, and the wallet nothing but what it spent.
+    check(&format!(
+        "{UPHELD}; ann reimburses 9000 in case 1 -> proposed; bob agrees to it -> pending; bank paid it out -> done
+         bank takes back 9000 -> settled, flagged; ann proposes decline -> settled, flagged; bob approves decline -> reversed
+         A owes 4000; expense of 1 is 9000; bank owes -9000"
+    ));
+    // What came of another debit of the account pays for that one alone: B has spent nothing, and owes nothing.
+    check(
+        "A links X; first: A tops up 3000 from X -> pending; bank moved 3000 -> settled; A pays S 3000 -> captured
+         A revokes -> revoked; B links X; second: B tops up 5000 from X -> pending; bank moved 5000 -> settled
+         case 1 opens on X -> open; case 1 keeps X of A -> open; case 1 keeps X of B -> open; ann finds 1 upheld -> open
+         bob finds so of 1 upheld -> closed; ann reimburses 3000 in case 1 of first -> proposed
+         bob agrees to it -> pending; expense of 1 is 3000; B has 5000 funds, 5000 kept; bank paid it out -> done
+         bank takes back 5000 of second -> reversed; B owes 0; B has 0 funds; bank owes 0",
+    );
+}
+
+#[test]
+fn what_no_bank_could_pay_and_another_way_paid_two_people_settle() {
+    check(&format!(
+        "{UPHELD}; ann reimburses 9000 in case 1 -> proposed; bob agrees to it -> pending; bank could not pay it -> failed
+         ann wants it kept -> reimbursement failed; ann wants it settled -> failed
+         ann agrees that it is settled -> second person needed; bob agrees that it is settled -> done
+         restitution of 1 is 0; bank owes 0; expense of 1 is 4000"
+    ));
+}
+
+#[test]
+fn what_a_link_debited_that_its_true_holder_confirmed_goes_back_only_if_somebody_says_that_they_know() {
+    const CONFIRMED: &str = "A links X; A tops up 9000 from X -> pending
+         bank moved 9000 -> settled; case 1 opens on X -> open; ann finds 1 upheld -> open; bob finds so of 1 upheld -> closed";
+    check(&format!(
+        "{CONFIRMED}; ann reimburses 9000 in case 1 unaware -> mandate confirmed by the account's true holder
+         ann reimburses 9000 in case 1 -> proposed; bob agrees to it -> pending"
+    ));
+    // Confirmed after it was proposed: whoever agrees must not miss it.
+    let rest = CONFIRMED.strip_prefix("A links X").expect("it begins with the link");
+    check(&format!(
+        "A links X unconfirmed{rest}; ann reimburses 9000 in case 1 unaware -> proposed; true holder confirms -> active
+         bob agrees to it -> mandate confirmed by the account's true holder"
+    ));
+}
+
+#[test]
+fn one_case_alone_reimburses_a_debit() {
+    check(&format!(
+        "{UPHELD}; case 2 opens on X -> open; ann finds 2 upheld -> open; bob finds so of 2 upheld -> closed
+         ann reimburses 1000 in case 1 -> proposed; bob agrees to it -> pending; bank could not pay it -> failed
+         ann reimburses 1000 in case 2 -> contradiction; ann reimburses 1000 in case 1 -> proposed"
     ));
 }
 
@@ -411,6 +474,7 @@ impl Deed {
                 case: CASE,
                 top_up: top_ups[usize::from(second)],
                 amount: Yen::new(amount),
+                although_confirmed: false,
                 by: person(by),
             },
             Self::Approve { which, by } => {
@@ -481,6 +545,26 @@ fn sums(world: &World, top_up: TopUpId) -> (Yen, Yen, Yen) {
     (with_payouts(row.reimbursed), with_payouts(stands), paid)
 }
 
+/// What the wallet was charged for a top-up, by cases and as a debt, and what of it still stands ready once it has come back by itself.
+fn charged(world: &World, top_up: TopUpId) -> (i64, Option<i64>) {
+    let mut charged = 0;
+    for event in world.journal.iter().flatten() {
+        match event {
+            Event::Reimbursement(reimbursement::Event::Approved { taken, .. }) => {
+                let of_it = taken.iter().map(|taken| taken.piece.lot).filter(|lot| lot.id == top_up.0);
+                charged += of_it.map(|lot| lot.amount.amount()).sum::<i64>();
+            }
+            Event::TopUp(top_up::Event::Reversed { debit, taken, owed, .. }) if debit.top_up == top_up => {
+                charged += owed.amount() + taken.map_or(0, |piece| piece.lot.amount.amount());
+            }
+            _ => {}
+        }
+    }
+    let Some(Row::TopUp(row)) = world.row(Key::new(crate::table::TOP_UP, top_up.0)) else { panic!("no {top_up}") };
+    let is_back = row.status == top_up::Status::Reversed;
+    (charged, row.restituted.filter(|_| is_back).map(|restituted| restituted.parked.amount()))
+}
+
 proptest! {
     #[test]
     fn no_account_gets_more_than_was_debited(deeds in vec(deed(), 1..60)) {
@@ -504,6 +588,9 @@ proptest! {
                 let (known, stands, paid) = sums(&story.world, *top_up);
                 prop_assert_eq!(known, stands);
                 prop_assert!(paid <= stands && stands <= *debited, "{} of {}", stands.amount(), debited.amount());
+                let (charged, restitution) = charged(&story.world, *top_up);
+                prop_assert!(charged <= debited.amount(), "{charged} of {}", debited.amount());
+                prop_assert!(restitution.is_none_or(|left| left == 0), "{restitution:?} stands ready for nothing");
             }
             let findings: Vec<_> = story.world.books().findings().iter().map(ToString::to_string).collect();
             prop_assert!(findings.is_empty(), "{:?}", findings);

@@ -1,6 +1,6 @@
 //! What the bank says, and the holder's wish: the table of the room, arm by arm.
 
-use super::{Event, GiveBackStatus, Status, TopUp};
+use super::{Debit, Event, GiveBackStatus, Restituted, Status, TopUp};
 use crate::bank_answer::{Answer, Claim, Resolution, Said};
 use crate::canary;
 use crate::ids::{GiveBackId, HolderId};
@@ -223,20 +223,45 @@ impl TopUp {
     }
 
     /// What is left of the lot in the purse is taken; the rest is owed, also where it stands in another movement's hold: if
-    /// that ends without moving it, it comes back to a wallet that owes.
+    /// that ends without moving it, it comes back to a wallet that owes. What a case took for this debit is neither: it was paid once.
     pub(super) fn reversal(&self, wallet: &Wallet, moment: Moment) -> Event {
         let debit = self.debit;
         if self.status.is_open() {
             let suspended = self.suspended();
-            return Event::Reversed { debit, held: true, suspended, taken: None, owed: Yen::ZERO, at: moment.now };
+            let (taken, restituted, owed) = (None, None, Yen::ZERO);
+            return Event::Reversed { debit, held: true, suspended, taken, restituted, owed, at: moment.now };
         }
+        let restituted = self.restituted;
+        let unpaid = debit.amount.saturating_sub(restituted.map_or(Yen::ZERO, |restituted| restituted.paid(&debit)));
         let source = Source::TopUp(debit.bank_account);
-        let left = wallet.funds.lots.iter().find(|lot| lot.id == debit.top_up.0 && lot.source == source);
-        let taken = left.map(|lot| Piece { purse: Purse::Funds, lot: *lot });
-        let amount = if canary::active("reversal_owes_nothing") { Yen::ZERO } else { debit.amount };
+        let lot = wallet.funds.lots.iter().find(|lot| lot.id == debit.top_up.0 && lot.source == source);
+        let left = lot.map(|lot| Lot { amount: lot.amount.min(unpaid), ..*lot }).filter(|lot| !lot.amount.is_zero());
+        let taken = left.map(|lot| Piece { purse: Purse::Funds, lot });
+        let amount = if canary::active("reversal_owes_nothing") { Yen::ZERO } else { unpaid };
         let owed = amount.saturating_sub(left.map_or(Yen::ZERO, |lot| lot.amount));
-        Event::Reversed { debit, held: false, suspended: Yen::ZERO, taken, owed, at: moment.now }
+        let suspended = Yen::ZERO;
+        Event::Reversed { debit, held: false, suspended, taken, restituted, owed, at: moment.now }
     }
+}
+
+impl Restituted {
+    /// What purses have paid of the debit, so that nobody owes it.
+    pub(crate) fn paid(&self, debit: &Debit) -> Yen {
+        self.taken.min(debit.amount)
+    }
+}
+
+/// The bank knew nothing of the give-back to the last: noted once. It is no answer, for the bank itself never said no. Refusals in
+/// order: nothing goes back, another give-back.
+pub(super) fn absent_give_back(row: &TopUp, id: GiveBackId, moment: Moment) -> Decided {
+    let Some(give_back) = row.give_back else { return Err(row.wrong_status()) };
+    if give_back.id != id && !row.give_backs_failed.contains(&id) {
+        return Err(Refusal::Unknown { noun: Noun::GiveBack });
+    }
+    if give_back.id != id || give_back.status != GiveBackStatus::Pending || give_back.absent {
+        return row.silent();
+    }
+    row.done(Event::GiveBackAbsent { top_up: row.debit.top_up, at: moment.now }, row.status)
 }
 
 /// The bank's word on money that is given back: its first one is taken, and another one is a contradiction. Refusals in order:

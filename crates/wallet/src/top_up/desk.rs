@@ -94,6 +94,9 @@ pub(super) fn propose(row: &TopUp, resolution: Resolution, by: StaffId, moment: 
 
 /// Which ways of settling there are: see the arms of [`approve`].
 fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> {
+    if ends_give_back(row, resolution) {
+        return Ok(());
+    }
     let fits = match (row.status, resolution) {
         (
             Status::Held | Status::Pending | Status::InDoubt,
@@ -117,6 +120,17 @@ fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> 
         | (Status::Returned, Resolution::Decline) => false,
     };
     if row.is_flagged() && fits { Ok(()) } else { Err(row.wrong_status()) }
+}
+
+/// Whether it is a give-back that ends by two people's word, though no bank contradicts itself: one of which the bank never knew
+/// could not be made, and one that could not be made has found its way all the same.
+fn ends_give_back(row: &TopUp, resolution: Resolution) -> bool {
+    let Some(given) = row.give_back.filter(|_| !row.is_flagged()) else { return false };
+    match resolution {
+        Resolution::Decline => given.status == GiveBackStatus::Pending && given.absent,
+        Resolution::Settle => given.status == GiveBackStatus::Failed,
+        Resolution::Return | Resolution::Keep | Resolution::AlreadyReturned => false,
+    }
 }
 
 /// Whether two people found, after it had been credited, that the bank had moved nothing: the money was taken out again, and
@@ -168,6 +182,9 @@ pub(super) fn approve(
             row.give_back.map(|given| (given_back_anew(row, given, give_back, by, moment), Status::Returned))
         }
         Resolution::Return => Some((returned(row, debited(row), give_back, None, moment.now), Status::Returned)),
+        Resolution::Decline if row.status == Status::Returned => {
+            Some((Event::GiveBackFailed { top_up: row.debit.top_up, at: moment.now }, Status::Returned))
+        }
         Resolution::Decline if row.status == Status::Settled => {
             Some((row.reversal(wallet_of(rows, row)?, moment), Status::Reversed))
         }

@@ -1,16 +1,17 @@
 //! What happens to top-ups, and what each event does to balances, lots and limits.
 
-use super::{Debit, GiveBack, GiveBackStatus, Status, TopUp, top_up_key};
+use super::{Debit, GiveBack, GiveBackStatus, Restituted, Status, TopUp, top_up_key};
 use crate::bank_account::BankAccount;
 use crate::bank_answer::{Answer, Claim, Claims, Proposal, Resolution, Review};
 use crate::canary;
+use crate::case::{Case, case_key};
 use crate::effect::{Counted, Counter, Effect, Whose};
 use crate::ids::{GiveBackId, MandateId, StaffId, TopUpId};
 use crate::purse::{Lot, Piece, Purse};
 use crate::state::{Rows, wrong_row};
 use crate::traits::Origin;
 use crate::wallet::{Debt, Wallet};
-use crate::{Row, chart};
+use crate::{Row, chart, table};
 use domain::{Key, Time};
 use ledger::{AccountId, Leg, Step, Yen};
 use serde::{Deserialize, Serialize};
@@ -141,6 +142,8 @@ pub enum Event {
         suspended: Yen,
         /// What was left of it in the purse.
         taken: Option<Piece>,
+        /// What a case had taken to reimburse it: what stands ready of that goes to the operator, who pays the bank.
+        restituted: Option<Restituted>,
         /// What was not, and is owed.
         owed: Yen,
         /// When.
@@ -205,6 +208,13 @@ pub enum Event {
         amount: Yen,
         /// The new id.
         give_back: GiveBackId,
+        /// When.
+        at: Time,
+    },
+    /// The bank still knew nothing of the give-back after its cut-off.
+    GiveBackAbsent {
+        /// Of which top-up.
+        top_up: TopUpId,
         /// When.
         at: Time,
     },
@@ -280,16 +290,19 @@ impl Event {
             Self::GivenBack { debit, amount, .. } | Self::TakenBack { debit, amount, .. } => {
                 single(debit.suspense(), debit.clearing(), *amount, each);
             }
-            Self::Reversed { debit, held, suspended, taken, owed, .. } => {
+            Self::Reversed { debit, held, suspended, taken, restituted, owed, .. } => {
                 if *held {
                     each(debit.credit(Step::Release));
                 }
                 single(debit.suspense(), debit.clearing(), *suspended, each);
                 reversal_effects(debit, *taken, *owed, each);
+                if let Some(restituted) = restituted {
+                    restituted.effects(debit, each);
+                }
             }
             Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => {}
             Self::GiveBackFailed { .. } | Self::GiveBackRetried { .. } | Self::Contradicted { .. } => {}
-            Self::Proposed { .. } | Self::Resolved { .. } => {}
+            Self::GiveBackAbsent { .. } | Self::Proposed { .. } | Self::Resolved { .. } => {}
         }
     }
 
@@ -307,7 +320,7 @@ impl Event {
             | Self::Reversed { debit, .. } => Some(debit),
             Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => None,
             Self::GiveBackFailed { .. } | Self::Contradicted { .. } | Self::GiveBackRetried { .. } => None,
-            Self::Proposed { .. } | Self::Resolved { .. } => None,
+            Self::GiveBackAbsent { .. } | Self::Proposed { .. } | Self::Resolved { .. } => None,
         }
     }
 
@@ -328,6 +341,7 @@ impl Event {
             | Self::CancelWished { top_up, .. }
             | Self::GiveBackFailed { top_up, .. }
             | Self::GiveBackRetried { top_up, .. }
+            | Self::GiveBackAbsent { top_up, .. }
             | Self::Contradicted { top_up, .. }
             | Self::Proposed { top_up, .. }
             | Self::Resolved { top_up, .. } => *top_up,
@@ -336,6 +350,16 @@ impl Event {
 
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         each(top_up_key(self.top_up()));
+        if let Self::Reversed { restituted: Some(restituted), .. } = self {
+            each(case_key(restituted.case));
+        }
+    }
+
+    /// What stood ready at a case for the debit does not any more.
+    fn evolve_case(&self, case: &mut Case) {
+        if let Self::Reversed { restituted: Some(restituted), .. } = self {
+            case.parked = case.parked.saturating_sub(restituted.parked);
+        }
     }
 
     /// What this changes in the wallet beside its effects.
@@ -362,11 +386,20 @@ impl Event {
             Self::TakenBack { .. } | Self::GiveBackRetried { .. } | Self::GiveBackReversed { .. } => {}
             Self::Reversed { .. } | Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } => {}
             Self::CancelWished { .. } | Self::Contradicted { .. } => {}
-            Self::Proposed { .. } | Self::Resolved { .. } => {}
+            Self::GiveBackAbsent { .. } | Self::Proposed { .. } | Self::Resolved { .. } => {}
         }
     }
 
-    pub(crate) fn evolve(&self, row: &mut Option<Row>) {
+    /// Applies it to the row at `key`: its own, or the case's that had taken for it.
+    pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
+        match (key.table, row) {
+            (table::CASE, Some(Row::Case(case))) => self.evolve_case(case),
+            (table::TOP_UP, row) => self.evolve_own(row),
+            (_, _) => wrong_row(key),
+        }
+    }
+
+    fn evolve_own(&self, row: &mut Option<Row>) {
         if let Self::Requested { debit, mandate, review, .. } = self {
             assert!(row.is_none(), "a top-up is requested once: {self:?}");
             *row = Some(Row::TopUp(Box::new(requested(*debit, *mandate, *review))));
@@ -399,18 +432,24 @@ impl Event {
                 top_up.answer = top_up.answer.or(*answer);
                 top_up.mismatch = None;
                 let (id, amount) = (*give_back, *debited);
-                top_up.give_back = Some(GiveBack { id, amount, status: GiveBackStatus::Pending });
+                top_up.give_back = Some(GiveBack { id, amount, status: GiveBackStatus::Pending, absent: false });
                 let ended = [Status::Declined, Status::Cancelled, Status::Reversed];
                 top_up.pass(if *held { &OPEN } else { &ended }, Status::Returned);
             }
             Self::GivenBack { .. } => top_up.give_back_is(GiveBackStatus::Done),
             Self::TakenBack { .. } => top_up.give_back_is(GiveBackStatus::TakenBack),
             Self::GiveBackFailed { .. } => top_up.give_back_is(GiveBackStatus::Failed),
+            Self::GiveBackAbsent { .. } => {
+                if let Some(give_back) = &mut top_up.give_back {
+                    give_back.absent = true;
+                }
+            }
             Self::GiveBackRetried { give_back, .. } | Self::GiveBackReversed { give_back, .. } => {
                 top_up.give_back_is_retried(*give_back);
             }
-            Self::Reversed { held, .. } => {
+            Self::Reversed { held, restituted, .. } => {
                 top_up.mismatch = None;
+                top_up.restituted = restituted.map(Restituted::after_reversal);
                 top_up.pass(if *held { &OPEN } else { &[Status::Settled] }, Status::Reversed);
             }
             Self::Contradicted { claim, .. } => {
@@ -456,14 +495,17 @@ impl TopUp {
     fn give_back_is_retried(&mut self, id: GiveBackId) {
         if let Some(give_back) = &mut self.give_back {
             self.give_backs_failed.push(give_back.id);
-            *give_back = GiveBack { id, status: GiveBackStatus::Pending, ..*give_back };
+            *give_back = GiveBack { id, status: GiveBackStatus::Pending, absent: false, ..*give_back };
         }
+        self.proposal = None;
     }
 
     fn give_back_is(&mut self, status: GiveBackStatus) {
         if let Some(give_back) = &mut self.give_back {
-            give_back.status = status;
+            (give_back.status, give_back.absent) = (status, false);
         }
+        // What was proposed was of a give-back that had no answer yet.
+        self.proposal = None;
     }
 }
 
@@ -484,6 +526,22 @@ const fn requested(debit: Debit, mandate: MandateId, review: Option<Review>) -> 
         give_backs_failed: Vec::new(),
         reimbursed: Yen::ZERO,
         paid_back: Yen::ZERO,
+        restituted: None,
+    }
+}
+
+impl Restituted {
+    /// The operator pays the bank for what the case took, and has what of it still stands ready.
+    fn effects(&self, debit: &Debit, each: &mut impl FnMut(Effect)) {
+        let expense = chart::reimbursement_expense(self.case);
+        single(expense, debit.clearing(), self.paid(debit), each);
+        single(chart::restitution(self.case), expense, self.parked, each);
+    }
+
+    /// Nothing stands ready any more.
+    fn after_reversal(self) -> Self {
+        let freed = self.freed.checked_add(self.parked).unwrap_or(Yen::MAX);
+        Self { parked: Yen::ZERO, freed, ..self }
     }
 }
 

@@ -8,6 +8,7 @@
 mod books;
 mod case;
 mod compare;
+mod give_back;
 mod guard;
 mod mandate;
 mod moves;

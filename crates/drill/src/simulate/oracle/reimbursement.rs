@@ -2,6 +2,7 @@
 //! the operator's cost.
 
 use super::moves::Trouble;
+use super::top_up::Restituted;
 use super::{Lot, Oracle, Reasons, Why};
 use domain::{Id, Moment};
 use ledger::Yen;
@@ -10,8 +11,8 @@ use wallet::case::{Finding, Status as CaseStatus};
 use wallet::payout::Status as PayoutStatus;
 use wallet::reimbursement::{Command, Status, TAKEN_MAX};
 use wallet::{
-    BankAccountId, BankCode, CaseId, Limit, Noun, Purse, Receipt, ReimbursementId, StaffId, TopUpId, WalletId, chart,
-    top_up,
+    BankAccountId, BankCode, CaseId, Limit, Noun, Purse, Receipt, ReimbursementId, Source, StaffId, Standing, TopUpId,
+    WalletId, chart, top_up,
 };
 
 /// A reimbursement as the model knows it.
@@ -22,6 +23,8 @@ pub struct Reimbursement {
     pub amount: i64,
     pub status: Status,
     pub(super) proposed_by: StaffId,
+    /// Whether that person knew that the link was confirmed, if it was.
+    pub(super) although_confirmed: bool,
     pub trouble: Trouble,
     /// The bank knew nothing of it to the last.
     absent: bool,
@@ -51,14 +54,17 @@ impl Reimbursement {
             Status::Proposed | Status::Refused => &[],
         };
         let is_unanswered = self.is_open() && self.absent && how == Resolution::Decline;
-        (self.trouble.any() || is_unanswered) && ways.contains(&how)
+        // No bank could pay it, and the account may have it by another way.
+        let is_paid_otherwise = self.status == Status::Failed && how == Resolution::Settle;
+        (self.trouble.any() || is_unanswered || is_paid_otherwise) && ways.contains(&how)
     }
 }
 
 impl Oracle {
     pub(super) fn reimbursement_reasons(&self, command: &Command, moment: Moment, reasons: &mut Reasons) {
-        if let Command::Propose { reimbursement, case, top_up, amount, by } = command {
-            return self.propose_reimbursement_reasons(*reimbursement, (*case, *top_up, *amount), *by, reasons);
+        if let Command::Propose { reimbursement, case, top_up, amount, although_confirmed, by } = command {
+            let (of, said) = ((*case, *top_up, *amount), (*although_confirmed, *by));
+            return self.propose_reimbursement_reasons(*reimbursement, of, said, reasons);
         }
         let Some(row) = self.reimbursements.get(&command.reimbursement()) else {
             return reasons.add(true, Why::Unknown(Noun::Reimbursement));
@@ -71,7 +77,7 @@ impl Oracle {
                 reasons.add(moment.clock_drifted, Why::ClockDrifted);
                 reasons.add(row.status != Status::Proposed, wrong);
                 reasons.add(row.proposed_by == *by, Why::SecondPerson);
-                self.lacking_reasons(row.case, row.top_up, row.amount, reasons);
+                self.lacking_reasons((row.case, row.top_up), row.amount, row.although_confirmed, reasons);
             }
             Command::Refuse { .. } => reasons.add(!row.is_only_asked_for(), wrong),
             Command::Asked { .. } | Command::Contradict { .. } | Command::Absent { .. } => {
@@ -97,7 +103,7 @@ impl Oracle {
         &self,
         id: ReimbursementId,
         (case, top_up, amount): (CaseId, TopUpId, Yen),
-        by: StaffId,
+        (although_confirmed, by): (bool, StaffId),
         reasons: &mut Reasons,
     ) {
         reasons.add(amount.is_zero(), Why::AmountZero);
@@ -111,20 +117,32 @@ impl Oracle {
         match self.reimbursements.get(&id) {
             Some(row) => {
                 let is_same = (row.case, row.top_up, row.amount) == (case, top_up, amount.amount());
-                reasons.add(!is_same || row.proposed_by != by, Why::IdTaken(Noun::Reimbursement));
+                let is_same = is_same && (row.although_confirmed, row.proposed_by) == (although_confirmed, by);
+                reasons.add(!is_same, Why::IdTaken(Noun::Reimbursement));
             }
-            None => self.lacking_reasons(case, top_up, amount.amount(), reasons),
+            None => self.lacking_reasons((case, top_up), amount.amount(), although_confirmed, reasons),
         }
     }
 
     /// Notes why nothing of a top-up may be reimbursed, or not so much.
-    fn lacking_reasons(&self, case: CaseId, top_up: TopUpId, amount: i64, reasons: &mut Reasons) {
-        let case = &self.cases[&case];
+    fn lacking_reasons(
+        &self,
+        (case_id, top_up): (CaseId, TopUpId),
+        amount: i64,
+        although_confirmed: bool,
+        reasons: &mut Reasons,
+    ) {
+        let case = &self.cases[&case_id];
         let is_upheld = case.status == CaseStatus::Closed && case.finding == Some(Finding::Upheld);
         reasons.add(!is_upheld, Why::Status(Noun::Case, case.status.into()));
         let row = &self.top_ups[&top_up];
         reasons.add(row.status != top_up::Status::Settled, Why::Status(Noun::TopUp, row.status.into()));
         reasons.add(row.trouble.any(), Why::Contradiction(Noun::TopUp));
+        let is_anothers = row.restituted.is_some_and(|restituted| restituted.case != case_id);
+        reasons.add(is_anothers, Why::Contradiction(Noun::Case));
+        let is_confirmed = self.mandates[&row.mandate].confirmed;
+        let confirmed = Why::Status(Noun::Mandate, Standing::ConfirmedByTrueHolder);
+        reasons.add(is_confirmed && !although_confirmed, confirmed);
         self.debited_reasons(top_up, self.lacking(top_up), amount, reasons);
     }
 
@@ -146,7 +164,7 @@ impl Oracle {
 
     pub(super) fn reimbursement_apply(&mut self, command: &Command, receipt: &Receipt) -> Result<(), String> {
         let id = command.reimbursement();
-        if let Command::Propose { case, top_up, amount, by, .. } = command {
+        if let Command::Propose { case, top_up, amount, although_confirmed, by, .. } = command {
             let bank = self.top_ups[top_up].bank;
             self.reimbursements.entry(id).or_insert_with(|| Reimbursement {
                 case: *case,
@@ -155,6 +173,7 @@ impl Oracle {
                 amount: amount.amount(),
                 status: Status::Proposed,
                 proposed_by: *by,
+                although_confirmed: *although_confirmed,
                 trouble: Trouble::default(),
                 absent: false,
             });
@@ -171,8 +190,10 @@ impl Oracle {
             Command::Answer { done, .. } => match (row.status, done) {
                 (Status::Done, false) => row.trouble.claims(Claim::CameBack(Yen::new(row.amount))),
                 (Status::Failed, true) => row.trouble.claims(Claim::Moved(Yen::new(row.amount))),
-                (_, true) if row.is_open() => self.reimburse(&mut row),
-                (_, false) if row.is_open() => self.fail_reimbursement(&mut row),
+                (_, done) if row.is_open() => {
+                    row.trouble.proposal = None;
+                    if *done { self.reimburse(&mut row) } else { self.fail_reimbursement(&mut row) }
+                }
                 (_, _) => {}
             },
             Command::Contradict { claim, .. } => {
@@ -204,6 +225,7 @@ impl Oracle {
         for (wallet, mut lot) in self.kept_for(row) {
             lot.amount = lot.amount.min(left);
             left -= lot.amount;
+            self.restituted(row).taken += lot.amount;
             self.books.take(wallet, &lot);
             self.books.pay(chart::purse(wallet, Purse::Funds), restitution, lot.amount);
             self.books.unkeep(wallet, row.case, &lot);
@@ -211,7 +233,7 @@ impl Oracle {
         self.books.pay(chart::reimbursement_expense(row.case), restitution, left);
     }
 
-    /// What the case keeps in all its wallets, of the debit itself first.
+    /// What the case keeps in all its wallets, of the debit itself first, and nothing of another one.
     fn kept_for(&self, row: &Reimbursement) -> Vec<(WalletId, Lot)> {
         let case = &self.cases[&row.case];
         let of = |wallet: &WalletId| {
@@ -221,15 +243,22 @@ impl Oracle {
         let all: Vec<_> = case.wallets.iter().flat_map(of).collect();
         let is_its_own = |(_, lot): &&(WalletId, Lot)| lot.id == row.top_up.0 && lot.from().is_some();
         let own = all.iter().filter(is_its_own);
-        let others = all.iter().filter(|each| !is_its_own(each));
+        let others = all.iter().filter(|(_, lot)| matches!(lot.source, Source::Send(_)));
         own.chain(others).take(TAKEN_MAX).copied().collect()
     }
 
     fn use_parked(&mut self, row: &Reimbursement) -> i64 {
-        let case = self.cases.get_mut(&row.case).expect("a reimbursement is of a case");
-        let parked = case.parked.min(row.amount);
-        case.parked -= parked;
+        let restituted = self.restituted(row);
+        let parked = restituted.parked.min(row.amount);
+        restituted.parked -= parked;
+        self.cases.get_mut(&row.case).expect("a reimbursement is of a case").parked -= parked;
         parked
+    }
+
+    /// What its case took for its debit.
+    fn restituted(&mut self, row: &Reimbursement) -> &mut Restituted {
+        let top_up = self.top_ups.get_mut(&row.top_up).expect("a reimbursement is of a top-up");
+        top_up.restituted.get_or_insert(Restituted { case: row.case, taken: 0, parked: 0, freed: 0 })
     }
 
     fn count_reimbursed(&mut self, row: &Reimbursement, amount: i64) {
@@ -243,11 +272,18 @@ impl Oracle {
         self.books.pay(chart::restitution(row.case), chart::clearing(row.bank), row.amount);
     }
 
-    /// The account has it not: it stands ready for the next one.
+    /// The account has it not: it stands ready for the next one of the debit, unless that has come back by itself.
     fn fail_reimbursement(&mut self, row: &mut Reimbursement) {
         row.status = Status::Failed;
         self.count_reimbursed(row, -row.amount);
-        self.cases.get_mut(&row.case).expect("a reimbursement is of a case").parked += row.amount;
+        if self.top_ups[&row.top_up].status == top_up::Status::Settled {
+            self.restituted(row).parked += row.amount;
+            self.cases.get_mut(&row.case).expect("a reimbursement is of a case").parked += row.amount;
+        } else {
+            self.restituted(row).freed += row.amount;
+            let (restitution, expense) = (chart::restitution(row.case), chart::reimbursement_expense(row.case));
+            self.books.pay(restitution, expense, row.amount);
+        }
     }
 
     fn resolve_reimbursement(&mut self, row: &mut Reimbursement, how: Resolution) {

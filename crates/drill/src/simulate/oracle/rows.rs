@@ -55,6 +55,8 @@ impl top_up::TopUp {
             && row.give_back == self.given_back()
             && row.give_backs_failed == self.backs_failed
             && row.reimbursed.amount() == self.reimbursed
+            && row.restituted.map(|row| (row.case, [row.taken, row.parked, row.freed].map(Yen::amount)))
+                == self.restituted.map(|model| (model.case, [model.taken, model.parked, model.freed]))
     }
 
     fn given_back(&self) -> Option<GiveBack> {
@@ -65,7 +67,7 @@ impl top_up::TopUp {
             (false, None, Some(_)) => GiveBackStatus::Failed,
             (false, None, None) => GiveBackStatus::Pending,
         };
-        Some(GiveBack { id, amount: Yen::new(amount), status })
+        Some(GiveBack { id, amount: Yen::new(amount), status, absent: self.back_absent })
     }
 }
 
@@ -130,6 +132,7 @@ impl reimbursement::Reimbursement {
         let credit = &row.credit;
         (credit.case, credit.top_up, credit.bank) == (self.case, self.top_up, self.bank)
             && (credit.amount.amount(), row.status, row.proposed_by) == (self.amount, self.status, self.proposed_by)
+            && row.although_confirmed == self.although_confirmed
             && is_trouble(&self.trouble, &row.claims, None, row.proposal)
     }
 }

@@ -10,11 +10,12 @@ use wallet::bank_answer::{Answer, Claim, Resolution};
 use wallet::switches::Function;
 use wallet::top_up::{Command, GIVE_BACKS_FAILED_MAX, Request, Status};
 use wallet::{
-    BankAccountId, BankCode, GiveBackId, Limit, MandateId, Noun, PURSE_LOTS_MAX, Proof, Purse, Receipt, Source,
+    BankAccountId, BankCode, CaseId, GiveBackId, Limit, MandateId, Noun, PURSE_LOTS_MAX, Proof, Purse, Receipt, Source,
     Standing, TopUpId, WalletId, chart, mandate,
 };
 
 /// A top-up as the model knows it.
+#[expect(clippy::struct_excessive_bools, reason = "a model notes plainly what was said of it")]
 pub struct TopUp {
     pub wallet: WalletId,
     pub bank: BankCode,
@@ -41,8 +42,24 @@ pub struct TopUp {
     pub(super) back_failed: Option<GiveBackId>,
     /// The give-backs that failed before the present one.
     pub(super) backs_failed: Vec<GiveBackId>,
+    /// Whether the bank knew nothing to the last of what it is to give back.
+    pub(super) back_absent: bool,
     /// What of it is reimbursed, or on its way.
     pub reimbursed: i64,
+    /// What a case took for it.
+    pub(super) restituted: Option<Restituted>,
+}
+
+/// What one case took to reimburse a debit.
+#[derive(Clone, Copy)]
+pub struct Restituted {
+    pub case: CaseId,
+    /// Out of purses.
+    pub taken: i64,
+    /// What of it and of the operator's part stands ready.
+    pub parked: i64,
+    /// What stood ready and went to the operator.
+    pub freed: i64,
 }
 
 impl TopUp {
@@ -55,12 +72,12 @@ impl TopUp {
     }
 
     /// Whether money is to go back that is not there yet.
-    fn gives_back(&self) -> bool {
+    pub(super) fn gives_back(&self) -> bool {
         self.give_back.is_some_and(|(_, _, is_done)| !is_done)
     }
 
     /// Whether the bank is asked to give it back, and has said nothing of that.
-    fn back_is_asked(&self) -> bool {
+    pub(super) fn back_is_asked(&self) -> bool {
         self.gives_back() && self.back_failed.is_none()
     }
 }
@@ -102,7 +119,9 @@ impl Oracle {
                 reasons.add(held && row.trouble.any(), Why::Contradiction(Noun::TopUp));
                 reasons.add(!row.is_open() && row.status != Status::Cancelled, wrong);
             }
-            Command::AnswerGiveBack { give_back, .. } | Command::ReverseGiveBack { give_back, .. } => {
+            Command::AnswerGiveBack { give_back, .. }
+            | Command::AbsentGiveBack { give_back, .. }
+            | Command::ReverseGiveBack { give_back, .. } => {
                 reasons.add(row.give_back.is_none(), wrong);
                 if row.backs_failed.contains(give_back) {
                     return;
@@ -224,8 +243,13 @@ impl Oracle {
                     row.trouble.claims(Claim::TakenBack(Yen::new(amount)));
                 }
             }
+            Command::AbsentGiveBack { give_back, .. } => {
+                let is_present = row.give_back.is_some_and(|(id, _, _)| id == *give_back);
+                row.back_absent |= is_present && row.back_is_asked();
+            }
             Command::RetryGiveBack { give_back, .. } => {
                 row.back_failed = None;
+                row.trouble.proposal = None;
                 if let Some((id, _, _)) = &mut row.give_back {
                     row.backs_failed.push(std::mem::replace(id, *give_back));
                 }
@@ -278,7 +302,9 @@ impl Oracle {
             taken_back: None,
             back_failed: None,
             backs_failed: Vec::new(),
+            back_absent: false,
             reimbursed: 0,
+            restituted: None,
         };
         self.top_ups.insert(id, row);
     }
@@ -377,43 +403,6 @@ impl Oracle {
         self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), debited);
     }
 
-    /// The bank's first word of what goes back counts; another one is trouble.
-    fn answer_give_back(&mut self, row: &mut TopUp, done: bool) {
-        let Some((id, amount, is_done)) = row.give_back else { return };
-        if row.back_is_asked() {
-            if done {
-                self.is_given_back(row);
-            } else {
-                row.back_failed = Some(id);
-            }
-        } else if done && (!is_done || row.taken_back.is_some()) {
-            row.trouble.claims(Claim::TakenBack(Yen::new(amount)));
-        } else if !done && is_done && row.taken_back.is_none() {
-            row.trouble.claims(Claim::CameBack(Yen::new(amount)));
-        }
-    }
-
-    /// The account has what was on its way back to it.
-    fn is_given_back(&mut self, row: &mut TopUp) {
-        row.back_failed = None;
-        if let Some((_, amount, is_done)) = &mut row.give_back {
-            *is_done = true;
-            self.books.pay(chart::suspense(Some(row.bank)), chart::clearing(row.bank), *amount);
-        }
-    }
-
-    /// What was given back came back, and waits again.
-    fn give_back_again(&mut self, row: &mut TopUp, back: GiveBackId) {
-        row.back_failed = None;
-        row.taken_back = None;
-        if let Some((id, amount, is_done)) = &mut row.give_back {
-            row.backs_failed.push(std::mem::replace(id, back));
-            if std::mem::take(is_done) {
-                self.books.pay(chart::clearing(row.bank), chart::suspense(Some(row.bank)), *amount);
-            }
-        }
-    }
-
     fn reverse_top_up(&mut self, id: TopUpId, row: &mut TopUp, amount: Yen) {
         let whole = row.trouble.mismatch.unwrap_or(row.amount) == amount.amount();
         match row.status {
@@ -431,24 +420,37 @@ impl Oracle {
         }
     }
 
-    /// The bank took it back: what is left of it goes, the rest is owed.
+    /// The bank took it back: what is left of it goes, the rest is owed, but for what a case had taken for it.
     fn undo_top_up(&mut self, id: TopUpId, row: &mut TopUp) {
         let clearing = chart::clearing(row.bank);
         if row.is_open() {
             self.settle_suspense(row);
             self.books.release(clearing, chart::purse(row.wallet, Purse::Funds), row.amount);
         } else {
-            let left = self.books.of_lot(row.wallet, Purse::Funds, id.0);
+            let unpaid = row.amount - self.pay_restituted(row);
+            let left = self.books.of_lot(row.wallet, Purse::Funds, id.0).min(unpaid);
             let (purse, source, received) = (Purse::Funds, Source::TopUp(row.account), Time::default());
             self.books.take(row.wallet, &Lot { purse, id: id.0, source, received, amount: left });
             self.books.pay(chart::purse(row.wallet, Purse::Funds), clearing, left);
-            let owed = row.amount - left;
+            let owed = unpaid - left;
             self.books.pay(chart::receivable(row.wallet), clearing, owed);
             if owed > 0 {
                 self.holding(row.wallet).debts.push((id.0, owed));
             }
         }
         row.status = Status::Reversed;
+    }
+
+    /// The operator pays the bank what a case had taken for it, and has what stood ready. How much that paid.
+    fn pay_restituted(&mut self, row: &mut TopUp) -> i64 {
+        let Some(restituted) = &mut row.restituted else { return 0 };
+        let (case, paid) = (restituted.case, restituted.taken.min(row.amount));
+        let parked = std::mem::take(&mut restituted.parked);
+        restituted.freed += parked;
+        self.cases.get_mut(&case).expect("what was taken was for a case").parked -= parked;
+        self.books.pay(chart::reimbursement_expense(case), chart::clearing(row.bank), paid);
+        self.books.pay(chart::restitution(case), chart::reimbursement_expense(case), parked);
+        paid
     }
 
     fn resolve_top_up(&mut self, id: TopUpId, row: &mut TopUp, how: Resolution, back: GiveBackId, now: Time) {
@@ -464,6 +466,9 @@ impl Oracle {
             Resolution::Settle => self.credit_top_up(id, row, back, now),
             Resolution::Return if row.status == Status::Returned => self.give_back_again(row, back),
             Resolution::Return => self.return_top_up(id, row, debited, back),
+            Resolution::Decline if row.status == Status::Returned => {
+                (row.back_failed, row.back_absent) = (row.give_back.map(|(id, _, _)| id), false);
+            }
             Resolution::Decline if open => self.end_top_up(id, row, row.end_without_debit()),
             Resolution::Decline => self.undo_top_up(id, row),
         }
@@ -486,18 +491,6 @@ impl Oracle {
         top_up
             || reimbursement
             || self.payouts.get(&wallet::PayoutId(movement)).is_some_and(super::payout::Payout::waits)
-    }
-
-    /// The top-ups whose give-back did not simply come to be there.
-    pub fn strange_give_backs(&self) -> Vec<TopUpId> {
-        let strange = self.top_ups.iter().filter(|(_, row)| row.back_failed.is_some() || row.taken_back.is_some());
-        strange.map(|(id, _)| *id).collect()
-    }
-
-    /// The top-ups whose give-back the bank could not make, as far as it has said.
-    pub fn failed_give_backs(&self) -> Vec<TopUpId> {
-        let failed = self.top_ups.iter().filter(|(_, row)| row.back_failed.is_some());
-        failed.map(|(id, _)| *id).collect()
     }
 
     /// Something that waits, if anything does.
@@ -571,7 +564,9 @@ fn fits(row: &TopUp, how: Resolution) -> bool {
             row.status == Status::Returned && !is_done && is_gone
         }),
     };
-    row.trouble.any() && way
+    let is_unanswered = row.back_is_asked() && row.back_absent && how == Resolution::Decline;
+    let is_paid_otherwise = row.back_failed.is_some() && how == Resolution::Settle;
+    if row.trouble.any() { way } else { is_unanswered || is_paid_otherwise }
 }
 
 fn watched(command: &Request, linked: Time, now: Time) -> Watched {
@@ -591,6 +586,7 @@ fn top_up_of(command: &Command) -> TopUpId {
         | Command::Contradict { top_up, .. }
         | Command::ReverseGiveBack { top_up, .. }
         | Command::AnswerGiveBack { top_up, .. }
+        | Command::AbsentGiveBack { top_up, .. }
         | Command::RetryGiveBack { top_up, .. }
         | Command::Propose { top_up, .. }
         | Command::Approve { top_up, .. } => *top_up,

@@ -109,11 +109,13 @@ impl World {
         });
         let reimbursement = ReimbursementId(self.chance.id(self.now));
         self.people.reimbursements.push(reimbursement);
-        let propose = Reimbursement::Propose { reimbursement, case, top_up, amount, by: self.colleague() };
+        let although_confirmed = self.chance.percent(70);
+        let propose =
+            Reimbursement::Propose { reimbursement, case, top_up, amount, although_confirmed, by: self.colleague() };
         self.ask_later(after_ms, ActorKind::Operator, Command::Reimbursement(propose));
         if self.chance.one_in(6) {
             let by = self.colleague();
-            let again = Reimbursement::Propose { reimbursement, case, top_up, amount, by };
+            let again = Reimbursement::Propose { reimbursement, case, top_up, amount, although_confirmed, by };
             let no = Reimbursement::Refuse { reimbursement, by };
             for command in [again, no] {
                 let after_ms = after_ms + self.chance.between(SECOND_MS, 3 * HOUR_MS);

@@ -215,7 +215,7 @@ impl World {
         let (someone, by, amount) = (self.someone(), StaffId(Id::from_number(3)), Yen::new(1_000));
         let (wallet, claim) = (someone.wallet, Claim::NotMoved);
         let answer = Answer { outcome: Outcome::Unknown { code: None }, source: AnswerSource::Callback };
-        let command = match self.chance.below(19) {
+        let command = match self.chance.below(21) {
             0 => Command::TopUp(TopUp::Reverse { top_up: TopUpId(id), amount }),
             1 => Command::TopUp(TopUp::Contradict { top_up: TopUpId(id), claim }),
             2 => Command::TopUp(TopUp::Answer { top_up: TopUpId(id), answer, give_back: GiveBackId(id) }),
@@ -250,6 +250,11 @@ impl World {
             17 => {
                 let (top_up, give_back) = (TopUpId(id), GiveBackId(id));
                 Command::TopUp(TopUp::ReverseGiveBack { top_up, give_back, amount })
+            }
+            18 => Command::Reimbursement(Reimbursement::Absent { reimbursement: ReimbursementId(id) }),
+            19 => {
+                let (top_up, give_back) = (TopUpId(id), GiveBackId(id));
+                Command::TopUp(TopUp::AbsentGiveBack { top_up, give_back })
             }
             _ => return self.open_and_close(ShopId(id)),
         };

@@ -55,7 +55,8 @@ impl Scene {
     }
 
     fn body(&self, amount: i64) -> Value {
-        json!({ "case_id": self.case, "top_up_id": self.top_up, "amount": amount, "reason": "the holder never linked it" })
+        json!({ "case_id": self.case, "top_up_id": self.top_up, "amount": amount, "although_confirmed": true,
+            "reason": "the holder never linked it, and had typed a number that a caller asked for" })
     }
 
     async fn propose(&self, staff: &str, amount: i64) -> Answer {
@@ -149,6 +150,11 @@ async fn a_debit_is_reimbursed_once_and_only_of_a_case_that_was_upheld() {
     assert_eq!((refused.problem(), refused.text("current_status")), ((409, "wrong-status"), "open".into()));
     scene.close("desk-1", false).await;
     scene.close("desk-2", true).await;
+    // The link was confirmed: nobody gives back what it debited without saying that they know.
+    let mut unaware = scene.body(9_000);
+    unaware["although_confirmed"] = false.into();
+    let refused = call(&scene.world, "POST", "/reimbursements", "desk-1", Some(unaware)).await;
+    assert_eq!((refused.problem(), refused.text("noun")), ((409, "wrong-status"), "mandate".into()));
     assert_eq!(scene.propose("desk-1", 10_001).await.problem(), (422, "limit-exceeded"));
     assert_eq!(scene.propose("desk-1", 0).await.problem(), (422, "amount-zero"));
     scene.approved(9_000).await;

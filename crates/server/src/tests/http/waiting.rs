@@ -167,6 +167,27 @@ async fn what_becomes_of_a_give_back_is_heard() {
 }
 
 #[tokio::test]
+async fn a_give_back_that_its_bank_never_knew_two_people_end() {
+    let sakura = linked().await;
+    sakura.world.gateway.with(|stand| stand.return_script = Some((201, "absent")));
+    let id = sakura.returned(5_000).await;
+    sakura.world.run_due().await;
+    let absent = sakura.seen(&id).await["give_back"].clone();
+    assert_eq!((&absent["status"], &absent["absent"]), (&json!("pending"), &json!(true)), "{absent}");
+    assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["unanswered"]))]);
+    assert_eq!(sakura.resolve(&id, "desk-1", "settle", false).await.problem(), (409, "wrong-status"));
+    assert_eq!(sakura.resolve(&id, "desk-1", "decline", false).await.status, 200);
+    assert_eq!(sakura.resolve(&id, "desk-1", "decline", true).await.problem(), (409, "second-person-needed"));
+    assert_eq!(sakura.resolve(&id, "desk-2", "decline", true).await.status, 200);
+    assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["give_back_failed"]))]);
+    // It found another way: two people say so, and nothing waits any more.
+    assert_eq!(sakura.resolve(&id, "desk-1", "settle", false).await.status, 200);
+    assert_eq!(sakura.resolve(&id, "desk-2", "settle", true).await.status, 200);
+    assert_eq!(sakura.seen(&id).await["give_back"]["status"], "done");
+    assert_eq!(sakura.waiting(9).await, []);
+}
+
+#[tokio::test]
 async fn a_give_back_that_the_bank_could_not_and_then_could_is_not_taken_for_done() {
     let sakura = linked().await;
     sakura.world.gateway.with(|stand| stand.return_script = Some((202, "pending")));
