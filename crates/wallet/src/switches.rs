@@ -37,6 +37,12 @@ pub enum Function {
     ChangeContact,
 }
 
+impl Function {
+    /// Those that a stop may name.
+    pub const STOPPABLE: [Self; 7] =
+        [Self::Open, Self::Link, Self::TopUp, Self::Voucher, Self::Payment, Self::Send, Self::Payout];
+}
+
 /// Whom a stop concerns: all given parts must hold.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Cohort {

@@ -198,16 +198,7 @@ async fn lift(
 }
 
 fn parse_function(text: &str) -> Result<Function, Problem> {
-    let all = [
-        Function::Open,
-        Function::Link,
-        Function::TopUp,
-        Function::Voucher,
-        Function::Payment,
-        Function::Send,
-        Function::Payout,
-    ];
-    let found = all.into_iter().find(|function| function_name(*function) == text);
+    let found = Function::STOPPABLE.into_iter().find(|function| function_name(*function) == text);
     let names =
         || Problem::malformed("open, link, top_up, voucher, payment, send or payout.").with("member", "function");
     found.ok_or_else(names)

@@ -18,16 +18,7 @@ impl World {
     /// Something is stopped, and goes on some time later.
     pub(super) fn set_stop(&mut self) {
         let id = SwitchId(self.chance.id(self.now));
-        let functions = [
-            Function::Open,
-            Function::Link,
-            Function::TopUp,
-            Function::Voucher,
-            Function::Payment,
-            Function::Send,
-            Function::Payout,
-        ];
-        let function = if self.chance.one_in(12) { None } else { Some(*self.chance.pick(&functions)) };
+        let function = if self.chance.one_in(12) { None } else { Some(*self.chance.pick(&Function::STOPPABLE)) };
         let banks: Vec<BankCode> = self.banks.keys().copied().collect();
         let bank = if self.chance.one_in(3) { Some(*self.chance.pick(&banks)) } else { None };
         let opened = self.now.plus_milliseconds(-self.chance.between(0, 20 * DAY_MS));
