@@ -279,6 +279,7 @@ const fn limit_name(limit: Limit) -> &'static str {
         Limit::Stops => "stops",
         Limit::Debited => "debited",
         Limit::NewLink => "new_link",
+        Limit::NewLinks => "new_links",
     }
 }
 

@@ -52,6 +52,12 @@ pub enum Adjustment {
     YoungSend(Yen),
     /// [`crate::policy::MandatePolicy::new_lately_max`].
     NewLink(Yen),
+    /// [`crate::policy::MandatePolicy::new_links_lately_max`].
+    NewLinks(Yen),
+    /// The most young money a business date that its holder pays with a second proof.
+    YoungProven(Yen),
+    /// The most at a time that is paid on line without a second proof.
+    PaymentUnproven(Yen),
 }
 
 /// An adjustment that one person proposed or set.
@@ -71,7 +77,7 @@ pub struct Adjusted {
 
 impl Adjustment {
     /// Each with the value that `policy` has.
-    pub const fn all_of(policy: &Policy) -> [Self; 16] {
+    pub const fn all_of(policy: &Policy) -> [Self; 19] {
         let (mandate, top_up) = (&policy.mandate, &policy.top_up);
         [
             Self::LinkTier(mandate.tier_min),
@@ -90,6 +96,9 @@ impl Adjustment {
             Self::Young(policy.ageing.per_day_max),
             Self::YoungSend(policy.ageing.send_per_day_max),
             Self::NewLink(mandate.new_lately_max),
+            Self::NewLinks(mandate.new_links_lately_max),
+            Self::YoungProven(policy.ageing.proven_per_day_max),
+            Self::PaymentUnproven(policy.payment.unproven_per_time_max),
         ]
     }
 
@@ -112,6 +121,9 @@ impl Adjustment {
             Self::Young(_) => "young_per_day_max",
             Self::YoungSend(_) => "young_send_per_day_max",
             Self::NewLink(_) => "new_link_max",
+            Self::NewLinks(_) => "new_links_max",
+            Self::YoungProven(_) => "young_proven_per_day_max",
+            Self::PaymentUnproven(_) => "payment_unproven_per_time_max",
         }
     }
 
@@ -140,6 +152,9 @@ impl Adjustment {
             Self::Young(yen) => yen > policy.ageing.per_day_max,
             Self::YoungSend(yen) => yen > policy.ageing.send_per_day_max,
             Self::NewLink(yen) => yen > mandate.new_lately_max,
+            Self::NewLinks(yen) => yen > mandate.new_links_lately_max,
+            Self::YoungProven(yen) => yen > policy.ageing.proven_per_day_max,
+            Self::PaymentUnproven(yen) => yen > policy.payment.unproven_per_time_max,
         }
     }
 
@@ -161,6 +176,9 @@ impl Adjustment {
             Self::Young(yen) => policy.ageing.per_day_max = yen,
             Self::YoungSend(yen) => policy.ageing.send_per_day_max = yen,
             Self::NewLink(yen) => policy.mandate.new_lately_max = yen,
+            Self::NewLinks(yen) => policy.mandate.new_links_lately_max = yen,
+            Self::YoungProven(yen) => policy.ageing.proven_per_day_max = yen,
+            Self::PaymentUnproven(yen) => policy.payment.unproven_per_time_max = yen,
         }
     }
 }

@@ -90,6 +90,9 @@ pub struct MandatePolicy {
     /// The most over two business dates by a new mandate, whether its account's true holder has confirmed it or not: a day of
     /// 24 hours touches two dates.
     pub new_lately_max: Yen,
+    /// The most that a wallet's top-ups may come to over two business dates, from whichever accounts, when one is asked for by a new
+    /// mandate: whoever is talked into linking accounts at five banks does not lose the same at each.
+    pub new_links_lately_max: Yen,
     /// Whether a grant on static knowledge alone (PIN, birth date) is refused.
     pub refuses_static_factors: bool,
     /// Whether the bank's name must match the holder's.
@@ -238,6 +241,7 @@ impl Default for Policy {
                 unconfirmed_total_max: Yen::new(30_000),
                 new_ms: DAY_MS,
                 new_lately_max: Yen::new(10_000),
+                new_links_lately_max: Yen::new(30_000),
                 refuses_static_factors: true,
                 requires_name: true,
                 requires_birth_date: true,

@@ -96,6 +96,8 @@ pub enum Limit {
     Debited,
     /// Yen over two business dates, by a mandate of its first hours, whether its account's true holder has confirmed it or not.
     NewLink,
+    /// Yen over two business dates into the wallet, from whichever accounts, when it is by a mandate of its first hours.
+    NewLinks,
 }
 
 /// Who froze a wallet.

@@ -27,7 +27,7 @@ impl Domain for Wallets {
     type Refusal = Refusal;
 
     const NAME: &'static str = "wallet";
-    const VOCABULARY: u32 = 484;
+    const VOCABULARY: u32 = 488;
     const TABLES: &'static [TableSpec] = table::SPECS;
     const ROWS_VERSION: u32 = 10;
 

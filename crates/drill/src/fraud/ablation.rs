@@ -61,6 +61,7 @@ pub const CONTROLS: &[Control] = &[
             to.wallet.mandate.unconfirmed_per_day_max = from.wallet.mandate.unconfirmed_per_day_max;
             to.wallet.mandate.unconfirmed_total_max = from.wallet.mandate.unconfirmed_total_max;
             to.wallet.mandate.new_lately_max = from.wallet.mandate.new_lately_max;
+            to.wallet.mandate.new_links_lately_max = from.wallet.mandate.new_links_lately_max;
             to.gateway.unconfirmed = from.gateway.unconfirmed;
         },
     },

@@ -99,7 +99,7 @@ fn of_missing(missing: &str) -> Control {
 
 fn of_limit(limit: &str) -> Control {
     match limit {
-        "unconfirmed_per_day" | "unconfirmed_total" | "new_link" => Control::CoolingOff,
+        "unconfirmed_per_day" | "unconfirmed_total" | "new_link" | "new_links" => Control::CoolingOff,
         "young" | "young_send" => Control::Ageing,
         "links" => Control::Velocity,
         _ => Control::Limits,

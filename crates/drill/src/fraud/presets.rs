@@ -79,6 +79,7 @@ pub fn open() -> Preset {
     wallet.mandate.unconfirmed_per_day_max = NO_BOUND;
     wallet.mandate.unconfirmed_total_max = NO_BOUND;
     wallet.mandate.new_lately_max = NO_BOUND;
+    wallet.mandate.new_links_lately_max = NO_BOUND;
     wallet.mandate.refuses_static_factors = false;
     wallet.mandate.requires_name = false;
     wallet.mandate.requires_birth_date = false;

@@ -179,7 +179,10 @@ fn value(adjustment: Adjustment) -> Value {
         | Adjustment::TopUpUnproven(yen)
         | Adjustment::Young(yen)
         | Adjustment::YoungSend(yen)
-        | Adjustment::NewLink(yen) => json!(yen.amount()),
+        | Adjustment::NewLink(yen)
+        | Adjustment::NewLinks(yen)
+        | Adjustment::YoungProven(yen)
+        | Adjustment::PaymentUnproven(yen) => json!(yen.amount()),
     }
 }
 
@@ -212,5 +215,8 @@ fn parse(policy: &Policy, name: &str, value: &Value) -> Result<Adjustment, Probl
         Adjustment::Young(_) => Adjustment::Young(yen()?),
         Adjustment::YoungSend(_) => Adjustment::YoungSend(yen()?),
         Adjustment::NewLink(_) => Adjustment::NewLink(yen()?),
+        Adjustment::NewLinks(_) => Adjustment::NewLinks(yen()?),
+        Adjustment::YoungProven(_) => Adjustment::YoungProven(yen()?),
+        Adjustment::PaymentUnproven(_) => Adjustment::PaymentUnproven(yen()?),
     })
 }

@@ -36,7 +36,7 @@ fn open_doors() -> Policy {
     (open.mandate.unconfirmed_per_day_max, open.mandate.unconfirmed_total_max) = (Yen::MAX, Yen::MAX);
     (open.top_up.per_time_max, open.top_up.per_month_max, open.top_up.rolling_max) = (Yen::MAX, Yen::MAX, Yen::MAX);
     open.top_up.tier_min = Tier::Email;
-    open.ageing.young_ms = 0;
+    (open.ageing.young_ms, open.ageing.proven_per_day_max) = (0, Yen::MAX);
     open.balance.email_max = Yen::MAX;
     open
 }
@@ -233,6 +233,7 @@ fn each_limit_and_rule_alone_stops_a_top_up_that_passes_without_it() {
     check_top_ups(|policy| policy.mandate.unconfirmed_total_max = yen(30_000), &[30_000, 100], 40, "UnconfirmedTotal");
     let rules = Policy::default().monitoring;
     check_top_ups(|policy| policy.mandate.new_lately_max = yen(10_000), &[10_000, 100], 0, "NewLink");
+    check_top_ups(|policy| policy.mandate.new_links_lately_max = yen(10_000), &[10_000, 100], 0, "NewLinks");
     // What is looked at is a wallet of its first week that is filled in a day.
     check_top_ups(|policy| policy.monitoring.clone_from(&rules), &[10_000, 99_999], 2, "Pending");
     check_top_ups(|policy| policy.monitoring.clone_from(&rules), &[10_000, 100_000], 2, "Held");
@@ -251,6 +252,31 @@ fn a_link_of_its_first_day_brings_little_also_over_midnight_and_in_an_old_wallet
     let refused = Refusal::LimitExceeded { limit: Limit::NewLink, at_most: 10_000, left: 0, requested: 100, from };
     assert_eq!(scene.top_up(1, mandate, 100, None), Err(refused), "another date, the same 24 hours");
     scene.world.pass(2);
+    assert_eq!(scene.top_up(1, mandate, 50_000, None), Ok(top_up::Status::Pending), "the first day is over");
+}
+
+/// Accounts at several banks, linked on one day: together they bring no more than the wallet's new links may.
+#[test]
+fn many_links_of_one_day_bring_together_what_is_said() {
+    let mut policy = open_doors();
+    (policy.mandate.new_lately_max, policy.mandate.new_links_lately_max) = (Yen::new(10_000), Yen::new(30_000));
+    let mut scene = Scene::new(policy, &[(1, Tier::Email)]);
+    let accounts: Vec<_> = (1..=5).map(|number| BankAccountId(Id::from_number(number))).collect();
+    let mut links = accounts.into_iter().map(|bank_account| Grant { bank_account, ..STOLEN });
+    let mut link = |scene: &mut Scene| scene.link(1, links.next().expect("an account")).expect("a link");
+    for amount in [10_000, 10_000, 8_000] {
+        let mandate = link(&mut scene);
+        assert_eq!(scene.top_up(1, mandate, amount, None), Ok(top_up::Status::Pending));
+    }
+    let mandate = link(&mut scene);
+    let from = Some(scene.world.now.plus_milliseconds(DAY_MS).day());
+    let refused =
+        |left, requested| Refusal::LimitExceeded { limit: Limit::NewLinks, at_most: 30_000, left, requested, from };
+    assert_eq!(scene.top_up(1, mandate, 2_001, None), Err(refused(2_000, 2_001)));
+    assert_eq!(scene.top_up(1, mandate, 2_000, None), Ok(top_up::Status::Pending));
+    let mandate = link(&mut scene);
+    assert_eq!(scene.top_up(1, mandate, 100, None), Err(refused(0, 100)));
+    scene.world.pass(DAY_MS + 1);
     assert_eq!(scene.top_up(1, mandate, 50_000, None), Ok(top_up::Status::Pending), "the first day is over");
 }
 

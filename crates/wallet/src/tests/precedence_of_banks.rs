@@ -102,7 +102,7 @@ fn a_top_up() -> Scene<top_up::Request> {
     linked(request, 0)
 }
 
-const TOP_UP_REASONS: [Reason<top_up::Request>; 18] = [
+const TOP_UP_REASONS: [Reason<top_up::Request>; 19] = [
     (|scene| scene.command.amount = Yen::ZERO, is_zero),
     (|scene| scene.command.holder = holder(YOU), is_unknown_wallet),
     (
@@ -153,6 +153,14 @@ const TOP_UP_REASONS: [Reason<top_up::Request>; 18] = [
             scene.world.context.policies = Policies::new(policy);
         },
         |refusal| is_limit(refusal, Limit::NewLink),
+    ),
+    (
+        |scene| {
+            let mut policy = super::world::policy();
+            policy.mandate.new_links_lately_max = Yen::new(10_000);
+            scene.world.context.policies = Policies::new(policy);
+        },
+        |refusal| is_limit(refusal, Limit::NewLinks),
     ),
     (
         |scene| {

@@ -18,7 +18,7 @@ use domain::{Day, Moment, Time};
 use ledger::Yen;
 
 /// Refusals in order: amount, unknown, id taken, switches, mandate not active, closed or frozen, tier, grant too weak, too
-/// small, limits (at a time; unconfirmed; new link; the wallet's, the person's, the account's; balance; lots), step-up, guard.
+/// small, limits (at a time; unconfirmed; new link, new links; the wallet's, the person's, the account's; balance; lots), step-up, guard.
 pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context: &Context) -> Decided {
     if command.amount.is_zero() {
         return Err(Refusal::AmountZero);
@@ -136,7 +136,7 @@ fn check_limits(
         let total_max = policy.mandate.unconfirmed_total_max;
         check_limit(Limit::UnconfirmedTotal, total_max, account.unconfirmed, amount)?;
     }
-    check_new_link(amount, mandate, account, policy, (now, today))?;
+    check_new_link(amount, wallet, mandate, account, policy, (now, today))?;
     let person = wallet.person.and_then(|id| rows.person(id));
     let whose: [(Option<&Counters>, Limit, Limit); 3] = [
         (Some(&wallet.counters), Limit::PerMonth, Limit::Rolling),
@@ -155,19 +155,26 @@ fn check_limits(
 }
 
 /// In the first hours of a link its account's true holder may still read that it was made, whoever talked them into confirming
-/// it: until then it brings little. What it may is said at once, and from which date on it may more.
+/// it: until then it brings little, and so do all that its wallet has made. What it may is said at once, and from which date on it
+/// may more.
 fn check_new_link(
     amount: Yen,
+    wallet: &Wallet,
     mandate: &Mandate,
     account: &BankAccount,
     policy: &Policy,
     (now, today): (Time, Day),
 ) -> Result<(), Refusal> {
-    let (at_most, until) = (policy.mandate.new_lately_max, mandate.requested.plus_milliseconds(policy.mandate.new_ms));
-    let left = at_most.saturating_sub(account.counters.top_up.lately(today));
-    if now > until || amount <= left {
+    let until = mandate.requested.plus_milliseconds(policy.mandate.new_ms);
+    if now > until {
         return Ok(());
     }
-    let (at_most, left, requested) = (at_most.amount(), left.amount(), amount.amount());
-    Err(Refusal::LimitExceeded { limit: Limit::NewLink, at_most, left, requested, from: Some(until.day()) })
+    let check = |limit, at_most: Yen, counters: &Counters| {
+        let left = at_most.saturating_sub(counters.top_up.lately(today));
+        let (most, requested, from) = (at_most.amount(), amount.amount(), Some(until.day()));
+        let refusal = Refusal::LimitExceeded { limit, at_most: most, left: left.amount(), requested, from };
+        if amount <= left { Ok(()) } else { Err(refusal) }
+    };
+    check(Limit::NewLink, policy.mandate.new_lately_max, &account.counters)?;
+    check(Limit::NewLinks, policy.mandate.new_links_lately_max, &wallet.counters)
 }

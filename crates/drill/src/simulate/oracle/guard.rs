@@ -71,16 +71,28 @@ impl Oracle {
         }
     }
 
-    /// Notes what a link of its first hours keeps from being topped up, whoever confirmed it.
-    pub(super) fn new_link_reasons(&self, requested: Time, account: Id, amount: i64, now: Time, reasons: &mut Reasons) {
+    /// Notes what a link of its first hours keeps from being topped up, whoever confirmed it: from its account, and into its wallet.
+    pub(super) fn new_link_reasons(
+        &self,
+        requested: Time,
+        (account, wallet): (Id, Id),
+        amount: i64,
+        now: Time,
+        reasons: &mut Reasons,
+    ) {
         let until = requested.plus_milliseconds(self.policy.mandate.new_ms);
         if now > until {
             return;
         }
-        let at_most = self.policy.mandate.new_lately_max.amount();
-        let left = (at_most - self.tally.two_dates(account, What::TopUp, now)).max(0);
-        let from = Some(date(until));
-        reasons.add(amount > left, Why::Limit { limit: Limit::NewLink, at_most, left, requested: amount, from });
+        let mandate = &self.policy.mandate;
+        for (limit, at_most, whose) in [
+            (Limit::NewLink, mandate.new_lately_max.amount(), account),
+            (Limit::NewLinks, mandate.new_links_lately_max.amount(), wallet),
+        ] {
+            let left = (at_most - self.tally.two_dates(whose, What::TopUp, now)).max(0);
+            let from = Some(date(until));
+            reasons.add(amount > left, Why::Limit { limit, at_most, left, requested: amount, from });
+        }
     }
 
     /// The shipped rule that made the desk look at what `command` has just asked for, if one did.

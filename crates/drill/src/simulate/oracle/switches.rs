@@ -222,5 +222,8 @@ fn set(policy: &mut Policy, to: Adjustment) -> Ordering {
         Adjustment::Young(yen) => replace(&mut ageing.per_day_max, yen).cmp(&yen),
         Adjustment::YoungSend(yen) => replace(&mut ageing.send_per_day_max, yen).cmp(&yen),
         Adjustment::NewLink(yen) => replace(&mut mandate.new_lately_max, yen).cmp(&yen),
+        Adjustment::NewLinks(yen) => replace(&mut mandate.new_links_lately_max, yen).cmp(&yen),
+        Adjustment::YoungProven(yen) => replace(&mut ageing.proven_per_day_max, yen).cmp(&yen),
+        Adjustment::PaymentUnproven(yen) => replace(&mut policy.payment.unproven_per_time_max, yen).cmp(&yen),
     }
 }

@@ -195,7 +195,7 @@ impl Oracle {
         let Some(grant) = mandate.grant else { return };
         let account = grant.bank_account.0;
         each(account, Limit::BankAccountPerMonth, Limit::BankAccountRolling);
-        self.new_link_reasons(mandate.requested, account, amount, now, reasons);
+        self.new_link_reasons(mandate.requested, (account, command.wallet.0), amount, now, reasons);
         if !mandate.confirmed {
             let today = self.tally.today(account, What::TopUp, now);
             let per_day_max = self.policy.mandate.unconfirmed_per_day_max;

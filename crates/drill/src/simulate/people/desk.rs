@@ -88,6 +88,9 @@ impl World {
             Adjustment::Young(_) => Adjustment::Young(yen),
             Adjustment::YoungSend(_) => Adjustment::YoungSend(yen),
             Adjustment::NewLink(_) => Adjustment::NewLink(yen),
+            Adjustment::NewLinks(_) => Adjustment::NewLinks(yen),
+            Adjustment::YoungProven(_) => Adjustment::YoungProven(yen),
+            Adjustment::PaymentUnproven(_) => Adjustment::PaymentUnproven(yen),
         }
     }
 

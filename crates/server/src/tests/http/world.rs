@@ -374,6 +374,7 @@ pub fn context() -> Context {
     let mut policy = Policy { monitoring: Vec::new(), ..Policy::default() };
     policy.top_up.unproven_per_day_max = Yen::MAX;
     policy.mandate.new_lately_max = Yen::MAX;
+    policy.mandate.new_links_lately_max = Yen::MAX;
     policy.payment.unproven_per_time_max = Yen::MAX;
     policy.ageing.proven_per_day_max = Yen::ZERO;
     policy.mandate.requires_phone = false;
