@@ -1,7 +1,5 @@
 //! The shell: a bounded queue, one thread that takes batches from it through the [`Core`], answers after the commit.
 //!
-//! While a batch is being committed, whatever arrives is decided at once, on rows that are not durable yet; when that commit
-//! has ended, all that was decided meanwhile is the next. So neither the disk nor the engine's thread waits for the other.
 //! A full queue refuses at once; it never grows. Point reads wait in the same queue, and look after the batch that they
 //! arrived with: they see every answer given before them, and part no batch. A request that is already in flight is joined by
 //! its turn: the core answers the second as a repeat.
@@ -289,7 +287,6 @@ impl<D: Domain, S: Store<D>> Runs<D> for InCallers<D, S> {
         driver.core.believe_clock(watch.look(driver.clock.now(), driver.clock.monotonic_milliseconds()));
         driver.messages.push(message);
         driver.take_messages();
-        driver.finish();
         if let Mode::Dead(error) = driver.core.mode() {
             fatal(&error.to_string());
         }
@@ -297,18 +294,6 @@ impl<D: Domain, S: Store<D>> Runs<D> for InCallers<D, S> {
 
     fn close(self: Box<Self>) -> Result<(), StoreError> {
         self.driver.core.close().map(drop)
-    }
-}
-
-/// Who waits for a batch: for the answer to each command, and to look after it.
-struct Waiting<D: Domain> {
-    replies: Vec<oneshot::Sender<Answered<D>>>,
-    looks: Vec<Look<D>>,
-}
-
-impl<D: Domain> Default for Waiting<D> {
-    fn default() -> Self {
-        Self { replies: Vec::new(), looks: Vec::new() }
     }
 }
 
@@ -320,11 +305,10 @@ struct Driver<D: Domain, S: Store<D>> {
     waker: Waker,
     clock: Arc<dyn Clock>,
     messages: Vec<Message<D>>,
-    /// The running batch.
     batch: Vec<Submission<D>>,
-    waiting: Waiting<D>,
-    /// Who waits for the batch that is being committed.
-    committing: Waiting<D>,
+    looks: Vec<Look<D>>,
+    replies: Vec<oneshot::Sender<Answered<D>>>,
+    answers: Vec<Answered<D>>,
     dispatcher: Option<mpsc::Sender<Bundle<D>>>,
     clean: bool,
     stopping: bool,
@@ -340,8 +324,9 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
             clock,
             messages: Vec::new(),
             batch: Vec::new(),
-            waiting: Waiting::default(),
-            committing: Waiting::default(),
+            looks: Vec::new(),
+            replies: Vec::new(),
+            answers: Vec::new(),
             dispatcher: None,
             clean: false,
             stopping: false,
@@ -358,16 +343,13 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
                     self.take_messages();
                     self.clean = false;
                 }
-                Received::Woken => {}
                 Received::Quiet => self.clean = self.core.idle(),
                 Received::Closed => break,
             }
-            self.advance(false);
             if let Mode::Dead(error) = self.core.mode() {
                 return Err(error.clone());
             }
         }
-        self.finish();
         self.core.close().map(drop)
     }
 
@@ -396,24 +378,14 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
         watch
     }
 
-    /// Waits for messages: without end while every row is clean, else until the queue has been quiet for a while. While a batch
-    /// is being committed, also for the end of that.
+    /// Waits for messages: without end while every row is clean, else until the queue has been quiet for a while.
     fn receive(&mut self) -> Received {
         let mut context = Context::from_waker(&self.waker);
         let mut waits = 0;
         loop {
-            let room = self.options.batch_commands_max.saturating_sub(self.batch.len());
-            let polled = match room {
-                0 => Poll::Pending,
-                room => self.receiver.poll_recv_many(&mut context, &mut self.messages, room),
-            };
-            match polled {
+            match self.receiver.poll_recv_many(&mut context, &mut self.messages, self.options.batch_commands_max) {
                 Poll::Ready(0) => return Received::Closed,
                 Poll::Ready(_) => return Received::Some,
-                Poll::Pending if self.core.is_committing() => {
-                    thread::park();
-                    return Received::Woken;
-                }
                 Poll::Pending if self.clean => thread::park(),
                 Poll::Pending if waits >= WAITS_QUIET => return Received::Quiet,
                 Poll::Pending => thread::park_timeout(WAIT),
@@ -422,19 +394,19 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
         }
     }
 
-    /// Takes what arrived: commands join the running batch, unless they are decided in another context, and looks wait for it.
+    /// Runs what arrived: commands in their order as one batch, unless they are decided in another context, and then looks.
     fn take_messages(&mut self) {
         let mut messages = std::mem::take(&mut self.messages);
         for message in messages.drain(..) {
             match message {
                 Message::Submit(submission, reply) => {
                     self.batch.push(submission);
-                    self.waiting.replies.push(reply);
+                    self.replies.push(reply);
                 }
-                Message::Look(look) => self.waiting.looks.push(look),
+                Message::Look(look) => self.looks.push(look),
                 Message::Status(reply) => tell(reply, self.core.status()),
                 Message::Context(context) => {
-                    self.finish();
+                    self.step();
                     self.core.set_context(context);
                 }
                 Message::Dispatch(dispatcher) => self.dispatcher = Some(dispatcher),
@@ -442,67 +414,16 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
             }
         }
         self.messages = messages;
+        self.step();
+        self.look();
         if self.stopping {
             self.receiver.close();
         }
     }
 
-    /// Goes on as far as it can: decides what has come, begins the next commit once the one before has ended, and answers
-    /// those whose commit has; with `wait` its end is waited for.
-    fn advance(&mut self, wait: bool) {
-        if self.core.is_shared() {
-            return self.step();
-        }
-        let mut begins = true;
-        while begins {
-            let ended = self.core.end_commit(wait).map(|answers| (std::mem::take(&mut self.committing), answers));
-            if !self.batch.is_empty() {
-                self.core.decide(&self.batch);
-            }
-            begins = !self.core.is_committing() && !self.batch.is_empty();
-            if begins {
-                assert_eq!(self.core.decided(), self.batch.len(), "every command gets one answer");
-                self.core.begin_commit(&self.waker);
-                self.batch.clear();
-                self.committing = std::mem::take(&mut self.waiting);
-            }
-            if let Some((waiting, answers)) = ended {
-                self.tell_waiting(waiting, answers);
-            }
-        }
-        if !self.core.is_committing() {
-            self.look_after_all();
-        }
-    }
-
-    /// The same for a store that takes each batch by itself.
-    fn step(&mut self) {
-        if !self.batch.is_empty() {
-            let mut answers = Vec::new();
-            self.core.step(&self.batch, &mut answers);
-            self.batch.clear();
-            let waiting = std::mem::take(&mut self.waiting);
-            self.tell_waiting(waiting, answers);
-        }
-        self.look_after_all();
-    }
-
-    /// Goes on until everything that came is answered.
-    fn finish(&mut self) {
-        self.advance(false);
-        while self.core.is_committing() || !self.batch.is_empty() {
-            self.advance(true);
-        }
-    }
-
-    /// Nothing is under way: whoever looks sees everything that was queued before them.
-    fn look_after_all(&mut self) {
-        let waiting = std::mem::take(&mut self.waiting);
-        self.look(waiting.looks);
-    }
-
-    fn look(&mut self, looks: Vec<Look<D>>) {
-        for look in looks {
+    /// Answers whoever only looks, after everything that was queued before them.
+    fn look(&mut self) {
+        for look in self.looks.drain(..) {
             match look {
                 Look::Read(key, reply) => tell(reply, self.core.read(key)),
                 Look::Recall(request, reply) => tell(reply, self.core.recall(request)),
@@ -510,11 +431,13 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
         }
     }
 
-    /// The batch that they waited for has ended: they are answered, and look.
-    fn tell_waiting(&mut self, waiting: Waiting<D>, answers: Vec<Answered<D>>) {
-        let Waiting { replies, looks } = waiting;
-        assert_eq!(answers.len(), replies.len(), "every command gets one answer");
-        let answered = replies.into_iter().zip(answers);
+    fn step(&mut self) {
+        if self.batch.is_empty() {
+            return;
+        }
+        self.core.step(&self.batch, &mut self.answers);
+        assert_eq!(self.answers.len(), self.replies.len(), "every command gets one answer");
+        let answered = self.replies.drain(..).zip(self.answers.drain(..));
         match &self.dispatcher {
             None => tell_all(answered),
             Some(dispatcher) => match dispatcher.try_send(answered.collect()) {
@@ -526,14 +449,12 @@ impl<D: Domain, S: Store<D>> Driver<D, S> {
                 }
             },
         }
-        self.look(looks);
+        self.batch.clear();
     }
 }
 
 enum Received {
     Some,
-    /// Something has come, or a commit has ended.
-    Woken,
     Quiet,
     Closed,
 }

@@ -3,11 +3,9 @@
 //! The journal is the truth. Rows may be written late: a store says up to which place all of them are (the watermark),
 //! and the core replays the records after it. A row on disk may be newer than the watermark, never newer than the journal.
 
-use crate::core::Committed;
 use crate::record::{Place, SealedRecord};
 use domain::{Domain, Key, Time};
 use std::sync::Arc;
-use std::task::Waker;
 
 /// A row with its version and the place of the record that made it so.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +75,7 @@ pub struct Commit<'a, D: Domain> {
     /// The head that the batch was decided on: the store refuses any other (`Fenced`).
     pub expected: Head,
     /// The records, in order, without gaps.
-    pub records: &'a Committed,
+    pub records: &'a [SealedRecord],
     /// The idempotency keys among them.
     pub requests: &'a [KnownRequest],
     /// The rows as they are after the batch, each once. A store that writes rows late may leave them.
@@ -105,18 +103,6 @@ pub trait Store<D: Domain>: Send {
 
     /// Makes the batch durable, or leaves everything as it was. After [`StoreError::Lost`] nobody knows which.
     fn commit(&mut self, commit: &Commit<'_, D>) -> Result<(), StoreError>;
-
-    /// Begins a commit, and wakes `waker` once it has ended; what is read meanwhile is as it was before. Nothing else is committed
-    /// until [`Store::end_commit`] has told the end. A store that does one thing at a time commits here.
-    fn begin_commit(&mut self, commit: &Commit<'_, D>, _waker: &Waker) -> Result<(), StoreError> {
-        self.commit(commit)
-    }
-
-    /// How the commit that was begun has ended, as [`Store::commit`] says it: told once. `None` while it goes on; with `wait`
-    /// the end is waited for.
-    fn end_commit(&mut self, _wait: bool) -> Option<Result<(), StoreError>> {
-        Some(Ok(()))
-    }
 
     /// Records from number `from` on, at most `limit`, in order.
     fn read(&mut self, from: u64, limit: usize) -> Result<Vec<SealedRecord>, StoreError>;

@@ -1,8 +1,7 @@
-//! The cache: the published rows, those of the batch that is being committed, and the overlay that a batch evolves on top.
+//! The cache: the published rows, and the overlay that a batch evolves on top of them.
 //!
 //! One slot a row. A batch finds each row's slot once, by one hash, and works by slot number from then on. What a batch
-//! changes lives in the overlay until its commit begins, and is published when that has ended: until then only the batches
-//! that are decided on it see it.
+//! changes lives in the overlay until the commit; nothing else may see it.
 //!
 //! Most rows are made, and never asked for again: payments. So a new row waits in a line of its own, and at its end leaves
 //! unless somebody asked for it meanwhile; those that stay, and those that came from disk, leave in the order of a clock's
@@ -50,8 +49,6 @@ pub(super) struct Slot<R> {
     pub generation: u64,
     /// Where it stands in that generation.
     pub generation_index: u32,
-    /// Where it stands in the batch that is being committed.
-    committing: u32,
     overlay: u32,
 }
 
@@ -92,14 +89,8 @@ impl<R> Slot<R> {
             place: Place::default(),
             generation: 0,
             generation_index: 0,
-            committing: NONE,
             overlay: NONE,
         }
-    }
-
-    /// Whether a batch that is not published has changed it.
-    const fn is_held(&self) -> bool {
-        self.overlay != NONE || self.committing != NONE
     }
 }
 
@@ -114,9 +105,6 @@ pub(super) struct Cache<R> {
     /// Batches, counted around.
     batch: u32,
     overlay: Vec<Evolved<R>>,
-    /// What the batch that is being committed changed: the slots, and what their rows become.
-    committing_slots: Vec<SlotId>,
-    committing: Vec<Changed<R>>,
     undo: Vec<Undo<R>>,
     /// Whether commands can be taken back one by one: only while a batch with a defect runs again.
     undoable: bool,
@@ -135,8 +123,6 @@ impl<R: Clone> Cache<R> {
             fresh: VecDeque::new(),
             batch: 0,
             overlay: Vec::new(),
-            committing_slots: Vec::new(),
-            committing: Vec::new(),
             undo: Vec::new(),
             undoable: false,
             guesses: Vec::new(),
@@ -150,6 +136,10 @@ impl<R: Clone> Cache<R> {
 
     pub fn slot(&self, id: SlotId) -> &Slot<R> {
         &self.slots[id as usize]
+    }
+
+    pub fn slot_mut(&mut self, id: SlotId) -> &mut Slot<R> {
+        &mut self.slots[id as usize]
     }
 
     fn find(&self, key: Key) -> Option<SlotId> {
@@ -245,38 +235,38 @@ impl<R: Clone> Cache<R> {
     /// The row as the running batch sees it.
     pub fn current(&self, id: SlotId) -> Option<&R> {
         let slot = &self.slots[id as usize];
-        if slot.overlay == NONE { self.decided(slot).0 } else { self.overlay[slot.overlay as usize].row.as_ref() }
+        if slot.overlay == NONE { slot.row.as_deref() } else { self.overlay[slot.overlay as usize].row.as_ref() }
+    }
+
+    /// The row as it is published.
+    pub fn published(&self, id: SlotId) -> Option<&R> {
+        self.slots[id as usize].row.as_deref()
+    }
+
+    /// Whether the running batch has changed the row.
+    pub fn is_evolved(&self, id: SlotId) -> bool {
+        self.slots[id as usize].overlay != NONE
     }
 
     /// The row's version as the running batch has it, and the place that made it so.
     pub fn version(&self, id: SlotId) -> (u64, Place) {
         let slot = &self.slots[id as usize];
         if slot.overlay == NONE {
-            let (_, version, place) = self.decided(slot);
-            (version, place)
+            (slot.version, slot.place)
         } else {
             let evolved = &self.overlay[slot.overlay as usize];
             (evolved.version, evolved.place)
         }
     }
 
-    /// What the running batch builds on: the row as the batch that is being committed left it, or as it is published.
-    fn decided<'a>(&'a self, slot: &'a Slot<R>) -> (Option<&'a R>, u64, Place) {
-        match self.committing.get(slot.committing as usize) {
-            Some(Changed { stored, .. }) => (stored.row.as_deref(), stored.version, stored.place),
-            None => (slot.row.as_deref(), slot.version, slot.place),
-        }
-    }
-
     /// Opens the row for the record at `place`. Returns the overlay's index; at the record's first touch also the new
     /// version, one more than before, and the place of the row's record before.
     pub fn touch(&mut self, id: SlotId, place: Place) -> (usize, Option<(u64, Place)>) {
-        let slot = &self.slots[id as usize];
+        let slot = &mut self.slots[id as usize];
         if slot.overlay == NONE {
-            let (row, version, place) = self.decided(slot);
-            self.overlay.push(Evolved { slot: id, row: row.cloned(), version, place });
-            let index = u32::try_from(self.overlay.len() - 1).expect("a batch changes far fewer than 2^32 rows");
-            self.slots[id as usize].overlay = index;
+            slot.overlay = u32::try_from(self.overlay.len()).expect("a batch changes far fewer than 2^32 rows");
+            let row = slot.row.as_deref().cloned();
+            self.overlay.push(Evolved { slot: id, row, version: slot.version, place: slot.place });
             if self.undoable {
                 self.undo.push(Undo { slot: id, before: None });
             }
@@ -290,7 +280,7 @@ impl<R: Clone> Cache<R> {
                 self.undo.push(Undo { slot: id, before });
             }
         }
-        let index = self.slots[id as usize].overlay as usize;
+        let index = slot.overlay as usize;
         let evolved = &mut self.overlay[index];
         let previous = evolved.place;
         evolved.version += 1;
@@ -327,52 +317,22 @@ impl<R: Clone> Cache<R> {
         }
     }
 
-    /// The running batch is decided: what it changed is ready to be committed. The one before has ended.
-    pub fn begin_commit(&mut self) {
-        assert!(self.committing.is_empty(), "one batch is committed at a time");
+    /// Takes the whole overlay away, ready to be stored: the slots, and what their rows become.
+    pub fn take_overlay(&mut self, slots: &mut Vec<SlotId>, changed: &mut Vec<Changed<R>>) {
         self.undo.clear();
         self.batch = self.batch.wrapping_add(1);
         for evolved in self.overlay.drain(..) {
             let slot = &mut self.slots[evolved.slot as usize];
             slot.overlay = NONE;
-            slot.committing = u32::try_from(self.committing.len()).expect("a batch changes far fewer than 2^32 rows");
+            slots.push(evolved.slot);
             let stored = Stored { version: evolved.version, place: evolved.place, row: evolved.row.map(Arc::new) };
-            self.committing_slots.push(evolved.slot);
-            self.committing.push(Changed { key: slot.key, stored });
+            changed.push(Changed { key: slot.key, stored });
         }
-    }
-
-    /// The rows of the batch that is being committed, as they become.
-    pub fn committing(&self) -> &[Changed<R>] {
-        &self.committing
-    }
-
-    /// The batch that was being committed is durable: its rows are published, and each is given to `published`.
-    pub fn end_commit(&mut self, mut published: impl FnMut(&mut Slot<R>, Changed<R>)) {
-        for (id, changed) in self.committing_slots.drain(..).zip(self.committing.drain(..)) {
-            let slot = &mut self.slots[id as usize];
-            slot.committing = NONE;
-            slot.row.clone_from(&changed.stored.row);
-            slot.version = changed.stored.version;
-            slot.place = changed.stored.place;
-            published(slot, changed);
-        }
-    }
-
-    /// The batch that was being committed has not happened, nor what was decided on it.
-    pub fn drop_commit(&mut self) {
-        self.drop_overlay();
-        for id in self.committing_slots.drain(..) {
-            self.slots[id as usize].committing = NONE;
-        }
-        self.committing.clear();
     }
 
     /// Forgets every row: others may have changed them.
     pub fn forget(&mut self) {
         self.overlay.clear();
-        self.committing_slots.clear();
-        self.committing.clear();
         self.undo.clear();
         self.index.clear();
         self.slots.clear();
@@ -381,12 +341,20 @@ impl<R: Clone> Cache<R> {
         self.hand = 0;
     }
 
-    /// Drops the overlay: everything is as it was before the running batch.
+    /// Drops the overlay: everything is as it was published.
     pub fn drop_overlay(&mut self) {
         self.undo.clear();
         for evolved in self.overlay.drain(..) {
             self.slots[evolved.slot as usize].overlay = NONE;
         }
+    }
+
+    /// Publishes what a row became.
+    pub fn publish(&mut self, id: SlotId, stored: &Stored<R>) {
+        let slot = &mut self.slots[id as usize];
+        slot.row.clone_from(&stored.row);
+        slot.version = stored.version;
+        slot.place = stored.place;
     }
 
     /// The row as it is published, with its version; `None` if the cache does not know.
@@ -400,8 +368,7 @@ impl<R: Clone> Cache<R> {
     }
 
     /// Lets rows leave until at most `rows_max` are left, and few new ones among them, as far as clean ones are found:
-    /// those whose last generation is at most `generation_done`, and that no batch has changed meanwhile. Must not be called
-    /// while a command's rows are named by slot numbers.
+    /// those whose last generation is at most `generation_done`. Must not be called while a batch holds slot numbers.
     pub fn evict(&mut self, rows_max: usize, generation_done: u64) {
         let fresh_max = rows_max / FRESH_SHARE;
         let excess = self.fresh.len().saturating_sub(fresh_max).max(self.len().saturating_sub(rows_max));
@@ -416,7 +383,7 @@ impl<R: Clone> Cache<R> {
             }
             self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
             let slot = &mut self.slots[self.hand];
-            if !slot.occupied || slot.leaves == Leaves::InLine || slot.is_held() || slot.generation > generation_done {
+            if !slot.occupied || slot.leaves == Leaves::InLine || slot.generation > generation_done {
                 continue;
             }
             if slot.referenced {
@@ -438,7 +405,7 @@ impl<R: Clone> Cache<R> {
             let Some(&id) = self.fresh.front() else { return };
             let slot = &mut self.slots[id as usize];
             let stays = std::mem::take(&mut slot.referenced);
-            if !stays && (slot.is_held() || slot.generation > generation_done) {
+            if !stays && slot.generation > generation_done {
                 return;
             }
             slot.leaves = Leaves::ByHand;
@@ -469,8 +436,7 @@ mod tests {
             cache.fill(id, stored.then(row));
         }
         cache.find_or_add(key(number));
-        cache.begin_commit();
-        cache.end_commit(|_, _| {});
+        cache.take_overlay(&mut Vec::new(), &mut Vec::new());
         cache.evict(ROWS_MAX, 0);
     }
 

@@ -1,7 +1,7 @@
 //! Deciding a batch: each command in its turn, on the overlay, sealed into the chain.
 //!
-//! A batch is decided together, or in parts as its commands arrive. If a command panics, the overlay is dropped and the batch
-//! decided again one by one, so that the guilty command alone is journaled as a defect and its neighbours never notice.
+//! A batch is decided together. If a command panics, the overlay is dropped and the batch decided again one by one, so
+//! that the guilty command alone is journaled as a defect and its neighbours never notice.
 
 use super::Core;
 use super::refusals::hour_end;
@@ -23,12 +23,10 @@ const AGGREGATED_NAME: &str = "engine.refusals";
 /// What is kept of a defect's message, and of the reason that its command came with: either may be what was too long.
 const DEFECT_CHARACTERS_MAX: usize = 500;
 
-/// What a batch has come to.
-pub(super) struct Batch<D: Domain> {
+/// What the running batch has come to.
+pub(super) struct Batch {
     /// The head as it will be after the commit.
     pub head: Head,
-    /// One for each command that is decided, in order.
-    pub answers: Vec<Answered<D>>,
     pub sealed: Vec<SealedRecord>,
     /// Buffers of the batch before, to be used again.
     spare: Vec<Vec<u8>>,
@@ -41,11 +39,10 @@ pub(super) struct Batch<D: Domain> {
     event_keys: Vec<Key>,
 }
 
-impl<D: Domain> Batch<D> {
+impl Batch {
     pub fn new(head: Head) -> Self {
         Self {
             head,
-            answers: Vec::new(),
             sealed: Vec::new(),
             spare: Vec::new(),
             requests: Vec::new(),
@@ -58,18 +55,10 @@ impl<D: Domain> Batch<D> {
 
     pub fn begin(&mut self, head: Head) {
         self.head = head;
-        self.answers.clear();
         self.spare.extend(self.sealed.drain(..).map(|sealed| sealed.bytes));
         self.requests.clear();
         self.seen.clear();
         self.counted = 0;
-    }
-
-    /// What is answered to a request that the batch has seen.
-    fn repeat(&self, request: Request) -> Option<Answered<D>> {
-        let &(body, index) = self.seen.get(&request.key)?;
-        let again = self.answers[index].clone().map(|answer| Answer { repeated: true, ..answer });
-        Some(if is_same(body, request) { again } else { Err(EngineError::KeyReused) })
     }
 }
 
@@ -86,54 +75,57 @@ impl From<StoreError> for Interrupted {
 }
 
 impl<D: Domain, S: Store<D>> Core<D, S> {
-    /// Decides the commands of `batch` that have no answer yet.
-    pub(super) fn decide_batch(&mut self, batch: &[Submission<D>]) -> Result<(), StoreError> {
-        match catch_unwind(AssertUnwindSafe(|| self.decide_together(batch))) {
+    pub(super) fn decide_batch(
+        &mut self,
+        batch: &[Submission<D>],
+        answers: &mut Vec<Answered<D>>,
+    ) -> Result<(), StoreError> {
+        match catch_unwind(AssertUnwindSafe(|| self.decide_together(batch, answers))) {
             Ok(Ok(())) => return Ok(()),
             Ok(Err(Interrupted::Store(error))) => return Err(error),
             Ok(Err(Interrupted::Defect(_))) | Err(_) => {}
         }
-        self.drop_batch();
-        self.batch.begin(self.head_before());
+        self.cache.drop_overlay();
+        self.refusals.drop_batch();
+        self.plan.forget();
+        self.batch.begin(self.head);
+        answers.clear();
         self.cache.set_undoable(true);
-        let result = self.decide_one_by_one(batch);
+        let result = self.decide_one_by_one(batch, answers);
         self.cache.set_undoable(false);
         result
     }
 
-    fn decide_together(&mut self, batch: &[Submission<D>]) -> Result<(), Interrupted> {
-        let decided = self.batch.answers.len();
-        let undecided = &batch[decided..];
-        self.plan_batch(undecided)?;
-        for (planned, submission) in undecided.iter().enumerate() {
+    fn decide_together(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) -> Result<(), Interrupted> {
+        self.plan_batch(batch)?;
+        for (index, submission) in batch.iter().enumerate() {
             let moment = self.begin_turn(submission.at)?;
-            if let Some(answer) = self.repeat(submission.request)? {
-                self.batch.answers.push(answer);
+            if let Some(answer) = self.repeat(submission.request, answers)? {
+                answers.push(answer);
                 continue;
             }
-            self.take_planned_rows(planned, &submission.command)?;
-            let answer = self.decide_one(decided + planned, submission, moment)?;
-            self.batch.answers.push(answer);
+            self.take_planned_rows(index, &submission.command)?;
+            answers.push(self.decide(index, submission, moment)?);
         }
         Ok(())
     }
 
-    fn decide_one_by_one(&mut self, batch: &[Submission<D>]) -> Result<(), StoreError> {
+    fn decide_one_by_one(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) -> Result<(), StoreError> {
         for (index, submission) in batch.iter().enumerate() {
             let moment = self.begin_turn(submission.at)?;
-            if let Some(answer) = self.repeat(submission.request)? {
-                self.batch.answers.push(answer);
+            if let Some(answer) = self.repeat(submission.request, answers)? {
+                answers.push(answer);
                 continue;
             }
             self.cache.begin_command();
             let mark = self.refusals.mark();
             let outcome = catch_unwind(AssertUnwindSafe(|| {
                 self.name_rows(&submission.command)?;
-                self.decide_one(index, submission, moment)
+                self.decide(index, submission, moment)
             }));
             let what = match outcome {
                 Ok(Ok(answer)) => {
-                    self.batch.answers.push(answer);
+                    answers.push(answer);
                     continue;
                 }
                 Ok(Err(Interrupted::Store(error))) => return Err(error),
@@ -143,8 +135,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             self.plan.forget();
             self.cache.undo_command();
             self.refusals.undo_to(mark);
-            let defect = self.seal_defect(index, submission, moment, &what)?;
-            self.batch.answers.push(Err(defect));
+            answers.push(Err(self.seal_defect(index, submission, moment, &what)?));
         }
         Ok(())
     }
@@ -178,12 +169,12 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         Ok(())
     }
 
-    /// The answer to a request that is known, from this batch, from the one that is being committed or from the journal.
-    fn repeat(&mut self, request: Option<Request>) -> Result<Option<Answered<D>>, StoreError> {
+    /// The answer to a request that is known, from this batch or from the journal.
+    fn repeat(&mut self, request: Option<Request>, answers: &[Answered<D>]) -> Result<Option<Answered<D>>, StoreError> {
         let Some(request) = request else { return Ok(None) };
-        let committing = self.committing.as_ref().map(|committing| &committing.batch);
-        let again = committing.into_iter().chain([&self.batch]).find_map(|batch| batch.repeat(request));
-        again.map_or_else(|| self.recorded(request), |again| Ok(Some(again)))
+        let Some(&(body, index)) = self.batch.seen.get(&request.key) else { return self.recorded(request) };
+        let again = answers[index].clone().map(|answer| Answer { repeated: true, ..answer });
+        Ok(Some(if is_same(body, request) { again } else { Err(EngineError::KeyReused) }))
     }
 
     /// The answer to a request that is known from the journal. A record that cannot be read is the trouble of whoever repeats that
@@ -214,12 +205,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
     }
 
     /// Decides the batch's command `index`, whose rows are in the working set.
-    fn decide_one(
-        &mut self,
-        index: usize,
-        submission: &Submission<D>,
-        moment: Moment,
-    ) -> Result<Answered<D>, Interrupted> {
+    fn decide(&mut self, index: usize, submission: &Submission<D>, moment: Moment) -> Result<Answered<D>, Interrupted> {
         let view = self.working_set.view(&self.cache);
         let decision = D::decide(&view, &submission.command, moment, &self.context);
         let at = moment.now;

@@ -8,10 +8,6 @@
 //! 4. publish: the overlay becomes what everybody sees, the rows join the write-back (`write_back.rs`);
 //! 5. answer.
 //!
-//! The shell takes the phases apart, so that a batch is decided while the one before it is being committed: [`Core::decide`],
-//! [`Core::begin_commit`], [`Core::end_commit`]. What is decided meanwhile builds on what is not durable yet; nobody else sees
-//! it, nobody is answered, and if that commit fails both batches are dropped.
-//!
 //! Any split of a sequence of commands into batches gives the same rows, replies, events and hashes.
 //! What is not here: queues, threads, timers (see the shell), and anything a domain knows.
 
@@ -27,15 +23,14 @@ use crate::clock::Believed;
 use crate::encoding::Encoder;
 use crate::options::{AGGREGATED_A_COMMIT_MAX, CONFLICTS_MAX, GENERATION_AGE_MS_MAX, Options, SLOWING_MS_MAX};
 use crate::record::{Request, SealedRecord};
-use crate::store::{Commit, Head, Store, StoreError, Stored};
+use crate::store::{Changed, Commit, Head, Store, StoreError, Stored};
 use crate::submission::{Answer, Answered, EngineError, Submission};
-use cache::Cache;
+use cache::{Cache, SlotId};
 use decide::Batch;
 use domain::{Domain, Key};
 use plan::{Plan, WorkingSet};
 use refusals::Refusals;
 use std::sync::Arc;
-use std::task::Waker;
 use write_back::WriteBack;
 
 /// The records of one commit, as they are stored: who follows decodes them on a thread of its own.
@@ -96,20 +91,11 @@ pub struct Core<D: Domain, S: Store<D>> {
     defect_last: Option<String>,
     refusals_counted: u64,
     // What one batch works with, kept for its memory.
-    batch: Batch<D>,
+    batch: Batch,
     plan: Plan,
     working_set: WorkingSet,
-    /// The batch that is on its way to disk.
-    committing: Option<Committing<D>>,
-    spare_batch: Option<Batch<D>>,
-}
-
-/// A batch that was decided, and is not known to be durable.
-struct Committing<D: Domain> {
-    batch: Batch<D>,
-    records: Committed,
-    /// How it ended, if the store was not asked to begin, or could not.
-    ended: Option<Result<(), StoreError>>,
+    changed: Vec<Changed<D::Row>>,
+    changed_slots: Vec<SlotId>,
 }
 
 impl<D: Domain, S: Store<D>> Core<D, S> {
@@ -138,8 +124,8 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             batch: Batch::new(recovered.head),
             plan: Plan::default(),
             working_set: WorkingSet::default(),
-            committing: None,
-            spare_batch: None,
+            changed: Vec::new(),
+            changed_slots: Vec::new(),
         };
         match core.replay(recovered.watermark) {
             Ok(()) => Ok(core),
@@ -161,114 +147,46 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
 
     /// Takes one batch through. `answers` is emptied and then holds one answer for each submission, in order.
     pub fn step(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) {
-        assert!(self.committing.is_none(), "one batch is committed at a time");
-        if self.store.is_shared() {
-            *answers = self.step_shared(batch);
+        answers.clear();
+        if self.held_up.is_some() {
+            self.tend_or_hold_up(false);
+        }
+        let spurious = || EngineError::Unavailable("a planted bug refuses".into());
+        let is_spurious = canary::active("refuses_without_reason") && batch.len() > 2;
+        if let Some(error) = self.refuses().or_else(|| is_spurious.then(spurious)) {
+            answers.extend(batch.iter().map(|_| Err(error.clone())));
             return;
         }
-        self.decide(batch);
-        self.begin_commit(Waker::noop());
-        *answers = self.end_commit(true).expect("a commit that is waited for ends");
-    }
-
-    /// Decides those commands of the running batch that are not decided yet: `batch` is all of it, as it has come so far. While
-    /// another batch is being committed, commands at which an hour ends stay undecided until that has ended.
-    pub(crate) fn decide(&mut self, batch: &[Submission<D>]) {
-        if self.batch.answers.is_empty() {
-            self.batch.begin(self.head_before());
-        }
-        let undecided = &batch[self.batch.answers.len()..];
-        if self.committing.is_some() && !self.is_settled_for(undecided) {
-            return;
-        }
-        if let Some(error) = self.refuses(batch.len()) {
-            self.batch.answers.resize(batch.len(), Err(error));
-        } else if let Err(error) = self.decide_batch(batch) {
-            self.drop_batch();
-            let answer = self.failed(error);
-            self.batch.begin(self.head_before());
-            self.batch.answers.resize(batch.len(), Err(answer));
-        }
-    }
-
-    /// How many commands of the running batch are decided.
-    pub(crate) fn decided(&self) -> usize {
-        self.batch.answers.len()
-    }
-
-    /// Begins to commit the running batch; `waker` is woken when that has ended. No other is being committed.
-    pub(crate) fn begin_commit(&mut self, waker: &Waker) {
-        assert!(self.committing.is_none(), "one batch is committed at a time");
-        self.committing = Some(self.give(waker));
-    }
-
-    /// Whether a batch is on its way to disk.
-    pub(crate) const fn is_committing(&self) -> bool {
-        self.committing.is_some()
-    }
-
-    /// Whether each batch must be taken through by itself, with [`Core::step`]: rows are locked from its loads to its commit.
-    pub(crate) fn is_shared(&self) -> bool {
-        self.store.is_shared()
-    }
-
-    /// The answers of the batch that was being committed, one for each command, once that has ended: published, or dropped
-    /// with all that was decided on it, which is then to be decided again. `None` while it goes on; with `wait` its end is
-    /// waited for.
-    pub(crate) fn end_commit(&mut self, wait: bool) -> Option<Vec<Answered<D>>> {
-        let ended = self.committing.as_mut()?.ended.take();
-        let ended = ended.or_else(|| self.store.end_commit(wait))?;
-        let Committing { mut batch, records, .. } = self.committing.take()?;
-        match ended {
+        match self.take_through(batch, answers) {
             Ok(()) => {
-                self.publish(&mut batch, records);
-                if self.mode == Mode::Running && self.held_up.is_none() {
-                    self.tend_or_hold_up(false);
-                }
+                self.tend_or_hold_up(false);
             }
-            Err(error) => {
-                if canary::active("overlay_kept_after_failed_commit") {
-                    self.write_back.publish(&mut self.cache);
-                }
-                self.drop_commit();
-                let answer = self.failed(error);
-                if !canary::active("answer_before_commit") {
-                    batch.answers.fill(Err(answer));
-                }
-            }
+            Err(error) => self.fail(error, batch.len(), answers),
         }
-        let answers = std::mem::take(&mut batch.answers);
-        self.spare_batch = Some(batch);
-        Some(answers)
     }
 
-    /// The same for a store that others write too: again where another engine was faster.
-    fn step_shared(&mut self, batch: &[Submission<D>]) -> Vec<Answered<D>> {
-        if let Some(error) = self.refuses(batch.len()) {
-            return vec![Err(error); batch.len()];
-        }
+    /// Decides and commits the batch; again where another engine was faster.
+    fn take_through(&mut self, batch: &[Submission<D>], answers: &mut Vec<Answered<D>>) -> Result<(), StoreError> {
         let mut conflicts = 0;
-        let error = loop {
+        loop {
             self.batch.begin(self.head);
-            let result = self.decide_batch(batch).and_then(|()| self.commit());
+            let result = self.decide_batch(batch, answers).and_then(|()| self.commit_batch());
+            if !self.store.is_shared() {
+                return result;
+            }
             self.store.release();
-            let error = match result {
-                Ok(answers) => {
-                    self.cache.forget();
-                    self.tend_or_hold_up(false);
-                    return answers;
-                }
-                Err(error) => error,
+            let Err(StoreError::Conflict(what)) = result else {
+                self.cache.forget();
+                return result;
             };
-            self.drop_commit();
+            self.drop_batch();
             self.cache.forget();
-            let StoreError::Conflict(what) = error else { break error };
+            answers.clear();
             conflicts += 1;
             if conflicts == CONFLICTS_MAX {
-                break StoreError::Unavailable(format!("{conflicts} times another engine was faster: {what}"));
+                return Err(StoreError::Unavailable(format!("{conflicts} times another engine was faster: {what}")));
             }
-        };
-        vec![Err(self.failed(error)); batch.len()]
+        }
     }
 
     /// Nothing arrives: what is dirty may be written. Whether every row is clean now.
@@ -293,7 +211,7 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
             if self.batch.sealed.is_empty() {
                 break;
             }
-            self.commit()?;
+            self.commit_batch()?;
         }
         let head = self.head.place.n;
         self.write_back.hand_over(&mut self.store, head, true)?;
@@ -369,100 +287,63 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         &mut self.store
     }
 
-    /// Why no command is taken now, of a batch of so many.
-    fn refuses(&mut self, commands: usize) -> Option<EngineError> {
-        if self.held_up.is_some() && self.committing.is_none() {
-            self.tend_or_hold_up(false);
-        }
-        let spurious = || EngineError::Unavailable("a planted bug refuses".into());
-        let is_spurious = canary::active("refuses_without_reason") && commands > 2;
-        let refused = match &self.mode {
+    fn refuses(&self) -> Option<EngineError> {
+        match &self.mode {
             Mode::Running => self.held_up.clone().map(EngineError::Unavailable),
             Mode::ReadOnly(what) => Some(EngineError::Halted(format!("read-only: {what}"))),
             Mode::Dead(error) => Some(EngineError::Halted(error.to_string())),
-        };
-        refused.or_else(|| is_spurious.then(spurious))
-    }
-
-    /// The head that the running batch builds on.
-    fn head_before(&self) -> Head {
-        self.committing.as_ref().map_or(self.head, |committing| committing.batch.head)
-    }
-
-    /// Whether no hour ends with these commands, whatever time they are decided at.
-    fn is_settled_for(&self, undecided: &[Submission<D>]) -> bool {
-        let believed = (!self.believed.is_trusted).then_some(self.believed.time_max);
-        let latest = undecided.iter().map(|submission| submission.at).chain(believed).max();
-        latest.is_none_or(|latest| self.refusals.is_settled_at(latest))
-    }
-
-    /// Gives the running batch to the store; the next begins.
-    fn give(&mut self, waker: &Waker) -> Committing<D> {
-        let mut next = self.spare_batch.take().unwrap_or_else(|| Batch::new(self.head));
-        next.begin(self.batch.head);
-        let mut batch = std::mem::replace(&mut self.batch, next);
-        let records = Arc::new(std::mem::take(&mut batch.sealed));
-        self.refusals.begin_commit();
-        self.cache.begin_commit();
-        if records.is_empty() {
-            return Committing { batch, records, ended: Some(Ok(())) };
         }
+    }
+
+    fn commit_batch(&mut self) -> Result<(), StoreError> {
+        if self.batch.sealed.is_empty() {
+            self.keep_refusals();
+            return Ok(());
+        }
+        self.changed_slots.clear();
+        self.changed.clear();
+        self.cache.take_overlay(&mut self.changed_slots, &mut self.changed);
         let commit = Commit {
             expected: self.head,
-            records: &records,
-            requests: &batch.requests,
-            changed: self.cache.committing(),
+            records: &self.batch.sealed,
+            requests: &self.batch.requests,
+            changed: &self.changed,
         };
-        let ended = self.store.begin_commit(&commit, waker).err().map(Err);
-        Committing { batch, records, ended }
-    }
-
-    /// Commits the running batch, and waits for it; gives its answers. An error has not dropped it yet.
-    fn commit(&mut self) -> Result<Vec<Answered<D>>, StoreError> {
-        let Committing { mut batch, records, ended } = self.give(Waker::noop());
-        ended.or_else(|| self.store.end_commit(true)).expect("a commit that is waited for ends")?;
-        self.publish(&mut batch, records);
-        Ok(batch.answers)
-    }
-
-    /// The batch is durable: everybody may see it.
-    fn publish(&mut self, batch: &mut Batch<D>, records: Committed) {
-        self.refusals.keep();
-        self.refusals_counted += batch.counted;
-        if records.is_empty() {
-            return;
+        if let Err(error) = self.store.commit(&commit) {
+            if canary::active("overlay_kept_after_failed_commit") {
+                self.write_back.publish(&mut self.cache, &mut self.changed_slots, &mut self.changed);
+            }
+            return Err(error);
         }
-        self.head = batch.head;
+        self.head = self.batch.head;
         self.write_back.committed(self.head.at);
+        self.keep_refusals();
         if self.store.is_shared() {
             self.write_back.saved(self.head.place.n);
         } else {
-            self.write_back.publish(&mut self.cache);
+            self.write_back.publish(&mut self.cache, &mut self.changed_slots, &mut self.changed);
         }
         if let Some(observer) = &mut self.observer {
-            observer(&records);
+            observer(&Arc::new(std::mem::take(&mut self.batch.sealed)));
         }
-        batch.sealed = Arc::into_inner(records).unwrap_or_default();
+        Ok(())
     }
 
-    /// Drops the running batch.
+    fn keep_refusals(&mut self) {
+        self.refusals.keep();
+        self.refusals_counted += self.batch.counted;
+    }
+
     fn drop_batch(&mut self) {
         self.cache.drop_overlay();
         self.plan.forget();
         self.refusals.drop_batch();
     }
 
-    /// Drops the batch that was being committed, and the running one that was decided on it.
-    fn drop_commit(&mut self) {
-        self.cache.drop_commit();
-        self.plan.forget();
-        self.refusals.drop_commit();
-        self.batch.begin(self.head);
-    }
-
-    /// A batch failed: nothing of it has happened, or nobody knows, and the core is dead. What its callers are answered.
-    fn failed(&mut self, error: StoreError) -> EngineError {
-        match error {
+    /// The batch failed: nothing of it has happened, or nobody knows.
+    fn fail(&mut self, error: StoreError, commands: usize, answers: &mut Vec<Answered<D>>) {
+        self.drop_batch();
+        let answer = match error {
             StoreError::Unavailable(what) | StoreError::Conflict(what) => EngineError::Unavailable(what),
             StoreError::Fenced(_)
             | StoreError::Lost(_)
@@ -473,7 +354,12 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
                 self.mode = Mode::Dead(error);
                 answer
             }
+        };
+        if canary::active("answer_before_commit") && answers.len() == commands {
+            return;
         }
+        answers.clear();
+        answers.resize(commands, Err(answer));
     }
 
     /// Looks after what is dirty. Where the disk takes no rows and the tail is at its bound, commands are refused until

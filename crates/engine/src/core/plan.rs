@@ -12,14 +12,12 @@ use std::ops::Range;
 /// Up to this many keys a row is found by looking at each; beyond, in a map.
 const KEYS_LOOKED_THROUGH_MAX: usize = 32;
 
-/// The rows of the commands that are decided together, as far as the rows before them tell: both rounds, in one list.
+/// The rows of every command of a batch, as far as the published rows tell: both rounds, in one list.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     keys: Vec<Key>,
     slots: Vec<SlotId>,
     commands: Vec<Planned>,
-    /// The last record that was decided when the rows were named.
-    planned: u64,
     missing: Vec<SlotId>,
 }
 
@@ -60,7 +58,7 @@ impl WorkingSet {
 
     /// The command's rows as the running batch has them.
     pub fn view<'a, R>(&'a self, cache: &'a Cache<R>) -> View<'a, R> {
-        View { keys: &self.keys, slots: &self.slots, many: &self.many, cache }
+        View { keys: &self.keys, slots: &self.slots, many: &self.many, cache, published: false }
     }
 }
 
@@ -70,11 +68,13 @@ pub(super) struct View<'a, R> {
     slots: &'a [SlotId],
     many: &'a HashMap<Key, SlotId>,
     cache: &'a Cache<R>,
+    published: bool,
 }
 
 impl<R: Clone> State<R> for View<'_, R> {
     fn row(&self, key: Key) -> Option<&R> {
-        self.cache.current(find(self.keys, self.slots, self.many, key))
+        let slot = find(self.keys, self.slots, self.many, key);
+        if self.published { self.cache.published(slot) } else { self.cache.current(slot) }
     }
 }
 
@@ -90,19 +90,17 @@ fn find(keys: &[Key], slots: &[SlotId], many: &HashMap<Key, SlotId>, key: Key) -
 }
 
 impl<D: Domain, S: Store<D>> Core<D, S> {
-    /// Names and loads the rows of the commands, as far as the rows tell that were decided before.
-    pub(super) fn plan_batch(&mut self, commands: &[Submission<D>]) -> Result<(), StoreError> {
-        let Self { plan, cache, working_set, store, batch, .. } = self;
+    /// Names and loads the rows of the whole batch, as far as the published rows tell.
+    pub(super) fn plan_batch(&mut self, batch: &[Submission<D>]) -> Result<(), StoreError> {
+        let Self { plan, cache, working_set, store, .. } = self;
         if store.is_shared() {
-            let requests: Vec<[u8; 16]> =
-                commands.iter().filter_map(|submission| Some(submission.request?.key)).collect();
+            let requests: Vec<[u8; 16]> = batch.iter().filter_map(|submission| Some(submission.request?.key)).collect();
             store.expect_requests(&requests)?;
         }
         plan.keys.clear();
         plan.slots.clear();
         plan.commands.clear();
-        plan.planned = batch.head.place.n;
-        for submission in commands {
+        for submission in batch {
             working_set.further.clear();
             D::keys(&submission.command, &mut working_set.further);
             let first = plan.name(&working_set.further);
@@ -112,11 +110,16 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         self.load_missing()?;
         let Self { plan, cache, working_set, .. } = self;
         working_set.many.clear();
-        for (index, submission) in commands.iter().enumerate() {
+        for (index, submission) in batch.iter().enumerate() {
             let first = plan.commands[index].first.clone();
             working_set.further.clear();
-            let view =
-                View { keys: &plan.keys[first.clone()], slots: &plan.slots[first], many: &working_set.many, cache };
+            let view = View {
+                keys: &plan.keys[first.clone()],
+                slots: &plan.slots[first],
+                many: &working_set.many,
+                cache,
+                published: true,
+            };
             D::keys_further(&submission.command, &view, &mut working_set.further);
             plan.commands[index].further = plan.name(&working_set.further);
         }
@@ -124,14 +127,14 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         self.load_missing()
     }
 
-    /// The working set of the planned command `index`: as planned, if nothing has changed since what the second round depends on.
+    /// The working set of the batch's command `index`: as planned, if the batch has not changed what the second round depends on.
     pub(super) fn take_planned_rows(&mut self, index: usize, command: &D::Command) -> Result<(), StoreError> {
         let Self { plan, cache, working_set, .. } = self;
         let Planned { first, further } = plan.commands[index].clone();
         working_set.clear();
         working_set.keys.extend_from_slice(&plan.keys[first.clone()]);
         working_set.slots.extend_from_slice(&plan.slots[first]);
-        if working_set.slots.iter().any(|&slot| cache.version(slot).1.n > plan.planned) {
+        if working_set.slots.iter().any(|&slot| cache.is_evolved(slot)) {
             self.name_further(command)?;
         } else {
             working_set.keys.extend_from_slice(&plan.keys[further.clone()]);

@@ -7,8 +7,7 @@
 //! The counts are of the lane's current hour and live in memory alone; a restart begins them anew. When the hour ends, what
 //! was only counted waits to be journaled, a few counts before each command, so that no batch grows with the number of
 //! callers. A count stands for more commands than it takes to journal it, so what waits never piles up. Everything that
-//! a batch changes here can be taken back, as its overlay can: of the batch that is decided, and of the one before it while
-//! that is being committed. Where an hour ends there is no such pair: see [`Refusals::is_settled_at`].
+//! a batch changes here can be taken back, as its overlay can.
 
 use crate::options::Options;
 use crate::record::Actor;
@@ -30,11 +29,8 @@ pub(super) struct Refusals {
     options: Options,
     hour: i64,
     counts: HashMap<Actor, Count>,
-    /// What the counts were before the running batch, and before the one that is being committed; `None` for a caller who had
-    /// none.
+    /// What the counts were before the running batch; `None` for a caller who had none.
     undo: Vec<(Actor, Option<Count>)>,
-    /// How many of these are of the batch that is being committed.
-    committing: usize,
     /// The hour that ended in the running batch, as it was before the batch.
     before: Option<(i64, HashMap<Actor, Count>)>,
     /// The counts of ended hours that wait to be journaled, in the order of callers within each hour.
@@ -52,7 +48,6 @@ impl Refusals {
             hour: i64::MIN,
             counts: HashMap::new(),
             undo: Vec::new(),
-            committing: 0,
             before: None,
             ended: VecDeque::new(),
             journaling: 0,
@@ -62,7 +57,7 @@ impl Refusals {
 
     /// Ends the hour if `now` is in a later one: what was only counted waits to be journaled.
     pub fn turn(&mut self, now: Time) {
-        let hour = hour_of(now);
+        let hour = now.milliseconds().div_euclid(MILLISECONDS_AN_HOUR);
         if hour > self.hour {
             self.end_hour(hour);
         }
@@ -127,50 +122,29 @@ impl Refusals {
         restore(&mut self.counts, &mut undone);
     }
 
-    /// Whether nothing ends up to `now`, so that the commands until then may be decided while a batch is being committed.
-    pub fn is_settled_at(&self, now: Time) -> bool {
-        hour_of(now) <= self.hour && self.before.is_none() && self.ended.is_empty()
-    }
-
-    /// The running batch is decided, and on its way to disk.
-    pub fn begin_commit(&mut self) {
-        self.committing = self.undo.len();
-    }
-
-    /// The batch that was being committed is durable: nothing of it is taken back any more.
+    /// The batch is durable: nothing is taken back any more.
     pub fn keep(&mut self) {
-        self.undo.drain(..self.committing);
-        self.committing = 0;
+        self.undo.clear();
         self.before = None;
         self.ended.drain(..self.journaling);
         self.journaling = 0;
         self.ended_before = None;
     }
 
-    /// The running batch is dropped: the counts are as they were before it.
+    /// The batch is dropped: the counts are as they were before it.
     pub fn drop_batch(&mut self) {
         if let Some((hour, counts)) = self.before.take() {
             self.hour = hour;
             self.counts = counts;
             self.undo.clear();
         } else {
-            self.undo_to(self.committing);
+            restore(&mut self.counts, &mut self.undo);
         }
         self.journaling = 0;
         if let Some(before) = self.ended_before.take() {
             self.ended.truncate(before);
         }
     }
-
-    /// The batch that was being committed has not happened, nor what was decided on it.
-    pub fn drop_commit(&mut self) {
-        self.committing = 0;
-        self.drop_batch();
-    }
-}
-
-const fn hour_of(now: Time) -> i64 {
-    now.milliseconds().div_euclid(MILLISECONDS_AN_HOUR)
 }
 
 /// When the hour of `now` ends, and refusals are journaled again.

@@ -7,12 +7,12 @@
 //! and decodes ([`Checker`]), one applies ([`Applier`]). Start reading at [`Core::replay`].
 
 use super::Core;
-use super::cache::Cache;
+use super::cache::{Cache, SlotId};
 use super::decide::panic_message;
 use super::write_back::WriteBack;
 use crate::canary;
 use crate::record::{Epochs, Record, SealedRecord, Touch};
-use crate::store::{Head, Store, StoreError, Stored};
+use crate::store::{Changed, Head, Store, StoreError, Stored};
 use domain::{Domain, Key};
 use hashbrown::HashSet;
 use std::marker::PhantomData;
@@ -98,13 +98,13 @@ impl<D: Domain, S: Store<D>> Core<D, S> {
         until: u64,
         loaded: &mut HashSet<Key>,
     ) -> Result<Checker<D>, StoreError> {
-        let Self { store, cache, write_back, options, .. } = self;
+        let Self { store, cache, write_back, changed_slots, changed, options, .. } = self;
         let (pages, to_check) = sync_channel::<Vec<SealedRecord>>(PAGES_AHEAD);
         let (decoded, records) = sync_channel(PAGES_AHEAD);
         let (ready, to_apply) = sync_channel(PAGES_AHEAD);
         let mut reader =
             Reader { store, loaded, asked: checker.n, until, page_records_max: options.replay_page_records_max };
-        let mut applier = Applier { cache, write_back };
+        let mut applier = Applier { cache, write_back, changed_slots, changed };
         // Moved in, so that the channels close before the scope waits for its threads.
         thread::scope(move |scope| {
             let checking = scope.spawn(move || {
@@ -214,6 +214,8 @@ impl<S> Reader<'_, S> {
 struct Applier<'a, D: Domain> {
     cache: &'a mut Cache<D::Row>,
     write_back: &'a mut WriteBack<D>,
+    changed_slots: &'a mut Vec<SlotId>,
+    changed: &'a mut Vec<Changed<D::Row>>,
 }
 
 impl<D: Domain> Applier<'_, D> {
@@ -228,8 +230,10 @@ impl<D: Domain> Applier<'_, D> {
         for record in &page.records {
             self.apply_record(record)?;
         }
-        self.cache.begin_commit();
-        self.write_back.publish(self.cache);
+        self.changed_slots.clear();
+        self.changed.clear();
+        self.cache.take_overlay(self.changed_slots, self.changed);
+        self.write_back.publish(self.cache, self.changed_slots, self.changed);
         if let Some(last) = page.records.last() {
             self.write_back.committed(last.at);
         }

@@ -3,7 +3,7 @@
 //! Every published row joins the current generation. A row that changes again while its generation is open takes the
 //! place of its older self. The store works at one generation at a time.
 
-use super::cache::{Cache, Slot};
+use super::cache::{Cache, SlotId};
 use crate::canary;
 use crate::store::{Changed, Generation, Store, StoreError};
 use domain::{Domain, Time};
@@ -30,13 +30,17 @@ impl<D: Domain> WriteBack<D> {
         Self { number: 1, rows, since: None, closed: watermark, handed: VecDeque::new(), done: 0, watermark }
     }
 
-    /// Publishes the rows of the batch that was committed: readers see them, and they wait to be written.
-    pub fn publish(&mut self, cache: &mut Cache<D::Row>) {
-        cache.end_commit(|slot, changed| self.put(slot, changed));
+    /// Publishes changed rows: readers see them, and they wait to be written.
+    pub fn publish(&mut self, cache: &mut Cache<D::Row>, slots: &mut Vec<SlotId>, changed: &mut Vec<Changed<D::Row>>) {
+        for (id, changed) in slots.drain(..).zip(changed.drain(..)) {
+            cache.publish(id, &changed.stored);
+            self.put(cache, id, changed);
+        }
     }
 
     /// Puts a published row into the current generation.
-    fn put(&mut self, slot: &mut Slot<D::Row>, changed: Changed<D::Row>) {
+    fn put(&mut self, cache: &mut Cache<D::Row>, id: SlotId, changed: Changed<D::Row>) {
+        let slot = cache.slot_mut(id);
         if slot.generation == self.number {
             self.rows[slot.generation_index as usize] = changed;
         } else {

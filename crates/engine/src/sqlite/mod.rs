@@ -6,7 +6,6 @@
 //! Start reading at [`SqliteStore`]; then `journal` (the commit), `keeper` (what follows it), `requests` (the index).
 
 mod checkpoint;
-mod committer;
 mod directory;
 mod error;
 mod expiry;
@@ -39,10 +38,9 @@ use crate::record::SealedRecord;
 use crate::store::{Changed, Commit, Generation, Head, KnownRequest, Recovered, Store, StoreError, Stored};
 use crate::witness::Witness;
 use checkpoint::{Checkpointer, Gate};
-use committer::Committer;
 use directory::{Directory, JOURNAL, JOURNAL_FILE, accept, open_for_write};
 use domain::{Domain, Key};
-use journal::{JournalWriter, read_records};
+use journal::JournalWriter;
 use keeper::{Job, Keeper, Tools};
 use requests::{Published, Requests, Spares};
 use rows::{Largest, RowReader};
@@ -52,7 +50,6 @@ use std::cell::Cell;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
 
 /// Request keys in memory before they become a segment on disk.
 pub const REQUESTS_SEGMENT_MAX: usize = 1 << 20;
@@ -141,15 +138,7 @@ impl Gauges {
 /// The store of one data directory.
 pub struct SqliteStore<D: Domain> {
     recovered: Recovered,
-    /// The last record that is durable.
-    head: Head,
-    committer: Committer,
-    /// Reads what is durable, also while a batch is being committed.
-    journal: Connection,
-    /// Of the batch that is being committed: its head, and its request keys.
-    committing: (Head, Vec<KnownRequest>),
-    #[cfg(test)]
-    writer: Arc<Mutex<JournalWriter>>,
+    journal: JournalWriter,
     rows: RowReader<D>,
     requests: Requests,
     keeper: Keeper<D>,
@@ -211,9 +200,6 @@ impl<D: Domain> SqliteStore<D> {
         let connection = open_for_write(&journal_file, &JOURNAL, "FULL", JOURNAL_CACHE_KIBIBYTES)?;
         accept(&connection).map_err(|error| classify("opening the journal", &error))?;
         let checkpointer = Checkpointer::start(connection, gate, options.checkpoint_log_bytes_min)?;
-        let reader = open_for_read(&journal_file).map_err(|error| classify("opening the journal", &error))?;
-        let journal = Arc::new(Mutex::new(journal));
-        let committer = Committer::start(Arc::clone(&journal))?;
         directory.sync()?;
         let anchorer = match &options.anchors {
             Some(anchors) => Some(Anchorer::start(anchors.clone(), D::NAME, head, &witness, Arc::clone(&gauges))?),
@@ -221,12 +207,7 @@ impl<D: Domain> SqliteStore<D> {
         };
         Ok(Self {
             recovered: Recovered { head, watermark },
-            head,
-            committer,
-            journal: reader,
-            committing: (head, Vec::new()),
-            #[cfg(test)]
-            writer: journal,
+            journal,
             rows,
             requests,
             keeper,
@@ -253,39 +234,20 @@ impl<D: Domain> Store<D> for SqliteStore<D> {
     }
 
     fn commit(&mut self, commit: &Commit<'_, D>) -> Result<(), StoreError> {
-        self.begin_commit(commit, Waker::noop())?;
-        self.end_commit(true).expect("a commit that is waited for ends")
-    }
-
-    fn begin_commit(&mut self, commit: &Commit<'_, D>, waker: &Waker) -> Result<(), StoreError> {
         self.requests.check_room()?;
-        let Commit { expected, records, requests, .. } = *commit;
-        let (head, keys) = &mut self.committing;
-        let last = records.last().map(|last| Head { place: last.place, at: last.at, hash: last.hash, ..expected });
-        *head = last.unwrap_or(expected);
-        keys.clear();
-        keys.extend_from_slice(requests);
-        self.committer.begin(expected, Arc::clone(records), waker.clone());
+        self.journal.commit(commit.expected, commit.records)?;
+        let head = self.journal.head();
+        if let Some(frozen) = self.requests.add(commit.requests, head.place.n, head.at.milliseconds()) {
+            self.keeper.freeze(frozen);
+        }
+        if let Some(anchorer) = &self.anchorer {
+            anchorer.advance(head);
+        }
         Ok(())
     }
 
-    fn end_commit(&mut self, wait: bool) -> Option<Result<(), StoreError>> {
-        let ended = self.committer.end(wait)?;
-        if ended.is_ok() {
-            let (head, keys) = &self.committing;
-            self.head = *head;
-            if let Some(frozen) = self.requests.add(keys, head.place.n, head.at.milliseconds()) {
-                self.keeper.freeze(frozen);
-            }
-            if let Some(anchorer) = &self.anchorer {
-                anchorer.advance(*head);
-            }
-        }
-        Some(ended)
-    }
-
     fn read(&mut self, from: u64, limit: usize) -> Result<Vec<SealedRecord>, StoreError> {
-        read_records(&self.journal, from, limit).map_err(|error| classify("reading the journal", &error))
+        self.journal.read(from, limit)
     }
 
     fn find_request(&mut self, key: &[u8; 16]) -> Result<Option<u64>, StoreError> {
@@ -293,7 +255,7 @@ impl<D: Domain> Store<D> for SqliteStore<D> {
     }
 
     fn write_back(&mut self, generation: Generation<D>, wait: bool) -> Result<Option<Generation<D>>, StoreError> {
-        let head = self.head.place.n;
+        let head = self.journal.head().place.n;
         assert!(generation.watermark <= head, "only what is durable is written back");
         if !self.keeper.is_free(wait)? {
             return Ok(Some(generation));

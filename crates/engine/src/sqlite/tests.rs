@@ -131,7 +131,6 @@ impl Bench {
             rows.insert(key, Stored { version, place, row: Some(Arc::new(total)) });
             head = Head { epoch: head.epoch, place, at, hash };
         }
-        let records = Arc::new(records);
         let commit = Commit { expected: self.head, records: &records, requests: &requests, changed: &[] };
         self.store().commit(&commit)?;
         for number in counters {
@@ -257,7 +256,7 @@ fn a_batch_decided_elsewhere_is_fenced() {
     let mut bench = Bench::new(SqliteOptions::default());
     bench.commit(&[1, 2]).expect("the commit is taken");
     // Another program moved the lane, past the lock.
-    lock(&bench.store().writer).connection().execute("UPDATE lane SET epoch = 2", []).expect("the lane is edited");
+    bench.store().journal.connection().execute("UPDATE lane SET epoch = 2", []).expect("the lane is edited");
     assert!(matches!(bench.commit(&[3]), Err(StoreError::Fenced(_))));
     assert_eq!(bench.store().read(3, 1), Ok(Vec::new()));
 }
@@ -267,7 +266,7 @@ fn a_full_disk_changes_nothing_and_may_be_tried_again() {
     let mut bench = Bench::new(SqliteOptions::default());
     bench.commit(&[1, 2]).expect("the commit is taken");
     let limit = |bench: &mut Bench, pages: i64| {
-        lock(&bench.store().writer).connection().pragma_update(None, "max_page_count", pages).expect("a limit is set");
+        bench.store().journal.connection().pragma_update(None, "max_page_count", pages).expect("a limit is set");
     };
     limit(&mut bench, 1);
     let many = [7; 500];

@@ -3,7 +3,7 @@
 //! `fresh` makes a new empty place and gives a function that opens it; opened again, it must show what was durable.
 
 use super::counter::{Command, Counter, Row, counter_key, pointer_key, submission, with_request};
-use crate::core::{Committed, Core, Mode};
+use crate::core::{Core, Mode};
 use crate::memory::{Disk, MemoryStore};
 use crate::options::Options;
 use crate::record::{Place, Record, SealedRecord, chain};
@@ -32,9 +32,9 @@ fn place(n: u64) -> Place {
     Place { lane: 1, n }
 }
 
-fn sealed(head: Head, count: u64) -> Committed {
+fn sealed(head: Head, count: u64) -> Vec<SealedRecord> {
     let mut head = head;
-    let records = (0..count)
+    (0..count)
         .map(|index| {
             let at = Time::from_milliseconds(1_000 + index.cast_signed());
             let place = place(head.place.n + 1);
@@ -43,8 +43,7 @@ fn sealed(head: Head, count: u64) -> Committed {
             head = Head { place, at, hash, ..head };
             SealedRecord { place, at, bytes, hash }
         })
-        .collect();
-    Arc::new(records)
+        .collect()
 }
 
 fn head_of(epoch: u64, records: &[SealedRecord]) -> Head {
@@ -64,7 +63,7 @@ fn changed(key: Key, version: u64, n: u64, total: u64) -> Changed<Row> {
 }
 
 /// A record after `head`, and one new row that it could have made.
-pub(crate) fn one_row(head: Head, key: Key, total: u64) -> (Committed, Vec<Changed<Row>>) {
+pub(crate) fn one_row(head: Head, key: Key, total: u64) -> (Vec<SealedRecord>, Vec<Changed<Row>>) {
     (sealed(head, 1), vec![changed(key, 1, head.place.n + 1, total)])
 }
 
@@ -83,12 +82,12 @@ fn a_commit_is_read_back<S: Store<Counter>>(mut open: impl FnMut() -> S) {
     let head = store.recovered().head;
     let records = sealed(head, 3);
     store.commit(&Commit { expected: head, records: &records, requests: &[], changed: &[] }).expect("committed");
-    assert_eq!(store.read(1, 10).expect("read"), *records);
+    assert_eq!(store.read(1, 10).expect("read"), records);
     drop(store);
     let mut store = open();
     assert_eq!(store.recovered().head, head_of(store.recovered().head.epoch, &records));
     assert_eq!(store.recovered().watermark, if store.is_shared() { 3 } else { 0 });
-    assert_eq!(store.read(1, 10).expect("read"), *records);
+    assert_eq!(store.read(1, 10).expect("read"), records);
 }
 
 fn another_head_is_fenced<S: Store<Counter>>(mut open: impl FnMut() -> S) {

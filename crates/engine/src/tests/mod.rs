@@ -8,6 +8,5 @@ pub(crate) mod contract;
 pub(crate) mod counter;
 mod decoders;
 mod golden;
-mod overlapped;
 mod shell;
 mod splits;

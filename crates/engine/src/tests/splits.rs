@@ -1,7 +1,6 @@
 //! Batching is invisible, and so is a crash for whatever was acknowledged.
 
 use super::counter::{Command, Counter, Stage, request, submission};
-use super::overlapped::{self, Slow};
 use crate::core::{Core, Mode};
 use crate::memory::{Disk, Fault, MemoryStore};
 use crate::options::Options;
@@ -98,16 +97,6 @@ fn run_split(sequence: &[Submission<Counter>], sizes: &[usize]) -> Ending {
     ending(&disk, all)
 }
 
-/// Runs the sequence in parts of the given sizes, while the batch before is being committed.
-fn run_overlapped(sequence: &[Submission<Counter>], sizes: &[usize], parts_a_commit: usize) -> Ending {
-    let disk = Disk::new();
-    disk.set_slice_rows(2);
-    let mut core = Core::open(Slow::open(&disk), Arc::new(()), options(2)).expect("opened");
-    let answers = overlapped::run(&mut core, sequence, sizes, parts_a_commit);
-    core.close().expect("closed");
-    ending(&disk, answers)
-}
-
 /// Replaying the journal from nothing arrives at exactly these rows.
 fn assert_replay(ending: &Ending) {
     let mut rows: BTreeMap<Key, (u64, Option<_>)> = BTreeMap::new();
@@ -192,13 +181,11 @@ proptest! {
     fn any_split_gives_the_same(
         sequence in sequence(),
         sizes in prop::collection::vec(1..30_usize, 1..6),
-        parts_a_commit in 1..4_usize,
     ) {
         let together = run_split(&sequence, &[sequence.len()]);
         assert_replay(&together);
         prop_assert_eq!(&run_split(&sequence, &[1]), &together);
         prop_assert_eq!(&run_split(&sequence, &sizes), &together);
-        prop_assert_eq!(&run_overlapped(&sequence, &sizes, parts_a_commit), &together);
     }
 
     #[test]

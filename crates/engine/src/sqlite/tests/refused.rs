@@ -81,10 +81,7 @@ fn a_newer_version_is_refused_without_a_write() {
 #[test]
 fn another_domains_journal_is_refused() {
     let mut bench = Bench::new(SqliteOptions::default());
-    lock(&bench.store().writer)
-        .connection()
-        .execute("UPDATE lane SET domain = 'other'", [])
-        .expect("the lane is edited");
+    bench.store().journal.connection().execute("UPDATE lane SET domain = 'other'", []).expect("the lane is edited");
     assert!(matches!(bench.refusal(), StoreError::Version(what) if what.contains("the domain other")));
 }
 
@@ -150,7 +147,7 @@ fn a_truncated_journal_is_refused() {
 fn a_cut_tail_is_noticed_at_the_start() {
     let mut bench = Bench::new(SqliteOptions::default());
     bench.commit(&[1, 2, 3]).expect("the commit is taken");
-    lock(&bench.store().writer).connection().execute("DELETE FROM journal WHERE n > 1", []).expect("the tail is cut");
+    bench.store().journal.connection().execute("DELETE FROM journal WHERE n > 1", []).expect("the tail is cut");
     check_damaged(&mut bench, "the journal's head says record 3, its last record is 1");
 }
 
@@ -206,7 +203,7 @@ fn a_journal_of_before_vocabularies_gets_one() {
     for _ in 0..2 {
         bench.reopen().expect("the directory opens");
         let vocabulary =
-            lock(&bench.store().writer).connection().query_row("SELECT vocabulary FROM lane", [], |row| row.get(0));
+            bench.store().journal.connection().query_row("SELECT vocabulary FROM lane", [], |row| row.get(0));
         assert_eq!(vocabulary, Ok(1_i64));
     }
 }
