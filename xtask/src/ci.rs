@@ -183,7 +183,18 @@ const STEPS: &[Step] = &[
     },
     Step {
         name: "planted bugs",
-        command: &["cargo", "run", "--release", "--locked", "--features", "canaries", "--", "simulate", "--canaries"],
+        command: &[
+            "cargo",
+            "run",
+            "--profile",
+            "planted",
+            "--locked",
+            "--features",
+            "canaries",
+            "--",
+            "simulate",
+            "--canaries",
+        ],
         note: "each planted bug must be caught: a simulation that finds nothing proves nothing",
     },
     Step {
@@ -191,7 +202,8 @@ const STEPS: &[Step] = &[
         command: &[
             "cargo",
             "run",
-            "--release",
+            "--profile",
+            "planted",
             "--locked",
             "--features",
             "canaries",

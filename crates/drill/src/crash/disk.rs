@@ -18,8 +18,9 @@ use std::process::{Command, Output, Stdio};
 const FAILED_SYNCS: &[u64] = &[1, 2, 3, 5, 8, 13, 21, 34];
 /// Which of each thread's writes finds no room, one run each.
 const FAILED_WRITES: &[u64] = &[1, 2, 4, 9, 20, 45, 100, 300];
-/// Batches that a run with a failing disk commits.
-const COMMITS: &str = "60";
+/// Batches that a run with a failing disk commits after the one that must have met the fault: a commit writes and syncs
+/// at least once, on one thread.
+const COMMITS_AFTER: u64 = 60;
 /// How often a batch is tried again that a full disk refused.
 const PATIENCE: &str = "50";
 /// The size of the disk that fills up.
@@ -94,7 +95,8 @@ fn inject(options: &Options, calls: &str, error: &str, when: u64) -> Result<(), 
         .arg(workshop.path().join("trace"))
         .args(["--trace", calls, "--inject", &format!("{calls}:error={error}:when={when}")])
         .arg(&options.program)
-        .args(["crash", "child", "record", "--commits", COMMITS, "--patience", PATIENCE])
+        .args(["crash", "child", "record", "--commits", &(when + COMMITS_AFTER).to_string()])
+        .args(["--patience", PATIENCE])
         .args(["--seed", &options.seed.to_string(), "--directory"])
         .arg(&data)
         .arg("--acknowledgements")
