@@ -22,6 +22,17 @@ struct Readers {
     places: Semaphore,
 }
 
+/// Records that a consumer reads where it is: the way to another thread and back takes longer than they do.
+const READ_HERE_MAX: u64 = 64;
+
+/// Runs `work`, which reads `records` records: a few at once, many [`aside`].
+pub async fn aside_if_many<R: Send + 'static>(
+    records: u64,
+    work: impl FnOnce() -> Result<R, Problem> + Send + 'static,
+) -> Result<R, Problem> {
+    if records <= READ_HERE_MAX { work() } else { aside(work).await }
+}
+
 /// Runs `work`, which reads much, on a thread that may take its time: those of the runtime answer requests.
 pub async fn aside<R: Send + 'static>(
     work: impl FnOnce() -> Result<R, Problem> + Send + 'static,

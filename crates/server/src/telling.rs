@@ -4,7 +4,7 @@
 //! of it is kept.
 
 use crate::contacts::Address;
-use crate::journals::aside;
+use crate::journals::aside_if_many;
 use crate::letters::{LETTER_MS, Text};
 use crate::notices::{Told, follower};
 use crate::service::Service;
@@ -66,7 +66,10 @@ impl Service {
         let status = self.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
         let (service, head) = (Arc::clone(self), status.head.place.n);
         // The follower has said in the log what keeps it.
-        let told = aside(move || service.teller.next(head, budget).map_err(|_| refusals::unavailable())).await?;
+        let behind = head.saturating_sub(self.teller.progress().n());
+        let told =
+            aside_if_many(behind, move || service.teller.next(head, budget).map_err(|_| refusals::unavailable()));
+        let told = told.await?;
         let Some(last) = told.last().map(|told| told.id) else { return Ok(Due::default()) };
         for notice in &told {
             self.tell_one(notice).await?;

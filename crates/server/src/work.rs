@@ -15,7 +15,7 @@ mod waiting;
 use crate::doors::{Door, Doors, DoorsError, Safety, Transaction};
 use days::{BankMovement, BankTotal, Books};
 use domain::{Id, Time};
-use engine::{ActorKind, Consumer, ConsumerError, Cursors, Follower, JournalReader, Record, StoreError};
+use engine::{ActorKind, Consumer, ConsumerError, Cursors, Follower, JournalReader, Progress, Record, StoreError};
 use lanes::Lane;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -209,12 +209,20 @@ struct Work(Arc<Doors>, Arc<Context>);
 struct WorkCursor(Arc<Doors>);
 
 /// The follower that makes the rows, stepped from the service's due work.
-pub struct Maker(Mutex<Follower<Wallets>>);
+pub struct Maker {
+    follower: Mutex<Follower<Wallets>>,
+    progress: Arc<Progress>,
+}
 
 impl Maker {
+    /// How far it is, and what keeps it: without waiting for a step that is under way.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
     /// The follower, for one step.
     pub fn follower(&self) -> MutexGuard<'_, Follower<Wallets>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -229,7 +237,7 @@ pub fn open(
     prepare(&doors).map_err(failed)?;
     let (work, cursor) = (Box::new(Work(Arc::clone(&doors), context)), Box::new(WorkCursor(Arc::clone(&doors))));
     let follower = Follower::open(work, journal, cursor)?;
-    Ok((doors, Maker(Mutex::new(follower))))
+    Ok((doors, Maker { progress: follower.progress(), follower: Mutex::new(follower) }))
 }
 
 /// Makes the tables, and empties those that the consumer fills if they are of another form.

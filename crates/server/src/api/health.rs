@@ -45,7 +45,7 @@ async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Proble
     let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
     let mut figures = of_engine(&service, &status);
     figures.extend(of_consumer(NOTICES, service.teller.progress(), &status.head));
-    figures.extend(of_consumer(WORK, &service.maker.follower().progress(), &status.head));
+    figures.extend(of_consumer(WORK, service.maker.progress(), &status.head));
     figures.extend(of_work(&service));
     Ok(web::figures(&figures))
 }

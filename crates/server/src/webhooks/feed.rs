@@ -6,6 +6,7 @@
 //! Messages that are older than their whole schedule are not made any more.
 
 use crate::doors::{Door, DoorsError, Transaction};
+use crate::refusals;
 use crate::service::Service;
 use crate::webhooks::delivery::{Delivery, SCHEDULE_MS};
 use crate::webhooks::event::{self, Told};
@@ -109,6 +110,11 @@ struct Made {
 impl Service {
     /// Reads on in the journal: one step.
     pub async fn feed_shops(self: &Arc<Self>) -> Result<Due, Problem> {
+        let status = self.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
+        let kept: Option<FeedCursor> = self.work.get(Id::default())?;
+        if kept.map_or(0, |cursor| cursor.n) == status.head.place.n {
+            return Ok(Due::default());
+        }
         let service = Arc::clone(self);
         let done = self.journals.read(move |journal| service.feed_step(journal)).await?;
         Ok(Due { done, next: None })

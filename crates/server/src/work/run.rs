@@ -10,7 +10,7 @@ use super::waiting::{UNANSWERED_MIN, Waiting};
 use super::{Due, Task};
 use crate::banking::{Asked, Silent};
 use crate::entrance::SYSTEM;
-use crate::journals::aside;
+use crate::journals::aside_if_many;
 use crate::service::Service;
 use domain::{Id, Time};
 use std::collections::BTreeMap;
@@ -143,7 +143,8 @@ impl Service {
         let (head, today) = (status.head.place.n, self.now().day());
         let (maker, work) = (Arc::clone(&self.maker), Arc::clone(&self.work));
         let context = Arc::clone(&self.options.context);
-        aside(move || {
+        let behind = head.saturating_sub(maker.progress().n());
+        aside_if_many(behind, move || {
             let mut maker = maker.follower();
             let before = maker.cursor();
             for _ in 0..PAGES_MAX {
