@@ -8,6 +8,8 @@
 //! Everything here is called on the runtime's own threads, without a thread beside them: a read of one row by its key takes some
 //! microseconds, a list is bounded by [`DOORS_LISTED_MAX`], and a write is one small transaction whose sync takes what the disk
 //! takes. Payments write nothing here, and read only what memory does not have.
+//! The files are held by this process alone while the service runs: what would be asked of the system before and after each look,
+//! whether somebody else writes, is asked once. [`Doors::let_go`] ends that.
 //! Start reading at [`Door`], then [`Doors::change`].
 
 use domain::{Id, Time};
@@ -116,8 +118,18 @@ impl Doors {
         if version < VERSION {
             connection.pragma_update(None, "user_version", VERSION)?;
         }
+        // Not before the log was used once: one that is opened by its only owner can never be let go.
+        connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;")?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// From here on others may have the file as well: the service has stopped, and may be opened again in this process before
+    /// everything that still knows it is gone.
+    pub fn let_go(&self) -> Result<(), DoorsError> {
+        // The lock goes with the end of the next transaction.
+        self.connection().execute_batch("PRAGMA locking_mode = NORMAL; BEGIN IMMEDIATE; COMMIT;")?;
+        Ok(())
     }
 
     /// Makes the table of `T` if it is not there.
@@ -308,16 +320,21 @@ impl Transaction<'_> {
 
     /// Keeps `door`, in place of the one with its id.
     pub fn put<T: Door>(&self, door: &T) -> Result<(), DoorsError> {
-        self.write("INSERT OR REPLACE", door).map(drop)
+        // The row stays where it is in the file, and so does its place in the index of ids.
+        self.write(door, "UPDATE SET owner = excluded.owner, at = excluded.at, body = excluded.body").map(drop)
     }
 
     /// Keeps `door` unless there is one with its id. Whether it is kept now.
     pub fn insert<T: Door>(&self, door: &T) -> Result<bool, DoorsError> {
-        self.write("INSERT OR IGNORE", door)
+        self.write(door, "NOTHING")
     }
 
-    fn write<T: Door>(&self, verb: &str, door: &T) -> Result<bool, DoorsError> {
-        let sql = format!("{verb} INTO {} (id, owner, at, body) VALUES (?, ?, ?, ?)", T::TABLE);
+    /// Keeps `door`; where there is one with its id, does `otherwise`. Whether anything was written.
+    fn write<T: Door>(&self, door: &T, otherwise: &str) -> Result<bool, DoorsError> {
+        let sql = format!(
+            "INSERT INTO {} (id, owner, at, body) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO {otherwise}",
+            T::TABLE
+        );
         let (owner, at) = (door.owner().map(|owner| owner.0), door.at().map(Time::milliseconds));
         let body = serde_json::to_string(door)?;
         Ok(self.0.prepare_cached(&sql)?.execute(params![door.id().0, owner, at, body])? > 0)
@@ -415,6 +432,21 @@ mod tests {
         assert_eq!(doors.all::<Key>(Id::default(), 9), Ok(vec![key(2, 8, 300), key(3, 7, 200)]));
         assert_eq!(doors.drop_ended::<Key>(Time::from_milliseconds(400), 1), Ok(1), "no more than is asked for");
         assert_eq!(doors.all::<Key>(Id::default(), 9), Ok(vec![key(2, 8, 300)]), "the longest ended first");
+    }
+
+    #[test]
+    fn a_file_is_held_by_one_until_it_lets_go() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let doors = open(directory.path());
+        doors.put(&key(1, 7, 100)).expect("it is kept");
+        let other = Connection::open(directory.path().join("doors.sqlite")).expect("a connection needs no lock yet");
+        let count = || other.query_row("SELECT count(*) FROM key", [], |row| row.get::<_, i64>(0));
+        other.busy_timeout(Duration::ZERO).expect("it waits for nobody");
+        assert!(count().is_err(), "it is ours alone");
+        doors.let_go().expect("the lock goes");
+        assert_eq!(count(), Ok(1));
+        doors.put(&key(2, 7, 100)).expect("whoever still knows it may go on");
+        assert_eq!((count(), doors.count::<Key>()), (Ok(2), Ok(2)));
     }
 
     #[test]

@@ -158,9 +158,12 @@ impl Server {
         &self.0
     }
 
-    /// Stops: what was accepted is answered, everything is written.
+    /// Stops: what was accepted is answered, everything is written, and the data may be opened by somebody else.
     pub fn stop(&self) -> Result<(), StoreError> {
-        self.0.engine.stop()
+        let Service { engine, doors, work, .. } = &**self.service();
+        engine.stop()?;
+        let let_go = doors.let_go().and(work.let_go());
+        let_go.map_err(|error| StoreError::Unavailable(error.to_string()))
     }
 }
 
