@@ -118,18 +118,17 @@ impl Doors {
         if version < VERSION {
             connection.pragma_update(None, "user_version", VERSION)?;
         }
-        // Not before the log was used once: one that is opened by its only owner can never be let go.
+        // The lock is taken with the first transaction, so that a second program is refused here and not later.
         connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;")?;
         connection.set_prepared_statement_cache_capacity(128);
         Ok(Self { connection: Mutex::new(connection) })
     }
 
-    /// From here on others may have the file as well: the service has stopped, and may be opened again in this process before
-    /// everything that still knows it is gone.
+    /// Closes the file: the service has stopped, and may be opened again in this process before everything that still knows it
+    /// is gone. Whoever asks afterwards finds an empty file without tables, and is refused.
     pub fn let_go(&self) -> Result<(), DoorsError> {
-        // The lock goes with the end of the next transaction.
-        self.connection().execute_batch("PRAGMA locking_mode = NORMAL; BEGIN IMMEDIATE; COMMIT;")?;
-        Ok(())
+        let held = std::mem::replace(&mut *self.connection(), Connection::open_in_memory()?);
+        held.close().map_err(|(_, error)| error.into())
     }
 
     /// Makes the table of `T` if it is not there.
@@ -445,8 +444,8 @@ mod tests {
         assert!(count().is_err(), "it is ours alone");
         doors.let_go().expect("the lock goes");
         assert_eq!(count(), Ok(1));
-        doors.put(&key(2, 7, 100)).expect("whoever still knows it may go on");
-        assert_eq!((count(), doors.count::<Key>()), (Ok(2), Ok(2)));
+        doors.put(&key(2, 7, 100)).expect_err("whoever still knows it is refused");
+        assert_eq!(count(), Ok(1));
     }
 
     #[test]

@@ -39,7 +39,8 @@ impl Mark {
         Self { what, ways: vec![vec![family.to_owned(), given.to_owned()]] }
     }
 
-    /// Whether it stands in `text`, and not as a part of a longer number: ids are written in hexadecimal digits.
+    /// Whether it stands in `text`, and not as a part of a longer number: ids are written in hexadecimal digits, and a line of
+    /// the log begins with a moment that ends in millionths of a second.
     fn is_in(&self, text: &str) -> bool {
         let is_apart = |character: Option<char>| !character.is_some_and(|character| character.is_ascii_hexdigit());
         self.ways.iter().any(|parts| {
@@ -48,8 +49,9 @@ impl Mark {
                 let (before, behind) = (&text[..begins], &text[begins + first.len()..]);
                 let near = &behind.as_bytes()[..behind.len().min(APART_BYTES_MAX)];
                 let has = |part: &String| near.windows(part.len()).any(|window| window == part.as_bytes());
-                let is_whole =
-                    !is_number(first) || is_apart(before.chars().next_back()) && is_apart(behind.chars().next());
+                let is_fraction = before.ends_with('.') && behind.starts_with('Z');
+                let is_whole = is_apart(before.chars().next_back()) && is_apart(behind.chars().next()) && !is_fraction;
+                let is_whole = is_whole || !is_number(first);
                 is_whole && more.iter().all(has)
             })
         })
