@@ -28,6 +28,7 @@ mod webhooks;
 pub use callbacks::GatewayKeys;
 pub use claims::{Claim, Decision, MakeClaim, parse as parse_claim, shown as claim_name};
 pub use mandates::parse_bank;
+pub use recipients::Look;
 pub use recoveries::Recovery;
 pub use sessions::SeenProof;
 pub use wallets::parse_id as wallet_id;

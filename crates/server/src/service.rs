@@ -325,8 +325,9 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<news::Aside>()?;
     doors.prepare::<unclaimed::Unclaimed>()?;
     doors.prepare::<stops::StopNote>()?;
-    doors.prepare::<crate::api::Recovery>()?;
-    doors.prepare::<crate::api::SeenProof>()?;
+    doors.prepare::<api::Recovery>()?;
+    doors.prepare::<api::SeenProof>()?;
+    doors.prepare::<api::Look>()?;
     Ok(())
 }
 

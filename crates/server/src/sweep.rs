@@ -5,7 +5,7 @@
 //! waits for one slice and not for all of it.
 
 use crate::accounts::{Candidate, Credential};
-use crate::api::{Claim, Recovery, SeenProof};
+use crate::api::{Claim, Look, Recovery, SeenProof};
 use crate::asked::Done;
 use crate::codes::Code;
 use crate::contacts::Contact;
@@ -51,6 +51,7 @@ impl Service {
         swept.drop::<Recovery>(&self.doors, before)?;
         swept.drop::<ShopToken>(&self.doors, before)?;
         swept.drop::<KnownDevice>(&self.doors, now)?;
+        swept.drop::<Look>(&self.doors, now)?;
         swept.drop::<Tally>(&self.doors, now)?;
         swept.drop::<Done>(&self.doors, now)?;
         swept.note(self.drop_claims(now)?, PEOPLE_MAX);

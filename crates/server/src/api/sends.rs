@@ -1,5 +1,5 @@
-//! Sends: wallet to wallet. The sender has seen the recipient's masked name, shows by the look-up's token that it is still the
-//! same, and gives a second proof.
+//! Sends: wallet to wallet. The sender has seen the recipient's masked name, shows by the look's token that it is still the
+//! same or has looked in the last ten minutes, and gives a second proof.
 //!
 //! What the sender writes is sealed under the sender's key, and opened for the two of them alone.
 
@@ -40,8 +40,9 @@ pub struct AskSend {
     amount: Yen,
     /// A word for the recipient, at most 140 characters.
     message: Option<String>,
-    /// Whom the sender saw: the `recipient_token` of `GET /v1/recipients`. The send is refused if it would reach another.
-    recipient_token: String,
+    /// Whom the sender saw: the `recipient_token` of `GET /v1/recipients`. Without it that is whom this session saw there in the
+    /// last ten minutes. The send is refused if it would reach another, or if nobody looked.
+    recipient_token: Option<String>,
     /// The proof that was asked for.
     challenge_id: Option<String>,
 }
@@ -141,6 +142,18 @@ fn recipient_changed() -> Problem {
         .with("member", "recipient_token")
 }
 
+fn recipient_unseen(to: WalletId) -> Problem {
+    let path = format!("/v1/recipients?wallet_id={to}");
+    refusals::new(
+        409,
+        "recipient-unseen",
+        "The sender has not looked at the recipient.",
+        "受取人が確認されていません。",
+    )
+    .detail(format!("Look at GET {path} first; within ten minutes this session may send there."))
+    .with("look_at", path)
+}
+
 fn parse_message(text: &str) -> Result<&str, Problem> {
     let length = text.chars().count();
     let is_message = (1..=MESSAGE_CHARACTERS_MAX).contains(&length) && !text.chars().any(char::is_control);
@@ -159,8 +172,11 @@ impl Service {
         asked: &AskSend,
     ) -> Answered {
         let (holder, amount) = (caller.id, asked.amount);
-        let seen = self.recipient(holder, to).await?;
-        if !seen.is_some_and(|seen| seen.is_by(&asked.recipient_token)) {
+        let seen = match &asked.recipient_token {
+            Some(token) => token.clone(),
+            None => self.last_look(&caller.session, to)?.ok_or_else(|| recipient_unseen(to))?,
+        };
+        if !self.recipient(holder, to).await?.is_some_and(|recipient| recipient.is_by(&seen)) {
             return Err(recipient_changed());
         }
         let message = asked.message.as_deref().map(parse_message).transpose()?;

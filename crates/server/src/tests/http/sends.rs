@@ -41,11 +41,47 @@ async fn a_send_reaches_whom_its_sender_saw_or_nobody() {
         let refused = world.post(&path, Some(&sakura.token), send(to, shown)).await;
         assert_eq!(refused.problem(), (409, "recipient-changed"), "{}", refused.text);
     }
-    let bare = json!({ "to_wallet_id": haru.wallet.to_string(), "amount": 500 });
-    let asked = world.post(&path, Some(&sakura.token), bare).await;
-    assert_eq!(asked.problem(), (400, "malformed"), "nobody sends who did not look: {}", asked.text);
     let answer = world.post_proven(&sakura, &path, &send(&haru, &token)).await;
     assert_eq!(answer.text("status"), "completed", "{}", answer.text);
+}
+
+#[tokio::test]
+async fn who_looked_in_this_session_in_the_last_ten_minutes_sends_without_a_token_and_nobody_else_does() {
+    let world = World::new();
+    let (sakura, haru) = (world.person("sakura").await, world.person("haru").await);
+    world.fund(&sakura, 10_000).await;
+    let (sakura, natsu) = (world.again(sakura).await, world.person("natsu").await);
+    let path = sakura.path("/sends");
+    let bare =
+        |amount: i64| json!({ "to_wallet_id": haru.wallet.to_string(), "amount": amount, "message": "昼ごはん" });
+    let unseen = async |token: &str, why: &str| {
+        let refused = world.post(&path, Some(token), bare(500)).await;
+        assert_eq!(refused.problem(), (409, "recipient-unseen"), "{why}: {}", refused.text);
+        let look_at = format!("/v1/recipients?wallet_id={}", haru.wallet);
+        assert!(refused.text("detail").contains(&look_at) && refused.text("look_at") == look_at, "{}", refused.text);
+    };
+    unseen(&sakura.token, "nobody looked").await;
+    world.look(&sakura.token, natsu.wallet).await;
+    unseen(&sakura.token, "she looked at somebody else").await;
+    world.look(&world.log_in("sakura").await, haru.wallet).await;
+    unseen(&sakura.token, "another session looked").await;
+    world.look(&natsu.token, haru.wallet).await;
+    unseen(&sakura.token, "somebody else looked").await;
+
+    world.look(&sakura.token, haru.wallet).await;
+    world.advance(10 * 60 * 1_000 - 1);
+    let sent = world.post_proven(&sakura, &path, &bare(500)).await;
+    assert_eq!((sent.status.as_u16(), sent.text("status").as_str()), (201, "completed"), "{}", sent.text);
+    world.advance(1);
+    unseen(&sakura.token, "ten minutes are over").await;
+
+    world.look(&sakura.token, haru.wallet).await;
+    world.rename(&haru, "橘").await;
+    let changed = world.post(&path, Some(&sakura.token), bare(500)).await;
+    assert_eq!(changed.problem(), (409, "recipient-changed"), "{}", changed.text);
+    world.look(&sakura.token, haru.wallet).await;
+    assert_eq!(world.post_proven(&sakura, &path, &bare(500)).await.status, 201);
+    assert_eq!(world.balance(&sakura).await, 9_000);
 }
 
 #[tokio::test]

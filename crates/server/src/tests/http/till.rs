@@ -57,6 +57,20 @@ impl World {
         Person { name: name.into(), token: self.log_in(name).await, holder, wallet }
     }
 
+    /// The person is found to be called otherwise.
+    pub async fn rename(&self, person: &Person, family_name: &str) {
+        let service = self.server.service();
+        let row = service.holder(person.holder).await.expect("they are there");
+        let plain = service.unseal(person.holder, &row.profile.0).expect("it opens");
+        let mut profile: crate::profile::Profile = serde_json::from_slice(&plain).expect("a profile");
+        profile.family_name = family_name.into();
+        let plain = serde_json::to_vec(&profile).expect("JSON");
+        let profile = Some(service.seal(person.holder, &plain).expect("it is sealed"));
+        let (holder, method) = (person.holder, IdentificationMethod::ChipAndFace);
+        let identify = holder::Command::Identify { holder, person: row.person.expect("known"), method, profile };
+        self.run(Command::Holder(identify)).await;
+    }
+
     /// From now on the device of this session is the person's own.
     pub fn trust(&self, person: &Person) {
         let service = self.server.service();
