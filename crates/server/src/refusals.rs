@@ -212,6 +212,11 @@ pub fn log_in_refused() -> Problem {
     new(401, "log-in-refused", "Address and password do not fit.", "メールアドレスまたはパスワードが違います。")
 }
 
+/// The repeat of a request whose answer had a secret in it, which nobody is shown again: what it made is there.
+pub fn shown_once(title: &'static str, title_ja: &'static str) -> Problem {
+    new(409, "shown-once", title, title_ja)
+}
+
 /// The books cannot be written now.
 pub fn unavailable() -> Problem {
     new(503, "unavailable", "The service cannot do this now.", "現在ご利用いただけません。")

@@ -144,9 +144,7 @@ impl Service {
         let before = self.doors.change(|doors| {
             let mut before = doors.of::<ShopToken>(shop.0)?;
             if before.iter().any(|token| token.name == name) {
-                return Err(refusals::new(
-                    409,
-                    "shown-once",
+                return Err(refusals::shown_once(
                     "It is made already; a token is shown once.",
                     "作成済みです。トークンは一度だけ表示されます。",
                 )

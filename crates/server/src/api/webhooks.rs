@@ -226,14 +226,9 @@ async fn make(
 
 /// A repeat: what it made is there, and its key is not shown again.
 fn shown_once(endpoint: &Endpoint) -> Problem {
-    refusals::new(
-        409,
-        "shown-once",
-        "It is made already; its key is shown once.",
-        "作成済みです。キーは一度だけ表示されます。",
-    )
-    .detail("POST …/secret-rotations makes a new key.")
-    .with("id", endpoint.shown())
+    refusals::shown_once("It is made already; its key is shown once.", "作成済みです。キーは一度だけ表示されます。")
+        .detail("POST …/secret-rotations makes a new key.")
+        .with("id", endpoint.shown())
 }
 
 /// The caller's endpoints, the newest first.

@@ -1,17 +1,19 @@
 //! Claims at the desk: somebody, often no customer of ours, sees a debit at their bank that they did not make. The desk reads
 //! what they wrote, stops what it has to do with, and answers; the claimant reads the answer with their code.
 //!
-//! A decision is kept before anything is stopped, and stopping twice changes nothing: whoever repeats it gets the same end.
+//! A decision is kept before anything is stopped, and stopping twice changes nothing: whoever repeats it gets the same answer,
+//! and whoever goes on after a crash the same end.
 
 use super::people::{Desk, Person, Role};
 use crate::api::{Claim, Decision, MakeClaim, claim_name, ids, parse_claim};
-use crate::asked::Asked;
+use crate::asked::{Asked, Reply};
 use crate::query::{self, Page, Query};
 use crate::refusals;
 use crate::sealed::Ciphertext;
 use crate::service::Service;
 use axum::extract::{Path, State};
 use domain::{Id, Key};
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use utoipa::{IntoParams, ToSchema};
@@ -176,29 +178,32 @@ async fn decide(
     desk: Desk,
     Path(claim): Path<String>,
     Asked { body, repeat }: Asked<Decide>,
-) -> Result<Json<Decided>, Problem> {
+) -> Result<Reply, Problem> {
     desk.check(Role::Risk)?;
     let row = service.claim(&claim)?;
     let (mandates, wallets) = service.check_decision(&body).await?;
     let request = repeat.by(&service, desk.actor());
-    let decision = Decision {
-        accepted: body.accept,
-        answer: Ciphertext(service.seal(HolderId(row.key), body.answer.trim().as_bytes())?.0),
-        body: Id(request.body),
-        by: desk.id,
-        at: service.now(),
+    let work = async {
+        let decision = Decision {
+            accepted: body.accept,
+            answer: Ciphertext(service.seal(HolderId(row.key), body.answer.trim().as_bytes())?.0),
+            body: Id(request.body),
+            by: desk.id,
+            at: service.now(),
+        };
+        let row = service.keep_decision(row.key, decision)?;
+        let mut stopped = Vec::new();
+        for mandate in mandates {
+            let revoke = OfMandate::Revoke { mandate, by: RevokedBy::Desk(desk.id), why: Why::NotMine };
+            stopped.push(service.stop(desk, row.key, mandate.to_string(), Command::Mandate(revoke)).await?);
+        }
+        for wallet in wallets {
+            let freeze = OfWallet::Freeze { wallet, by: Asker::Desk(desk.id) };
+            stopped.push(service.stop(desk, row.key, wallet.to_string(), Command::Wallet(freeze)).await?);
+        }
+        Reply::shown(StatusCode::OK, &Decided { id: claim_name(row.key), status: row.status(), stopped })
     };
-    let row = service.keep_decision(row.key, decision)?;
-    let mut stopped = Vec::new();
-    for mandate in mandates {
-        let revoke = OfMandate::Revoke { mandate, by: RevokedBy::Desk(desk.id), why: Why::NotMine };
-        stopped.push(service.stop(desk, row.key, mandate.to_string(), Command::Mandate(revoke)).await?);
-    }
-    for wallet in wallets {
-        let freeze = OfWallet::Freeze { wallet, by: Asker::Desk(desk.id) };
-        stopped.push(service.stop(desk, row.key, wallet.to_string(), Command::Wallet(freeze)).await?);
-    }
-    Ok(Json(Decided { id: claim_name(row.key), status: row.status(), stopped }))
+    service.once(request, work).await
 }
 
 impl Service {

@@ -1,8 +1,9 @@
-//! Shops: who takes payments. A shop's token is shown once; a repeat of the request makes another one.
+//! Shops: who takes payments. A shop's token is shown once; a repeat of the request says so.
 
 use super::people::{Desk, Role};
 use crate::asked::Asked;
 use crate::profile::NAME_CHARACTERS_MAX;
+use crate::refusals;
 use crate::service::Service;
 use crate::shops::{PURPOSE, ShopName, ShopToken};
 use axum::extract::State;
@@ -63,9 +64,21 @@ async fn open(
     let token = chance::token(service.outside.chance.as_ref());
     let hash = service.keys.secret(PURPOSE, token.expose());
     let kept = ShopToken { token: hash, shop: id, name: service.id(), made: service.now(), until: None };
+    // A repeat finds the name, and makes nothing; only where a crash came before it does it go on with what was begun.
     service.doors.change(|doors| {
-        doors.put(&ShopName { shop: id, name: name.clone() })?;
-        doors.put(&kept).map_err(Problem::from)
+        if !doors.insert(&ShopName { shop: id, name: name.clone() })? {
+            return Err(shown_once(id));
+        }
+        Ok(doors.put(&kept)?)
     })?;
     Ok((StatusCode::CREATED, Json(Opened { id: id.to_string(), name, token: token.expose().clone() })))
+}
+
+fn shown_once(shop: ShopId) -> Problem {
+    refusals::shown_once(
+        "It is made already; its token is shown once.",
+        "作成済みです。トークンは一度だけ表示されます。",
+    )
+    .detail("POST /desk/v1/shops/{shop}/tokens makes another one.")
+    .with("id", shop.to_string())
 }

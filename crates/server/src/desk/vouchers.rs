@@ -1,10 +1,12 @@
-//! Vouchers: the desk makes codes that a seller hands out for cash. A code is shown once; a repeat says so.
+//! Vouchers: the desk makes codes that a seller hands out for cash. A code is shown once; a repeat says so. What got about, or
+//! was never handed out, one person takes back.
 
-use super::people::{Desk, Role};
+use super::people::{Because, Desk, Role};
+use crate::api::ids;
 use crate::asked::Asked;
 use crate::refusals;
 use crate::service::Service;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use http::StatusCode;
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -12,7 +14,7 @@ use std::sync::Arc;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
-use wallet::{Command, voucher};
+use wallet::{Command, Noun, Receipt, VoucherId, voucher};
 use web::{Json, Problem, chance};
 
 /// Digits of a code: 53 bits, which nobody finds by trying.
@@ -23,7 +25,7 @@ const DAY_MS: i64 = 86_400_000;
 
 /// The paths of this room.
 pub fn router() -> OpenApiRouter<Arc<Service>> {
-    OpenApiRouter::new().routes(routes!(issue))
+    OpenApiRouter::new().routes(routes!(issue)).routes(routes!(cancel))
 }
 
 /// A voucher that is made.
@@ -53,6 +55,19 @@ pub struct Issued {
     expires_at: String,
 }
 
+/// A voucher that was taken back.
+#[derive(Serialize, ToSchema)]
+#[schema(as = VoucherCancelled)]
+pub struct Cancelled {
+    /// Its id.
+    id: String,
+    /// `cancelled`.
+    status: &'static str,
+    /// What it was worth, in yen.
+    #[schema(value_type = i64)]
+    amount: Yen,
+}
+
 /// Make a voucher.
 #[utoipa::path(post, path = "/desk/v1/vouchers", tag = "vouchers", request_body = Issue,
     params(("Idempotency-Key" = String, Header)), security(("desk" = [])),
@@ -72,12 +87,39 @@ async fn issue(
     let request = repeat.by(&service, desk.actor());
     let command = Command::Voucher(voucher::Command::Issue { voucher, amount, expires });
     let answer = service.ask(desk.actor(), Some(request), command).await?;
-    answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
+    let receipt = answer.reply.map_err(|refusal| refusals::problem(&refusal))?;
+    let Receipt::Voucher { id, .. } = receipt else { return Err(Problem::internal()) };
     if answer.repeated {
-        return Err(refusals::new(409, "shown-before", "The code was shown once.", "コードは一度だけ表示されます。")
-            .detail("Make another voucher with a new Idempotency-Key; this one can be cancelled."));
+        return Err(shown_once(id));
     }
-    let issued =
-        Issued { id: voucher.to_string(), code: code.expose().clone(), amount, expires_at: expires.to_string() };
+    let issued = Issued { id: id.to_string(), code: code.expose().clone(), amount, expires_at: expires.to_string() };
     Ok((StatusCode::CREATED, Json(issued)))
+}
+
+/// Take a voucher back that nobody has redeemed: its code is worth nothing from then on.
+#[utoipa::path(post, path = "/desk/v1/vouchers/{voucher}/cancel", tag = "vouchers", request_body = Because,
+    params(("voucher" = String, Path), ("Idempotency-Key" = String, Header)), security(("desk" = [])),
+    responses((status = 200, body = Cancelled)))]
+async fn cancel(
+    State(service): State<Arc<Service>>,
+    desk: Desk,
+    Path(voucher): Path<String>,
+    Asked { body, repeat }: Asked<Because>,
+) -> Result<Json<Cancelled>, Problem> {
+    if desk.check(Role::Risk).is_err() {
+        desk.check(Role::Sales)?;
+    }
+    let voucher: VoucherId = ids::parse(&voucher, Noun::Voucher)?;
+    let command = Command::Voucher(voucher::Command::Cancel { voucher });
+    let Receipt::Voucher { id, status, amount } = service.submit_for(desk, &body.reason, &repeat, command).await?
+    else {
+        return Err(Problem::internal());
+    };
+    Ok(Json(Cancelled { id: id.to_string(), status: status.name(), amount }))
+}
+
+fn shown_once(voucher: VoucherId) -> Problem {
+    refusals::shown_once("It is made already; its code is shown once.", "作成済みです。コードは一度だけ表示されます。")
+        .detail("POST /desk/v1/vouchers/{voucher}/cancel takes it back; a new Idempotency-Key makes another one.")
+        .with("id", voucher.to_string())
 }

@@ -11,6 +11,7 @@ mod controls;
 mod desk;
 mod desk_attack;
 mod desk_records;
+mod desk_repeats;
 mod forgeries;
 mod gateway;
 mod growth;

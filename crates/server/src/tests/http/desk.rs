@@ -1,21 +1,27 @@
 //! The desk, at its own host, under names: it stops, freezes and decides, and sees the day's figures.
 
 use super::world::{Answer, World};
+use crate::shops::{ShopName, ShopToken};
 use bytes::Bytes;
 use http::Request;
 use serde_json::{Value, json};
-use wallet::Context;
 use wallet::guard::{Attempt, Verdict};
+use wallet::{Context, ShopId};
 
 const DESK: &str = "http://desk.localhost:8080/desk/v1";
 
 /// Somebody of the desk asks.
 pub async fn call(world: &World, method: &str, path: &str, staff: &str, body: Option<Value>) -> Answer {
+    call_with(world, method, path, staff, &world.key(), body).await
+}
+
+/// The same under `key`.
+pub async fn call_with(world: &World, method: &str, path: &str, staff: &str, key: &str, body: Option<Value>) -> Answer {
     let request = Request::builder()
         .method(method)
         .uri(format!("{DESK}{path}"))
         .header("content-type", "application/json")
-        .header("idempotency-key", world.key())
+        .header("idempotency-key", key)
         .header("authorization", format!("Bearer {staff}"));
     world.send(request.body(body.map_or_else(Bytes::new, |body| body.to_string().into())).expect("a request")).await
 }
@@ -157,9 +163,31 @@ async fn a_days_figures_are_closed_with_the_day() {
 #[tokio::test]
 async fn a_shops_token_is_shown_once() {
     let world = World::new();
-    let opened = call(&world, "POST", "/shops", "desk-1", Some(json!({ "name": "青葉書店" }))).await;
+    let (key, name) = (world.key(), Some(json!({ "name": "青葉書店" })));
+    let opened = call_with(&world, "POST", "/shops", "desk-1", &key, name.clone()).await;
     assert_eq!((opened.status.as_u16(), opened.text("name").as_str()), (201, "青葉書店"), "{}", opened.text);
     assert!(opened.text("token").len() >= 43 && opened.text("id").starts_with("shp_"));
+    let again = call_with(&world, "POST", "/shops", "desk-1", &key, name).await;
+    assert_eq!((again.problem(), again.text("id")), ((409, "shown-once"), opened.text("id")), "{}", again.text);
+    let live = world.get("/v1/tokens", Some(&opened.text("token"))).await;
+    assert_eq!(live.body["data"].as_array().map(Vec::len), Some(1), "the repeat made no other: {}", live.text);
+}
+
+#[tokio::test]
+async fn a_shop_whose_opening_was_cut_off_gets_its_token_by_the_repeat() {
+    let world = World::new();
+    let (key, name) = (world.key(), Some(json!({ "name": "青葉書店" })));
+    let first = call_with(&world, "POST", "/shops", "desk-1", &key, name.clone()).await;
+    let shop: ShopId = first.text("id").parse().expect("an id");
+    // As a crash between the books and the doors leaves it.
+    let doors = &world.server.service().doors;
+    doors.remove::<ShopName>(shop.0).expect("it is removed");
+    for token in doors.of::<ShopToken>(shop.0).expect("they are read") {
+        doors.remove::<ShopToken>(token.token).expect("it is removed");
+    }
+    let again = call_with(&world, "POST", "/shops", "desk-1", &key, name).await;
+    assert_eq!((again.status.as_u16(), again.text("id")), (201, first.text("id")), "{}", again.text);
+    assert_eq!(world.get("/v1/tokens", Some(&again.text("token"))).await.status, 200);
 }
 
 #[tokio::test]
@@ -174,4 +202,33 @@ async fn a_voucher_is_worth_its_amount_once() {
     assert!(redeemed.status.is_success(), "{}", redeemed.text);
     assert_eq!(world.get(&wallet, Some(&token)).await.body["balances"]["prepaid"], 3_000);
     assert!(world.post(&path, Some(&token), code).await.status.is_client_error());
+}
+
+#[tokio::test]
+async fn a_voucher_that_is_taken_back_is_worth_nothing() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let (key, issue) = (world.key(), Some(json!({ "amount": 3_000, "days": 30 })));
+    let issued = call_with(&world, "POST", "/vouchers", "desk-6", &key, issue.clone()).await;
+    let again = call_with(&world, "POST", "/vouchers", "desk-6", &key, issue).await;
+    assert_eq!((again.problem(), again.text("id")), ((409, "shown-once"), issued.text("id")), "{}", again.text);
+    let path = format!("/vouchers/{}/cancel", issued.text("id"));
+    let why = || Some(json!({ "reason": "紛失した" }));
+    for staff in ["desk-3", "desk-5"] {
+        assert_eq!(call(&world, "POST", &path, staff, why()).await.problem(), (403, "role-needed"), "{staff}");
+    }
+    assert_eq!(call(&world, "POST", &path, "desk-6", Some(json!({}))).await.problem(), (400, "malformed"));
+    let cancelled = call(&world, "POST", &path, "desk-6", why()).await;
+    assert_eq!(
+        (cancelled.status.as_u16(), cancelled.text("status").as_str(), &cancelled.body["amount"]),
+        (200, "cancelled", &json!(3_000)),
+        "{}",
+        cancelled.text
+    );
+    let code = json!({ "code": issued.text("code") });
+    let refused = world.post(&format!("{wallet}/vouchers"), Some(&token), code).await;
+    assert_eq!((refused.problem(), refused.text("current_status")), ((409, "wrong-status"), "cancelled".into()));
+    assert_eq!(call(&world, "POST", &path, "desk-4", why()).await.problem(), (409, "wrong-status"), "it is already");
+    let nobodys = format!("/vouchers/vch_{}/cancel", "0".repeat(32));
+    assert_eq!(call(&world, "POST", &nobodys, "desk-6", why()).await.problem(), (404, "not-found"));
 }

@@ -56,7 +56,7 @@ fn operations() -> Vec<Operation> {
 /// The path with `id` for whatever it names, under the prefixes of ids.
 fn paths(path: &str) -> Vec<String> {
     let number = "0123456789abcdef0123456789abcdef";
-    let ids = ["top", "pyo", "pay", "snd", "mnd", "wlt", "swi", "clm", "shp", "cas", "rmb"]
+    let ids = ["top", "pot", "pay", "snd", "mnd", "wlt", "swt", "clm", "shp", "cas", "rmb", "vch"]
         .map(|prefix| format!("{prefix}_{number}"));
     let odd = ["x", "%00", "..", "top_", &"a".repeat(2_000)].map(str::to_owned);
     match path.split_once('{').and_then(|(before, rest)| Some((before, rest.split_once('}')?.1))) {
@@ -66,11 +66,22 @@ fn paths(path: &str) -> Vec<String> {
 }
 
 async fn send(world: &World, method: &str, path: &str, staff: Option<&str>, body: impl Into<Bytes>) -> Answer {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(format!("{DESK}{path}"))
-        .header("content-type", "application/json")
-        .header("idempotency-key", world.key());
+    send_with(world, &[&world.key()], (method, path), staff, body).await
+}
+
+/// The same under so many keys.
+async fn send_with(
+    world: &World,
+    keys: &[&str],
+    (method, path): (&str, &str),
+    staff: Option<&str>,
+    body: impl Into<Bytes>,
+) -> Answer {
+    let mut request =
+        Request::builder().method(method).uri(format!("{DESK}{path}")).header("content-type", "application/json");
+    for key in keys {
+        request = request.header("idempotency-key", *key);
+    }
     if let Some(staff) = staff {
         request = request.header("authorization", format!("Bearer {staff}"));
     }
@@ -110,9 +121,31 @@ async fn strangers_and_people_without_a_role_get_nowhere() {
 }
 
 #[tokio::test]
+async fn every_post_takes_one_key_of_visible_ascii() {
+    let world = World::new();
+    let (before, long, mut posts) = (records(&world).await, "k".repeat(256), 0);
+    for operation in operations().iter().filter(|operation| operation.method == "POST") {
+        posts += 1;
+        let path = paths(&operation.path).swap_remove(0);
+        let body = operation.body.as_ref().expect("every POST has a body").to_string();
+        for keys in [&[][..], &["a", "b"], &[""], &["with space"], &[long.as_str()], &["鍵"]] {
+            let answer = send_with(&world, keys, ("POST", &path), Some("desk-1"), body.clone()).await;
+            assert_eq!(answer.problem(), (400, "idempotency-key"), "{path} {keys:?}: {}", answer.text);
+        }
+    }
+    assert!(posts >= 23, "{posts}");
+    assert_eq!(records(&world).await, before, "nothing was written");
+}
+
+/// How many records there are.
+async fn records(world: &World) -> u64 {
+    world.server.service().engine.status().await.expect("the engine answers").head.place.n
+}
+
+#[tokio::test]
 async fn nothing_that_is_sent_is_our_own_fault() {
     let world = World::new();
-    let before = world.get("/metrics", None).await.text;
+    let before = records(&world).await;
     for operation in &operations() {
         for path in paths(&operation.path) {
             let answer = send(&world, &operation.method, &path, Some("desk-1"), Bytes::new()).await;
@@ -154,9 +187,7 @@ async fn nothing_that_is_sent_is_our_own_fault() {
             assert_eq!(answer.problem(), (400, "malformed"), "{path}{query}: {}", answer.text);
         }
     }
-    let records =
-        |text: &str| text.lines().find(|line| line.starts_with("kinchaku_journal_records")).map(str::to_owned);
-    assert_eq!(records(&world.get("/metrics", None).await.text), records(&before), "nothing was written");
+    assert_eq!(records(&world).await, before, "nothing was written");
 }
 
 #[tokio::test]

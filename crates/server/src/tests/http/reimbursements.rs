@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 const DAY_MS: i64 = 24 * 3_600_000;
 
 /// Sakura topped up 10,000 yen of an account that is not hers, spent 3,000 and sent haru 4,000; two people upheld the case.
-struct Scene {
-    world: World,
+pub struct Scene {
+    pub world: World,
     sakura: Person,
     haru: Person,
-    case: String,
+    pub case: String,
     top_up: String,
 }
 
@@ -26,7 +26,7 @@ impl Scene {
         scene
     }
 
-    async fn opened() -> Self {
+    pub async fn opened() -> Self {
         let world = World::new();
         let (sakura, haru) = (world.person("sakura").await, world.person("haru").await);
         let (shop, _) = world.shop("Soba").await;
@@ -54,7 +54,7 @@ impl Scene {
         assert_eq!(closed.status, 200, "{}", closed.text);
     }
 
-    fn body(&self, amount: i64) -> Value {
+    pub fn body(&self, amount: i64) -> Value {
         json!({ "case_id": self.case, "top_up_id": self.top_up, "amount": amount, "although_confirmed": true,
             "reason": "the holder never linked it, and had typed a number that a caller asked for" })
     }

@@ -12,14 +12,14 @@ use wallet::Context;
 use wallet::guard::{Attempt, Verdict};
 
 /// A holder with a linked account.
-struct Linked {
-    world: World,
-    token: String,
-    wallet: String,
-    mandate: String,
+pub struct Linked {
+    pub world: World,
+    pub token: String,
+    pub wallet: String,
+    pub mandate: String,
 }
 
-async fn linked_in(world: World) -> Linked {
+pub async fn linked_in(world: World) -> Linked {
     let (token, wallet) = world.identified("sakura").await;
     let mandate = world.link("sakura", &token, &wallet).await;
     Linked { world, token, wallet, mandate }
@@ -30,12 +30,12 @@ async fn linked() -> Linked {
 }
 
 impl Linked {
-    async fn top_up(&self, amount: i64) -> String {
+    pub async fn top_up(&self, amount: i64) -> String {
         self.world.top_up(&self.token, &self.wallet, &self.mandate, amount).await.text("id")
     }
 
     /// A top-up that was cancelled too late: what was debited goes back, as the gateway's next answers have it.
-    async fn returned(&self, amount: i64) -> String {
+    pub async fn returned(&self, amount: i64) -> String {
         let script = self.world.gateway.with(|stand| std::mem::replace(&mut stand.script, Script::Wait));
         let id = self.top_up(amount).await;
         self.world.gateway.with(|stand| stand.script = script);
@@ -46,7 +46,7 @@ impl Linked {
         id
     }
 
-    async fn tell(&self, piece: Value) {
+    pub async fn tell(&self, piece: Value) {
         self.world.gateway.with(|stand| {
             let mut piece = piece;
             piece["n"] = (stand.events.len() + 1).into();
