@@ -10,9 +10,12 @@ use wallet::BankCode;
 /// How long the list is believed, in milliseconds.
 const LIST_MS: i64 = 60_000;
 
-/// The list, while it lasts.
+/// The list, and when the gateway said so.
+pub type ListedBanks = (Arc<Vec<Value>>, Time);
+
+/// The list, if the gateway ever said one.
 #[derive(Default)]
-pub struct Banks(Mutex<Option<(Arc<Vec<Value>>, Time)>>);
+pub struct Banks(Mutex<Option<ListedBanks>>);
 
 impl Banks {
     /// The list is to be fetched again: something was stopped or opened.
@@ -22,30 +25,30 @@ impl Banks {
 }
 
 impl Service {
-    /// The banks, each as the gateway describes it; none while it cannot be asked.
-    pub async fn banks(&self) -> Arc<Vec<Value>> {
+    /// The banks, each as the gateway describes it, and since when it does; nothing while it cannot be asked and no list of before
+    /// is known.
+    pub async fn banks(&self) -> Option<ListedBanks> {
         let now = self.now();
         let kept = self.banks.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some((banks, _)) = kept.as_ref().filter(|(_, until)| now < *until) {
-            return Arc::clone(banks);
+        if kept.as_ref().is_some_and(|(_, at)| now < at.plus_milliseconds(LIST_MS)) {
+            return kept;
         }
         let answer = self.gateway_call(Method::GET, "/gateway/v1/banks", None).await;
         let list = answer.ok().filter(|answer| answer.status.is_success());
         let list = list.and_then(|answer| answer.body["data"].as_array().or(answer.body.as_array()).cloned());
         let Some(list) = list else {
-            // An old list is better than none.
-            return kept.map(|(banks, _)| banks).unwrap_or_default();
+            // An old list is better than none: whoever is shown it is told how old it is.
+            return kept;
         };
-        let banks = Arc::new(list);
-        let until = now.plus_milliseconds(LIST_MS);
-        *self.banks.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Arc::clone(&banks), until));
-        banks
+        let listed = Some((Arc::new(list), now));
+        self.banks.0.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&listed);
+        listed
     }
 
     /// A bank's name, or its code while the name is not known.
     pub async fn bank_name(&self, bank: BankCode) -> String {
-        let (banks, code) = (self.banks().await, bank.to_string());
-        let row = banks.iter().find(|row| row["code"] == code);
+        let (listed, code) = (self.banks().await, bank.to_string());
+        let row = listed.as_ref().and_then(|(banks, _)| banks.iter().find(|row| row["code"] == code));
         let name = row.and_then(|row| row["name_ja"].as_str().or(row["name"]["ja"].as_str()).or(row["name"].as_str()));
         name.map_or(code, str::to_owned)
     }

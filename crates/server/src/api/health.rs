@@ -22,13 +22,15 @@ pub fn router() -> OpenApiRouter<Arc<Service>> {
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/healthz", tag = "health", responses((status = 200, description = "As asked.")))]
+#[utoipa::path(get, path = "/healthz", tag = "health",
+    responses((status = 200, description = "`ok`", body = String, content_type = "text/plain")))]
 async fn alive() -> &'static str {
     "ok\n"
 }
 
 /// Whether the service can work.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses((status = 200, description = "As asked.")))]
+#[utoipa::path(get, path = "/readyz", tag = "health",
+    responses((status = 200, description = "`ready`", body = String, content_type = "text/plain")))]
 async fn ready(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
     // Notices or due work that stand still are told by their figures alone: without requests nobody could freeze a wallet.
@@ -40,7 +42,8 @@ async fn ready(State(service): State<Arc<Service>>) -> Result<Response, Problem>
 }
 
 /// In the text format of Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "As asked.")))]
+#[utoipa::path(get, path = "/metrics", tag = "health",
+    responses((status = 200, description = "One figure a line.", body = String, content_type = "text/plain")))]
 async fn metrics(State(service): State<Arc<Service>>) -> Result<Response, Problem> {
     let status = service.engine.status().await.map_err(|error| refusals::engine_problem(&error))?;
     let mut figures = of_engine(&service, &status);

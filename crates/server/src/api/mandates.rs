@@ -237,10 +237,8 @@ async fn own_mandate(service: &Service, caller: &Holder, wallet: &str, mandate: 
 impl Service {
     /// Refuses a bank that the gateway does not know, or where it lets nobody link an account: before anything is asked for.
     async fn check_links_to(&self, bank: BankCode) -> Result<(), Problem> {
-        let (banks, code) = (self.banks().await, bank.to_string());
-        if banks.is_empty() {
-            return Err(refusals::unavailable());
-        }
+        let (banks, _) = self.banks().await.ok_or_else(refusals::unavailable)?;
+        let code = bank.to_string();
         let Some(row) = banks.iter().find(|row| row["code"] == code) else {
             return Err(refusals::new(422, "unknown-bank", "No bank here has this code.", "取扱いのない銀行です。")
                 .detail("GET /v1/banks lists those that can be linked.")

@@ -149,6 +149,23 @@ async fn people_are_told_once_of_what_moved_their_money() {
 }
 
 #[tokio::test]
+async fn a_gateway_that_was_never_reached_has_not_said_that_there_are_no_banks() {
+    let world = World::new();
+    let answers = world.gateway.router();
+    world.routers.add("gateway.localhost", axum::Router::new());
+    let unknown = world.get("/v1/banks", None).await;
+    assert_eq!(unknown.problem(), (503, "unavailable"), "{}", unknown.text);
+    world.routers.add("gateway.localhost", answers);
+    let (said, known) = (world.now().to_string(), world.get("/v1/banks", None).await);
+    assert_eq!((known.status.as_u16(), known.text("as_of")), (200, said.clone()), "{}", known.text);
+    // What it said before is shown with when that was.
+    world.routers.add("gateway.localhost", axum::Router::new());
+    world.advance(5 * 60_000);
+    let old = world.get("/v1/banks", None).await;
+    assert_eq!((&old.body["data"], old.text("as_of")), (&known.body["data"], said), "{}", old.text);
+}
+
+#[tokio::test]
 async fn how_far_behind_notices_and_work_are_is_measured() {
     let (world, token, wallet, mandate) = linked().await;
     world.run_due().await;
