@@ -51,7 +51,7 @@ pub struct MakeEndpoint {
     url: String,
     /// Of what. Shops: `payment.authorised`, `payment.captured`, `payment.voided`, `payment.expired`, `payment.refunded`. The
     /// operator: `movement.held`, `movement.in_doubt`, `movement.mismatched`, `movement.contradicted`, `movement.reversed`,
-    /// `movement.give_back_failed`, `mandate.held`, `mandate.not_mine`, `switch.set`, `switch.lift_proposed`, `switch.lifted`, `control.proposed`, `control.adjusted`, `wallet.frozen`,
+    /// `movement.give_back_failed`, `movement.paid_back_no_more`, `mandate.held`, `mandate.not_mine`, `switch.set`, `switch.lift_proposed`, `switch.lifted`, `control.proposed`, `control.adjusted`, `wallet.frozen`,
     /// `wallet.unfrozen`, `claim.received`, `bank.incident`, `alarm`. Or `*`.
     events: Vec<String>,
 }

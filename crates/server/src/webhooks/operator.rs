@@ -13,13 +13,14 @@ use wallet::wallet::Asker;
 use wallet::{Event, Wallets, case, mandate, payout, reimbursement, send, switches, top_up};
 
 /// The names of all events.
-pub const NAMES: [&str; 20] = [
+pub const NAMES: [&str; 21] = [
     MOVEMENT_HELD,
     "movement.in_doubt",
     "movement.mismatched",
     "movement.contradicted",
     "movement.reversed",
     "movement.give_back_failed",
+    "movement.paid_back_no_more",
     "mandate.held",
     "mandate.not_mine",
     "switch.set",
@@ -130,6 +131,13 @@ fn of_payout(event: &payout::Event) -> Said {
     if let payout::Event::Mismatched { credit, paid, .. } = event {
         return Some(("movement.mismatched", amount(is(credit.payout), *paid)));
     }
+    if let payout::Event::PaysBackNoMore { payout, of } = event {
+        // Its holder reads that it did not arrive. That debits of its account lack it again concerns whoever reimburses them.
+        let lacks = |(top_up, amount): &(wallet::TopUpId, Yen)| json!({ "id": top_up.to_string(), "amount": amount });
+        let mut data = is(*payout);
+        data["top_ups"] = of.iter().map(lacks).collect();
+        return Some(("movement.paid_back_no_more", data));
+    }
     let payout::Event::Contradicted { payout, .. } = event else { return None };
     Some(("movement.contradicted", is(*payout)))
 }
@@ -212,4 +220,22 @@ fn of_wallet(event: &wallet::wallet::Event) -> Said {
     }
     let wallet::wallet::Event::Unfrozen { wallet, by: asker, .. } = event else { return None };
     Some(("wallet.unfrozen", json!({ "id": wallet.to_string(), "by": by(asker) })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use domain::Id;
+    use wallet::{PayoutId, TopUpId};
+
+    #[test]
+    fn whoever_reimburses_hears_that_a_debit_lacks_again_what_a_payout_had_brought_back() {
+        let (payout, top_up) = (PayoutId(Id::from_number(7)), TopUpId(Id::from_number(8)));
+        let event = payout::Event::PaysBackNoMore { payout, of: vec![(top_up, Yen::new(500))] };
+        let told = told(&Event::Payout(event), Time::default()).expect("it is told");
+        let data = json!({ "id": payout.to_string(), "kind": "payout",
+            "top_ups": [{ "id": top_up.to_string(), "amount": 500 }] });
+        assert_eq!((told.name, &told.data), ("movement.paid_back_no_more", &data));
+        assert!(NAMES.contains(&told.name), "an endpoint may ask for it");
+    }
 }
