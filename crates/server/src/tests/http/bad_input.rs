@@ -2,6 +2,7 @@
 //! nothing changed. A new operation is in the table by being described; [`super::scene`] says what would do for it.
 
 use super::scene::{Deed, Scene, Sent, Shown};
+use super::till::Person;
 use super::world::Answer;
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -186,6 +187,51 @@ async fn what_is_anothers_looks_like_what_is_not_there() {
         }
     }
     assert_eq!(scene.world.balance(&scene.sakura).await, before, "nothing moved");
+}
+
+impl Deed {
+    /// The same path under what is `person`'s own, where it names something of that.
+    fn under(&self, person: &Person) -> Option<String> {
+        let named = self.template.split('/').filter(|part| part.starts_with('{')).count();
+        let own = |(part, name): (&str, &str)| match name {
+            "{wallet}" => person.wallet.to_string(),
+            "{holder}" => person.holder.to_string(),
+            _ => part.to_owned(),
+        };
+        let path: Vec<String> = self.path.split('/').zip(self.template.split('/')).map(own).collect();
+        Some(path.join("/")).filter(|path| named == 2 && *path != self.path)
+    }
+}
+
+#[tokio::test]
+async fn what_is_anothers_is_not_found_under_ones_own_wallet_either() {
+    let scene = Scene::new().await;
+    let (head, mut asked) = (scene.head().await, Vec::new());
+    for deed in &scene.deeds {
+        let Some(path) = deed.under(&scene.haru) else { continue };
+        if deed.method == "GET" {
+            let own = scene.send(deed, Sent::default()).await;
+            assert_eq!(own.status, 200, "it is really there: {} {}", deed.name(), own.text);
+        }
+        let sent = Sent { path: Some(&path), token: Shown::Other(&scene.haru.token), ..Sent::default() };
+        scene.refuses(deed, sent, (404, "not-found")).await;
+        asked.push(deed.name());
+    }
+    asked.sort_unstable();
+    let expected = [
+        "DELETE /v1/wallets/{wallet}/mandates/{mandate}",
+        "GET /v1/holders/{holder}/identifications/{identification}",
+        "GET /v1/wallets/{wallet}/mandates/{mandate}",
+        "GET /v1/wallets/{wallet}/payments/{payment}",
+        "GET /v1/wallets/{wallet}/payouts/{payout}",
+        "GET /v1/wallets/{wallet}/sends/{send}",
+        "GET /v1/wallets/{wallet}/top-ups/{top_up}",
+        "GET /v1/wallets/{wallet}/vouchers/{voucher}",
+        "POST /v1/wallets/{wallet}/payouts/{payout}/cancel",
+        "POST /v1/wallets/{wallet}/top-ups/{top_up}/cancel",
+    ];
+    assert_eq!(asked, expected);
+    assert_eq!(scene.head().await, head, "nothing of that reached the books");
 }
 
 #[tokio::test]

@@ -41,6 +41,8 @@ impl Scene {
     pub async fn new() -> Self {
         let world = World::new();
         let (sakura, haru) = (world.person("sakura").await, world.person("haru").await);
+        world.fund(&sakura, 10_000).await;
+        let (sakura, haru) = (world.again(sakura).await, world.again(haru).await);
         let (shop, till) = world.shop("Soba").await;
         let (_, other_till) = world.shop("Udon").await;
         world.give(&sakura, 10_000).await;
@@ -261,6 +263,7 @@ async fn things(world: &World, sakura: &Person, haru: &Person, till: &str, shop:
         answer
     };
     let mandate = world.own_account(sakura).await;
+    let moved = movements(world, sakura, mandate.1.to_string()).await;
     let pay = json!({ "shop_id": shop, "amount": 100 });
     let own_payment = post(sakura.path("/payments"), mine, pay).await.text("id");
     let hook = json!({ "url": "http://shop.localhost/hooks", "events": ["*"] });
@@ -285,12 +288,13 @@ async fn things(world: &World, sakura: &Person, haru: &Person, till: &str, shop:
     let identifications = format!("/v1/holders/{}/identifications", sakura.holder);
     world.vendor.says("pending");
     let identification = post(identifications, mine, identification).await.text("id");
-    let asked = world.post(&sakura.path("/closure"), mine, json!({})).await;
+    let to_own = json!({ "bank_account_id": mandate.1.to_string() });
+    let asked = world.post(&sakura.path("/closure"), mine, to_own).await;
     let recovery = post("/v1/recoveries".into(), None, json!({ "email": mail("haru") })).await.text("id");
     let session = world.get("/v1/sessions", mine).await.body["data"][0]["id"].as_str().expect("a session").to_owned();
     let recipient = world.get(&format!("/v1/recipients?wallet_id={}", haru.wallet), mine).await;
     let replaced = post("/v1/tokens".into(), Some(till), json!({})).await.text("id");
-    let ids = BTreeMap::from([
+    let mut ids = BTreeMap::from([
         ("holder", sakura.holder.to_string()),
         ("wallet", sakura.wallet.to_string()),
         ("other_wallet", haru.wallet.to_string()),
@@ -302,10 +306,6 @@ async fn things(world: &World, sakura: &Person, haru: &Person, till: &str, shop:
         ("payment_code", world.code(sakura).await),
         ("refund", refund.text("id")),
         ("voucher", voucher),
-        // What nobody has made is not there, whoever asks.
-        ("top_up", wallet::TopUpId(world.fresh()).to_string()),
-        ("payout", wallet::PayoutId(world.fresh()).to_string()),
-        ("send", wallet::SendId(world.fresh()).to_string()),
         ("endpoint", endpoint),
         ("delivery", delivery),
         ("claim", claim.text("id")),
@@ -317,5 +317,20 @@ async fn things(world: &World, sakura: &Person, haru: &Person, till: &str, shop:
         ("token", replaced),
         ("recipient_token", recipient.text("recipient_token")),
     ]);
+    ids.extend(moved);
     Things { ids, shop }
+}
+
+/// A movement of each kind that has its own path below a wallet.
+async fn movements(world: &World, sakura: &Person, account: String) -> [(&'static str, String); 3] {
+    let listed = world.get(&sakura.path("/movements?kind=top_up"), Some(&sakura.token)).await;
+    let top_up = listed.body["data"][0]["id"].as_str().expect("the money came by one").to_owned();
+    let payout = json!({ "bank_account_id": account, "amount": 1_000 });
+    let payout = world.post_proven(sakura, &sakura.path("/payouts"), &payout).await.text("id");
+    // To somebody who asks for nothing: a send is its recipient's as well.
+    let natsu = world.person("natsu").await;
+    let seen = world.look(&sakura.token, natsu.wallet).await;
+    let send = json!({ "to_wallet_id": natsu.wallet.to_string(), "amount": 1_000, "recipient_token": seen });
+    let send = world.post_proven(sakura, &sakura.path("/sends"), &send).await.text("id");
+    [("top_up", top_up), ("payout", payout), ("send", send)]
 }
