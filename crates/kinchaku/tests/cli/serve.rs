@@ -34,6 +34,39 @@ fn the_sandbox_has_a_host_for_each_service_says_what_it_is_and_ends_when_told() 
 }
 
 #[test]
+fn without_any_argument_it_is_the_sandbox_and_says_where_everything_is_and_whom_to_be() {
+    let (bare, place) = (Started { is_bare: true, ..Started::default() }, place());
+    let served = Served::start_in(&place, bare);
+    let (port, said) = (served.port, served.greeting.join("\n"));
+    assert_eq!(served.greeting[0], format!("kinchaku {VERSION} listens on 127.0.0.1:{port}, data in ./data"));
+    assert!(said.contains("SANDBOX: "), "{said}");
+    for (host, path) in [
+        ("localhost", "/"),
+        ("localhost", "/docs"),
+        ("desk.localhost", "/"),
+        ("gateway.localhost", "/"),
+        ("sandbox.localhost", "/"),
+    ] {
+        assert!(said.contains(&format!("  http://{host}:{port}{path}  ")), "{host}{path}: {said}");
+        let answer = served.get(host, path);
+        let is_there = ["HTTP/1.1 200 ", "HTTP/1.1 303 "].iter().any(|status| answer.starts_with(status));
+        assert!(is_there, "{host}{path}: {answer}");
+    }
+    for whom in ["ichiro@people.example / sandbox-ichiro", "aoki", "sato", "mori", "abe", "kudo", "hara", "kondo"] {
+        assert!(said.contains(whom), "{whom}: {said}");
+    }
+    // Where it says that their tokens are, they are.
+    let tokens: Vec<&str> = said.split_whitespace().filter(|word| word.contains("secrets/desk-")).collect();
+    assert!(tokens.len() >= 3, "{said}");
+    for token in tokens {
+        assert!(place.path().join(token).is_file(), "{token}");
+    }
+    assert_eq!(served.stop(), Some(0));
+}
+
+const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+#[test]
 fn what_the_readme_looks_into_is_there() {
     let served = Served::start();
     let lines = README.lines().filter_map(|line| line.strip_prefix("cargo run --release -- audit "));

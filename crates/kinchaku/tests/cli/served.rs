@@ -14,6 +14,8 @@ use tempfile::TempDir;
 pub struct Served {
     child: Child,
     pub port: u16,
+    /// What it printed until it was ready.
+    pub greeting: Vec<String>,
     place: Arc<TempDir>,
     started: Started,
 }
@@ -21,6 +23,8 @@ pub struct Served {
 /// How a process is started.
 #[derive(Clone, Debug, Default)]
 pub struct Started {
+    /// Without any argument, in a directory of its own: its environment says where it listens.
+    pub is_bare: bool,
     /// 0 for any free port.
     pub port: u16,
     /// What stands behind `serve`, beside port and data.
@@ -56,22 +60,22 @@ impl Served {
 
     /// The same in `place`, where others may run too.
     pub fn start_in(place: &Arc<TempDir>, mut started: Started) -> Self {
-        let (child, port) = spawn(place.path(), &started);
+        let (child, port, greeting) = spawn(place.path(), &started);
         started.port = port;
-        Self { child, port, place: Arc::clone(place), started }
+        Self { child, port, greeting, place: Arc::clone(place), started }
     }
 
     /// Kills it, as a power cut would, and starts it again where it was.
     pub fn kill_and_restart(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ends");
-        (self.child, _) = spawn(self.place.path(), &self.started);
+        (self.child, ..) = spawn(self.place.path(), &self.started);
     }
 
     /// Tells it to stop, and starts it again where it was; how it ended.
     pub fn stop_and_restart(&mut self) -> Option<i32> {
         let code = self.end();
-        (self.child, _) = spawn(self.place.path(), &self.started);
+        (self.child, ..) = spawn(self.place.path(), &self.started);
         code
     }
 
@@ -151,26 +155,31 @@ fn log_file(place: &Path) -> PathBuf {
     place.join("log")
 }
 
-/// Starts the program in `place`, and reads where it listens.
-fn spawn(place: &Path, started: &Started) -> (Child, u16) {
+/// Starts the program in `place`, and reads where it listens and what else it says until it is ready.
+fn spawn(place: &Path, started: &Started) -> (Child, u16, Vec<String>) {
     let log = File::options().create(true).append(true).open(log_file(place)).expect("a log for the test");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_kinchaku"))
-        .args(["serve", "--listen", &format!("127.0.0.1:{}", started.port), "--data"])
-        .arg(place.join("data"))
-        .args(&started.arguments)
+    let listen = format!("127.0.0.1:{}", started.port);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kinchaku"));
+    if started.is_bare {
+        command.current_dir(place).env("KINCHAKU_SERVE_LISTEN", listen);
+    } else {
+        command.args(["serve", "--listen", &listen, "--data"]).arg(place.join("data")).args(&started.arguments);
+    }
+    let mut child = command
         .envs(started.environment.iter().map(|(name, value)| (name, value)))
         .stdout(Stdio::piped())
         .stderr(log)
         .spawn()
         .expect("the binary starts");
     let mut lines = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
-    let mut port = None;
+    let (mut port, mut greeting) = (None, Vec::new());
     loop {
         let line = lines.next().expect("it says that it is ready before it ends").expect("its output is text");
         port = port.or_else(|| line.split("listens on 127.0.0.1:").nth(1)?.split(',').next()?.parse().ok());
         if line == "ready" {
             break;
         }
+        greeting.push(line);
     }
-    (child, port.expect("it says where it listens"))
+    (child, port.expect("it says where it listens"), greeting)
 }

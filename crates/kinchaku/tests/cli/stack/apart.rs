@@ -29,7 +29,10 @@ fn start(place: &Arc<TempDir>) -> Apart {
     ];
     let part = |port, role: &str| {
         let environment = environment.clone();
-        Served::start_in(place, Started { port, arguments: vec!["--roles".to_owned(), role.to_owned()], environment })
+        Served::start_in(
+            place,
+            Started { port, arguments: vec!["--roles".to_owned(), role.to_owned()], environment, ..Started::default() },
+        )
     };
     let (sandbox, gateway_part, wallet_part) =
         (part(sandbox, "sandbox"), part(gateway, "gateway"), part(wallet, "wallet"));

@@ -37,6 +37,7 @@ async fn a_late_answer_is_credited_once() {
     world.becomes(&person, &top_up, "settled").await;
     world.advance(2 * DAY).await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -55,6 +56,7 @@ async fn silence_is_no_answer_and_only_that_banks_affair() {
     world.advance(DAY).await;
     world.becomes(&person, &top_up, "settled").await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,6 +66,7 @@ async fn what_is_said_twice_is_credited_once() {
     world.becomes(&person, &top_up, "settled").await;
     world.advance(2 * DAY).await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -79,6 +82,7 @@ async fn an_answer_after_we_gave_up_sends_the_money_back_where_it_came_from() {
     world.advance(DAY).await;
     world.bank_moved(&person, &[5_000, -5_000]).await;
     assert_eq!(world.funds(&person).await, 0);
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,6 +97,7 @@ async fn a_debit_whose_answer_was_lost_is_found_by_its_reference() {
     world.advance(HOUR).await;
     world.becomes(&person, &top_up, "settled").await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -108,6 +113,7 @@ async fn not_found_before_the_cut_off_is_no_answer() {
     world.advance(2 * DAY).await;
     world.becomes(&person, &top_up, "settled").await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -122,6 +128,7 @@ async fn a_callback_may_come_before_the_response() {
     world.faults(BANK, json!({})).await;
     world.advance(2 * DAY).await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -134,6 +141,7 @@ async fn a_wrong_amount_is_credited_to_nobody_before_two_people_have_looked() {
     world.advance(2 * DAY).await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (0, vec![-5_001]));
     assert_eq!(world.status(&person, &top_up).await, "in_doubt");
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -149,6 +157,7 @@ async fn what_a_bank_never_did_ends_after_its_cut_off_and_moves_no_yen() {
     let credited = if status == "settled" { 5_000 } else { 0 };
     assert!(["settled", "declined"].contains(&status.as_str()), "{status}");
     assert_eq!((world.funds(&person).await, -moved.iter().sum::<i64>()), (credited, credited), "{status}");
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -170,6 +179,7 @@ async fn what_the_bank_takes_back_later_is_owed_and_stops_what_goes_out() {
     assert_eq!((&wallet["balances"]["funds"], &wallet["owed"]), (&json!(0), &json!(2_000)), "{wallet}");
     let refused = world.proven(&person, "{wallet}/payments", pay).await;
     assert_eq!((refused.status, &refused.json["type"]), (409, &json!("/problems/frozen")), "{}", refused.text);
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,6 +193,7 @@ async fn a_wallet_that_is_frozen_meanwhile_is_credited_and_blocked() {
     let shop = world.sandbox(Method::POST, "/sandbox/v1/shops", json!({ "name": "Aoba Books" })).await;
     let paid = world.proven(&person, "{wallet}/payments", json!({ "shop_id": shop["id"], "amount": 100 })).await;
     assert_eq!((paid.status, &paid.json["type"]), (409, &json!("/problems/frozen")), "{}", paid.text);
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -202,6 +213,7 @@ async fn a_bank_that_is_only_said_to_call_moves_nothing() {
         }
     }
     is_open(&world, &person, &top_up).await;
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -215,6 +227,7 @@ async fn an_hour_without_a_bank_is_caught_up_with_once() {
     world.becomes(&person, &top_up, "settled").await;
     world.advance(2 * DAY).await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -237,6 +250,7 @@ async fn two_days_without_a_bank_end_what_it_never_heard_of_and_nothing_else() {
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (0, Vec::new()));
     let later = world.linked().await;
     assert_eq!(world.top_up(&later.0, &later.1, 2_000).await.status, 201, "it is asked again");
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -270,4 +284,5 @@ async fn a_bank_that_takes_back_its_word_changes_no_money_before_two_people_have
     assert_eq!(world.ask(Method::POST, "desk.localhost", &path, &risk, keep(false)).await.status, 200);
     assert_eq!(world.ask(Method::POST, "desk.localhost", &path, &approver, keep(true)).await.status, 200);
     assert_eq!((world.status(&person, &top_up).await, world.funds(&person).await), ("settled".to_owned(), 5_000));
+    world.ends_in_balance();
 }

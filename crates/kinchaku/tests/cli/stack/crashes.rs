@@ -19,6 +19,7 @@ async fn a_crash_between_debit_and_credit_credits_once() {
     world.advance(DAY).await;
     world.becomes(&person, &top_up, "settled").await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    world.ends_in_balance();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -36,4 +37,5 @@ async fn a_crash_before_the_bank_was_asked_asks_it_under_the_same_reference() {
     world.served.kill_and_restart();
     world.advance(2 * DAY).await;
     assert_eq!((world.funds(&person).await, world.statement(&person).await), (5_000, vec![-5_000]));
+    world.ends_in_balance();
 }

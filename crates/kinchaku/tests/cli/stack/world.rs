@@ -1,6 +1,7 @@
 //! What a test has in hand: a running sandbox, its people, its banks and its clock.
 
 use super::browser::Browser;
+use crate::check;
 use crate::served::Served;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, Method, Request, header};
@@ -98,6 +99,15 @@ impl World {
 
     pub fn of(served: Served) -> Self {
         Self { served, elsewhere: BTreeMap::new(), sockets: Sockets::new(), keys: AtomicU64::new(1), heard: None }
+    }
+
+    /// Tells it to stop: its books are then what its journal makes of them anew, and every account balances.
+    pub fn ends_in_balance(mut self) {
+        assert_eq!(self.served.end(), Some(0));
+        let books = self.served.data().join("wallet");
+        let books = books.to_str().expect("a path of letters");
+        check(&["audit", "replay", "--data", books], 0, " records make");
+        check(&["audit", "balance", "--data", books], 0, "outstanding: ");
     }
 
     /// From now on what is asked of wallet and gateway is kept.
