@@ -1,11 +1,12 @@
-//! Data that `serve` cannot work with: it says what is wrong and what to do, exits with 1, and changes nothing.
+//! Data that `serve` cannot work with: it says what is wrong and what to do, exits with 1, and changes nothing of what it refuses.
 
 use crate::check;
 use crate::served::{Served, Started, place};
 use rusqlite::Connection;
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -44,26 +45,43 @@ fn what_is_newer_damaged_or_without_its_key_is_refused_with_what_to_do() {
     let data = place.path().join("data");
     let gone = |file: &Path| fs::remove_file(file).expect("it is there");
     let emptied = |file: &Path| fs::write(file, "").expect("it is written");
-    let cases: [(&str, Ruin<'_>, &str); 11] = [
-        ("wallet/journal.sqlite", &newer, "run the newer program, nothing was written"),
-        ("wallet/state.sqlite", &newer, "run the newer program, nothing was written"),
-        ("gateway/journal.sqlite", &newer, "run the newer program, nothing was written"),
-        ("sandbox/journal.sqlite", &newer, "run the newer program, nothing was written"),
-        ("wallet/server.sqlite", &newer, "start the newer program that wrote it"),
-        ("wallet/work.sqlite", &newer, "start the newer program that wrote it"),
-        ("wallet/journal.sqlite", &scrambled, "restore it from a backup"),
-        ("gateway/state.sqlite", &scrambled, "restore it from a backup"),
-        ("secrets/wallet.key", &gone, "put the file back that belongs to this data"),
-        ("secrets/wallet.key", &emptied, "a key has 32"),
-        ("sandbox/clock.json", &emptied, "clock.json"),
+    // A service whose books are refused leaves its whole directory as it was.
+    let cases: [(&str, &str, Ruin<'_>, &str); 11] = [
+        ("wallet/journal.sqlite", "wallet", &newer, "run the newer program, nothing was written"),
+        ("wallet/state.sqlite", "wallet", &newer, "run the newer program, nothing was written"),
+        ("gateway/journal.sqlite", "gateway", &newer, "run the newer program, nothing was written"),
+        ("sandbox/journal.sqlite", "sandbox", &newer, "run the newer program, nothing was written"),
+        ("wallet/server.sqlite", "wallet/server.sqlite", &newer, "start the newer program that wrote it"),
+        ("wallet/work.sqlite", "wallet/work.sqlite", &newer, "start the newer program that wrote it"),
+        ("wallet/journal.sqlite", "wallet", &scrambled, "restore it from a backup"),
+        ("gateway/state.sqlite", "gateway", &scrambled, "restore it from a backup"),
+        ("secrets/wallet.key", "secrets", &gone, "put the file back that belongs to this data"),
+        ("secrets/wallet.key", "secrets", &emptied, "a key has 32"),
+        ("sandbox/clock.json", "sandbox", &emptied, "clock.json"),
     ];
-    for (name, ruin, says) in cases {
+    for (name, refused, ruin, says) in cases {
         let copy = TempDir::new().expect("a directory for the test");
         let copied = Command::new("cp").arg("-r").arg(&data).arg(copy.path()).status().expect("cp is there");
         assert!(copied.success());
-        ruin(&copy.path().join("data").join(name));
-        check(&serve(&copy.path().join("data")), 1, says);
+        let directory = copy.path().join("data");
+        ruin(&directory.join(name));
+        let before = contents(&directory.join(refused));
+        assert!(!before.is_empty(), "{refused} is there");
+        check(&serve(&directory), 1, says);
+        assert!(
+            contents(&directory.join(refused)) == before,
+            "{name} was refused, and {refused} is another than before"
+        );
     }
+}
+
+/// The file, or every file below the directory, byte for byte.
+fn contents(path: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    if path.is_file() {
+        return BTreeMap::from([(path.to_owned(), fs::read(path).expect("it can be read"))]);
+    }
+    let entries = fs::read_dir(path).expect("it can be listed").map(|entry| entry.expect("it can be read").path());
+    entries.flat_map(|path| contents(&path)).collect()
 }
 
 #[test]
