@@ -1,7 +1,7 @@
 //! "Not me": what came from the account of somebody who says so is kept where it lies, and the desk has a case.
 //!
-//! The wallets that linked the account are in its row. From each one the money is followed forward by its lots: a send names
-//! the lots that it was made of, and its recipient has it as a lot of that send. Each wallet is told to keep the money *before* its
+//! The wallets that linked the account are in its row. From each one the money is followed forward by its lots, debit by debit: a send
+//! names the lots that it was made of, and its recipient has it as a lot of that send. Each wallet is told to keep the money *before* its
 //! own sends are read: whatever left it earlier stands in its chain by then, and nothing leaves it later.
 //! Start reading at [`Service::open_case`].
 
@@ -16,21 +16,25 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use wallet::case::{Command as OfCase, Status};
 use wallet::wallet::{Asker, Blocked, Command as OfWallet};
 use wallet::{
-    BankAccountId, CaseId, Command, Event, Lot, Receipt, Refusal, Row, SendId, Source, StaffId, WalletId, send, table,
-    top_up,
+    BankAccountId, CaseId, Command, Event, Lot, Receipt, Refusal, Row, SendId, Source, StaffId, TopUpId, WalletId,
+    send, table, top_up,
 };
 use web::Problem;
 
 /// Sends that one case follows, at most.
 const SENDS_MAX: usize = 1_000;
 
-/// Money of the case that was sent on.
+/// Money of the case that was sent on, of one debit or of several.
 #[derive(Clone, Copy, Debug)]
 struct Sent {
     send: SendId,
     to: WalletId,
+    of: Option<TopUpId>,
     amount: Yen,
 }
+
+/// How much of a send is of each debit; or of several, nobody knows of which.
+type Parts = BTreeMap<Option<TopUpId>, Yen>;
 
 /// What of the account's money went where, as far as it was followed.
 #[derive(Default)]
@@ -38,7 +42,7 @@ struct Trace {
     /// To whom each send went.
     to: BTreeMap<SendId, WalletId>,
     /// How much of each is the account's, by what it was made of: another send, or top-ups.
-    parts: BTreeMap<SendId, BTreeMap<Option<SendId>, Yen>>,
+    parts: BTreeMap<SendId, BTreeMap<Option<SendId>, Parts>>,
     /// What is still to be followed.
     next: VecDeque<SendId>,
 }
@@ -46,18 +50,26 @@ struct Trace {
 impl Trace {
     /// `sent` are made of the money of `from`.
     fn add(&mut self, from: Option<SendId>, sent: &[Sent]) {
-        for Sent { send, to, amount } in sent {
+        let mut made: BTreeMap<SendId, Parts> = BTreeMap::new();
+        for Sent { send, to, of, amount } in sent {
             self.to.insert(*send, *to);
-            let before = self.parts.entry(*send).or_default().insert(from, *amount);
-            if before != Some(*amount) {
-                self.next.push_back(*send);
+            made.entry(*send).or_default().insert(*of, *amount);
+        }
+        for (send, parts) in made {
+            let before = self.parts.entry(send).or_default().insert(from, parts.clone());
+            if before != Some(parts) {
+                self.next.push_back(send);
             }
         }
     }
 
-    fn amount(&self, send: SendId) -> Yen {
-        let parts = self.parts.get(&send).into_iter().flat_map(BTreeMap::values).copied();
-        Yen::checked_sum(parts).unwrap_or(Yen::MAX)
+    fn parts(&self, send: SendId) -> Parts {
+        let mut sum = Parts::new();
+        for (of, amount) in self.parts.get(&send).into_iter().flat_map(BTreeMap::values).flatten() {
+            let before = sum.entry(*of).or_default();
+            *before = before.checked_add(*amount).unwrap_or(Yen::MAX);
+        }
+        sum
     }
 }
 
@@ -98,15 +110,22 @@ impl Service {
                 return self.lost_the_trace(case);
             }
             let Some(to) = trace.to.get(&send).copied() else { continue };
-            let what = Blocked::Sent { send, amount: trace.amount(send) };
-            self.keep_in(case, to, what).await?;
-            let left = self.left_over(to, what, trace.amount(send)).await?;
+            let parts = trace.parts(send);
+            for (of, amount) in &parts {
+                let amount = *amount;
+                let what = of.map_or(Blocked::Sent { send, amount }, |top_up| Blocked::SentOf { send, top_up, amount });
+                self.keep_in(case, to, what).await?;
+            }
+            let amount = Yen::checked_sum(parts.values().copied()).unwrap_or(Yen::MAX);
+            let left = self.left_over(to, Blocked::Sent { send, amount }, amount).await?;
             if left.is_zero() {
                 continue;
             }
             let is_of_it = move |lot: &Lot| lot.id == send.0 && matches!(lot.source, Source::Send(_));
             let sends = self.sends_of(to, is_of_it).await?;
-            trace.add(Some(send), &oldest_first(sends.into_iter().map(MadeOf::whole).collect(), left));
+            // Of several debits nobody knows which one went on.
+            let of = parts.keys().next().copied().flatten().filter(|_| parts.len() == 1);
+            trace.add(Some(send), &oldest_first(sends.into_iter().map(|sent| sent.whole(of)).collect(), left));
         }
         Ok(())
     }
@@ -154,9 +173,12 @@ impl Service {
             }
         }
         let is_left = |lot: &&Lot| !reversed.get(&lot.id).copied().unwrap_or(false);
-        let whole =
-            sends.into_iter().map(|sent| MadeOf { lots: sent.lots.iter().filter(is_left).copied().collect(), ..sent });
-        Ok(whole.map(MadeOf::whole).filter(|sent| !sent.amount.is_zero()).collect())
+        let of_lot = |sent: &MadeOf, lot: &Lot| {
+            let (send, to, of, amount) = (sent.send, sent.to, Some(TopUpId(lot.id)), lot.amount);
+            Sent { send, to, of, amount }
+        };
+        let of_send = |sent: &MadeOf| sent.lots.iter().filter(is_left).map(|lot| of_lot(sent, lot)).collect::<Vec<_>>();
+        Ok(sends.iter().flat_map(of_send).collect())
     }
 
     /// The sends out of `wallet` that were made of such lots and did not come back, oldest first.
@@ -187,9 +209,9 @@ struct MadeOf {
 }
 
 impl MadeOf {
-    fn whole(self) -> Sent {
+    fn whole(self, of: Option<TopUpId>) -> Sent {
         let amount = Yen::checked_sum(self.lots.iter().map(|lot| lot.amount)).unwrap_or(Yen::MAX);
-        Sent { send: self.send, to: self.to, amount }
+        Sent { send: self.send, to: self.to, of, amount }
     }
 }
 

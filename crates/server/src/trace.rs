@@ -460,7 +460,7 @@ impl Service {
 }
 
 /// By each reimbursement that failed, who paid with how much of what stood ready because of it; nobody, where the bank had taken the
-/// debit back.
+/// debit back, or its account has so much by another way.
 type Heirs = BTreeMap<ReimbursementId, Vec<(Option<ReimbursementId>, Yen)>>;
 
 /// What stands ready of one debit, the oldest first, and who paid with it.
@@ -477,9 +477,10 @@ impl Ready {
         }
         let Event::Reimbursement(event) = event else { return };
         match event {
-            Of::Approved { credit, parked, .. } | Of::DoneAfterAll { credit, parked, .. } => {
-                self.pay(*parked, Some(credit.reimbursement));
-            }
+            Of::Approved { credit, parked, .. }
+            | Of::DoneAfterAll { credit, parked, .. }
+            | Of::PaidOtherwise { credit, parked, .. } => self.pay(*parked, Some(credit.reimbursement)),
+            Of::Freed { amount, .. } => self.pay(*amount, None),
             Of::Failed { credit, freed, .. } | Of::Undone { credit, freed, .. } => {
                 // It has what it had again, whoever was to have it before.
                 self.heirs.remove(&credit.reimbursement);
@@ -492,6 +493,7 @@ impl Ready {
             | Of::Refused { .. }
             | Of::Asked { .. }
             | Of::Done { .. }
+            | Of::PaidTwice { .. }
             | Of::Absent { .. }
             | Of::Contradicted { .. }
             | Of::ResolutionProposed { .. }

@@ -406,8 +406,9 @@ impl Books {
         if row.reimbursed > row.debit.amount {
             self.wrong.push(Finding::ReimbursedTooMuch(row.debit.top_up));
         }
-        if let Some(restituted) = row.restituted.filter(|_| row.status != top_up::Status::Settled) {
-            self.add_restituted(&restituted, &row.debit);
+        if let Some(restituted) = row.restituted {
+            let is_back = row.status != top_up::Status::Settled;
+            self.add_restituted(&restituted, if is_back { restituted.paid(&row.debit) } else { Yen::ZERO });
         }
         let top_up::Debit { wallet, bank, bank_account, amount, .. } = row.debit;
         let source = Source::TopUp(bank_account);
@@ -433,10 +434,16 @@ impl Books {
                     GiveBackStatus::Done | GiveBackStatus::TakenBack => false,
                 });
                 self.expect_suspended(bank, waits.map_or(Yen::ZERO, |back| back.amount), 1);
+                // The operator paid it, and has what the bank still owes.
+                let otherwise = row.give_back.filter(|back| back.otherwise).map_or(Yen::ZERO, |back| back.amount);
+                self.expect(chart::paid_otherwise(bank), otherwise, 1);
+                self.expect(clearing, otherwise, -1);
                 // It may have been credited and taken out again, and a refund bring back what was spent of it.
                 if row.resolved == Some(Resolution::Return) {
                     self.brought(key, wallet, source, amount);
                 }
+                // What a case had taken of it was taken of nothing, once the debit goes back whole: the operator paid that.
+                self.issue(wallet, row.restituted.map_or(Yen::ZERO, |restituted| restituted.paid(&row.debit)));
             }
             // What of it was spent before may come back by a refund.
             top_up::Status::Reversed => {
@@ -450,10 +457,11 @@ impl Books {
         }
     }
 
-    /// The bank took a debit back for which a case had taken something: the operator paid that, and has what stood ready.
-    fn add_restituted(&mut self, restituted: &top_up::Restituted, debit: &top_up::Debit) {
+    /// A case took something for a debit: what stood ready for nothing the operator has, and paid the bank `paid` if it took the debit
+    /// back by itself.
+    fn add_restituted(&mut self, restituted: &top_up::Restituted, paid: Yen) {
         let expense = chart::reimbursement_expense(restituted.case);
-        self.expect(expense, restituted.paid(debit), -1);
+        self.expect(expense, paid, -1);
         self.expect(expense, restituted.freed, 1);
         self.expect(chart::restitution(restituted.case), restituted.freed, -1);
     }
@@ -513,8 +521,9 @@ impl Books {
             self.open.push(Open { bank, movement: OpenMovement::Reimbursement(reimbursement), amount, in_doubt });
         }
         if is_there {
+            let by = if row.otherwise { chart::paid_otherwise(bank) } else { chart::clearing(bank) };
             self.expect(restitution, amount, -1);
-            self.expect(chart::clearing(bank), amount, 1);
+            self.expect(by, amount, 1);
         }
     }
 

@@ -262,11 +262,10 @@ fn keep(rows: Rows<'_>, id: CaseId, wallet_id: WalletId, what: Blocked, moment: 
     if before.is_none() && wallet.blocks().len() >= BLOCKS_MAX {
         return Err(Refusal::full(Limit::Blocks, BLOCKS_MAX));
     }
-    let caught_before = before.map_or(Yen::ZERO, |before| wallet.caught_by(before.what));
     let event = Event::Kept {
         block: Block { case: id, what },
         wallet: wallet_id,
-        caught: wallet.caught_by(what).saturating_sub(caught_before),
+        caught: wallet.kept_by(id, Some(what)).saturating_sub(wallet.kept_by(id, None)),
         freezes: freezes(wallet, what, moment, context),
         at: moment.now,
     };
@@ -276,8 +275,11 @@ fn keep(rows: Rows<'_>, id: CaseId, wallet_id: WalletId, what: Blocked, moment: 
 /// Whether `before` keeps all that `what` would.
 fn is_no_more(what: Blocked, before: Blocked) -> bool {
     match (what, before) {
-        (Blocked::Sent { amount, .. }, Blocked::Sent { amount: before, .. }) => amount <= before,
-        (Blocked::TopUps(_), _) | (Blocked::Sent { .. }, Blocked::TopUps(_)) => true,
+        (
+            Blocked::Sent { amount, .. } | Blocked::SentOf { amount, .. },
+            Blocked::Sent { amount: before, .. } | Blocked::SentOf { amount: before, .. },
+        ) => amount <= before,
+        (Blocked::TopUps(_), _) | (Blocked::Sent { .. } | Blocked::SentOf { .. }, Blocked::TopUps(_)) => true,
     }
 }
 
@@ -286,7 +288,7 @@ fn is_no_more(what: Blocked, before: Blocked) -> bool {
 fn freezes(wallet: &Wallet, what: Blocked, moment: Moment, context: &Context) -> bool {
     let is_linking = match what {
         Blocked::TopUps(_) => context.policies.on(moment.now.day()).case.disowned_freezes_wallet,
-        Blocked::Sent { .. } => false,
+        Blocked::Sent { .. } | Blocked::SentOf { .. } => false,
     };
     is_linking && !wallet.closed && !wallet.frozen_by.contains(&FrozenBy::Desk)
 }

@@ -48,9 +48,11 @@ pub const RECOVERIES: Code = Code(16);
 pub const RESTITUTION: Code = Code(17);
 /// Asset: what stands in the account that safeguards users' money.
 pub const SAFEGUARDING: Code = Code(18);
+/// Liability, per bank: what the operator paid to the holders of its accounts by another way, while the bank still has it.
+pub const PAID_OTHERWISE: Code = Code(19);
 
 /// All codes with their names, in order.
-pub const CODES: [(Code, &str); 18] = [
+pub const CODES: [(Code, &str); 19] = [
     (FUNDS, "funds"),
     (PREPAID, "prepaid"),
     (BONUS, "bonus"),
@@ -69,6 +71,7 @@ pub const CODES: [(Code, &str); 18] = [
     (RECOVERIES, "recoveries"),
     (RESTITUTION, "restitution"),
     (SAFEGUARDING, "safeguarding"),
+    (PAID_OTHERWISE, "paid otherwise"),
 ];
 
 /// The most codes that rows have room for.
@@ -138,6 +141,11 @@ pub const fn restitution(case: CaseId) -> AccountId {
     AccountId { owner: case.0, code: RESTITUTION }
 }
 
+/// What was paid by another way to holders of accounts at `bank`.
+pub const fn paid_otherwise(bank: BankCode) -> AccountId {
+    AccountId { owner: bank.id(), code: PAID_OTHERWISE }
+}
+
 /// The rule that accounts with `code` keep.
 pub const fn rule(code: Code) -> Rule {
     match code {
@@ -185,7 +193,7 @@ mod tests {
     #[test]
     fn every_code_has_its_own_number_and_name() {
         let numbers: Vec<u16> = CODES.iter().map(|(code, _)| code.0).collect();
-        assert_eq!(numbers, (1..=18).collect::<Vec<_>>());
+        assert_eq!(numbers, (1..=19).collect::<Vec<_>>());
         assert_eq!(CODES.iter().map(|(_, name)| name).collect::<BTreeSet<_>>().len(), CODES.len());
     }
 }

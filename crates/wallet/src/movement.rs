@@ -139,7 +139,8 @@ pub fn at_bank(event: &Event) -> Option<AtBank> {
         Event::Reimbursement(
             reimbursement::Event::Done { credit, .. }
             | reimbursement::Event::Undone { credit, .. }
-            | reimbursement::Event::DoneAfterAll { credit, .. },
+            | reimbursement::Event::DoneAfterAll { credit, .. }
+            | reimbursement::Event::PaidTwice { credit, .. },
         ) => Some((credit.top_up.0, credit.bank)),
         Event::Reimbursement(_) => None,
         Event::Refused(_) | Event::Holder(_) | Event::Wallet(_) | Event::Shop(_) | Event::Mandate(_) => None,
@@ -366,6 +367,7 @@ fn line_of_top_up(event: &top_up::Event, whose: WalletId) -> Option<Line> {
         Event::Returned { debit, debited, at, .. } => (debit, Status::Returned, *debited, *at),
         Event::Reversed { debit, at, .. } => (debit, Status::Reversed, debit.amount, *at),
         Event::GivenBack { .. } | Event::TakenBack { .. } | Event::GiveBackFailed { .. } => return None,
+        Event::GivenBackOtherwise { .. } | Event::GivenBackTwice { .. } => return None,
         Event::GiveBackAbsent { .. } => return None,
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => {
             return None;

@@ -281,6 +281,7 @@ fn of_reimbursement(event: &reimbursement::Event, each: &mut impl FnMut(Notice))
         }
         Event::Refused { .. } | Event::Asked { .. } | Event::Done { .. } => {}
         Event::ResolutionProposed { .. } | Event::Resolved { .. } | Event::DoneAfterAll { .. } => {}
+        Event::PaidOtherwise { .. } | Event::PaidTwice { .. } | Event::Freed { .. } => {}
     }
 }
 
@@ -341,6 +342,7 @@ fn of_top_up(event: &top_up::Event, each: &mut impl FnMut(Notice)) {
         }
         Event::Released { .. } | Event::Asked { .. } | Event::Doubted { .. } | Event::CancelWished { .. } => return,
         Event::GivenBack { .. } | Event::TakenBack { .. } => return,
+        Event::GivenBackOtherwise { .. } | Event::GivenBackTwice { .. } => return,
         Event::GiveBackRetried { .. } | Event::GiveBackReversed { .. } => return,
         Event::Proposed { .. } | Event::Resolved { .. } => return,
     };

@@ -12,12 +12,14 @@
 //! It is of one top-up of a case that two people have upheld, and all of a top-up's reimbursements together are never more than
 //! was debited; one case alone reimburses it. Where the account's true holder had confirmed the link, whoever proposes it says
 //! that they know. What the case keeps of the debit pays first, its own lot and then what was sent on; the operator pays the rest.
-//! What came by another debit of the account pays for that one alone: its bank may take it back by itself. All of it stands in the
+//! What came by another debit of the account pays for that one alone, wherever it was sent: its bank may take it back by itself. All of it stands in the
 //! case's restitution account until the bank has paid it out, as a return of that very debit: the gateway gives no more back of one
 //! than it was.
 //!
 //! What stands ready has an end. If the bank takes the debit back by itself, what was taken for it is not owed once more, and what
-//! stood ready goes to the operator, who pays the bank. What no bank could pay and another way paid two people settle (`settle`).
+//! stood ready goes to the operator, who pays the bank. What no bank could pay and another way paid two people settle (`settle`): the
+//! bank moved nothing, and what it still owes us is the operator's, who paid. What stands ready of more than the debit still lacks,
+//! because a payout brought it back meanwhile, two people leave to the operator (`keep`).
 //!
 //! What a bank says, by status:
 //!
@@ -25,6 +27,7 @@
 //! |---|---|---|---|
 //! | `pending` `in_doubt` | `done`; refused if flagged | `failed`; refused if flagged | contradiction |
 //! | `done` | silent | contradiction | contradiction |
+//! | `done` by another way | contradiction | silent | contradiction |
 //! | `failed` | contradiction | silent | contradiction |
 //!
 //! One of which the bank still knew nothing after its cut-off waits for two people, who may say that it failed (`decline`): the
@@ -32,7 +35,8 @@
 //!
 //! A contradiction is recorded, flags it and moves no money; two people of the desk settle it. Where it is open, the account has
 //! it (`settle`) or has it not (`decline`); where it is done, it stays (`keep`) or the account has it not after all (`decline`);
-//! where it failed, it stays (`keep`) or the account has it after all (`settle`), unless others have filled up the debit since.
+//! where it failed, it stays (`keep`) or the account has it after all (`settle`), unless others have filled up the debit since. Where
+//! another way had paid it, the bank did so too (`settle`), or it did not (`keep`).
 //! Start reading at [`decide`].
 
 mod event;
@@ -109,8 +113,10 @@ pub struct Reimbursement {
     pub claims: Claims,
     /// How one person of the desk wants that to be settled.
     pub proposal: Option<Proposal>,
-    /// The bank still knew nothing of it after its cut-off: nobody asks it any more, and two people may say that it failed.
+    /// The bank still knew nothing of it after its cut-off: it is asked on, and two people may say that it failed.
     pub absent: bool,
+    /// The account has it by another way, as two people said: the operator paid it, and the bank still has what it debited.
+    pub otherwise: bool,
 }
 
 /// How far a reimbursement is.
@@ -226,7 +232,7 @@ pub enum Command {
         /// Who.
         by: StaffId,
     },
-    /// The bank knew nothing of it after its cut-off, and is asked no more.
+    /// The bank knew nothing of it after its cut-off.
     Absent {
         /// Of which.
         reimbursement: ReimbursementId,
@@ -301,8 +307,10 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
             chart::key(chart::restitution(credit.case)),
             chart::key(chart::clearing(credit.bank)),
             chart::key(chart::reimbursement_expense(credit.case)),
+            chart::key(chart::paid_otherwise(credit.bank)),
         ]),
-        Command::ProposeResolution { .. } | Command::Absent { .. } => {}
+        Command::ProposeResolution { .. } => keys.push(top_up_key(credit.top_up)),
+        Command::Absent { .. } => {}
         Command::Propose { .. } | Command::Refuse { .. } | Command::Asked { .. } | Command::Contradict { .. } => {}
     }
 }
@@ -319,7 +327,7 @@ pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment) -> Decid
         Command::Answer { reimbursement, done } => answer(rows, known(rows, *reimbursement)?, *done, moment),
         Command::Contradict { reimbursement, claim } => contradict(known(rows, *reimbursement)?, *claim, moment),
         Command::ProposeResolution { reimbursement, resolution, by } => {
-            resolve::propose(known(rows, *reimbursement)?, *resolution, *by, moment)
+            resolve::propose(rows, known(rows, *reimbursement)?, *resolution, *by, moment)
         }
         Command::ApproveResolution { reimbursement, resolution, by } => {
             resolve::approve(rows, known(rows, *reimbursement)?, *resolution, *by, moment)
@@ -335,22 +343,22 @@ impl TopUp {
     /// What was debited for it and has not come back to the account: neither given back or taken back, nor paid out to it, nor
     /// reimbursed, nor on its way there.
     pub const fn lacking(&self) -> Yen {
-        self.not_reimbursed().saturating_sub(self.paid_back)
-    }
-
-    /// What stands ready for its account, because a bank could not pay it.
-    pub(crate) fn parked(&self) -> Yen {
-        self.restituted.map_or(Yen::ZERO, |restituted| restituted.parked)
-    }
-
-    /// What was credited of it and is not reimbursed, wherever it went otherwise.
-    const fn not_reimbursed(&self) -> Yen {
         match self.status {
-            top_up::Status::Settled => self.debit.amount.saturating_sub(self.reimbursed),
+            top_up::Status::Settled => self.debit.amount.saturating_sub(self.reimbursed).saturating_sub(self.paid_back),
             top_up::Status::Held | top_up::Status::Pending | top_up::Status::InDoubt => Yen::ZERO,
             top_up::Status::Declined | top_up::Status::Cancelled => Yen::ZERO,
             top_up::Status::Returned | top_up::Status::Reversed => Yen::ZERO,
         }
+    }
+
+    /// What stands ready for its account, because a bank could not pay it.
+    pub fn parked(&self) -> Yen {
+        self.restituted.map_or(Yen::ZERO, |restituted| restituted.parked)
+    }
+
+    /// What of that stands ready for nothing: its account has so much by another way.
+    fn surplus(&self) -> Yen {
+        self.parked().saturating_sub(self.lacking())
     }
 }
 
@@ -445,9 +453,8 @@ fn take(rows: Rows<'_>, case: &Case, row: &Reimbursement, amount: Yen) -> (Vec<T
     let is_its_own = |lot: &Lot| lot.id == credit.top_up.0 && lot.source == Source::TopUp(credit.bank_account);
     let mut kept: Vec<(WalletId, Lot)> = Vec::new();
     for wallet in case.wallets.iter().map(|kept| kept.wallet) {
-        let lots = rows.wallet(wallet).map(|row| row.kept_for(credit.case)).unwrap_or_default();
-        let of_it = lots.into_iter().filter(|lot| is_its_own(lot) || matches!(lot.source, Source::Send(_)));
-        kept.extend(of_it.map(|lot| (wallet, lot)));
+        let lots = rows.wallet(wallet).map(|row| row.kept_for(credit.case, credit.top_up)).unwrap_or_default();
+        kept.extend(lots.into_iter().map(|lot| (wallet, lot)));
     }
     kept.sort_by_key(|(_, lot)| !is_its_own(lot));
     let mut left = amount;
@@ -510,6 +517,8 @@ fn answer(rows: Rows<'_>, row: &Reimbursement, done: bool, moment: Moment) -> De
             let freed = is_freed(rows, row)?;
             row.done(Event::Failed { credit, freed, at }, Status::Failed)
         }
+        (Status::Done, true) if row.otherwise => row.contradicted(Claim::Moved(credit.amount), moment),
+        (Status::Done, false) if row.otherwise => row.silent(),
         (Status::Done, true) | (Status::Failed, false) => row.silent(),
         (Status::Done, false) => row.contradicted(Claim::CameBack(credit.amount), moment),
         (Status::Failed, true) => row.contradicted(Claim::Moved(credit.amount), moment),
@@ -525,7 +534,8 @@ fn is_freed(rows: Rows<'_>, row: &Reimbursement) -> Result<bool, Refusal> {
 fn contradict(row: &Reimbursement, claim: Claim, moment: Moment) -> Decided {
     match row.status {
         Status::Proposed | Status::Refused => Err(row.wrong_status()),
-        Status::Done if claim == Claim::Moved(row.credit.amount) => row.silent(),
+        Status::Done if !row.otherwise && claim == Claim::Moved(row.credit.amount) => row.silent(),
+        Status::Done if row.otherwise && claim == Claim::NotMoved => row.silent(),
         Status::Failed if claim == Claim::NotMoved => row.silent(),
         Status::Pending | Status::InDoubt | Status::Done | Status::Failed => row.contradicted(claim, moment),
     }

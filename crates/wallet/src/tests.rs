@@ -24,6 +24,7 @@ mod precedence;
 mod precedence_of_banks;
 mod properties;
 mod reimbursement;
+mod reimbursement_properties;
 mod stories;
 mod story;
 mod world;

@@ -33,12 +33,14 @@
 //! |---|---|---|---|
 //! | pending | done | failed | contradiction |
 //! | done | silent | contradiction | contradiction |
+//! | done by another way | contradiction | silent | contradiction |
 //! | failed, also one before the present one | contradiction | silent | contradiction |
 //! | taken back by the bank itself | contradiction | silent | contradiction |
 //!
 //! One of which the bank still knew nothing after its cut-off waits for two people, who may say that it could not (`decline`): the bank
 //! never said no. One that it could not make is tried again under another id, or two people say that the account has the money all
-//! the same (`settle`), by whatever way.
+//! the same (`settle`), by another way: the bank moved nothing, and what it still owes us is the operator's, who paid. Should the bank
+//! make it after all, the account has it twice: two people say so (`settle`), or that it is not so (`keep`).
 //!
 //! A contradiction is recorded, flags the item and changes no money; two people of the desk resolve it. While there is one,
 //! a give-back that is pending is neither asked for nor answered: the bank may have taken the money back by itself, and would
@@ -119,7 +121,8 @@ pub struct TopUp {
     pub claims: Claims,
     /// What one person of the desk proposed.
     pub proposal: Option<Proposal>,
-    /// How two people settled the last contradiction: no later word of the bank undoes that by itself.
+    /// How two people settled the last contradiction of the debit: no later word of the bank undoes that by itself. What they settle
+    /// of a give-back is not in it.
     pub resolved: Option<Resolution>,
     /// How far the money is on its way back.
     pub give_back: Option<GiveBack>,
@@ -160,6 +163,8 @@ pub struct GiveBack {
     pub status: GiveBackStatus,
     /// The bank still knew nothing of it after its cut-off: two people may say that it could not.
     pub absent: bool,
+    /// The account has it by another way, as two people said: the operator paid it, and the bank still has what it debited.
+    pub otherwise: bool,
 }
 
 /// How far a give-back is.
@@ -457,6 +462,9 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
         chart::key(chart::receivable(debit.wallet)),
     ]);
     keys.extend(debit.person.map(|person| Key::new(table::PERSON, person.0)));
+    if let Command::Approve { .. } = command {
+        keys.push(chart::key(chart::paid_otherwise(debit.bank)));
+    }
     if let Some(Restituted { case, .. }) = row.restituted {
         let (restitution, expense) = (chart::restitution(case), chart::reimbursement_expense(case));
         keys.extend([case_key(case), chart::key(restitution), chart::key(expense)]);
@@ -528,6 +536,11 @@ impl TopUp {
             GiveBackStatus::Pending | GiveBackStatus::Failed => true,
             GiveBackStatus::Done | GiveBackStatus::TakenBack => false,
         })
+    }
+
+    /// Whether the account has what was to go back by another way than its bank.
+    fn is_paid_otherwise(&self) -> bool {
+        self.give_back.is_some_and(|given| given.otherwise)
     }
 
     /// What of a wrong debit waits in suspense.

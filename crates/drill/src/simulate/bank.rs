@@ -97,7 +97,7 @@ pub(super) struct Order {
     pub(super) undone: i64,
     pub(super) received: Time,
     /// From when on inquiries find it.
-    visible: Time,
+    pub(super) visible: Time,
     /// It was in a day's file.
     pub(super) filed: bool,
     /// Answers on their way.
@@ -216,11 +216,19 @@ impl Bank {
 
     /// Whether it still has something to say about `reference`.
     pub fn has_more_to_say(&self, reference: Id) -> bool {
+        let gives_back = |order: &Order| matches!(order.kind, Kind::GiveBack(of, _) if of.0 == reference);
         self.orders.get(&reference).is_some_and(|order| order.on_the_way > 0 || !order.filed)
+            || self.orders.values().any(|order| gives_back(order) && order.on_the_way > 0)
     }
 }
 
 impl Order {
+    /// One that was done when nobody waited for it any more.
+    pub(super) const fn made_late(kind: Kind, asked: i64, now: Time) -> Self {
+        let (moved, script) = (asked, Script::Plain);
+        Self { kind, script, asked, moved, undone: 0, received: now, visible: now, filed: true, on_the_way: 0 }
+    }
+
     /// What happened, as the bank would truly say it.
     pub(super) fn outcome(&self) -> Outcome {
         if self.moved == 0 { Outcome::Declined { code: 51 } } else { settled(self.moved) }
@@ -271,6 +279,10 @@ impl World {
             Due::TakeBack { reference, fault, keeps } => self.bank_takes_back(bank, reference, fault, keeps),
             Due::Inquiry(kind, accepted) => self.bank_is_asked(bank, kind, accepted),
             Due::GiveBackDone(top_up, give_back, done) => {
+                let orders = self.banks.get_mut(&bank).map(|bank| &mut bank.orders);
+                if let Some(order) = orders.and_then(|orders| orders.get_mut(&give_back.0)).filter(|_| done) {
+                    order.on_the_way = order.on_the_way.saturating_sub(1);
+                }
                 let command = top_up::Command::AnswerGiveBack { top_up, give_back, done };
                 self.meet_kind("give_back", Kind::GiveBack(top_up, give_back));
                 self.ask(ActorKind::Bank, Command::TopUp(command));

@@ -123,6 +123,10 @@ const FAULTS_OF_SERVICE: &[Fault] = &[
     "held_by_rule_103",
     "give_back_absent",
     "reimbursement_absent",
+    "give_back_paid_otherwise",
+    "give_back_paid_twice",
+    "reimbursement_paid_otherwise",
+    "reimbursement_paid_twice",
 ];
 
 /// Faults of banks that give back.

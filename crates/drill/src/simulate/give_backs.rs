@@ -8,6 +8,7 @@ use super::world::World;
 use engine::ActorKind;
 use ledger::Yen;
 use wallet::bank_answer::Resolution;
+use wallet::top_up::{GiveBack, GiveBackStatus};
 use wallet::{BankCode, Command, GiveBackId, TopUpId, reimbursement, top_up};
 
 const SECOND_MS: i64 = 1_000;
@@ -73,9 +74,19 @@ impl World {
         }
     }
 
-    /// Two of the desk say of a give-back that no bank ever knew that it could not be made.
+    /// Two of the desk say of a give-back that no bank ever knew that it could not be made; of one that it could not make, that another
+    /// way has paid it. Now and then the bank makes it after all.
     pub(super) fn desk_ends_give_back(&mut self, top_up: TopUpId, row: &top_up::TopUp) {
-        let resolution = Resolution::Decline;
+        let Some(given) = row.give_back else { return };
+        let is_failed = given.status == GiveBackStatus::Failed;
+        let resolution = if is_failed { Resolution::Settle } else { Resolution::Decline };
+        let is_agreed = row.proposal.is_some_and(|proposal| proposal.resolution == resolution);
+        if is_failed && is_agreed {
+            self.coverage.fault("give_back_paid_otherwise");
+            if self.chance.one_in(2) {
+                self.bank_gives_back_late(row.debit.bank, top_up, &given);
+            }
+        }
         let command = match row.proposal {
             Some(proposal) if proposal.resolution == resolution => {
                 let by = if self.chance.one_in(6) { proposal.by } else { self.staff(1) };
@@ -85,6 +96,20 @@ impl World {
             Some(_) | None => top_up::Command::Propose { top_up, resolution, by: self.staff(0) },
         };
         self.ask(ActorKind::Operator, Command::TopUp(command));
+    }
+
+    /// A bank makes days later what it had said that it could not.
+    fn bank_gives_back_late(&mut self, code: BankCode, top_up: TopUpId, given: &GiveBack) {
+        let (give_back, asked) = (given.id, given.amount.amount());
+        let bank = self.banks.get_mut(&code).expect("orders go to known banks");
+        if bank.moved_to_us(top_up.0) < asked || bank.orders.contains_key(&give_back.0) {
+            return;
+        }
+        let order = Order::made_late(Kind::GiveBack(top_up, give_back), asked, self.now);
+        bank.orders.insert(give_back.0, Order { on_the_way: 1, ..order });
+        self.coverage.fault("give_back_paid_twice");
+        let after_ms = self.chance.between(SECOND_MS, DAY_MS);
+        self.bank_due(code, after_ms, Due::GiveBackDone(top_up, give_back, true));
     }
 
     /// The account is closed by now, or its holder does not want it: the money is ours to give back once more.

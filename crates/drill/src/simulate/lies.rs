@@ -46,7 +46,7 @@ impl World {
         let answer = |done| top_up::Command::AnswerGiveBack { top_up, give_back, done };
         match given.status {
             GiveBackStatus::Pending => None,
-            GiveBackStatus::Done => Some(answer(false)),
+            GiveBackStatus::Done => Some(answer(given.otherwise)),
             GiveBackStatus::Failed if self.chance.one_in(2) => Some(answer(true)),
             GiveBackStatus::Failed | GiveBackStatus::TakenBack => Some(came_back),
         }

@@ -17,6 +17,9 @@ const MINUTE_MS: i64 = 60 * SECOND_MS;
 const HOUR_MS: i64 = 60 * MINUTE_MS;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
+/// Looks after which the desk leaves alone one that failed.
+const ENDED_LOOKS_MAX: u32 = 60;
+
 impl World {
     /// The order for a reimbursement reaches its bank.
     pub(super) fn bank_reimburses(&mut self, code: BankCode, id: ReimbursementId, top_up: TopUpId, mut order: Order) {
@@ -89,7 +92,7 @@ impl World {
         let row = self.service.row(Key::new(table::REIMBURSEMENT, id.0)).ok().flatten();
         let Some(Row::Reimbursement(row)) = row.as_deref() else { return };
         let done = match row.status {
-            Status::Done => false,
+            Status::Done => row.otherwise,
             Status::Failed => true,
             Status::Proposed | Status::Refused | Status::Pending | Status::InDoubt => return,
         };
@@ -130,15 +133,71 @@ impl World {
                 self.inquire(bank, kind, row.proposed);
                 Some(self.backoff_ms(count))
             }
-            Status::Proposed | Status::Refused | Status::Done | Status::Failed => None,
+            Status::Failed => self.desk_ends_reimbursement(id, row, count),
+            Status::Done if row.otherwise && self.chance.one_in(2) => {
+                self.bank_reimburses_late(row);
+                None
+            }
+            Status::Proposed | Status::Refused | Status::Done => None,
         }
+    }
+
+    /// Two of the desk say of one that no bank could pay that another way has paid it, once its bank says that it still has so much; or
+    /// that what stands ready is for nothing.
+    fn desk_ends_reimbursement(
+        &mut self,
+        id: ReimbursementId,
+        row: &reimbursement::Reimbursement,
+        count: u32,
+    ) -> Option<i64> {
+        let is_for_nothing = self.oracle.surplus(row.credit.top_up) > 0;
+        let resolution = if is_for_nothing { Resolution::Keep } else { Resolution::Settle };
+        let proposed = row.proposal.filter(|proposal| proposal.resolution == resolution);
+        let asked = row.credit.amount.amount();
+        let lacks = self.oracle.lacking(row.credit.top_up) >= asked;
+        let has_it =
+            lacks && self.banks.get(&row.credit.bank).is_some_and(|bank| bank.left_of(row.credit.top_up) >= asked);
+        if count > ENDED_LOOKS_MAX || !(has_it || is_for_nothing) {
+            return None;
+        }
+        if proposed.is_none() && !is_for_nothing && !self.chance.one_in(5) {
+            return None;
+        }
+        let command = match proposed {
+            Some(proposal) => {
+                let by = if self.chance.one_in(6) { proposal.by } else { self.staff(1) };
+                self.coverage.fault(if is_for_nothing { "parked_for_nothing" } else { "reimbursement_paid_otherwise" });
+                Reimbursement::ApproveResolution { reimbursement: id, resolution, by }
+            }
+            None => Reimbursement::ProposeResolution { reimbursement: id, resolution, by: self.staff(0) },
+        };
+        self.ask(ActorKind::Operator, Command::Reimbursement(command));
+        Some(self.chance.between(MINUTE_MS, 10 * HOUR_MS))
+    }
+
+    /// A bank pays days later what it had said that it could not, and another way has paid.
+    fn bank_reimburses_late(&mut self, row: &reimbursement::Reimbursement) {
+        let credit = row.credit;
+        let (id, asked) = (credit.reimbursement, credit.amount.amount());
+        let bank = self.banks.get_mut(&credit.bank).expect("orders go to known banks");
+        if bank.left_of(credit.top_up) < asked || bank.truth(id.0) != 0 {
+            return;
+        }
+        // What it said before is still on its way.
+        let on_the_way = bank.orders.get(&id.0).map_or(0, |order| order.on_the_way);
+        let order = Order::made_late(Kind::Reimbursement(id, credit.top_up), asked, self.now);
+        bank.orders.insert(id.0, Order { on_the_way, ..order });
+        self.coverage.fault("reimbursement_paid_twice");
+        let after_ms = self.chance.between(SECOND_MS, DAY_MS);
+        self.bank_says_reimbursed(credit.bank, id, after_ms, true);
     }
 
     fn desk_settles_reimbursement(&mut self, id: ReimbursementId, row: &reimbursement::Reimbursement) -> i64 {
         let kind = Kind::Reimbursement(id, row.credit.top_up);
         let is_there = self.truth(row.credit.bank, kind) == row.credit.amount.amount();
         let resolution = match row.status {
-            Status::Done if is_there => Resolution::Keep,
+            Status::Done if row.otherwise && is_there => Resolution::Settle,
+            Status::Done if row.otherwise || is_there => Resolution::Keep,
             Status::Failed if !is_there => Resolution::Keep,
             Status::Pending | Status::InDoubt | Status::Done | Status::Failed if is_there => Resolution::Settle,
             Status::Pending | Status::InDoubt | Status::Done | Status::Failed => Resolution::Decline,

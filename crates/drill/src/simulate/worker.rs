@@ -185,10 +185,17 @@ impl World {
                 Some(self.backoff_ms(count))
             }
             top_up::Status::Returned => {
+                // Nobody pays by another way what the bank does not have any more.
+                let bank_has = self.banks.get(&bank).map_or(0, |bank| bank.moved_to_us(id.0));
+                let has_it = row.give_back.is_some_and(|given| bank_has >= given.amount.amount());
+                let is_tried_out = row.give_backs_failed.len() >= top_up::GIVE_BACKS_FAILED_MAX;
+                let has_a_way = has_it && (is_tried_out || row.proposal.is_some() || self.chance.one_in(5));
                 if row.give_back_to_ask().is_some_and(|given| given.absent) && self.chance.one_in(2) {
                     self.desk_ends_give_back(id, row);
                 } else if let Some(give_back) = row.give_back_to_ask() {
                     self.order(bank, Kind::GiveBack(id, give_back.id), give_back.amount.amount());
+                } else if row.gives_back() && has_a_way {
+                    self.desk_ends_give_back(id, row);
                 } else if row.gives_back() {
                     let (give_back, by) = (wallet::GiveBackId(self.chance.id(self.now)), self.staff(0));
                     let command = top_up::Command::RetryGiveBack { top_up: id, give_back, by };
@@ -305,7 +312,17 @@ impl World {
             .is_some_and(|given| self.truth(row.debit.bank, Kind::GiveBack(id, given.id)) == given.amount.amount());
         let with_us = self.banks.get(&row.debit.bank).map_or(0, |bank| bank.moved_to_us(id.0));
         let came_back = row.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
+        let is_otherwise = row.give_back.is_some_and(|given| given.otherwise);
+        // By now the bank has given it back too, or has taken the debit back by itself.
+        let is_twice = row.give_back.is_some_and(|given| with_us < given.amount.amount());
         let resolution = match row.status {
+            top_up::Status::Returned if is_otherwise => {
+                if is_twice {
+                    Resolution::Settle
+                } else {
+                    Resolution::Keep
+                }
+            }
             top_up::Status::Returned if came_back && with_us > 0 => Resolution::Return,
             top_up::Status::Returned if is_there => Resolution::Settle,
             top_up::Status::Returned if is_gone && with_us == 0 => Resolution::AlreadyReturned,

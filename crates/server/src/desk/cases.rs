@@ -157,14 +157,12 @@ async fn show(State(service): State<Arc<Service>>, desk: Desk, Path(id): Path<St
         let links = wallet.links().iter().filter(|link| link.bank_account == case.about);
         let before = mandates.len();
         mandates.extend(links.map(|link| link.mandate.to_string()));
-        let blocks = wallet.blocks().iter().filter(|block| block.case == id);
-        let now = Yen::checked_sum(blocks.map(|block| wallet.caught_by(block.what))).unwrap_or(Yen::MAX);
         kept.push(Kept {
             wallet_id: held.wallet.to_string(),
             status: wallet.status(),
             linked: mandates.len() > before,
             caught: held.caught.amount(),
-            now: now.amount(),
+            now: wallet.kept_by(id, None).amount(),
         });
     }
     Ok(Json(Whole { case: service.listed_case(id, &case), mandates, kept }))

@@ -95,6 +95,8 @@ pub struct ShownGiveBack {
     failed_before: usize,
     /// Whether the bank still knew nothing of it after its cut-off: two people may say that it failed.
     absent: bool,
+    /// Whether the account has it by another way than its bank, as two people said.
+    otherwise: bool,
 }
 
 /// What waits for the desk.
@@ -268,6 +270,7 @@ impl Service {
                 status: given.status.name(),
                 failed_before: row.give_backs_failed.len(),
                 absent: given.absent,
+                otherwise: given.otherwise,
             }),
             ..of(row.debit.wallet, Some(row.debit.bank))
         }

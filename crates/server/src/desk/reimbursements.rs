@@ -53,6 +53,7 @@ pub struct Propose {
 /// A reimbursement.
 #[derive(Serialize, ToSchema)]
 #[schema(as = DeskReimbursement)]
+#[expect(clippy::struct_excessive_bools, reason = "what the desk reads of it, one by one")]
 pub struct Shown {
     /// Its id, by which the bank is asked.
     id: String,
@@ -92,6 +93,8 @@ pub struct Shown {
     contradicted: bool,
     /// Whether the bank still knew nothing of it after its cut-off: two people may say that it failed.
     absent: bool,
+    /// Whether the account has it by another way than its bank, as two people said.
+    otherwise: bool,
 }
 
 /// What was taken out of a wallet.
@@ -232,6 +235,7 @@ impl Service {
             decided_at: row.decided.map(|(_, at)| at.to_string()),
             contradicted: row.is_flagged(),
             absent: row.absent,
+            otherwise: row.otherwise,
         }
     }
 }

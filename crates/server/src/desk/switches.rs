@@ -199,9 +199,8 @@ async fn lift(
 
 fn parse_function(text: &str) -> Result<Function, Problem> {
     let found = Function::STOPPABLE.into_iter().find(|function| function_name(*function) == text);
-    let names =
-        || Problem::malformed("open, link, top_up, voucher, payment, send or payout.").with("member", "function");
-    found.ok_or_else(names)
+    let names = || Function::STOPPABLE.map(function_name).join(", ");
+    found.ok_or_else(|| Problem::malformed(format!("One of {}.", names())).with("member", "function"))
 }
 
 fn parse_cohort(service: &Service, whom: &Whom) -> Result<Cohort, Problem> {

@@ -205,6 +205,9 @@ fn of_reimbursement(event: &reimbursement::Event) -> Said {
         | Event::ResolutionProposed { .. }
         | Event::Resolved { .. }
         | Event::DoneAfterAll { .. }
+        | Event::PaidOtherwise { .. }
+        | Event::PaidTwice { .. }
+        | Event::Freed { .. }
         // Whoever operates it reads of it where it waits for the desk.
         | Event::Absent { .. } => None,
     }

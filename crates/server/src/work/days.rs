@@ -245,9 +245,13 @@ fn moved_at_bank(doors: &Transaction<'_>, event: &Event, day: Day) -> Result<(),
     let (bank, amount, what) = match event {
         Event::TopUp(top_up::Event::Settled { debit, .. }) => (debit.bank, debit.amount, What::Debit),
         Event::TopUp(top_up::Event::Returned { debit, debited, .. }) => (debit.bank, *debited, What::Debit),
-        Event::TopUp(top_up::Event::GivenBack { debit, amount, .. }) => (debit.bank, *amount, What::GiveBack),
+        Event::TopUp(
+            top_up::Event::GivenBack { debit, amount, .. } | top_up::Event::GivenBackTwice { debit, amount, .. },
+        ) => (debit.bank, *amount, What::GiveBack),
         Event::Reimbursement(
-            reimbursement::Event::Done { credit, .. } | reimbursement::Event::DoneAfterAll { credit, .. },
+            reimbursement::Event::Done { credit, .. }
+            | reimbursement::Event::DoneAfterAll { credit, .. }
+            | reimbursement::Event::PaidTwice { credit, .. },
         ) => (credit.bank, credit.amount, What::GiveBack),
         Event::TopUp(top_up::Event::Reversed { debit, .. }) => (debit.bank, debit.amount, What::Reversal),
         Event::Payout(payout::Event::Settled { credit, .. } | payout::Event::PaidAfterAll { credit, .. }) => {

@@ -67,6 +67,8 @@ fn of_top_up(event: &top_up::Event, each: Each<'_>) -> Result<(), DoorsError> {
         | Event::Ended { debit, at, .. }
         | Event::Reversed { debit, at, .. }
         | Event::GivenBack { debit, at, .. }
+        | Event::GivenBackOtherwise { debit, at, .. }
+        | Event::GivenBackTwice { debit, at, .. }
         | Event::TakenBack { debit, at, .. } => {
             each(Change::Look(debit.top_up.0, *at))?;
             each(Change::Remove(debit.top_up.0))
@@ -217,7 +219,10 @@ fn of_reimbursement(event: &reimbursement::Event, each: Each<'_>) -> Result<(), 
             each(Change::Look(credit.reimbursement.0, *at))?;
             each(due(credit.reimbursement.0, Task::Reimbursement, Some(credit.bank), *at))
         }
-        Event::Done { credit, at } | Event::DoneAfterAll { credit, at, .. } => {
+        Event::Done { credit, at }
+        | Event::DoneAfterAll { credit, at, .. }
+        | Event::PaidOtherwise { credit, at, .. }
+        | Event::PaidTwice { credit, at } => {
             each(Change::Look(credit.reimbursement.0, *at))?;
             each(Change::Remove(credit.reimbursement.0))
         }
@@ -225,6 +230,7 @@ fn of_reimbursement(event: &reimbursement::Event, each: Each<'_>) -> Result<(), 
             each(Change::Remove(credit.reimbursement.0))?;
             each(Change::Wait(credit.reimbursement.0, Noun::Reimbursement, *at))
         }
+        Event::Freed { credit, at, .. } => each(Change::Look(credit.reimbursement.0, *at)),
         Event::Contradicted { reimbursement, at, .. } | Event::Absent { reimbursement, at } => {
             each(Change::Wait(reimbursement.0, Noun::Reimbursement, *at))
         }

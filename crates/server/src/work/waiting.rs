@@ -245,13 +245,18 @@ impl Service {
         changed.map_err(|error: DoorsError| error.into())
     }
 
-    /// What failed waits until nothing is lacking of its debit any more.
+    /// What failed waits until nothing is lacking of its debit any more, and nothing stands ready for it.
     async fn of_reimbursement(&self, row: &Reimbursement) -> Result<Vec<Reason>, Problem> {
         let is_failed = row.status == reimbursement::Status::Failed;
-        let lacks = if is_failed { self.top_up(row.credit.top_up).await?.lacking() } else { Yen::ZERO };
+        let left = if is_failed {
+            let top_up = self.top_up(row.credit.top_up).await?;
+            top_up.lacking().max(top_up.parked())
+        } else {
+            Yen::ZERO
+        };
         let each = [
             (row.status == reimbursement::Status::Proposed, Reason::ReimbursementProposed),
-            (!lacks.is_zero(), Reason::ReimbursementFailed),
+            (!left.is_zero(), Reason::ReimbursementFailed),
             (row.is_flagged(), Reason::Contradicted),
             (row.status.is_open() && row.absent, Reason::Unanswered),
         ];

@@ -135,6 +135,33 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// No bank could pay it, and the operator paid it to the account's holder by another way.
+    PaidOtherwise {
+        /// The credit at the bank.
+        credit: Credit,
+        /// What still stood ready.
+        parked: Yen,
+        /// What the operator pays, because others have used it since.
+        expense: Yen,
+        /// When.
+        at: Time,
+    },
+    /// The bank paid after all what the operator had paid by another way: the account has it twice.
+    PaidTwice {
+        /// The credit at the bank.
+        credit: Credit,
+        /// When.
+        at: Time,
+    },
+    /// Of its debit more stood ready than is lacking: that goes to the operator.
+    Freed {
+        /// The credit at the bank.
+        credit: Credit,
+        /// How much.
+        amount: Yen,
+        /// When.
+        at: Time,
+    },
 }
 
 impl Event {
@@ -162,6 +189,18 @@ impl Event {
                 single(chart::reimbursement_expense(credit.case), restitution, *expense, each);
                 single(restitution, chart::clearing(credit.bank), credit.amount, each);
             }
+            Self::PaidOtherwise { credit, expense, .. } => {
+                let restitution = chart::restitution(credit.case);
+                single(chart::reimbursement_expense(credit.case), restitution, *expense, each);
+                single(restitution, chart::paid_otherwise(credit.bank), credit.amount, each);
+            }
+            Self::PaidTwice { credit, .. } => {
+                single(chart::paid_otherwise(credit.bank), chart::clearing(credit.bank), credit.amount, each);
+            }
+            Self::Freed { credit, amount, .. } => {
+                let expense = chart::reimbursement_expense(credit.case);
+                single(chart::restitution(credit.case), expense, *amount, each);
+            }
             Self::Proposed { .. } | Self::Refused { .. } | Self::Asked { .. } => {}
             Self::Contradicted { .. } => {}
             Self::ResolutionProposed { .. } | Self::Resolved { .. } | Self::Absent { .. } => {}
@@ -175,6 +214,9 @@ impl Event {
             | Self::Done { credit, .. }
             | Self::Failed { credit, .. }
             | Self::Undone { credit, .. }
+            | Self::PaidOtherwise { credit, .. }
+            | Self::PaidTwice { credit, .. }
+            | Self::Freed { credit, .. }
             | Self::DoneAfterAll { credit, .. } => credit.reimbursement,
             Self::Refused { reimbursement, .. }
             | Self::Asked { reimbursement, .. }
@@ -193,6 +235,7 @@ impl Event {
             Self::Done { .. } | Self::Failed { .. } | Self::Contradicted { .. } => &[],
             Self::ResolutionProposed { .. } | Self::Resolved { .. } | Self::Absent { .. } => &[],
             Self::Undone { .. } | Self::DoneAfterAll { .. } => &[],
+            Self::PaidOtherwise { .. } | Self::PaidTwice { .. } | Self::Freed { .. } => &[],
         };
         taken.iter().filter(move |taken| taken.wallet == wallet).map(|taken| &taken.piece)
     }
@@ -203,12 +246,14 @@ impl Event {
             Self::Approved { credit, .. }
             | Self::Failed { credit, .. }
             | Self::Undone { credit, .. }
+            | Self::PaidOtherwise { credit, .. }
+            | Self::Freed { credit, .. }
             | Self::DoneAfterAll { credit, .. } => {
                 each(top_up_key(credit.top_up));
                 each(case_key(credit.case));
             }
             Self::Proposed { .. } | Self::Refused { .. } | Self::Asked { .. } => {}
-            Self::Done { .. } | Self::Contradicted { .. } => {}
+            Self::Done { .. } | Self::PaidTwice { .. } | Self::Contradicted { .. } => {}
             Self::ResolutionProposed { .. } | Self::Resolved { .. } | Self::Absent { .. } => {}
         }
     }
@@ -222,13 +267,13 @@ impl Event {
             }
             let blocks = &mut wallet.ties_mut().blocks;
             for block in blocks.iter_mut().filter(|block| block.case == credit.case) {
-                if let Blocked::Sent { send, amount } = &mut block.what
-                    && send.0 == piece.lot.id
+                if let Blocked::SentOf { send, top_up, amount } = &mut block.what
+                    && (send.0, *top_up) == (piece.lot.id, credit.top_up)
                 {
                     *amount = amount.saturating_sub(piece.lot.amount);
                 }
             }
-            blocks.retain(|block| !matches!(block.what, Blocked::Sent { amount, .. } if amount.is_zero()));
+            blocks.retain(|block| !matches!(block.what, Blocked::SentOf { amount, .. } if amount.is_zero()));
         }
     }
 
@@ -243,13 +288,14 @@ impl Event {
             (table::CASE, Some(Row::Case(case))) => {
                 case.reimbursed = self.sum_after(case.reimbursed, key);
                 case.parked = match self {
-                    Self::Approved { parked, .. } | Self::DoneAfterAll { parked, .. } => {
-                        less(case.parked, *parked, key)
-                    }
+                    Self::Approved { parked: used, .. }
+                    | Self::DoneAfterAll { parked: used, .. }
+                    | Self::PaidOtherwise { parked: used, .. }
+                    | Self::Freed { amount: used, .. } => less(case.parked, *used, key),
                     Self::Failed { freed: true, .. } | Self::Undone { freed: true, .. } => case.parked,
                     Self::Failed { credit, .. } | Self::Undone { credit, .. } => plus(case.parked, credit.amount, key),
                     Self::Proposed { .. } | Self::Refused { .. } | Self::Asked { .. } => wrong_row(key),
-                    Self::Done { .. } | Self::Contradicted { .. } => wrong_row(key),
+                    Self::Done { .. } | Self::PaidTwice { .. } | Self::Contradicted { .. } => wrong_row(key),
                     Self::ResolutionProposed { .. } | Self::Resolved { .. } | Self::Absent { .. } => wrong_row(key),
                 };
             }
@@ -263,6 +309,8 @@ impl Event {
         let (Self::Approved { credit, .. }
         | Self::Failed { credit, .. }
         | Self::Undone { credit, .. }
+        | Self::PaidOtherwise { credit, .. }
+        | Self::Freed { credit, .. }
         | Self::DoneAfterAll { credit, .. }) = self
         else {
             wrong_row(key)
@@ -275,13 +323,19 @@ impl Event {
                 sums.taken = plus(sums.taken, taken, key);
                 sums.parked = less(sums.parked, *parked, key);
             }
-            Self::DoneAfterAll { parked, .. } => sums.parked = less(sums.parked, *parked, key),
+            Self::DoneAfterAll { parked, .. } | Self::PaidOtherwise { parked, .. } => {
+                sums.parked = less(sums.parked, *parked, key);
+            }
+            Self::Freed { amount, .. } => {
+                sums.parked = less(sums.parked, *amount, key);
+                sums.freed = plus(sums.freed, *amount, key);
+            }
             Self::Failed { freed: true, .. } | Self::Undone { freed: true, .. } => {
                 sums.freed = plus(sums.freed, credit.amount, key);
             }
             Self::Failed { .. } | Self::Undone { .. } => sums.parked = plus(sums.parked, credit.amount, key),
             Self::Proposed { .. } | Self::Refused { .. } | Self::Asked { .. } => {}
-            Self::Done { .. } | Self::Contradicted { .. } => {}
+            Self::Done { .. } | Self::PaidTwice { .. } | Self::Contradicted { .. } => {}
             Self::ResolutionProposed { .. } | Self::Resolved { .. } | Self::Absent { .. } => {}
         }
     }
@@ -289,10 +343,13 @@ impl Event {
     /// What is reimbursed of a top-up or of a case, after what was before.
     fn sum_after(&self, before: Yen, key: Key) -> Yen {
         match self {
-            Self::Approved { credit, .. } | Self::DoneAfterAll { credit, .. } => plus(before, credit.amount, key),
+            Self::Approved { credit, .. } | Self::DoneAfterAll { credit, .. } | Self::PaidOtherwise { credit, .. } => {
+                plus(before, credit.amount, key)
+            }
+            Self::Freed { .. } => before,
             Self::Failed { credit, .. } | Self::Undone { credit, .. } => less(before, credit.amount, key),
             Self::Proposed { .. } | Self::Refused { .. } | Self::Asked { .. } => wrong_row(key),
-            Self::Done { .. } | Self::Contradicted { .. } => wrong_row(key),
+            Self::Done { .. } | Self::PaidTwice { .. } | Self::Contradicted { .. } => wrong_row(key),
             Self::ResolutionProposed { .. } | Self::Resolved { .. } | Self::Absent { .. } => wrong_row(key),
         }
     }
@@ -333,10 +390,16 @@ impl Event {
             }
             Self::Resolved { .. } => (row.claims, row.proposal) = (Claims::NONE, None),
             Self::Undone { .. } => row.pass(&[Status::Done], Status::Failed),
-            Self::DoneAfterAll { expense, .. } => {
+            Self::DoneAfterAll { expense, .. } | Self::PaidOtherwise { expense, .. } => {
                 row.expense = plus(row.expense, *expense, reimbursement_key(self.reimbursement()));
+                row.otherwise = matches!(self, Self::PaidOtherwise { .. });
                 row.pass(&[Status::Failed], Status::Done);
             }
+            Self::PaidTwice { .. } => {
+                row.otherwise = false;
+                row.pass(&[Status::Done], Status::Done);
+            }
+            Self::Freed { .. } => {}
         }
     }
 }
@@ -356,6 +419,7 @@ fn proposed(credit: Credit, (mandate, although_confirmed): (MandateId, bool), by
         claims: Claims::NONE,
         proposal: None,
         absent: false,
+        otherwise: false,
     }
 }
 

@@ -56,6 +56,7 @@ pub(super) fn account_of(name: &str) -> Option<BankAccountId> {
         "T" => 7,
         "R" => 8,
         "Q" => 9,
+        "O" => 10,
         _ => return None,
     };
     Some(BankAccountId(Id::from_number(number)))
@@ -110,6 +111,10 @@ impl Story {
             ["bank", "owes", amount] => {
                 let clearing = self.world.account(chart::clearing(BANK));
                 assert_eq!(clearing.credit_balance(), -signed(amount), "{clearing:?}");
+            }
+            ["paid", "otherwise", "is", amount] => {
+                let paid = self.world.account(chart::paid_otherwise(BANK));
+                assert_eq!(paid.credit_balance(), signed(amount), "{paid:?}");
             }
             [who, "owes", amount] => {
                 let wallet = wallet_of(who);

@@ -1,9 +1,9 @@
 //! Cases in a few words each: what is kept when a bank account's holder says "not me", and what stays free.
 //!
 //! `case 1 opens on X` is the news 1 of the account X; `case 1 keeps X of A`, and
-//! `case 1 keeps 300 of what was sent in B`, with the last send, or the one that it names.
+//! `case 1 keeps 300 of what was sent in B`, with the last send, or the one that it names; `of the debit sent`: of the last top-up.
 
-use super::bank::{account_of, staff};
+use super::bank::{Movement, account_of, staff};
 use super::story::{Story, check, wallet_of, yen};
 use crate::adjustment::Adjustment;
 use crate::case::{Command as OfCase, Finding};
@@ -36,6 +36,11 @@ impl Story {
             }
             ["case", number, "keeps", account, "of", who] => {
                 let what = Blocked::TopUps(account_of(account).expect("an account"));
+                OfCase::Keep { case: case(number), wallet: wallet_of(who), what }
+            }
+            ["case", number, "keeps", amount, "of", "the", "debit", "sent", "in", who, ..] => {
+                let Some(Movement::TopUp(top_up)) = self.bank.movement else { panic!("of which top-up?") };
+                let what = Blocked::SentOf { send: self.last_send, top_up, amount: yen(amount) };
                 OfCase::Keep { case: case(number), wallet: wallet_of(who), what }
             }
             ["case", number, "keeps", amount, "of", "what", "was", "sent", "in", who, named @ ..] => {

@@ -1,6 +1,7 @@
 //! The controls of the policy: the same attempt passes with one off, as an ordinary value, and is refused with it on.
 
 use super::bank::{grant, staff};
+use super::story::Story;
 use super::world::{DAY_MS, T0, World, holder, policy};
 use crate::adjustment::{Adjustment, in_force};
 use crate::guard::{Rule, Verdict, When};
@@ -11,7 +12,7 @@ use crate::purse::Purse;
 use crate::refusal::{Limit, Noun, Proof};
 use crate::switches::{self, Function};
 use crate::{Command, Policies, Policy, Receipt, Refusal, Row, Tier, payment, top_up};
-use domain::Id;
+use domain::{Id, Key};
 use ledger::Yen;
 
 /// What a stranger to the account shows: its number, name and PIN, which is all that was asked for in 2020.
@@ -280,6 +281,26 @@ fn many_links_of_one_day_bring_together_what_is_said() {
     assert_eq!(scene.top_up(1, mandate, 50_000, None), Ok(top_up::Status::Pending), "the first day is over");
 }
 
+/// A wallet that is closed, and another one opened: what the links of a day brought counts by the person.
+#[test]
+fn another_wallet_of_the_same_person_begins_no_new_links_anew() {
+    let mut policy = open_doors();
+    (policy.mandate.new_lately_max, policy.mandate.new_links_lately_max) = (Yen::new(10_000), Yen::new(10_000));
+    let mut scene = Scene::new(policy, &[(1, Tier::Identified), (2, Tier::Identified)]);
+    let key = Key::new(crate::table::WALLET, super::world::wallet(2).0);
+    let Some(Row::Wallet(mut wallet)) = scene.world.rows.get(&key).cloned() else { panic!("a wallet") };
+    wallet.person = scene.world.wallet(super::world::wallet(1)).person;
+    scene.world.give_row(key, Row::Wallet(wallet));
+    let mandate = scene.link(1, STOLEN).expect("a link");
+    assert_eq!(scene.top_up(1, mandate, 9_000, None), Ok(top_up::Status::Pending));
+    let mandate = scene.link(2, Grant { bank_account: BankAccountId(Id::from_number(1)), ..STOLEN }).expect("a link");
+    let from = Some(scene.world.now.plus_milliseconds(DAY_MS).day());
+    let refused =
+        Refusal::LimitExceeded { limit: Limit::NewLinks, at_most: 10_000, left: 1_000, requested: 1_001, from };
+    assert_eq!(scene.top_up(2, mandate, 1_001, None), Err(refused));
+    assert_eq!(scene.top_up(2, mandate, 1_000, None), Ok(top_up::Status::Pending));
+}
+
 #[test]
 fn of_all_that_strikes_the_strictest_counts() {
     let rule = |verdict, refused_from| Rule {
@@ -298,6 +319,36 @@ fn of_all_that_strikes_the_strictest_counts() {
     assert_eq!(scene.top_up(1, mandate, 1_000, None), Err(Refusal::GuardRefused { reason: 2 }));
     scene.world.pass(DAY_MS);
     assert_eq!(scene.top_up(1, mandate, 1_000, None), Ok(top_up::Status::Held), "refusals are counted by date");
+}
+
+/// What a stop may name is what some deed asks the switches for: each is stopped by its own name alone.
+#[test]
+fn a_stop_stops_what_it_is_named_after() {
+    let deeds = [
+        (Function::Link, "A asks to link", "requested"),
+        (Function::TopUp, "A tops up 1000 from X", "pending"),
+        (Function::Voucher, "A redeems 1", "redeemed"),
+        (Function::Payment, "A pays S 10", "captured"),
+        (Function::Send, "A sends B 100", "completed"),
+        (Function::Payout, "A pays out 1000 to X", "pending"),
+    ];
+    for stopped in Function::STOPPABLE {
+        let is_known = stopped == Function::Open || deeds.iter().any(|(function, _, _)| *function == stopped);
+        assert!(is_known, "nothing asks for {stopped:?}");
+        for (function, deed, comes_to) in deeds {
+            let mut story = Story::new();
+            for sentence in ["A links X", "A tops up 9000 from X -> pending", "bank moved 9000 -> settled"] {
+                story.tell(sentence);
+            }
+            story.tell("seller issues 1 worth 500 -> issued");
+            story.world.pass(2 * DAY_MS);
+            let (id, cohort) = (SwitchId(Id::from_number(1)), switches::Cohort::default());
+            let stop = switches::Command::Set { id, function: Some(stopped), bank: None, cohort };
+            story.world.done(&Command::Switches(stop));
+            let comes_to = if function == stopped { "stopped" } else { comes_to };
+            story.tell(&format!("{deed} -> {comes_to}"));
+        }
+    }
 }
 
 /// What the desk says of `adjustment`.

@@ -100,6 +100,18 @@ const DEEDS: &[&str] = &[
      ann reimburses 2000 in case 12 -> proposed; bob agrees to it in case 12 -> pending; bank never knew of it -> in_doubt",
     "desk unfreezes A -> open; A links Q; A tops up 5000 from Q -> pending; A cancels -> pending; bank moved 5000 -> returned
      bank never knew of the give-back -> returned; ann proposes decline -> returned; bob approves decline -> returned",
+    "A links O; A tops up 6000 from O -> pending; A cancels -> pending; bank moved 6000 -> returned; bank cannot give back -> returned
+     ann proposes settle -> returned; bob approves settle -> returned; bank gave back -> returned, flagged
+     ann proposes settle -> returned, flagged; bob approves settle -> returned
+     top: A tops up 5000 from O -> pending; bank moved 5000 -> settled; out: A pays out 1000 to O -> pending
+     bank declines of out -> declined; case 13 opens on O -> open; case 13 keeps O of A -> open
+     case 13 keeps 100 of the debit sent in B of top -> open; ann finds 13 upheld -> open; bob finds so of 13 upheld -> closed
+     ann reimburses 4000 in case 13 of top -> proposed; bob agrees to it in case 13 -> pending; bank could not pay it -> failed
+     ann wants it settled -> failed; bob agrees that it is settled -> done; bank paid it out -> done, flagged
+     ann wants it settled -> done, flagged; bob agrees that it is settled -> done
+     ann reimburses 1000 in case 13 of top -> proposed; bob agrees to it in case 13 -> pending; bank could not pay it -> failed
+     bank moved 1000 of out -> declined, flagged; ann proposes settle -> declined, flagged; bob approves settle -> settled
+     ann wants it kept -> failed; bob agrees that it is kept -> failed",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

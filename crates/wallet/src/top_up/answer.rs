@@ -278,6 +278,9 @@ pub(super) fn answer_give_back(row: &TopUp, id: GiveBackId, done: bool, moment: 
     }
     let (there, not_there) = (Claim::TakenBack(give_back.amount), Claim::CameBack(give_back.amount));
     match (give_back.status, done) {
+        // No bank had paid it, and two people had said that another way did: now the account has it twice.
+        (GiveBackStatus::Done, true) if give_back.otherwise => row.contradicted(there, moment),
+        (GiveBackStatus::Done, false) if give_back.otherwise => row.silent(),
         (GiveBackStatus::Done, true) | (GiveBackStatus::TakenBack | GiveBackStatus::Failed, false) => row.silent(),
         // It paid twice after all; or it could, where it had said that it could not.
         (GiveBackStatus::TakenBack | GiveBackStatus::Failed, true) => row.contradicted(there, moment),

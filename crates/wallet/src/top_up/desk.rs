@@ -110,7 +110,7 @@ fn check_resolution(row: &TopUp, resolution: Resolution) -> Result<(), Refusal> 
         }
         (Status::Returned, Resolution::AlreadyReturned) => is_taken_back(row),
         (Status::Returned, Resolution::Return) => came_back(row),
-        (Status::Returned, Resolution::Settle) => row.gives_back(),
+        (Status::Returned, Resolution::Settle) => row.gives_back() || row.is_paid_otherwise(),
         (Status::Held | Status::Pending | Status::InDoubt, Resolution::Keep | Resolution::AlreadyReturned)
         | (Status::Settled, Resolution::Settle | Resolution::Return | Resolution::AlreadyReturned)
         | (
@@ -142,7 +142,8 @@ fn was_declined(row: &TopUp) -> bool {
 /// Whether what was given back did not stay in the account, and there is an id left to give it back under.
 fn came_back(row: &TopUp) -> bool {
     let is_claimed = row.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
-    row.give_back.is_some() && is_claimed && row.give_backs_failed.len() < GIVE_BACKS_FAILED_MAX
+    let is_by_bank = row.give_back.is_some_and(|given| !given.otherwise);
+    is_by_bank && is_claimed && row.give_backs_failed.len() < GIVE_BACKS_FAILED_MAX
 }
 
 /// Whether the bank says that it took back itself what waits to be given back, or that it never had it.
@@ -173,10 +174,9 @@ pub(super) fn approve(
             let event = Event::TakenBack { debit: row.debit, amount: given.amount, at: moment.now };
             (event, Status::Returned)
         }),
-        Resolution::Settle if row.status == Status::Returned => row.give_back.map(|given| {
-            let event = Event::GivenBack { debit: row.debit, amount: given.amount, at: moment.now };
-            (event, Status::Returned)
-        }),
+        Resolution::Settle if row.status == Status::Returned => {
+            row.give_back.map(|given| (given_back(row, given, moment), Status::Returned))
+        }
         Resolution::Settle => Some(credit(rows, row, None, give_back, moment)?),
         Resolution::Return if row.status == Status::Returned => {
             row.give_back.map(|given| (given_back_anew(row, given, give_back, by, moment), Status::Returned))
@@ -198,6 +198,18 @@ pub(super) fn approve(
     let resolved = Event::Resolved { top_up: row.debit.top_up, resolution, by, at: moment.now };
     let events = std::iter::once(resolved).chain(moves.map(|(event, _)| event));
     Ok((events.map(crate::Event::TopUp).collect(), row.receipt(status, false)))
+}
+
+/// The account has what was to go back: by its bank, by another way where no bank says anything, or by both.
+const fn given_back(row: &TopUp, given: GiveBack, moment: Moment) -> Event {
+    let (debit, amount, at) = (row.debit, given.amount, moment.now);
+    if given.otherwise {
+        Event::GivenBackTwice { debit, amount, at }
+    } else if row.is_flagged() {
+        Event::GivenBack { debit, amount, at }
+    } else {
+        Event::GivenBackOtherwise { debit, amount, at }
+    }
 }
 
 /// What came back is given back once more: booked as waiting again, if it was booked as being in the account.

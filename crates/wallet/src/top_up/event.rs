@@ -218,6 +218,24 @@ pub enum Event {
         /// When.
         at: Time,
     },
+    /// No bank could give it back, and the operator paid it to the account's holder by another way.
+    GivenBackOtherwise {
+        /// The debit.
+        debit: Debit,
+        /// How much.
+        amount: Yen,
+        /// When.
+        at: Time,
+    },
+    /// The bank gave back after all what the operator had paid by another way: the account has it twice.
+    GivenBackTwice {
+        /// The debit.
+        debit: Debit,
+        /// How much.
+        amount: Yen,
+        /// When.
+        at: Time,
+    },
 }
 
 impl Debit {
@@ -290,6 +308,12 @@ impl Event {
             Self::GivenBack { debit, amount, .. } | Self::TakenBack { debit, amount, .. } => {
                 single(debit.suspense(), debit.clearing(), *amount, each);
             }
+            Self::GivenBackOtherwise { debit, amount, .. } => {
+                single(debit.suspense(), chart::paid_otherwise(debit.bank), *amount, each);
+            }
+            Self::GivenBackTwice { debit, amount, .. } => {
+                single(chart::paid_otherwise(debit.bank), debit.clearing(), *amount, each);
+            }
             Self::Reversed { debit, held, suspended, taken, restituted, owed, .. } => {
                 if *held {
                     each(debit.credit(Step::Release));
@@ -316,6 +340,8 @@ impl Event {
             | Self::Returned { debit, .. }
             | Self::GivenBack { debit, .. }
             | Self::TakenBack { debit, .. }
+            | Self::GivenBackOtherwise { debit, .. }
+            | Self::GivenBackTwice { debit, .. }
             | Self::GiveBackReversed { debit, .. }
             | Self::Reversed { debit, .. } => Some(debit),
             Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } | Self::CancelWished { .. } => None,
@@ -333,6 +359,8 @@ impl Event {
             | Self::Returned { debit, .. }
             | Self::GivenBack { debit, .. }
             | Self::TakenBack { debit, .. }
+            | Self::GivenBackOtherwise { debit, .. }
+            | Self::GivenBackTwice { debit, .. }
             | Self::GiveBackReversed { debit, .. }
             | Self::Reversed { debit, .. } => debit.top_up,
             Self::Released { top_up, .. }
@@ -386,6 +414,7 @@ impl Event {
             Self::TakenBack { .. } | Self::GiveBackRetried { .. } | Self::GiveBackReversed { .. } => {}
             Self::Reversed { .. } | Self::Released { .. } | Self::Asked { .. } | Self::Doubted { .. } => {}
             Self::CancelWished { .. } | Self::Contradicted { .. } => {}
+            Self::GivenBackOtherwise { .. } | Self::GivenBackTwice { .. } => {}
             Self::GiveBackAbsent { .. } | Self::Proposed { .. } | Self::Resolved { .. } => {}
         }
     }
@@ -432,13 +461,14 @@ impl Event {
                 top_up.answer = top_up.answer.or(*answer);
                 top_up.mismatch = None;
                 let (id, amount) = (*give_back, *debited);
-                top_up.give_back = Some(GiveBack { id, amount, status: GiveBackStatus::Pending, absent: false });
+                top_up.give_back = Some(GiveBack::new(id, amount));
                 let ended = [Status::Declined, Status::Cancelled, Status::Reversed];
                 top_up.pass(if *held { &OPEN } else { &ended }, Status::Returned);
             }
-            Self::GivenBack { .. } => top_up.give_back_is(GiveBackStatus::Done),
-            Self::TakenBack { .. } => top_up.give_back_is(GiveBackStatus::TakenBack),
-            Self::GiveBackFailed { .. } => top_up.give_back_is(GiveBackStatus::Failed),
+            Self::GivenBack { .. } | Self::GivenBackTwice { .. } => top_up.give_back_is(GiveBackStatus::Done, false),
+            Self::GivenBackOtherwise { .. } => top_up.give_back_is(GiveBackStatus::Done, true),
+            Self::TakenBack { .. } => top_up.give_back_is(GiveBackStatus::TakenBack, false),
+            Self::GiveBackFailed { .. } => top_up.give_back_is(GiveBackStatus::Failed, false),
             Self::GiveBackAbsent { .. } => {
                 if let Some(give_back) = &mut top_up.give_back {
                     give_back.absent = true;
@@ -461,7 +491,10 @@ impl Event {
                 top_up.proposal = Some(Proposal { resolution: *resolution, by: *by });
             }
             Self::Resolved { resolution, .. } => {
-                top_up.resolved = Some(*resolution);
+                // What is settled of money on its way back says nothing of the debit.
+                if top_up.status != Status::Returned {
+                    top_up.resolved = Some(*resolution);
+                }
                 top_up.claims = Claims::NONE;
                 top_up.mismatch = None;
                 top_up.proposal = None;
@@ -495,17 +528,24 @@ impl TopUp {
     fn give_back_is_retried(&mut self, id: GiveBackId) {
         if let Some(give_back) = &mut self.give_back {
             self.give_backs_failed.push(give_back.id);
-            *give_back = GiveBack { id, status: GiveBackStatus::Pending, absent: false, ..*give_back };
+            *give_back = GiveBack::new(id, give_back.amount);
         }
         self.proposal = None;
     }
 
-    fn give_back_is(&mut self, status: GiveBackStatus) {
+    fn give_back_is(&mut self, status: GiveBackStatus, otherwise: bool) {
         if let Some(give_back) = &mut self.give_back {
-            (give_back.status, give_back.absent) = (status, false);
+            (give_back.status, give_back.absent, give_back.otherwise) = (status, false, otherwise);
         }
         // What was proposed was of a give-back that had no answer yet.
         self.proposal = None;
+    }
+}
+
+impl GiveBack {
+    /// One that its bank has said nothing of.
+    const fn new(id: GiveBackId, amount: Yen) -> Self {
+        Self { id, amount, status: GiveBackStatus::Pending, absent: false, otherwise: false }
     }
 }
 

@@ -136,8 +136,11 @@ fn check_limits(
         let total_max = policy.mandate.unconfirmed_total_max;
         check_limit(Limit::UnconfirmedTotal, total_max, account.unconfirmed, amount)?;
     }
-    check_new_link(amount, wallet, mandate, account, policy, (now, today))?;
     let person = wallet.person.and_then(|id| rows.person(id));
+    let of_all_links = [Some(&wallet.counters), person.map(|person| &person.counters)];
+    let of_all_links = of_all_links.into_iter().flatten().map(|counters| counters.top_up.lately(today)).max();
+    let lately = (account.counters.top_up.lately(today), of_all_links.unwrap_or_default());
+    check_new_link(amount, lately, mandate, policy, now)?;
     let whose: [(Option<&Counters>, Limit, Limit); 3] = [
         (Some(&wallet.counters), Limit::PerMonth, Limit::Rolling),
         (person.map(|person| &person.counters), Limit::PersonPerMonth, Limit::PersonRolling),
@@ -155,26 +158,26 @@ fn check_limits(
 }
 
 /// In the first hours of a link its account's true holder may still read that it was made, whoever talked them into confirming
-/// it: until then it brings little, and so do all that its wallet has made. What it may is said at once, and from which date on it
-/// may more.
+/// it: until then it brings little, and so do all that its wallet has made, or another wallet of the same person. `lately` counted by
+/// its account, and by all of them. What it may is said at once, and from which date on it may more.
 fn check_new_link(
     amount: Yen,
-    wallet: &Wallet,
+    lately: (Yen, Yen),
     mandate: &Mandate,
-    account: &BankAccount,
     policy: &Policy,
-    (now, today): (Time, Day),
+    now: Time,
 ) -> Result<(), Refusal> {
     let until = mandate.requested.plus_milliseconds(policy.mandate.new_ms);
     if now > until {
         return Ok(());
     }
-    let check = |limit, at_most: Yen, counters: &Counters| {
-        let left = at_most.saturating_sub(counters.top_up.lately(today));
+    let check = |limit, at_most: Yen, counted| {
+        let left = at_most.saturating_sub(counted);
         let (most, requested, from) = (at_most.amount(), amount.amount(), Some(until.day()));
         let refusal = Refusal::LimitExceeded { limit, at_most: most, left: left.amount(), requested, from };
         if amount <= left { Ok(()) } else { Err(refusal) }
     };
-    check(Limit::NewLink, policy.mandate.new_lately_max, &account.counters)?;
-    check(Limit::NewLinks, policy.mandate.new_links_lately_max, &wallet.counters)
+    let (by_its_account, by_all) = lately;
+    check(Limit::NewLink, policy.mandate.new_lately_max, by_its_account)?;
+    check(Limit::NewLinks, policy.mandate.new_links_lately_max, by_all)
 }

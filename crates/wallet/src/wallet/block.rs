@@ -4,7 +4,7 @@
 //! hold that ended, is kept too. A bank that takes the lot back takes it in spite of any block: it goes to its owner.
 
 use super::Wallet;
-use crate::ids::{BankAccountId, CaseId, SendId};
+use crate::ids::{BankAccountId, CaseId, SendId, TopUpId};
 use crate::purse::{Lot, Purse, Source};
 use ledger::Yen;
 use serde::{Deserialize, Serialize};
@@ -27,10 +27,19 @@ pub struct Block {
 pub enum Blocked {
     /// Whatever was topped up from this account, also by a top-up that is still under way.
     TopUps(BankAccountId),
-    /// So much of what this send brought.
+    /// So much of what this send brought, of several debits or of nobody knows which: it pays for none of them.
     Sent {
         /// Which send.
         send: SendId,
+        /// How much of it, in yen.
+        amount: Yen,
+    },
+    /// So much of what this send brought of one debit.
+    SentOf {
+        /// Which send.
+        send: SendId,
+        /// Of which debit.
+        top_up: TopUpId,
         /// How much of it, in yen.
         amount: Yen,
     },
@@ -41,9 +50,11 @@ impl Blocked {
     fn of(self, lot: &Lot) -> Yen {
         match (self, lot.source) {
             (Self::TopUps(account), Source::TopUp(from)) if account == from => lot.amount,
-            (Self::Sent { send, amount }, Source::Send(_)) if send.0 == lot.id => amount.min(lot.amount),
+            (Self::Sent { send, amount } | Self::SentOf { send, amount, .. }, Source::Send(_)) if send.0 == lot.id => {
+                amount.min(lot.amount)
+            }
             (
-                Self::TopUps(_) | Self::Sent { .. },
+                Self::TopUps(_) | Self::Sent { .. } | Self::SentOf { .. },
                 Source::TopUp(_) | Source::Send(_) | Source::Voucher | Source::Campaign(_),
             ) => Yen::ZERO,
         }
@@ -54,7 +65,21 @@ impl Blocked {
         match (self, other) {
             (Self::TopUps(account), Self::TopUps(other)) => account == other,
             (Self::Sent { send, .. }, Self::Sent { send: other, .. }) => send == other,
-            (Self::TopUps(_), Self::Sent { .. }) | (Self::Sent { .. }, Self::TopUps(_)) => false,
+            (Self::SentOf { send, top_up, .. }, Self::SentOf { send: other, top_up: of, .. }) => {
+                (send, top_up) == (other, of)
+            }
+            (Self::TopUps(_), Self::Sent { .. } | Self::SentOf { .. })
+            | (Self::Sent { .. }, Self::TopUps(_) | Self::SentOf { .. })
+            | (Self::SentOf { .. }, Self::TopUps(_) | Self::Sent { .. }) => false,
+        }
+    }
+
+    /// Whether what it keeps of `lot` is of this debit.
+    fn is_of(self, lot: &Lot, debit: TopUpId) -> bool {
+        match self {
+            Self::TopUps(_) => lot.id == debit.0,
+            Self::Sent { .. } => false,
+            Self::SentOf { top_up, .. } => top_up == debit,
         }
     }
 }
@@ -76,10 +101,23 @@ impl Wallet {
         Yen::checked_sum(self.funds.lots.iter().map(|lot| what.of(lot))).unwrap_or(Yen::MAX)
     }
 
-    /// What of `funds` is kept for `case`, lot by lot, oldest first.
-    pub(crate) fn kept_for(&self, case: CaseId) -> Vec<Lot> {
+    /// What `case` keeps of what is available, and would keep with `more`.
+    pub fn kept_by(&self, case: CaseId, more: Option<Blocked>) -> Yen {
+        let is_more = |what: Blocked| more.is_some_and(|more| more.is_about(what));
+        let blocks = self.blocks().iter().filter(|block| block.case == case).map(|block| block.what);
+        let blocks: Vec<_> = blocks.filter(|what| !is_more(*what)).chain(more).collect();
         let kept = |lot: &Lot| {
-            let each = self.blocks().iter().filter(|block| block.case == case).map(|block| block.what.of(lot));
+            let each = blocks.iter().map(|what| what.of(lot));
+            Yen::checked_sum(each).unwrap_or(Yen::MAX).min(lot.amount)
+        };
+        Yen::checked_sum(self.funds.lots.iter().map(kept)).unwrap_or(Yen::MAX)
+    }
+
+    /// What of `funds` is kept for `case` of one debit, lot by lot, oldest first.
+    pub(crate) fn kept_for(&self, case: CaseId, debit: TopUpId) -> Vec<Lot> {
+        let kept = |lot: &Lot| {
+            let of_it = self.blocks().iter().filter(|block| block.case == case && block.what.is_of(lot, debit));
+            let each = of_it.map(|block| block.what.of(lot));
             Yen::checked_sum(each).unwrap_or(Yen::MAX).min(lot.amount)
         };
         let lots = self.funds.lots.iter().map(|lot| Lot { amount: kept(lot), ..*lot });

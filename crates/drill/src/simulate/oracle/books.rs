@@ -7,7 +7,7 @@ use domain::{Id, Time};
 use ledger::AccountId;
 use std::collections::BTreeMap;
 use wallet::wallet::Blocked;
-use wallet::{BankAccountId, CaseId, Purse, Source, WalletId, chart};
+use wallet::{BankAccountId, CaseId, Purse, Source, TopUpId, WalletId, chart};
 
 /// Of how many lots a movement may be made.
 pub const PIECES_MAX: usize = 64;
@@ -120,10 +120,16 @@ impl Books {
         let same = all.iter_mut().find(|(of, kept)| match (kept, &what) {
             (Blocked::TopUps(account), Blocked::TopUps(other)) => *of == case && account == other,
             (Blocked::Sent { send, .. }, Blocked::Sent { send: other, .. }) => *of == case && send == other,
-            (Blocked::TopUps(_) | Blocked::Sent { .. }, _) => false,
+            (Blocked::SentOf { send, top_up, .. }, Blocked::SentOf { send: other, top_up: debit, .. }) => {
+                *of == case && send == other && top_up == debit
+            }
+            (Blocked::TopUps(_) | Blocked::Sent { .. } | Blocked::SentOf { .. }, _) => false,
         });
         match (same, what) {
-            (Some((_, Blocked::Sent { amount: before, .. })), Blocked::Sent { amount, .. }) => {
+            (
+                Some((_, Blocked::Sent { amount: before, .. } | Blocked::SentOf { amount: before, .. })),
+                Blocked::Sent { amount, .. } | Blocked::SentOf { amount, .. },
+            ) => {
                 let more = amount > *before;
                 *before = amount.max(*before);
                 more
@@ -149,29 +155,35 @@ impl Books {
         (lot.amount - each.sum::<i64>()).max(0)
     }
 
-    /// What `case` keeps of the funds of `wallet`, lot by lot, the oldest first.
-    pub fn kept_for(&self, wallet: WalletId, case: CaseId) -> Vec<Lot> {
+    /// What `case` keeps of a debit in the funds of `wallet`, lot by lot, the oldest first: the debit's own lot, and what a send is known
+    /// to have brought of it.
+    pub fn kept_for(&self, wallet: WalletId, case: CaseId, debit: TopUpId) -> Vec<Lot> {
         let kept: Vec<_> = self.kept.get(&wallet).into_iter().flatten().filter(|(of, _)| *of == case).collect();
         let mut lots = self.lying(wallet, Purse::Funds);
         for lot in &mut lots {
-            let each = kept.iter().map(|(_, what)| kept_of(lot, what));
+            let of_debit = |what: &Blocked| match what {
+                Blocked::TopUps(_) => lot.id == debit.0,
+                Blocked::Sent { .. } => false,
+                Blocked::SentOf { top_up, .. } => *top_up == debit,
+            };
+            let each = kept.iter().filter(|(_, what)| of_debit(what)).map(|(_, what)| kept_of(lot, what));
             lot.amount = each.sum::<i64>().min(lot.amount);
         }
         lots.retain(|lot| lot.amount > 0);
         lots
     }
 
-    /// What was taken of a sent lot for `case` is kept no more: the rest of it is its recipient's.
-    pub fn unkeep(&mut self, wallet: WalletId, case: CaseId, taken: &Lot) {
+    /// What was taken of a sent lot for a debit of `case` is kept no more: the rest of it is its recipient's.
+    pub fn unkeep(&mut self, wallet: WalletId, case: CaseId, debit: TopUpId, taken: &Lot) {
         let kept = self.kept.entry(wallet).or_default();
         for (_, what) in kept.iter_mut().filter(|(of, _)| *of == case) {
-            if let Blocked::Sent { send, amount } = what
-                && send.0 == taken.id
+            if let Blocked::SentOf { send, top_up, amount } = what
+                && (send.0, *top_up) == (taken.id, debit)
             {
                 *amount = ledger::Yen::new((amount.amount() - taken.amount).max(0));
             }
         }
-        kept.retain(|(_, what)| !matches!(what, Blocked::Sent { amount, .. } if amount.is_zero()));
+        kept.retain(|(_, what)| !matches!(what, Blocked::SentOf { amount, .. } if amount.is_zero()));
     }
 
     /// The lots of a purse, oldest first.
@@ -277,7 +289,11 @@ impl Books {
 fn kept_of(lot: &Lot, what: &Blocked) -> i64 {
     match (what, lot.source) {
         (Blocked::TopUps(account), Source::TopUp(from)) if from == *account => lot.amount,
-        (Blocked::Sent { send, amount }, Source::Send(_)) if lot.id == send.0 => amount.amount(),
-        (Blocked::TopUps(_) | Blocked::Sent { .. }, _) => 0,
+        (Blocked::Sent { send, amount } | Blocked::SentOf { send, amount, .. }, Source::Send(_))
+            if lot.id == send.0 =>
+        {
+            amount.amount()
+        }
+        (Blocked::TopUps(_) | Blocked::Sent { .. } | Blocked::SentOf { .. }, _) => 0,
     }
 }

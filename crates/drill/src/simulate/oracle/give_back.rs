@@ -17,9 +17,9 @@ impl Oracle {
             } else {
                 (row.back_failed, row.back_absent) = (Some(id), false);
             }
-        } else if done && (!is_done || row.taken_back.is_some()) {
+        } else if done && (!is_done || row.taken_back.is_some() || row.back_otherwise) {
             row.trouble.claims(Claim::TakenBack(Yen::new(amount)));
-        } else if !done && is_done && row.taken_back.is_none() {
+        } else if !done && is_done && row.taken_back.is_none() && !row.back_otherwise {
             row.trouble.claims(Claim::CameBack(Yen::new(amount)));
         }
     }
@@ -30,6 +30,23 @@ impl Oracle {
         if let Some((_, amount, is_done)) = &mut row.give_back {
             *is_done = true;
             self.books.pay(chart::suspense(Some(row.bank)), chart::clearing(row.bank), *amount);
+        }
+    }
+
+    /// Two people say that the account has it: by its bank, by another way where the bank says nothing, or by both.
+    pub(super) fn settle_give_back(&mut self, row: &mut TopUp) {
+        let Some((_, amount, _)) = row.give_back else { return };
+        let (suspense, clearing) = (chart::suspense(Some(row.bank)), chart::clearing(row.bank));
+        let otherwise = chart::paid_otherwise(row.bank);
+        if row.back_otherwise {
+            row.back_otherwise = false;
+            self.books.pay(otherwise, clearing, amount);
+        } else if row.trouble.any() {
+            self.is_given_back(row);
+        } else {
+            (row.back_failed, row.back_absent, row.back_otherwise) = (None, false, true);
+            row.give_back = row.give_back.map(|(id, amount, _)| (id, amount, true));
+            self.books.pay(suspense, otherwise, amount);
         }
     }
 

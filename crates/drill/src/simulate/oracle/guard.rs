@@ -71,11 +71,12 @@ impl Oracle {
         }
     }
 
-    /// Notes what a link of its first hours keeps from being topped up, whoever confirmed it: from its account, and into its wallet.
+    /// Notes what a link of its first hours keeps from being topped up, whoever confirmed it: from its account, and by its holder,
+    /// into whichever wallet.
     pub(super) fn new_link_reasons(
         &self,
         requested: Time,
-        (account, wallet): (Id, Id),
+        (account, holders): (Id, [Option<Id>; 2]),
         amount: i64,
         now: Time,
         reasons: &mut Reasons,
@@ -85,11 +86,13 @@ impl Oracle {
             return;
         }
         let mandate = &self.policy.mandate;
-        for (limit, at_most, whose) in [
-            (Limit::NewLink, mandate.new_lately_max.amount(), account),
-            (Limit::NewLinks, mandate.new_links_lately_max.amount(), wallet),
+        let lately = |whose| self.tally.two_dates(whose, What::TopUp, now);
+        let by_holder = holders.into_iter().flatten().map(lately).max().unwrap_or(0);
+        for (limit, at_most, counted) in [
+            (Limit::NewLink, mandate.new_lately_max.amount(), lately(account)),
+            (Limit::NewLinks, mandate.new_links_lately_max.amount(), by_holder),
         ] {
-            let left = (at_most - self.tally.two_dates(whose, What::TopUp, now)).max(0);
+            let left = (at_most - counted).max(0);
             let from = Some(date(until));
             reasons.add(amount > left, Why::Limit { limit, at_most, left, requested: amount, from });
         }

@@ -2,7 +2,6 @@
 //! the operator's cost.
 
 use super::moves::Trouble;
-use super::top_up::Restituted;
 use super::{Lot, Oracle, Reasons, Why};
 use domain::{Id, Moment};
 use ledger::Yen;
@@ -11,7 +10,7 @@ use wallet::case::{Finding, Status as CaseStatus};
 use wallet::payout::Status as PayoutStatus;
 use wallet::reimbursement::{Command, Status, TAKEN_MAX};
 use wallet::{
-    BankAccountId, BankCode, CaseId, Limit, Noun, Purse, Receipt, ReimbursementId, Source, StaffId, Standing, TopUpId,
+    BankAccountId, BankCode, CaseId, Limit, Noun, Purse, Receipt, ReimbursementId, StaffId, Standing, TopUpId,
     WalletId, chart, top_up,
 };
 
@@ -28,6 +27,20 @@ pub struct Reimbursement {
     pub trouble: Trouble,
     /// The bank knew nothing of it to the last.
     absent: bool,
+    /// Another way than the bank's paid it.
+    pub otherwise: bool,
+}
+
+/// What one case took to reimburse a debit.
+#[derive(Clone, Copy)]
+pub struct Restituted {
+    pub case: CaseId,
+    /// Out of purses.
+    pub taken: i64,
+    /// What of it and of the operator's part stands ready.
+    pub parked: i64,
+    /// What stood ready and went to the operator.
+    pub freed: i64,
 }
 
 impl Reimbursement {
@@ -45,10 +58,11 @@ impl Reimbursement {
         matches!(self.status, Status::Proposed | Status::Refused)
     }
 
-    /// Whether there is something to settle, in this way.
-    fn fits(&self, how: Resolution) -> bool {
+    /// Whether there is something to settle, in this way; `surplus` stands ready of its debit for nothing.
+    fn fits(&self, how: Resolution, surplus: i64) -> bool {
         let ways: &[Resolution] = match self.status {
             Status::Pending | Status::InDoubt => &[Resolution::Settle, Resolution::Decline],
+            Status::Done if self.otherwise => &[Resolution::Settle, Resolution::Keep],
             Status::Done => &[Resolution::Decline, Resolution::Keep],
             Status::Failed => &[Resolution::Settle, Resolution::Keep],
             Status::Proposed | Status::Refused => &[],
@@ -56,7 +70,8 @@ impl Reimbursement {
         let is_unanswered = self.is_open() && self.absent && how == Resolution::Decline;
         // No bank could pay it, and the account may have it by another way.
         let is_paid_otherwise = self.status == Status::Failed && how == Resolution::Settle;
-        (self.trouble.any() || is_unanswered || is_paid_otherwise) && ways.contains(&how)
+        let is_for_nothing = self.status == Status::Failed && how == Resolution::Keep && surplus > 0;
+        (self.trouble.any() || is_unanswered || is_paid_otherwise || is_for_nothing) && ways.contains(&how)
     }
 }
 
@@ -87,13 +102,17 @@ impl Oracle {
                 reasons.add(row.is_only_asked_for(), wrong);
                 reasons.add(row.is_open() && row.trouble.any(), Why::Contradiction(Noun::Reimbursement));
             }
-            Command::ProposeResolution { resolution, .. } => reasons.add(!row.fits(*resolution), wrong),
+            Command::ProposeResolution { resolution, .. } => {
+                reasons.add(!row.fits(*resolution, self.surplus(row.top_up)), wrong);
+            }
             Command::ApproveResolution { resolution, by, .. } => {
-                reasons.add(!row.fits(*resolution), wrong);
+                reasons.add(!row.fits(*resolution, self.surplus(row.top_up)), wrong);
                 row.trouble.approve_reasons(*resolution, *by, Noun::Reimbursement, reasons);
                 if row.status == Status::Failed && *resolution == Resolution::Settle {
                     let top_up = &self.top_ups[&row.top_up];
-                    self.debited_reasons(row.top_up, top_up.amount - top_up.reimbursed, row.amount, reasons);
+                    let unreimbursed = top_up.amount - top_up.reimbursed;
+                    let left = if row.trouble.any() { unreimbursed } else { self.lacking(row.top_up) };
+                    self.debited_reasons(row.top_up, left, row.amount, reasons);
                 }
             }
         }
@@ -148,18 +167,26 @@ impl Oracle {
 
     /// Notes that `amount` is more than is left of a debit.
     fn debited_reasons(&self, top_up: TopUpId, left: i64, amount: i64, reasons: &mut Reasons) {
-        let row = &self.top_ups[&top_up];
-        let left = if row.status == top_up::Status::Settled { left } else { 0 };
-        let why = Why::Limit { limit: Limit::Debited, at_most: row.amount, left, requested: amount, from: None };
+        let at_most = self.top_ups[&top_up].amount;
+        let why = Why::Limit { limit: Limit::Debited, at_most, left, requested: amount, from: None };
         reasons.add(amount > left, why);
     }
 
-    /// What of a top-up has gone back to its account in no way: neither reimbursed nor paid out there.
-    fn lacking(&self, top_up: TopUpId) -> i64 {
+    /// What of a credited top-up has gone back to its account in no way: neither reimbursed nor paid out there.
+    pub fn lacking(&self, top_up: TopUpId) -> i64 {
         let row = &self.top_ups[&top_up];
+        if row.status != top_up::Status::Settled {
+            return 0;
+        }
         let there = self.payouts.values().filter(|payout| payout.is_open() || payout.status == PayoutStatus::Settled);
         let back = there.flat_map(|payout| &payout.back).filter(|(lot, _)| *lot == top_up.0);
         (row.amount - row.reimbursed - back.map(|(_, amount)| amount).sum::<i64>()).max(0)
+    }
+
+    /// What stands ready for an account that has so much by its holder's own payouts.
+    pub fn surplus(&self, top_up: TopUpId) -> i64 {
+        let row = &self.top_ups[&top_up];
+        (row.restituted.map_or(0, |restituted| restituted.parked) - self.lacking(top_up)).max(0)
     }
 
     pub(super) fn reimbursement_apply(&mut self, command: &Command, receipt: &Receipt) -> Result<(), String> {
@@ -176,6 +203,7 @@ impl Oracle {
                 although_confirmed: *although_confirmed,
                 trouble: Trouble::default(),
                 absent: false,
+                otherwise: false,
             });
         }
         let mut row = self.reimbursements.remove(&id).expect("an unknown reimbursement is a reason");
@@ -188,6 +216,8 @@ impl Oracle {
             Command::Absent { .. } if row.is_open() => (row.status, row.absent) = (Status::InDoubt, true),
             Command::Propose { .. } | Command::Asked { .. } | Command::Absent { .. } => {}
             Command::Answer { done, .. } => match (row.status, done) {
+                (Status::Done, true) if row.otherwise => row.trouble.claims(Claim::Moved(Yen::new(row.amount))),
+                (Status::Done, false) if row.otherwise => {}
                 (Status::Done, false) => row.trouble.claims(Claim::CameBack(Yen::new(row.amount))),
                 (Status::Failed, true) => row.trouble.claims(Claim::Moved(Yen::new(row.amount))),
                 (_, done) if row.is_open() => {
@@ -198,6 +228,7 @@ impl Oracle {
             },
             Command::Contradict { claim, .. } => {
                 let is_known = match row.status {
+                    Status::Done if row.otherwise => *claim == Claim::NotMoved,
                     Status::Done => *claim == Claim::Moved(Yen::new(row.amount)),
                     Status::Failed => *claim == Claim::NotMoved,
                     Status::Proposed | Status::Refused | Status::Pending | Status::InDoubt => false,
@@ -228,7 +259,7 @@ impl Oracle {
             self.restituted(row).taken += lot.amount;
             self.books.take(wallet, &lot);
             self.books.pay(chart::purse(wallet, Purse::Funds), restitution, lot.amount);
-            self.books.unkeep(wallet, row.case, &lot);
+            self.books.unkeep(wallet, row.case, row.top_up, &lot);
         }
         self.books.pay(chart::reimbursement_expense(row.case), restitution, left);
     }
@@ -238,12 +269,12 @@ impl Oracle {
         let case = &self.cases[&row.case];
         let of = |wallet: &WalletId| {
             let wallet = *wallet;
-            self.books.kept_for(wallet, row.case).into_iter().map(move |lot| (wallet, lot))
+            self.books.kept_for(wallet, row.case, row.top_up).into_iter().map(move |lot| (wallet, lot))
         };
         let all: Vec<_> = case.wallets.iter().flat_map(of).collect();
         let is_its_own = |(_, lot): &&(WalletId, Lot)| lot.id == row.top_up.0 && lot.from().is_some();
         let own = all.iter().filter(is_its_own);
-        let others = all.iter().filter(|(_, lot)| matches!(lot.source, Source::Send(_)));
+        let others = all.iter().filter(|each| !is_its_own(each));
         own.chain(others).take(TAKEN_MAX).copied().collect()
     }
 
@@ -287,7 +318,8 @@ impl Oracle {
     }
 
     fn resolve_reimbursement(&mut self, row: &mut Reimbursement, how: Resolution) {
-        row.trouble = Trouble::default();
+        let is_said = std::mem::take(&mut row.trouble).any();
+        let (clearing, otherwise) = (chart::clearing(row.bank), chart::paid_otherwise(row.bank));
         match (row.status, how) {
             (Status::Pending | Status::InDoubt, Resolution::Settle) => self.reimburse(row),
             (Status::Pending | Status::InDoubt, _) => self.fail_reimbursement(row),
@@ -300,10 +332,27 @@ impl Oracle {
                 let (expense, restitution) = (chart::reimbursement_expense(row.case), chart::restitution(row.case));
                 self.books.pay(expense, restitution, row.amount - parked);
                 self.count_reimbursed(row, row.amount);
-                self.reimburse(row);
+                (row.status, row.otherwise) = (Status::Done, !is_said);
+                self.books.pay(restitution, if is_said { clearing } else { otherwise }, row.amount);
             }
+            // The bank paid what another way had paid: the account has it twice.
+            (Status::Done, Resolution::Settle) => {
+                row.otherwise = false;
+                self.books.pay(otherwise, clearing, row.amount);
+            }
+            (Status::Failed, Resolution::Keep) if !is_said => self.free_surplus(row),
             (Status::Done | Status::Failed | Status::Proposed | Status::Refused, _) => {}
         }
+    }
+
+    /// What stands ready of a debit for nothing is the operator's.
+    fn free_surplus(&mut self, row: &Reimbursement) {
+        let surplus = self.surplus(row.top_up);
+        let restituted = self.restituted(row);
+        (restituted.parked, restituted.freed) = (restituted.parked - surplus, restituted.freed + surplus);
+        self.cases.get_mut(&row.case).expect("a reimbursement is of a case").parked -= surplus;
+        let (restitution, expense) = (chart::restitution(row.case), chart::reimbursement_expense(row.case));
+        self.books.pay(restitution, expense, surplus);
     }
 
     /// What was debited from accounts whose holders were found to be right, with what they lack of each.

@@ -67,7 +67,13 @@ impl top_up::TopUp {
             (false, None, Some(_)) => GiveBackStatus::Failed,
             (false, None, None) => GiveBackStatus::Pending,
         };
-        Some(GiveBack { id, amount: Yen::new(amount), status, absent: self.back_absent })
+        Some(GiveBack {
+            id,
+            amount: Yen::new(amount),
+            status,
+            absent: self.back_absent,
+            otherwise: self.back_otherwise,
+        })
     }
 }
 
@@ -132,7 +138,7 @@ impl reimbursement::Reimbursement {
         let credit = &row.credit;
         (credit.case, credit.top_up, credit.bank) == (self.case, self.top_up, self.bank)
             && (credit.amount.amount(), row.status, row.proposed_by) == (self.amount, self.status, self.proposed_by)
-            && row.although_confirmed == self.although_confirmed
+            && (row.although_confirmed, row.otherwise) == (self.although_confirmed, self.otherwise)
             && is_trouble(&self.trouble, &row.claims, None, row.proposal)
     }
 }

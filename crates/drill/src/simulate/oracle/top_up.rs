@@ -2,6 +2,7 @@
 
 use super::guard::Watched;
 use super::moves::{Told, Trouble, is_firm_no, told};
+use super::reimbursement::Restituted;
 use super::voucher::REVIEW_MS;
 use super::{Holding, Lot, Oracle, Reasons, What, Why, next_month, tomorrow};
 use domain::{Moment, Time};
@@ -10,7 +11,7 @@ use wallet::bank_answer::{Answer, Claim, Resolution};
 use wallet::switches::Function;
 use wallet::top_up::{Command, GIVE_BACKS_FAILED_MAX, Request, Status};
 use wallet::{
-    BankAccountId, BankCode, CaseId, GiveBackId, Limit, MandateId, Noun, PURSE_LOTS_MAX, Proof, Purse, Receipt, Source,
+    BankAccountId, BankCode, GiveBackId, Limit, MandateId, Noun, PURSE_LOTS_MAX, Proof, Purse, Receipt, Source,
     Standing, TopUpId, WalletId, chart, mandate,
 };
 
@@ -32,7 +33,7 @@ pub struct TopUp {
     pub(super) firm_no: bool,
     pub(super) answered: bool,
     pub trouble: Trouble,
-    /// What two people found, the last time.
+    /// What two people found of the debit, the last time.
     pub(super) resolved: Option<Resolution>,
     /// What goes back, and whether it is there.
     pub give_back: Option<(GiveBackId, i64, bool)>,
@@ -44,22 +45,12 @@ pub struct TopUp {
     pub(super) backs_failed: Vec<GiveBackId>,
     /// Whether the bank knew nothing to the last of what it is to give back.
     pub(super) back_absent: bool,
+    /// Whether another way than the bank's paid what was to go back.
+    pub(super) back_otherwise: bool,
     /// What of it is reimbursed, or on its way.
     pub reimbursed: i64,
     /// What a case took for it.
     pub(super) restituted: Option<Restituted>,
-}
-
-/// What one case took to reimburse a debit.
-#[derive(Clone, Copy)]
-pub struct Restituted {
-    pub case: CaseId,
-    /// Out of purses.
-    pub taken: i64,
-    /// What of it and of the operator's part stands ready.
-    pub parked: i64,
-    /// What stood ready and went to the operator.
-    pub freed: i64,
 }
 
 impl TopUp {
@@ -195,7 +186,8 @@ impl Oracle {
         let Some(grant) = mandate.grant else { return };
         let account = grant.bank_account.0;
         each(account, Limit::BankAccountPerMonth, Limit::BankAccountRolling);
-        self.new_link_reasons(mandate.requested, (account, command.wallet.0), amount, now, reasons);
+        let whose = (account, [Some(command.wallet.0), holding.person.map(|person| person.0)]);
+        self.new_link_reasons(mandate.requested, whose, amount, now, reasons);
         if !mandate.confirmed {
             let today = self.tally.today(account, What::TopUp, now);
             let per_day_max = self.policy.mandate.unconfirmed_per_day_max;
@@ -303,6 +295,7 @@ impl Oracle {
             back_failed: None,
             backs_failed: Vec::new(),
             back_absent: false,
+            back_otherwise: false,
             reimbursed: 0,
             restituted: None,
         };
@@ -456,13 +449,17 @@ impl Oracle {
     fn resolve_top_up(&mut self, id: TopUpId, row: &mut TopUp, how: Resolution, back: GiveBackId, now: Time) {
         let debited = row.trouble.mismatch.or(row.trouble.claimed()).unwrap_or(row.amount);
         let open = row.is_open();
+        // Of the debit itself; how a give-back ended is another matter.
+        if row.status != Status::Returned {
+            row.resolved = Some(how);
+        }
         match how {
             Resolution::Keep => {}
             Resolution::AlreadyReturned => {
                 self.is_given_back(row);
                 row.taken_back = row.give_back.map(|(_, amount, _)| amount);
             }
-            Resolution::Settle if row.status == Status::Returned => self.is_given_back(row),
+            Resolution::Settle if row.status == Status::Returned => self.settle_give_back(row),
             Resolution::Settle => self.credit_top_up(id, row, back, now),
             Resolution::Return if row.status == Status::Returned => self.give_back_again(row, back),
             Resolution::Return => self.return_top_up(id, row, debited, back),
@@ -473,7 +470,6 @@ impl Oracle {
             Resolution::Decline => self.undo_top_up(id, row),
         }
         row.trouble = Trouble::default();
-        row.resolved = Some(how);
     }
 
     /// What our books say that a movement has moved from its bank to us.
@@ -547,12 +543,17 @@ fn contradict(row: &mut TopUp, claim: Claim) {
 /// Whether there is something to settle, in this way.
 fn fits(row: &TopUp, how: Resolution) -> bool {
     let way = match how {
-        Resolution::Settle => row.is_open() || (row.status == Status::Returned && row.gives_back()),
+        Resolution::Settle => {
+            row.is_open() || (row.status == Status::Returned && (row.gives_back() || row.back_otherwise))
+        }
         Resolution::Decline => row.is_open() || row.status == Status::Settled,
         Resolution::Return => {
             let ended = matches!(row.status, Status::Declined | Status::Cancelled);
             let is_claimed = row.trouble.claims.iter().any(|claim| matches!(claim, Claim::CameBack(_)));
-            let came_back = is_claimed && row.give_back.is_some() && row.backs_failed.len() < GIVE_BACKS_FAILED_MAX;
+            let came_back = is_claimed
+                && row.give_back.is_some()
+                && !row.back_otherwise
+                && row.backs_failed.len() < GIVE_BACKS_FAILED_MAX;
             let is_undone = row.status == Status::Reversed && row.resolved == Some(Resolution::Decline);
             let has_moved = (ended || (is_undone && row.reimbursed == 0)) && row.trouble.claimed().is_some();
             row.is_open() || has_moved || (row.status == Status::Returned && came_back)

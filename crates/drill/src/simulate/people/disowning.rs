@@ -65,7 +65,11 @@ impl World {
         for _ in 0..self.chance.between(0, 3) {
             let Some((send, to, whole)) = pick_recent(&mut self.chance, &self.people.sent) else { continue };
             let amount = Yen::new(self.chance.between(1, whole.amount().max(1)));
-            let what = Blocked::Sent { send, amount };
+            let debits = self.oracle.settled_from(bank_account);
+            let what = match debits.first() {
+                Some((top_up, _)) if !self.chance.one_in(4) => Blocked::SentOf { send, top_up: *top_up, amount },
+                Some(_) | None => Blocked::Sent { send, amount },
+            };
             self.ask(ActorKind::System, Command::Case(Case::Keep { case, wallet: to, what }));
         }
     }

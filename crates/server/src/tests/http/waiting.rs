@@ -183,7 +183,15 @@ async fn a_give_back_that_its_bank_never_knew_two_people_end() {
     // It found another way: two people say so, and nothing waits any more.
     assert_eq!(sakura.resolve(&id, "desk-1", "settle", false).await.status, 200);
     assert_eq!(sakura.resolve(&id, "desk-2", "settle", true).await.status, 200);
-    assert_eq!(sakura.seen(&id).await["give_back"]["status"], "done");
+    let done = sakura.seen(&id).await["give_back"].clone();
+    assert_eq!((&done["status"], &done["otherwise"]), (&json!("done"), &json!(true)), "{done}");
+    assert_eq!(sakura.waiting(9).await, []);
+    // The bank makes it all the same: the account has it twice, and somebody must look.
+    sakura.tell(json!({ "type": "return.settled", "reference": done["id"], "amount": 5_000, "code": 9 })).await;
+    assert_eq!(sakura.waiting(9).await, [(id.clone(), json!(["contradicted"]))]);
+    assert_eq!(sakura.resolve(&id, "desk-1", "settle", false).await.status, 200);
+    assert_eq!(sakura.resolve(&id, "desk-2", "settle", true).await.status, 200);
+    assert_eq!(sakura.seen(&id).await["give_back"]["otherwise"], false);
     assert_eq!(sakura.waiting(9).await, []);
 }
 
