@@ -5,12 +5,12 @@
 //! mandate debits little; age alone never lifts that.
 
 use super::attempt::settle;
-use super::not_me::{code_input, count, visitor, with_visitor};
+use super::not_me::{code_input, count_wrong, too_many, visitor, with_visitor};
 use super::notice::About;
 use super::{Stop, digits, fields, form_token, page, refused};
 use crate::connector::{Attempt, AuthenticationOutcome};
 use crate::domain::account::NotMe;
-use crate::domain::{AccountId, Command, Factor, MandateId, Refusal, Row, mandate, table};
+use crate::domain::{AccountId, Command, Factor, MandateId, NotMeId, Refusal, Row, mandate, table};
 use crate::gateway::{Gateway, NotDone};
 use crate::oauth::actor;
 use crate::windows::{Ended, Try, Verdict};
@@ -61,14 +61,18 @@ pub(super) async fn submit(
     let source = source.map(|Extension(Source(address))| address);
     let visitor = visitor(&gateway, &headers);
     let fields = fields(&gateway, &visitor, PATH, &headers, &body)?;
-    count(&gateway, source)?;
     let unknown = |gateway: &Gateway| form(gateway, &visitor, Some(UNKNOWN), StatusCode::UNPROCESSABLE_ENTITY);
-    let Ok(row) = notice(&gateway, &digits(fields.get("code"))).await else {
+    let code = gateway.not_me_id(&digits(fields.get("code")));
+    let Ok(row) = notice(&gateway, code).await else {
         return Ok(super::unavailable(&gateway));
     };
     let Some(row) = row else {
+        count_wrong(&gateway, source)?;
         return Ok(unknown(&gateway));
     };
+    if !gateway.pages().confirmations.count(code, gateway.outside().now()).allowed {
+        return Err(too_many(&gateway));
+    }
     let channel = match (fields.get("letter"), fields.get("card_serial")) {
         ("", "") => None,
         ("", serial) => match try_card(&gateway, &row, Secret::new(serial.to_owned()), source).await {
@@ -96,9 +100,9 @@ pub(super) async fn submit(
 }
 
 /// What the notice with this code was about, while nobody has said "not me" with it.
-async fn notice(gateway: &Gateway, code: &str) -> Result<Option<NotMe>, engine::EngineError> {
+async fn notice(gateway: &Gateway, code: NotMeId) -> Result<Option<NotMe>, engine::EngineError> {
     let now = gateway.outside().now();
-    let row = gateway.row(Key::new(table::NOT_ME, gateway.not_me_id(code).0)).await?;
+    let row = gateway.row(Key::new(table::NOT_ME, code.0)).await?;
     let row = row.and_then(|row| if let Row::NotMe(row) = row.as_ref() { Some(*row) } else { None });
     Ok(row.filter(|row| row.used.is_none() && now < row.expires))
 }

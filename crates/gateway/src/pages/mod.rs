@@ -42,6 +42,7 @@ pub(crate) use not_me::disown;
 pub(crate) use notice::restore;
 pub use notice_queue::Notices;
 
+use crate::domain::NotMeId;
 use crate::gateway::{Gateway, carry_through};
 use crate::oauth::Link;
 use axum::Router;
@@ -59,8 +60,10 @@ use web::{Chance, RateLimit, Verdict, csrf};
 
 /// The cookie that binds a link to its browser.
 const COOKIE: &str = "link";
-/// Codes that one source may type in an hour.
-const CODES_AN_HOUR_MAX: u32 = 10;
+/// Codes of nobody's that one source may type in an hour.
+const WRONG_CODES_AN_HOUR_MAX: u32 = 10;
+/// How often an hour somebody with the code of one notice may say that it was them.
+const CONFIRMATIONS_AN_HOUR_MAX: u32 = 10;
 const HOUR_MS: i64 = 3_600_000;
 /// Fields of one form, at most.
 const FIELDS_MAX: usize = 40;
@@ -72,9 +75,11 @@ pub struct Desk {
     csrf_key: [u8; 32],
     /// Who is to be told of what.
     pub notices: Notices,
-    /// Codes typed by one source: they must not be guessed. Nothing is counted for all together, or one stranger could close
-    /// the way out to everybody; 53 bits are safe from many sources, too.
-    codes: RateLimit<IpAddr>,
+    /// Codes of nobody's typed by one source. Whoever has a right one is never kept out by them, or one stranger could close the
+    /// way out to everybody who shares an address with them; 53 bits are safe from many tries.
+    wrong_codes: RateLimit<IpAddr>,
+    /// Confirmations tried with the code of one notice: what is needed beside it must not be guessed, from wherever.
+    confirmations: RateLimit<NotMeId>,
 }
 
 impl Desk {
@@ -82,7 +87,12 @@ impl Desk {
     pub fn new(chance: &dyn Chance) -> Self {
         let mut csrf_key = [0; 32];
         chance.fill(&mut csrf_key);
-        Self { csrf_key, notices: Notices::default(), codes: RateLimit::new("codes", CODES_AN_HOUR_MAX, HOUR_MS) }
+        Self {
+            csrf_key,
+            notices: Notices::default(),
+            wrong_codes: RateLimit::new("codes", WRONG_CODES_AN_HOUR_MAX, HOUR_MS),
+            confirmations: RateLimit::new("confirmations", CONFIRMATIONS_AN_HOUR_MAX, HOUR_MS),
+        }
     }
 }
 

@@ -48,14 +48,16 @@ pub(super) fn visitor(gateway: &Gateway, headers: &HeaderMap) -> String {
     cookie::get(headers, VISITOR, secure(gateway)).unwrap_or_default().to_owned()
 }
 
-/// Counts one more code from `source`: codes must not be guessed. Refuses when there were too many.
-pub(super) fn count(gateway: &Gateway, source: Option<IpAddr>) -> Result<(), Stop> {
+/// Counts one more code from `source` that is nobody's. Refuses when there were too many.
+pub(super) fn count_wrong(gateway: &Gateway, source: Option<IpAddr>) -> Result<(), Stop> {
     let source = source.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-    let now = gateway.outside().now();
-    if gateway.pages().codes.count(source, now).allowed {
-        return Ok(());
-    }
-    Err(refused(gateway, StatusCode::TOO_MANY_REQUESTS, TOO_MANY).into())
+    let verdict = gateway.pages().wrong_codes.count(source, gateway.outside().now());
+    if verdict.allowed { Ok(()) } else { Err(too_many(gateway)) }
+}
+
+/// Too many codes were typed.
+pub(super) fn too_many(gateway: &Gateway) -> Stop {
+    refused(gateway, StatusCode::TOO_MANY_REQUESTS, TOO_MANY).into()
 }
 
 /// The field for a code.
@@ -88,8 +90,15 @@ pub(super) async fn submit(
 ) -> Result<Response, Stop> {
     let visitor = visitor(&gateway, &headers);
     let fields = fields(&gateway, &visitor, PATH, &headers, &body)?;
-    count(&gateway, source.map(|Extension(Source(address))| address))?;
     let code = gateway.not_me_id(&digits(fields.get("code")));
+    match gateway.row(Key::new(table::NOT_ME, code.0)).await {
+        Ok(Some(_)) => {}
+        Ok(None) => {
+            count_wrong(&gateway, source.map(|Extension(Source(address))| address))?;
+            return Ok(form(&gateway, &visitor, Some(UNKNOWN), StatusCode::UNPROCESSABLE_ENTITY));
+        }
+        Err(_) => return Ok(super::unavailable(&gateway)),
+    }
     let Ok(command) = disown(&gateway, code).await else {
         return Ok(super::unavailable(&gateway));
     };

@@ -274,18 +274,33 @@ async fn not_me_revokes_by_a_typed_code_and_never_by_a_fetch() {
     let mut holder = world.browser();
     let page = holder.get(&format!("/not-me?code={typed}")).await;
     assert_eq!(status_of(&world, &mandate).await, Status::Active, "a fetch does nothing");
-    let wrong = holder.send(&page, "/not-me", &[("code", "0000-0000-0000-0000")]).await;
-    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    for _ in 0..10 {
+        let wrong = holder.send(&page, "/not-me", &[("code", "0000-0000-0000-0000")]).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let limited = holder.send(&page, "/not-me", &[("code", "1")]).await;
+    assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS, "codes are not to be guessed");
     assert_eq!(holder.post("/not-me", format!("code={typed}")).await.status, StatusCode::FORBIDDEN, "without a token");
     let done = holder.send(&page, "/not-me", &[("code", &typed)]).await;
     assert_eq!(done.status, StatusCode::OK, "{}", done.body);
     assert!(done.body.contains("Every link of wallets to your account is revoked"), "{}", done.body);
-    assert_eq!(status_of(&world, &mandate).await, Status::Revoked);
-    for _ in 0..8 {
-        holder.send(&page, "/not-me", &[("code", "1")]).await;
+    assert_eq!(status_of(&world, &mandate).await, Status::Revoked, "whoever typed wrong ones at that address");
+}
+
+#[tokio::test]
+async fn the_number_of_a_letter_is_guessed_from_nowhere() {
+    let world = World::new().await;
+    let code = granted(&world).await;
+    world.wallet().collect(&code).await;
+    let notice = world.hosted.last_code();
+    for place in 1..=11 {
+        let mut browser = world.browser().at(place);
+        let page = browser.get("/confirm").await;
+        let typed = [("code", notice.as_str()), ("card_serial", ""), ("letter", "123456789012")];
+        let is_last = place == 11;
+        let expected = if is_last { StatusCode::TOO_MANY_REQUESTS } else { StatusCode::UNPROCESSABLE_ENTITY };
+        assert_eq!(browser.send(&page, "/confirm", &typed).await.status, expected, "{place}");
     }
-    let limited = holder.send(&page, "/not-me", &[("code", "1")]).await;
-    assert_eq!(limited.status, StatusCode::TOO_MANY_REQUESTS, "codes are not to be guessed");
 }
 
 #[tokio::test]
