@@ -94,7 +94,8 @@ async fn ask(
         service.check_links_to(bank).await?;
         service.count_velocity(Deed::AskLink, &caller)?;
         service.count_mandate(wallet)?;
-        let answer = service.submit_provable(&caller, request, body.challenge_id.as_deref(), false, command).await?;
+        let is_new = service.is_new_device(&caller)?;
+        let answer = service.submit_provable(&caller, request, body.challenge_id.as_deref(), is_new, command).await?;
         let Receipt::Mandate { id, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
             return Err(Problem::internal());
         };

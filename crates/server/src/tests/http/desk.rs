@@ -124,7 +124,7 @@ async fn what_the_guard_holds_waits_for_the_desk_and_not_for_ever() {
 
     world.advance(24 * 3_600_000);
     let again = world.log_in("sakura").await;
-    let second = world.post(&path, Some(&again), ask).await;
+    let second = world.prove("sakura", &again, &path, &ask).await;
     assert_eq!(second.text("status"), "held", "{}", second.text);
     world.advance(25 * 3_600_000);
     world.run_due().await;

@@ -6,6 +6,7 @@ use crate::links::Link;
 use axum::Router;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode};
+use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use wallet::{BankCode, MandateId};
@@ -97,7 +98,9 @@ async fn a_banks_silence_is_that_banks_alone() {
     });
     world.calls_through(Arc::clone(&mute) as _);
     let token = world.log_in("sakura").await;
-    for _ in 0..5 {
+    let ask = json!({ "mandate_id": mandate, "amount": 500 });
+    assert_eq!(world.prove("sakura", &token, &format!("{wallet}/top-ups"), &ask).await.status, 202);
+    for _ in 0..4 {
         assert_eq!(world.top_up(&token, &wallet, &mandate, 500).await.status, 202);
     }
     assert_eq!(world.top_up(&token, &wallet, &mandate, 500).await.problem(), (503, "bank-silent"));

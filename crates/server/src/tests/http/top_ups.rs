@@ -192,11 +192,13 @@ async fn two_days_without_the_gateway_owe_nobody_anything_and_are_caught_up_with
     for hour in 0..48 {
         if hour % 16 == 0 {
             let token = world.log_in("sakura").await;
-            let made = world.top_up(&token, &wallet, &mandate, 1_000).await;
             if hour == 0 {
+                let ask = json!({ "mandate_id": mandate, "amount": 1_000 });
+                let made = world.prove("sakura", &token, &format!("{wallet}/top-ups"), &ask).await;
                 assert_eq!(made.status, 202, "nobody knows yet: {}", made.text);
                 waiting.push(made.text("id"));
             } else {
+                let made = world.top_up(&token, &wallet, &mandate, 1_000).await;
                 assert_eq!(made.problem(), (503, "banks-unreachable"), "what cannot be debited is not taken");
             }
         }
@@ -219,6 +221,19 @@ async fn two_days_without_the_gateway_owe_nobody_anything_and_are_caught_up_with
     }
     let asked = world.gateway.with(|stand| stand.movements.keys().cloned().collect::<Vec<_>>());
     assert_eq!(asked.len(), waiting.len(), "{asked:?}");
+}
+
+#[tokio::test]
+async fn on_a_device_that_is_not_known_a_top_up_and_a_link_take_a_proof() {
+    let (world, _, wallet, mandate) = linked().await;
+    let unknown = world.log_in("sakura").await;
+    let (top_ups, links) = (format!("{wallet}/top-ups"), format!("{wallet}/mandates"));
+    let (ask, link) = (json!({ "mandate_id": mandate, "amount": 500 }), json!({ "bank_code": "0150" }));
+    assert_eq!(world.post(&top_ups, Some(&unknown), ask.clone()).await.problem(), (403, "step-up-required"));
+    assert_eq!(world.post(&links, Some(&unknown), link.clone()).await.problem(), (403, "step-up-required"));
+    assert_eq!(world.prove("sakura", &unknown, &top_ups, &ask).await.status, 201);
+    assert_eq!(world.post(&top_ups, Some(&unknown), ask).await.status, 201, "from then on it is known");
+    assert_eq!(world.post(&links, Some(&unknown), link).await.status, 201);
 }
 
 #[tokio::test]
