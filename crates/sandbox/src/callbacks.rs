@@ -111,15 +111,25 @@ pub(crate) async fn request_json(
     }
 }
 
-/// Sends `body` as the message `id`; whether it was taken. Without a key nothing is sent: nobody would believe it.
+/// Sends `body` as the message `id`; whether it was taken.
 pub(crate) async fn send(state: &State, url: &str, id: &str, body: &Value, secret: Option<&Secret<String>>) -> bool {
-    let Some(key) = secret.and_then(|secret| webhook::Key::parse(secret.expose()).ok()) else { return false };
+    answer(state, url, id, body, secret).await.is_some_and(|status| status.is_success())
+}
+
+/// Sends `body` as the message `id`; how it was answered. Without a key nothing is sent: nobody would believe it.
+pub(crate) async fn answer(
+    state: &State,
+    url: &str,
+    id: &str,
+    body: &Value,
+    secret: Option<&Secret<String>>,
+) -> Option<StatusCode> {
+    let key = secret.and_then(|secret| webhook::Key::parse(secret.expose()).ok())?;
     let body = Bytes::from(body.to_string());
     let mut request = Request::post(url).header(header::CONTENT_TYPE, "application/json");
     for (name, value) in webhook::headers(&[key], id, state.outside.now(), &body) {
         request = request.header(name, value);
     }
-    let Ok(request) = request.body(body) else { return false };
-    let answer = state.outside.transport.call(request, BOUNDS).await;
-    answer.is_ok_and(|answer| answer.status().is_success())
+    let answer = state.outside.transport.call(request.body(body).ok()?, BOUNDS).await;
+    answer.ok().map(|answer| answer.status())
 }

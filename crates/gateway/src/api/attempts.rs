@@ -58,14 +58,14 @@ enum ReportedOutcome {
     ChallengeRequired,
 }
 
-/// `POST /gateway/v1/bank-attempts/{code}`.
+/// `POST /gateway/v1/bank-attempts/{code}`: 204, or in words that the bank has its customer told itself.
 pub async fn hear(
     State(gateway): State<Gateway>,
     Path(code): Path<String>,
     meter: Meter,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<StatusCode, Problem> {
+) -> Result<Response, Problem> {
     let (bank, id) = believe(&gateway, &code, &meter, &headers, &body)?;
     let malformed = || Problem::malformed("This is no report of an attempt.");
     let said: AttemptBody = serde_json::from_slice(&body).map_err(|_| malformed())?;
@@ -94,10 +94,12 @@ pub async fn hear(
     };
     let stop = gateway.windows().report(&report, gateway.outside().now());
     gateway.stop_static_factors(stop).await?;
-    if let (ReportedOutcome::ChallengeRequired, Some((state, account))) = (said.outcome, first_step) {
-        first_step_of_own_page(&gateway, bank.code, &state, account);
+    if let (ReportedOutcome::ChallengeRequired, Some((state, account))) = (said.outcome, first_step)
+        && !first_step_of_own_page(&gateway, bank.code, &state, account)
+    {
+        return Ok(Json(json!({ "first_step": "unknown" })).into_response());
     }
-    Ok(StatusCode::NO_CONTENT)
+    Ok(StatusCode::NO_CONTENT.into_response())
 }
 
 /// `GET /gateway/v1/bank-attempts/{code}/key`: the key of the present window, for the bank alone.

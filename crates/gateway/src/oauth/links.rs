@@ -118,8 +118,6 @@ pub struct AtBank {
     pub verifier: String,
     /// How the windows count the attempt until the browser is back: a failure, if it never is.
     pub reserved: Reserved,
-    /// The bank has reported that the first step was right, and the account's holder is owed a notice for it.
-    pub is_owed: bool,
 }
 
 impl fmt::Debug for AtBank {
@@ -203,7 +201,7 @@ struct Kept {
     is_collected: bool,
 }
 
-type Hash = [u8; 32];
+pub(super) type Hash = [u8; 32];
 
 /// There are [`LINKS_MAX`] links already, and many of this operator, or the banks are being asked for all that the wallet may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -278,27 +276,6 @@ impl Links {
         let inner = self.inner(now);
         let kept = inner.browsers.get(&hash(browser)).and_then(|mandate| inner.links.get(mandate));
         kept.map(|kept| kept.link.clone())
-    }
-
-    /// The link whose browser is at the page of `bank` with `state`, the first time that its account's holder is owed a notice for
-    /// that: from now on it is.
-    pub fn owe_first_step(&self, bank: BankCode, state: &str, now: Time) -> Option<Link> {
-        let mut inner = self.inner(now);
-        inner.links.values_mut().map(|kept| &mut kept.link).filter(|link| link.asked.bank == bank).find_map(|link| {
-            match &mut link.stage {
-                Stage::AtBank(at_bank) if at_bank.state == state && !at_bank.is_owed => {
-                    at_bank.is_owed = true;
-                    Some(link.clone())
-                }
-                Stage::AtBank(_)
-                | Stage::Consent
-                | Stage::Factors
-                | Stage::Challenge(_)
-                | Stage::Busy
-                | Stage::Failed
-                | Stage::Granted => None,
-            }
-        })
     }
 
     /// Changes the link of `mandate`, if it is still there and `change` finds it as it must be.
@@ -390,6 +367,6 @@ impl Inner {
     }
 }
 
-fn hash(token: &str) -> Hash {
+pub(super) fn hash(token: &str) -> Hash {
     *blake3::hash(token.as_bytes()).as_bytes()
 }

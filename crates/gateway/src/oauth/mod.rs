@@ -7,6 +7,7 @@
 //! | `authentication` | `private_key_jwt`: who calls the endpoints below |
 //! | `pushed` | `POST /gateway/v1/par`: all that is asked comes over the back channel |
 //! | `links` | what was pushed, until it is granted and collected: in memory, ten minutes at most |
+//! | `departures` | which mandate a browser at a bank's own page is there for, half an hour at most |
 //! | `token` | `POST /gateway/v1/token`: a code for its grant, an assertion for a token |
 //! | `issuer` | our keys, their rotation, the tokens that they sign, the metadata |
 //! | `caller` | the extractor: who shows a token, and whether they can prove that it is theirs |
@@ -20,6 +21,7 @@
 mod authentication;
 mod caller;
 mod clients;
+mod departures;
 mod fault;
 mod issuer;
 mod links;
@@ -31,6 +33,7 @@ mod token;
 pub use caller::{Caller, Scope};
 pub use clients::{Client, ClientId, ClientSettings, Clients, ClientsError, Name};
 pub(crate) use clients::{is_named, origin as origin_of};
+pub use departures::{Departures, Owed};
 pub use fault::Fault;
 pub use issuer::{ACCESS_TOKEN_SECONDS, Issuer, IssuerError};
 pub use links::{Asked, AtBank, BrowserToken, Challenge, Holder, LINK_MS, Link, Links, Opened, Stage};
@@ -57,6 +60,8 @@ pub struct Oauth {
     pub clients: Clients,
     /// Links in the making.
     pub links: Links,
+    /// Who is at a bank's own page.
+    pub departures: Departures,
     /// Assertions and proofs that were shown.
     pub replay: Replay,
 }
@@ -75,6 +80,7 @@ impl Oauth {
             issuer: Issuer::open(origin.to_owned(), Some(directory.join("signing-keys.json")), chance, now)?,
             clients: Clients::open(configured, Some(directory.join("clients.json")), operator)?,
             links: Links::default(),
+            departures: Departures::default(),
             replay: Replay::new(now, REMEMBERED_MAX),
         })
     }

@@ -8,15 +8,16 @@
 //! back has failed. With the account, when the bank names it, the attempt is judged once more.
 
 use super::attempt::{self, Proven, Tried};
+use super::notice::{self, About};
+use super::outcome;
 use super::{Stop, Visit, factors, go_to, refused, to_the_end, visit};
-use super::{notice, outcome};
 use crate::connector::{AccountNumber, Customer};
 use crate::domain::account::AccountKind;
 use crate::domain::bank::Function;
 use crate::domain::mandate;
 use crate::domain::{BankCode, Command, Factor, Factors};
 use crate::gateway::Gateway;
-use crate::oauth::{AtBank, Link, Stage, actor, origin_of};
+use crate::oauth::{AtBank, Link, Owed, Stage, actor, origin_of};
 use crate::options::BankOptions;
 use crate::windows::{Ended, Reserved, Verdict};
 use axum::Extension;
@@ -95,7 +96,7 @@ async fn push(gateway: &Gateway, visit: Visit, bank: &BankOptions, reserved: Res
     };
     let now = gateway.outside().now();
     let (state_kept, verifier) = (state.expose().clone(), verifier.expose().clone());
-    let at_bank = AtBank { state: state_kept, verifier, reserved: reserved.clone(), is_owed: false };
+    let at_bank = AtBank { state: state_kept, verifier, reserved: reserved.clone() };
     let went = gateway.oauth().links.change(visit.link.mandate, now, |link| {
         (link.stage == Stage::Busy).then(|| link.stage = Stage::AtBank(Box::new(at_bank)))
     });
@@ -103,6 +104,7 @@ async fn push(gateway: &Gateway, visit: Visit, bank: &BankOptions, reserved: Res
         attempt::settle(gateway, bank.code, &reserved, Ended::Unanswered).await;
         return super::nothing(gateway);
     }
+    gateway.oauth().departures.depart(&visit.link, state.expose(), now);
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("client_id", CLIENT_ID)
         .append_pair("request_uri", &pushed.request_uri)
@@ -117,13 +119,21 @@ struct Pushed {
 
 /// The bank reports that on its page, where the browser with `state` is, the first step for `account` was right: the account's holder
 /// is told, in a moment, unless a link comes of it before that says both. Who never comes back from there is told of all the same.
-pub(crate) fn first_step(gateway: &Gateway, bank: BankCode, state: &str, account: AccountNumber) {
+/// No if nobody knows here on whose way that was: then the bank has its customer told itself.
+pub(crate) fn first_step(gateway: &Gateway, bank: BankCode, state: &str, account: AccountNumber) -> bool {
     let now = gateway.outside().now();
     if !gateway.options().policy.tells_true_holder {
-        return;
+        return true;
     }
-    if let Some(link) = gateway.oauth().links.owe_first_step(bank, state, now) {
-        gateway.pages().notices.hold(notice::owe(gateway, &link, account), now);
+    let id = gateway.account_id(bank, &account);
+    match gateway.oauth().departures.owe(bank, state, id, now) {
+        Owed::Now(mandate, operator) => {
+            let about = About::first_factor(mandate, operator, bank, account);
+            gateway.pages().notices.hold(id, notice::owe(gateway, about), now);
+            true
+        }
+        Owed::Already => true,
+        Owed::Unknown => false,
     }
 }
 

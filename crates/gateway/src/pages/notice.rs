@@ -70,6 +70,16 @@ impl About {
         let (mandate, operator, bank) = (link.mandate, link.operator, link.asked.bank);
         Self { mandate, operator, bank, account, kind, by_second_step: false, owed: None }
     }
+
+    /// Somebody who was sent to a bank's own page for `mandate` knew the first factor of `account`.
+    pub(super) fn first_factor(
+        mandate: MandateId,
+        operator: OperatorId,
+        bank: BankCode,
+        account: AccountNumber,
+    ) -> Self {
+        Self { mandate, operator, bank, account, kind: NoticeKind::FirstFactor, by_second_step: false, owed: None }
+    }
 }
 
 /// Why somebody was not told.
@@ -93,10 +103,9 @@ impl fmt::Display for NotTold {
     }
 }
 
-/// What an account's true holder is owed for a first factor that somebody knew on `link`. It goes into the books beside the
-/// answer: one that waited for it would take longer than the answer to a wrong first factor, and so tell which it was.
-pub(super) fn owe(gateway: &Gateway, link: &Link, account: AccountNumber) -> About {
-    let mut about = About::of(link, account, NoticeKind::FirstFactor);
+/// An account's true holder is owed `about`: somebody knew a first factor. It goes into the books beside the answer: one that
+/// waited for it would take longer than the answer to a wrong first factor, and so tell which it was.
+pub(super) fn owe(gateway: &Gateway, mut about: About) -> About {
     about.owed = Some(NoticeId(gateway.new_id()));
     let (gateway, owed) = (gateway.clone(), about.clone());
     drop(tokio::spawn(async move { note(&gateway, &owed).await }));

@@ -54,8 +54,8 @@ struct Waiting {
     last: u64,
     /// Accounts whose plain failures are gathered.
     gathered: BTreeSet<AccountId>,
-    /// The notices of first factors whose second step is under way.
-    held: BTreeMap<MandateId, Place>,
+    /// The notices of first factors whose second step is under way: on the way of which mandate, and of which account.
+    held: BTreeMap<(MandateId, AccountId), Place>,
     /// The hour, and how many notices of plain failures went out in it.
     told: (i64, u32),
 }
@@ -64,7 +64,8 @@ struct Waiting {
 struct Notice {
     tries: u32,
     about: About,
-    gathered: Option<AccountId>,
+    /// Whose failures are gathered, or whose second step is under way.
+    account: Option<AccountId>,
 }
 
 impl Notices {
@@ -75,24 +76,25 @@ impl Notices {
 
     /// The true holder is to be told at once.
     pub(super) fn push(&self, about: About, now: Time) {
-        self.of(about.bank, |waiting| waiting.put(now, Notice { tries: 0, about, gathered: None }));
+        self.of(about.bank, |waiting| waiting.put(now, Notice { tries: 0, about, account: None }));
     }
 
-    /// The true holder is to be told at once, unless the second step that is under way ends in a link.
-    pub(super) fn hold(&self, about: About, now: Time) {
+    /// The true holder of `account` is to be told at once, unless the second step that is under way ends in a link.
+    pub(super) fn hold(&self, account: AccountId, about: About, now: Time) {
         let mandate = about.mandate;
         self.of(about.bank, |waiting| {
             let until = now.plus_milliseconds(SECOND_STEP_MS);
-            if let Some(place) = waiting.put(until, Notice { tries: 0, about, gathered: None }) {
-                waiting.held.insert(mandate, place);
+            if let Some(place) = waiting.put(until, Notice { tries: 0, about, account: Some(account) }) {
+                waiting.held.insert((mandate, account), place);
             }
         });
     }
 
-    /// What was held for `mandate`, if it did not go out yet: another notice says it, or it is pushed again.
-    pub(super) fn take_held(&self, bank: BankCode, mandate: MandateId) -> Option<About> {
+    /// What was held of `account` on the way of `mandate`, if it did not go out yet: another notice says it, or it is pushed
+    /// again.
+    pub(super) fn take_held(&self, bank: BankCode, mandate: MandateId, account: AccountId) -> Option<About> {
         self.of(bank, |waiting| {
-            let place = waiting.held.remove(&mandate)?;
+            let place = waiting.held.remove(&(mandate, account))?;
             waiting.owed.remove(&place).map(|notice| notice.about)
         })
     }
@@ -104,7 +106,7 @@ impl Notices {
                 return;
             }
             let until = now.plus_milliseconds(FAILURES_GATHERED_MS);
-            if waiting.put(until, Notice { tries: 0, about, gathered: Some(id) }).is_some() {
+            if waiting.put(until, Notice { tries: 0, about, account: Some(id) }).is_some() {
                 waiting.gathered.insert(id);
             }
         });
@@ -151,7 +153,7 @@ impl Notices {
                     let wait =
                         if tries < OWED_TRIES_FAST { RETRY_MS << notice.tries.min(DOUBLED_MAX) } else { OWED_SLOW_MS };
                     let again = now.plus_milliseconds(wait);
-                    let notice = Notice { tries, gathered: None, ..notice };
+                    let notice = Notice { tries, account: None, ..notice };
                     self.of(bank, |waiting| waiting.put(again, notice));
                 }
             }
@@ -191,15 +193,16 @@ impl Waiting {
     fn next(&mut self, now: Time) -> Option<Notice> {
         if let Some(first) = self.owed.first_entry().filter(|first| first.key().0 <= now) {
             let (place, notice) = first.remove_entry();
-            if self.held.get(&notice.about.mandate) == Some(&place) {
-                self.held.remove(&notice.about.mandate);
+            let held = notice.account.map(|account| (notice.about.mandate, account));
+            if let Some(held) = held.filter(|held| self.held.get(held) == Some(&place)) {
+                self.held.remove(&held);
             }
             return Some(notice);
         }
         loop {
             let first = self.plain.first_entry().filter(|first| first.key().0 <= now)?;
             let notice = first.remove();
-            let Some(gathered) = notice.gathered else { return Some(notice) };
+            let Some(gathered) = notice.account else { return Some(notice) };
             self.gathered.remove(&gathered);
             if self.may_tell_of_failures(now) {
                 return Some(notice);
@@ -251,8 +254,8 @@ mod tests {
     #[test]
     fn plain_failures_push_out_nothing_that_is_owed_and_come_after_it() {
         let mut waiting = Waiting::default();
-        let plain = |number| Notice { tries: 0, about: about(number, false), gathered: None };
-        let owed = |number| Notice { tries: 0, about: about(number, true), gathered: None };
+        let plain = |number| Notice { tries: 0, about: about(number, false), account: None };
+        let owed = |number| Notice { tries: 0, about: about(number, true), account: None };
         assert!((0..10_000).all(|number| waiting.put(NOW, plain(number)).is_some()));
         assert!(waiting.put(NOW, plain(10_000)).is_none(), "so many plain ones wait at most");
         assert!(waiting.put(NOW, owed(20_000)).is_some() && waiting.put(NOW, owed(20_001)).is_some());
@@ -267,7 +270,7 @@ mod tests {
         let mut waiting = Waiting::default();
         let owed = |number: u128, operator: u128| {
             let about = about(number, true).by_operator(OperatorId::new(Id::from_number(operator << 64)));
-            Notice { tries: 0, about, gathered: None }
+            Notice { tries: 0, about, account: None }
         };
         let put = (0..5_000).filter(|number| waiting.put(NOW, owed(*number, 1)).is_some()).count();
         assert_eq!(put, OWED_OF_OPERATOR_MAX);

@@ -83,8 +83,9 @@ pub(super) async fn respond(gateway: &Gateway, visit: Visit, tried: Tried, befor
         Tried::Challenge(challenge) => {
             let again = matches!(before, Stage::Challenge(_));
             if challenge.first_factor_right && !again && gateway.options().policy.tells_true_holder {
-                let about = owe(gateway, &visit.link, challenge.account.clone());
-                gateway.pages().notices.hold(about, gateway.outside().now());
+                let id = gateway.account_id(visit.link.asked.bank, &challenge.account);
+                let about = owe(gateway, About::of(&visit.link, challenge.account.clone(), NoticeKind::FirstFactor));
+                gateway.pages().notices.hold(id, about, gateway.outside().now());
             }
             set(gateway, &visit.link, Stage::Challenge(challenge.clone()));
             if again {
@@ -144,12 +145,10 @@ pub(super) fn first_factor(gateway: &Gateway, link: &Link, account: AccountNumbe
         return;
     }
     let notices = &gateway.pages().notices;
-    let held = notices.take_held(link.asked.bank, link.mandate);
-    let is_told = held.as_ref().is_some_and(|held| held.account == account);
-    let new = if is_told { None } else { Some(owe(gateway, link, account)) };
-    for about in held.into_iter().chain(new) {
-        notices.push(about, gateway.outside().now());
-    }
+    let id = gateway.account_id(link.asked.bank, &account);
+    let held = notices.take_held(link.asked.bank, link.mandate, id);
+    let about = held.unwrap_or_else(|| owe(gateway, About::of(link, account, NoticeKind::FirstFactor)));
+    notices.push(about, gateway.outside().now());
 }
 
 /// Somebody knew nothing, or at least not the second factor: then what waited for it is told now.
@@ -158,10 +157,10 @@ fn plain_failure(gateway: &Gateway, link: &Link, account: AccountNumber) {
         return;
     }
     let (notices, now) = (&gateway.pages().notices, gateway.outside().now());
-    if let Some(first_factor) = notices.take_held(link.asked.bank, link.mandate) {
+    let id = gateway.account_id(link.asked.bank, &account);
+    if let Some(first_factor) = notices.take_held(link.asked.bank, link.mandate, id) {
         return notices.push(first_factor, now);
     }
-    let id = gateway.account_id(link.asked.bank, &account);
     notices.gather(id, About::of(link, account, NoticeKind::Failures), now);
 }
 
@@ -293,11 +292,13 @@ async fn tell_of_grant(gateway: &Gateway, link: &Link, proven: &Proven) -> Optio
     }
     let notices = &gateway.pages().notices;
     // One notice says that the first factor was known and what came of it, if none went out before.
-    let held = notices.take_held(link.asked.bank, link.mandate);
+    let id = gateway.account_id(link.asked.bank, &proven.account);
+    let held = notices.take_held(link.asked.bank, link.mandate, id);
     let mut about = About::of(link, proven.account.clone(), NoticeKind::Linked);
     about.by_second_step = held.is_some();
     match notice::tell(gateway, &about, proven.customer.name_kana.expose()).await {
         Ok(notified) => {
+            gateway.oauth().departures.told(link.mandate, id, gateway.outside().now());
             if let Some(first_factor) = held {
                 notice::told(gateway, &first_factor).await;
             }

@@ -3,6 +3,7 @@
 //! forgets, so that many accounts tried with one value can be seen, and the value cannot.
 
 use super::BankDesk;
+use super::notices::tell_holder;
 use super::wire::WireAccount;
 use crate::callbacks;
 use crate::domain::account::AccountNumber;
@@ -10,7 +11,7 @@ use crate::domain::authentication::{Attempt, Standing};
 use crate::grants::Pushed;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use http::{Request, header};
+use http::{Request, StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;
 use sha2::Sha256;
@@ -25,7 +26,8 @@ struct WindowKey {
 }
 
 /// Tells the gateway of one try by the browser that came with `asked`: of a right first step also whose account it was, so that its
-/// holder is told wherever the bank reaches them. A gateway that does not listen does not keep the person waiting for long.
+/// holder is told wherever the bank reaches them; the bank tells them itself where the gateway does not know on whose way it was. A
+/// gateway that does not listen does not keep the person waiting for long.
 pub(crate) async fn gateway_attempt(
     desk: &BankDesk,
     asked: &Pushed,
@@ -58,8 +60,16 @@ pub(crate) async fn gateway_attempt(
     if is_half_right {
         body["first_step"] = json!({ "state": asked.state, "account": WireAccount::of(tried.account) });
     }
-    if !callbacks::send(state, &path, &format!("{bank}-{name}-{}", tried.tries), &body, Some(secret)).await {
+    let message = format!("{bank}-{name}-{}", tried.tries);
+    let answered = callbacks::answer(state, &path, &message, &body, Some(secret)).await;
+    if !answered.is_some_and(|status| status.is_success()) {
         tracing::debug!(%bank, "sandbox: the gateway did not take a report of a try");
+    }
+    if is_half_right && answered != Some(StatusCode::NO_CONTENT) {
+        let text = "あなたの口座の暗証番号などを当行の画面で正しく入力した人がいます。心当たりがなければ、当行にお電話ください。\nSomebody knew your PIN or another secret on our page. If this was not you, call us.";
+        if tell_holder(desk, tried.account, &message, text).await.is_err() {
+            tracing::warn!(%bank, "sandbox: an account's holder could not be told");
+        }
     }
 }
 

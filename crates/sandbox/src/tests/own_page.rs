@@ -1,6 +1,6 @@
 //! A bank's own page, from the gateway's push to the exchange of the code.
 
-use super::world::{BANK_KEY, World};
+use super::world::{BANK_KEY, FORGOTTEN, World};
 use crate::Policies;
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
@@ -55,7 +55,11 @@ impl Browser<'_> {
 
 /// A browser that was sent to the bank and sees the form.
 async fn at_the_form(world: &World) -> (Browser<'_>, Response<Bytes>, String) {
-    let answer = world.bank("9900", "par", pushed(RETURN)).await;
+    at_the_form_with(world, pushed(RETURN)).await
+}
+
+async fn at_the_form_with(world: &World, pushed: Value) -> (Browser<'_>, Response<Bytes>, String) {
+    let answer = world.bank("9900", "par", pushed).await;
     assert_eq!(answer.status, 201);
     let uri = answer.body["request_uri"].as_str().expect("a request URI").to_owned();
     let mut browser = Browser { world, cookie: None };
@@ -132,6 +136,19 @@ async fn a_person_proves_an_account_and_the_gateway_gets_it_for_the_code_alone()
         "whose holder is to be told"
     );
     assert!(told[0]["value_token"].is_string() && !told[0].to_string().contains("7777"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_bank_tells_its_customer_itself_of_a_right_first_step_that_the_gateway_cannot_place() {
+    for (state, is_told) in [("s&1", false), (FORGOTTEN, true)] {
+        let world = World::new(Policies::Raised).await;
+        let mut asked = pushed(RETURN);
+        asked["state"] = state.into();
+        let (mut browser, page, _) = at_the_form_with(&world, asked).await;
+        browser.submit(&page, RIGHT).await;
+        let inbox = world.sandbox(Method::GET, "inbox?to=08000000003", Value::Null).await.body.to_string();
+        assert_eq!(inbox.contains("knew your PIN"), is_told, "{inbox}");
+    }
 }
 
 #[tokio::test]

@@ -148,6 +148,9 @@ pub fn account() -> Value {
     json!({ "branch": "100", "kind": "ordinary", "number": "1234567" })
 }
 
+/// On whose way a browser was that shows this at a bank's page, the gateway does not know any more.
+pub const FORGOTTEN: &str = "forgotten";
+
 /// Takes every callback that is signed as it must be, and remembers it.
 fn ear(heard: &Heard, clock: &Arc<SandboxClock>) -> Router {
     let hear = |State((heard, clock)): State<(Heard, Arc<SandboxClock>)>,
@@ -157,9 +160,10 @@ fn ear(heard: &Heard, clock: &Arc<SandboxClock>) -> Router {
         let key = if uri.path().contains("identity") { VENDOR_KEY } else { BANK_KEY };
         let key = webhook::Key::parse(key).expect("a key");
         let id = webhook::verify(&[key], &headers, &body, clock.now()).expect("it is signed");
-        let body = serde_json::from_slice(&body).expect("a callback is JSON");
+        let body: Value = serde_json::from_slice(&body).expect("a callback is JSON");
+        let status = if body["first_step"]["state"] == FORGOTTEN { StatusCode::OK } else { StatusCode::NO_CONTENT };
         heard.lock().expect("no panic").push((id, body));
-        StatusCode::NO_CONTENT
+        status
     };
     Router::new()
         .route("/gateway/v1/bank-callbacks/{code}", post(hear))

@@ -143,11 +143,22 @@ async fn a_stop_of_static_factors_refuses_what_an_own_page_grants_on_them_alone(
     }
 }
 
-/// The bank reports a right first step of the browser with `state`, as often as there are wrong second ones.
-fn report_first_step(world: &World, state: &str) {
-    let account = AccountNumber::parsed("100", AccountKind::Ordinary, "1234567").expect("a number");
+/// The bank reports a right first step for the account `number` by the browser with `state`, as often as there are wrong second
+/// ones; whether its holder will be told.
+fn report_first_step_for(world: &World, state: &str, number: &str) -> bool {
+    let account = AccountNumber::parsed("001", AccountKind::Ordinary, number).expect("a number");
     let bank = world.own.code.parse().expect("a bank code");
-    first_step(&world.gateway, bank, state, account);
+    first_step(&world.gateway, bank, state, account)
+}
+
+fn report_first_step(world: &World, state: &str) -> bool {
+    report_first_step_for(world, state, "1234567")
+}
+
+/// Of which accounts the holders were told.
+fn told_of(world: &World) -> Vec<String> {
+    let notices = world.own.inside().notices.clone();
+    notices.iter().map(|notice| notice["account"]["number"].as_str().unwrap_or_default().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -156,15 +167,54 @@ async fn whoever_knows_a_first_factor_on_a_banks_own_page_and_no_second_is_told_
     let mut browser = world.browser().at(1);
     let out = agree(&world, &mut browser, "0009", 1).await.location.expect("it is sent out");
     let state = world.own.state_of(&out);
-    report_first_step(&world, "a state of nobody");
+    assert!(!report_first_step(&world, "a state of nobody"), "the bank tells its customer itself");
     for _ in 0..3 {
-        report_first_step(&world, &state);
+        assert!(report_first_step(&world, &state));
     }
     world.clock.advance(5_000);
     world.settle().await;
     let notices = world.own.inside().notices.clone();
-    assert_eq!(notices.len(), 1, "once a visit, and the browser never comes back");
+    assert_eq!(notices.len(), 1, "once, and the browser never comes back");
     assert!(notices[0]["code"].is_string() && notices[0]["account"]["number"] == "1234567", "{notices:?}");
+}
+
+#[tokio::test]
+async fn whoever_leaves_a_link_and_goes_on_at_the_bank_is_told_of_all_the_same() {
+    let world = World::new().await;
+    let mut browser = world.browser().at(1);
+    let out = agree(&world, &mut browser, "0009", 1).await.location.expect("it is sent out");
+    let waiting = browser.get("/link").await;
+    assert_eq!(browser.send(&waiting, "/link/leave", &[]).await.status, StatusCode::SEE_OTHER);
+    let state = world.own.state_of(&out);
+    assert!(report_first_step(&world, &state));
+    world.clock.advance(10 * 60_000);
+    assert!(report_first_step_for(&world, &state, "7654321"), "a visit at the bank lasts as long as a link");
+    world.clock.advance(5_000);
+    world.settle().await;
+    assert_eq!(told_of(&world), ["1234567", "7654321"]);
+    world.clock.advance(30 * 60_000);
+    assert!(!report_first_step_for(&world, &state, "1111111"), "too long ago to know whose it was");
+}
+
+#[tokio::test]
+async fn each_account_that_is_tried_on_a_banks_own_page_is_told_of_whatever_comes_of_another() {
+    let world = World::new().await;
+    let mut browser = world.browser().at(1);
+    let out = agree(&world, &mut browser, "0009", 1).await.location.expect("it is sent out");
+    let state = world.own.state_of(&out);
+    assert!(report_first_step_for(&world, &state, "7654321"));
+    assert!(report_first_step(&world, &state));
+    let granted = browser.get(&world.own.authenticate_on_page(&out, "1234567")).await;
+    assert_eq!(granted.status, StatusCode::SEE_OTHER, "{}", granted.body);
+    assert_eq!(told_of(&world), ["1234567"], "of the link and its first step at once");
+    assert!(report_first_step(&world, &state), "late, and nothing new");
+    world.clock.advance(5_000);
+    world.settle().await;
+    assert_eq!(told_of(&world), ["1234567", "7654321"]);
+    for number in 0..6 {
+        assert!(report_first_step_for(&world, &state, &format!("200000{number}")));
+    }
+    assert!(!report_first_step_for(&world, &state, "2000006"), "of so many the bank tells itself");
 }
 
 #[tokio::test]
