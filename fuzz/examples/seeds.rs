@@ -33,11 +33,51 @@ fn main() -> std::io::Result<()> {
     save("ids", "case", wallet::CaseId(Id::from_number(0xdef)).to_string().as_bytes())?;
     save("ids", "wallet", wallet::WalletId(Id::from_number(0xabc)).to_string().as_bytes())?;
     save("ids", "staff", wallet::StaffId(Id::from_number(u128::MAX)).to_string().as_bytes())?;
+    save("ids", "reimbursement", wallet::ReimbursementId(Id::from_number(5)).to_string().as_bytes())?;
+    every_id_is_asked_for();
+    save_outside()?;
     save_wallet()?;
     save_gateway()?;
     save_sandbox()?;
     save_ledger()?;
     run_all()
+}
+
+/// A kind of id that the target does not know would be one that nobody fuzzes.
+fn every_id_is_asked_for() {
+    let source = include_str!("../../crates/wallet/src/ids.rs");
+    let (_, list) = source.split_once("domain::ids! {").expect("the list of ids");
+    let (list, _) = list.split_once("\n}").expect("the end of the list");
+    let names = list.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let names: Vec<&str> = names.filter_map(|line| line.split_once(',')).map(|(name, _)| name.trim()).collect();
+    let known: Vec<&str> = fuzz::IDS.iter().map(|(name, _)| *name).collect();
+    assert_eq!(known, names, "the target `ids` knows every kind of id");
+}
+
+/// What comes from outside, as each service has its examples.
+fn save_outside() -> std::io::Result<()> {
+    let signed = web::decoders::Signed::new();
+    let texts: [(&str, Vec<String>); 8] = [
+        ("bank_answer", gateway::decoders::bank_answers()),
+        ("client_file", gateway::decoders::client_files()),
+        ("cursor", vec![server::decoders::cursor()]),
+        ("gateway_answer", server::decoders::gateway_answers().map(str::to_owned).to_vec()),
+        ("jose_keys", web::decoders::written_keys()),
+        ("jose_token", signed.tokens),
+        ("clock_file", vec![r#"{"offset_ms":1,"frozen_at_ms":1790000000000,"latest_ms":0}"#.to_owned()]),
+        ("row_server", server::decoders::rows()),
+    ];
+    for (target, texts) in texts {
+        for (index, text) in texts.iter().enumerate() {
+            save(target, &index.to_string(), text.as_bytes())?;
+        }
+    }
+    for (target, files) in [("day_file", gateway::decoders::day_files()), ("webhook", web::decoders::messages())] {
+        for (index, bytes) in files.iter().enumerate() {
+            save(target, &index.to_string(), bytes)?;
+        }
+    }
+    Ok(())
 }
 
 /// Runs each file of each corpus through its target. A target without one would prove nothing.

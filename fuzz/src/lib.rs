@@ -12,6 +12,7 @@ use engine::{Head, Place};
 use gateway::domain::Gateway;
 use ledger::Ledger;
 use sandbox::domain::World;
+use server::decoders::Rows;
 use std::cell::LazyCell;
 use std::fmt::Display;
 use std::str::FromStr;
@@ -19,29 +20,41 @@ use std::sync::LazyLock;
 use tempfile::TempDir;
 use wallet::{
     BankAccountId, BonusId, CampaignId, CaseId, ContactId, GiveBackId, HolderId, MandateId, PaymentCodeId, PaymentId,
-    PayoutId, PersonId, RefundId, SendId, ShopId, StaffId, SwitchId, TopUpId, VoucherId, WalletId, Wallets,
+    PayoutId, PersonId, RefundId, ReimbursementId, SendId, ShopId, StaffId, SwitchId, TopUpId, VoucherId, WalletId,
+    Wallets,
 };
+use web::decoders::{Signed, check_message, check_message_key, messages};
 
 /// What a target asks of any bytes: it panics where a decoder's promise is broken, and says whether the bytes were understood.
 pub type Check = fn(&[u8]) -> bool;
 
 /// All targets by name. What the vault sealed nobody understands who has not its key.
-pub const TARGETS: [(&str, Check); 15] = [
+pub const TARGETS: [(&str, Check); 25] = [
     ("anchor_file", |bytes| check_anchor_file(bytes, &FILE.0, &FILE.1)),
     ("anchor_line", |bytes| check_anchor_line(bytes, &LINES.0, &LINES.1)),
+    ("bank_answer", gateway::decoders::check_bank_answer),
+    ("client_file", gateway::decoders::check_client_file),
+    ("clock_file", sandbox::clock::check_file),
+    ("cursor", server::decoders::check_cursor),
+    ("day_file", gateway::decoders::check_day_file),
     ("entry_gateway", check_entry::<Gateway>),
     ("entry_ledger", check_entry::<Ledger>),
     ("entry_sandbox", check_entry::<World>),
     ("entry_wallet", check_entry::<Wallets>),
+    ("gateway_answer", server::decoders::check_gateway_answer),
     ("ids", check_id),
+    ("jose_keys", web::decoders::check_keys),
+    ("jose_token", |bytes| SIGNED.check(bytes)),
     ("notice_page", server::notices::check_page),
     ("request_block", check_request_block),
     ("request_filter", check_filter),
     ("row_gateway", check_row::<Gateway>),
     ("row_ledger", check_row::<Ledger>),
     ("row_sandbox", check_row::<World>),
+    ("row_server", |bytes| ROWS.0.check(bytes)),
     ("row_wallet", check_row::<Wallets>),
     ("sealed", check_sealed),
+    ("webhook", |bytes| check_message(bytes, &MESSAGES) || check_message_key(bytes)),
 ];
 
 /// Asks what the target of this name asks; whether the bytes were understood.
@@ -76,37 +89,51 @@ pub static FILE: LazyLock<(SigningKey, Vec<Anchor>, String)> = LazyLock::new(|| 
     (key, anchors, text)
 });
 
+/// Two keys and what they signed, and the messages that another one did.
+static SIGNED: LazyLock<Signed> = LazyLock::new(Signed::new);
+static MESSAGES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(messages);
+
+/// The tables of the service's own files; the directory goes with them.
+static ROWS: LazyLock<(Rows, TempDir)> = LazyLock::new(|| {
+    let directory = tempfile::tempdir().expect("a directory for the files");
+    (Rows::open(directory.path()).expect("the files open"), directory)
+});
+
+fn is_one<T: FromStr + Display>(text: &str) -> bool {
+    let Ok(id) = text.parse::<T>() else { return false };
+    assert_eq!(id.to_string(), text, "an id has one text");
+    true
+}
+
+/// Every kind of id of the wallet's, by its name.
+pub const IDS: [(&str, fn(&str) -> bool); 21] = [
+    ("HolderId", is_one::<HolderId>),
+    ("PersonId", is_one::<PersonId>),
+    ("WalletId", is_one::<WalletId>),
+    ("BankAccountId", is_one::<BankAccountId>),
+    ("MandateId", is_one::<MandateId>),
+    ("TopUpId", is_one::<TopUpId>),
+    ("VoucherId", is_one::<VoucherId>),
+    ("PaymentCodeId", is_one::<PaymentCodeId>),
+    ("PaymentId", is_one::<PaymentId>),
+    ("RefundId", is_one::<RefundId>),
+    ("SendId", is_one::<SendId>),
+    ("PayoutId", is_one::<PayoutId>),
+    ("ShopId", is_one::<ShopId>),
+    ("CampaignId", is_one::<CampaignId>),
+    ("BonusId", is_one::<BonusId>),
+    ("ContactId", is_one::<ContactId>),
+    ("SwitchId", is_one::<SwitchId>),
+    ("GiveBackId", is_one::<GiveBackId>),
+    ("StaffId", is_one::<StaffId>),
+    ("CaseId", is_one::<CaseId>),
+    ("ReimbursementId", is_one::<ReimbursementId>),
+];
+
 /// The wallet's ids as texts: any text is malformed, or the one text of its id, of one kind.
 fn check_id(bytes: &[u8]) -> bool {
-    fn is_one<T: FromStr + Display>(text: &str) -> bool {
-        let Ok(id) = text.parse::<T>() else { return false };
-        assert_eq!(id.to_string(), text, "an id has one text");
-        true
-    }
     let Ok(text) = std::str::from_utf8(bytes) else { return false };
-    let kinds = [
-        is_one::<HolderId>,
-        is_one::<PersonId>,
-        is_one::<WalletId>,
-        is_one::<BankAccountId>,
-        is_one::<MandateId>,
-        is_one::<TopUpId>,
-        is_one::<VoucherId>,
-        is_one::<PaymentCodeId>,
-        is_one::<PaymentId>,
-        is_one::<RefundId>,
-        is_one::<SendId>,
-        is_one::<PayoutId>,
-        is_one::<ShopId>,
-        is_one::<CampaignId>,
-        is_one::<BonusId>,
-        is_one::<ContactId>,
-        is_one::<SwitchId>,
-        is_one::<GiveBackId>,
-        is_one::<StaffId>,
-        is_one::<CaseId>,
-    ];
-    let count = kinds.iter().filter(|is_one| is_one(text)).count();
+    let count = IDS.iter().filter(|(_, is_one)| is_one(text)).count();
     assert!(count <= 1, "{text:?} is an id of two kinds");
     count == 1
 }

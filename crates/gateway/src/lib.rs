@@ -8,6 +8,8 @@
 pub mod api;
 pub mod bank_desk;
 pub mod connector;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod decoders;
 pub mod desk;
 pub mod domain;
 mod gateway;

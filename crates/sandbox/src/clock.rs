@@ -26,6 +26,8 @@ pub const IDLE_STEPS_MAX: i64 = 10_000;
 pub const ADVANCE_STEPS_MAX: usize = 1_000_000;
 /// Rounds of due work at one moment, for the same reason.
 pub const ROUNDS_MAX: usize = 10_000;
+/// The latest time that a file may name, in milliseconds since 1970: the year 5138. With the offset it is one that a calendar has.
+const TIME_MS_MAX: i64 = 100_000_000_000_000;
 /// The file beside the data.
 pub const FILE: &str = "clock.json";
 
@@ -228,10 +230,35 @@ impl SandboxClock {
     }
 }
 
+/// The setting in `bytes`, if it shows a time that a calendar has.
+fn setting_in(bytes: &[u8]) -> io::Result<Setting> {
+    let setting: Setting = serde_json::from_slice(bytes)?;
+    let times = [setting.frozen_at_ms, Some(setting.latest_ms)];
+    let is_told = times.into_iter().flatten().all(|time| (0..=TIME_MS_MAX).contains(&time));
+    if is_told && (-TIME_MS_MAX..=TIME_MS_MAX).contains(&setting.offset_ms) {
+        return Ok(setting);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidData, "the clock's file names a time that no calendar has"))
+}
+
+/// What must hold for any bytes of the clock's file: they are refused, or are a setting that stays the same when it is kept and
+/// read again, and a time that can be told; whether they were understood.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn check_file(bytes: &[u8]) -> bool {
+    let Ok(setting) = setting_in(bytes) else { return false };
+    let again = serde_json::to_vec(&setting).expect("what was read can be kept");
+    assert_eq!(setting_in(&again).ok(), Some(setting), "a setting stays the same");
+    let clock = SandboxClock::with(Arc::new(SystemClock), setting, None);
+    let shown = clock.now();
+    assert!(shown >= Time::from_milliseconds(setting.latest_ms), "it never steps back");
+    assert!(clock.now() >= shown && !shown.to_string().ends_with("ms"), "{shown} is a time");
+    true
+}
+
 /// What the file at `path` says, if it is there.
 fn read(path: &Path) -> io::Result<Option<Setting>> {
     match fs::read(path) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Ok(bytes) => setting_in(&bytes).map(Some),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
@@ -263,6 +290,38 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     const START: Time = Time::from_milliseconds(1_600_000_000_000);
+
+    #[test]
+    fn a_damaged_file_is_refused_or_shows_a_time() {
+        let valid = br#"{"offset_ms":86400000,"frozen_at_ms":1600000000000,"latest_ms":1600000000000}"#;
+        assert!(check_file(valid));
+        for at in 0..valid.len() {
+            check_file(&valid[..at]);
+            check_file(&[&valid[..=at], &valid[at..]].concat());
+            for bit in 0..8 {
+                let mut damaged = valid.to_vec();
+                damaged[at] ^= 1 << bit;
+                check_file(&damaged);
+            }
+        }
+        for beyond in [i64::MIN, -TIME_MS_MAX - 1, TIME_MS_MAX + 1, i64::MAX] {
+            let text = format!(r#"{{"offset_ms":{beyond},"frozen_at_ms":null,"latest_ms":0}}"#);
+            assert!(!check_file(text.as_bytes()), "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_setting_is_refused_or_shows_a_time(
+            offset_ms in proptest::num::i64::ANY,
+            frozen_at_ms in proptest::option::of(proptest::num::i64::ANY),
+            shift in 0_u32..40,
+        ) {
+            let frozen = frozen_at_ms.map_or("null".to_owned(), |frozen| (frozen >> shift).to_string());
+            let text = format!(r#"{{"offset_ms":{},"frozen_at_ms":{frozen},"latest_ms":0}}"#, offset_ms >> shift);
+            check_file(text.as_bytes());
+        }
+    }
 
     #[tokio::test]
     async fn advancing_stops_wherever_something_falls_due_and_ends_where_it_was_told_to() {

@@ -88,6 +88,7 @@ impl Silent {
 }
 
 /// What the gateway says of a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Said {
     Answer(Outcome),
     Reversed(Yen),
@@ -368,9 +369,12 @@ impl Service {
             return Returned::Open;
         }
         match answer.body["status"].as_str() {
-            Some("settled" | "returned") => {
-                another_amount(&answer.body, amount).map_or(Returned::Done, Returned::Another)
-            }
+            // Nobody may guess at an amount that cannot be read.
+            Some("settled" | "returned") => match amount_moved(&answer.body) {
+                None => Returned::NoAnswer(Silent::Gateway),
+                Some(moved) if moved == amount => Returned::Done,
+                Some(moved) => Returned::Another(moved),
+            },
             // It was made, and did not stay in the account.
             Some("reversed") => Returned::CameBack,
             Some("declined") if answer.body["reason"] == "absent" => Returned::Absent,
@@ -464,21 +468,48 @@ pub fn is_refused(answer: &GatewayAnswer, reasons: &[&str]) -> bool {
     answer.status.is_client_error() && refusal.is_some_and(|refusal| reasons.contains(&refusal))
 }
 
+/// How much was moved: what the answer says, or what was asked for where it says nothing of that. What cannot be read is
+/// nobody's amount.
+fn amount_moved(body: &Value) -> Option<Yen> {
+    let amount = if body["settled_amount"].is_null() { &body["amount"] } else { &body["settled_amount"] };
+    amount.as_i64().and_then(Yen::checked)
+}
+
 fn said(body: &Value) -> Option<Said> {
-    let yen = |member: &str| body[member].as_i64().and_then(Yen::checked);
     let code = || match &body["code"] {
         Value::String(name) => Some(code_of(name)),
         code => code.as_u64().and_then(|code| u16::try_from(code).ok()),
     };
     Some(match body["status"].as_str()? {
-        "settled" => Said::Answer(Outcome::Settled { amount: yen("settled_amount").or_else(|| yen("amount"))? }),
+        "settled" => Said::Answer(Outcome::Settled { amount: amount_moved(body)? }),
         // The bank never said no: it still knew nothing of the debit after its cut-off.
         "declined" if body["reason"] == "absent" => Said::Unknown { last: true },
         "declined" => Said::Answer(Outcome::Declined { code: code().unwrap_or(9) }),
-        "reversed" | "returned" => Said::Reversed(yen("settled_amount").or_else(|| yen("amount"))?),
+        "reversed" | "returned" => Said::Reversed(amount_moved(body)?),
         "pending" | "in_doubt" => Said::Waits,
         _ => Said::Answer(Outcome::Unknown { code: code() }),
     })
+}
+
+/// What must hold for any answer about a reference: what it says is the same when it is said again; whether it says anything.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn check_said(body: &Value) -> bool {
+    let Some(read) = said(body) else { return false };
+    let again = match read {
+        Said::Answer(Outcome::Settled { amount }) => json!({ "status": "settled", "settled_amount": amount.amount() }),
+        Said::Answer(Outcome::Declined { code }) => json!({ "status": "declined", "code": code }),
+        Said::Answer(Outcome::Unknown { code }) => json!({ "status": "", "code": code }),
+        Said::Reversed(amount) => json!({ "status": "reversed", "amount": amount.amount() }),
+        Said::Waits => json!({ "status": "pending" }),
+        Said::Unknown { last: true } => json!({ "status": "declined", "reason": "absent" }),
+        // More than an answer can say.
+        Said::Answer(Outcome::NotFound { .. })
+        | Said::Unknown { last: false }
+        | Said::NoAnswer(_)
+        | Said::Unsent(_) => Value::Null,
+    };
+    assert_eq!(said(&again), Some(read), "an answer stays the same");
+    true
 }
 
 /// The result code of that name, as 全銀協's files have it (預金口座振替, 結果コード).

@@ -17,6 +17,8 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+#[cfg(any(test, feature = "fuzzing"))]
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -51,9 +53,16 @@ pub trait Door: Serialize + DeserializeOwned {
     }
 }
 
+/// What must hold for any bytes of a row.
+#[cfg(any(test, feature = "fuzzing"))]
+type Check = fn(&[u8]) -> bool;
+
 /// The file.
 pub struct Doors {
     connection: Mutex<Connection>,
+    /// What must hold for the rows of each table, for the tests and the fuzz targets.
+    #[cfg(any(test, feature = "fuzzing"))]
+    checks: Mutex<BTreeMap<&'static str, Check>>,
 }
 
 /// The file inside of one transaction.
@@ -93,6 +102,41 @@ pub enum Safety {
     Rebuildable,
 }
 
+/// Any bytes of a row are refused, or are a row that stays the same when it is kept and read again; whether they were understood.
+#[cfg(any(test, feature = "fuzzing"))]
+fn check_body<T: Door>(body: &[u8]) -> bool {
+    let Ok(door) = serde_json::from_slice::<T>(body) else { return false };
+    let kept = serde_json::to_string(&door).expect("what was read can be kept");
+    let again: T = serde_json::from_str(&kept).expect("what was kept is read");
+    assert_eq!(serde_json::to_string(&again).expect("it can be kept"), kept, "a row stays the same");
+    let place = |door: &T| (door.id(), door.owner(), door.at());
+    assert_eq!(place(&again), place(&door), "a row stays in its place");
+    true
+}
+
+#[cfg(any(test, feature = "fuzzing"))]
+impl Doors {
+    /// The names of the tables that were prepared.
+    pub fn tables(&self) -> Vec<&'static str> {
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect()
+    }
+
+    /// The body of each row of `table`.
+    #[cfg(test)]
+    pub fn bodies(&self, table: &str) -> Result<Vec<String>, DoorsError> {
+        let connection = self.connection();
+        let mut select = connection.prepare(&format!("SELECT body FROM {table}"))?;
+        let rows = select.query_map([], |row| row.get(0))?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    /// What must hold for any bytes of a row of `table`; whether they were understood.
+    pub fn check_row(&self, table: &str, body: &[u8]) -> bool {
+        let check = self.checks.lock().unwrap_or_else(PoisonError::into_inner).get(table).copied();
+        check.is_some_and(|check| check(body))
+    }
+}
+
 impl Doors {
     /// Opens the file at `path`, and makes it if it is not there.
     pub fn open(path: &Path, safety: Safety) -> Result<Self, DoorsError> {
@@ -121,7 +165,11 @@ impl Doors {
         // The lock is taken with the first transaction, so that a second program is refused here and not later.
         connection.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN IMMEDIATE; COMMIT;")?;
         connection.set_prepared_statement_cache_capacity(128);
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self {
+            connection: Mutex::new(connection),
+            #[cfg(any(test, feature = "fuzzing"))]
+            checks: Mutex::default(),
+        })
     }
 
     /// Closes the file: the service has stopped, and may be opened again in this process before everything that still knows it
@@ -140,6 +188,8 @@ impl Doors {
              CREATE INDEX IF NOT EXISTS {table}_owner ON {table} (owner, id) WHERE owner IS NOT NULL;
              CREATE INDEX IF NOT EXISTS {table}_at ON {table} (at) WHERE at IS NOT NULL;"
         ))?;
+        #[cfg(any(test, feature = "fuzzing"))]
+        self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(table, check_body::<T>);
         Ok(())
     }
 

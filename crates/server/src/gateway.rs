@@ -235,7 +235,8 @@ impl Service {
     }
 }
 
-fn read(body: &[u8]) -> Result<Value, GatewayError> {
+/// The body of an answer of the gateway's.
+pub fn read(body: &[u8]) -> Result<Value, GatewayError> {
     serde_json::from_slice(body).map_err(|_| GatewayError::Trouble)
 }
 

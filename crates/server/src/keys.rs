@@ -35,6 +35,12 @@ impl Keys {
         }
     }
 
+    /// The same keys each time, for the tests and the fuzz targets.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub const fn fixed() -> Self {
+        Self { secrets: [1; 32], requests: [2; 32], traits: [3; 32], csrf: [4; 32] }
+    }
+
     /// The hash under which a token, a code or another secret is kept.
     pub fn secret(&self, purpose: &str, secret: &str) -> Id {
         Id(hash(&self.secrets, &[purpose.as_bytes(), secret.as_bytes()]))
@@ -87,13 +93,9 @@ fn hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {
 mod tests {
     use super::*;
 
-    fn keys() -> Keys {
-        Keys { secrets: [1; 32], requests: [2; 32], traits: [3; 32], csrf: [4; 32] }
-    }
-
     #[test]
     fn parts_do_not_run_into_one_another() {
-        let keys = keys();
+        let keys = Keys::fixed();
         let request = |caller: &[u8], route, key| keys.request(caller, route, key, [0; 16]).key;
         let one = request(b"holder 1", "/v1/payments", "a");
         assert_eq!(one, request(b"holder 1", "/v1/payments", "a"));
@@ -106,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_network_is_that_of_its_neighbours() {
-        let keys = keys();
+        let keys = Keys::fixed();
         let networks = |address: &str| keys.networks(address.parse().expect("an address"));
         assert_eq!(networks("192.0.2.1"), networks("192.0.2.200"));
         assert_eq!(networks("192.0.2.1"), networks("::ffff:192.0.2.1"), "the same address, written as IPv6");

@@ -12,6 +12,8 @@ mod banks;
 mod cases;
 mod codes;
 mod contacts;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod decoders;
 mod desk;
 pub mod doors;
 mod entrance;

@@ -489,6 +489,18 @@ fn told(what: &str, piece: &Value) -> Option<Answer> {
     is_final.then_some(Answer { outcome, source: AnswerSource::Callback })
 }
 
+/// What must hold for any piece of news: it says what it says in full or not at all; whether it says something of a movement.
+#[cfg(any(test, feature = "fuzzing"))]
+pub fn check_piece(piece: &Value) -> bool {
+    let (kind, _) = (piece["type"].as_str().unwrap_or_default(), told_at(piece));
+    let what = kind.split_once('.').map_or("", |(_, what)| what);
+    let claim = claim_in(piece);
+    if let Some(Claim::Moved(amount) | Claim::TakenBack(amount)) = claim {
+        assert_eq!(amount_in(piece, "claimed_amount"), Some(amount), "a claim is of what it says");
+    }
+    told(what, piece).is_some() || claim.is_some()
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Looks, POLL_MS_MAX, POLL_MS_MIN};

@@ -299,7 +299,7 @@ impl From<DoorsError> for Problem {
 }
 
 /// Makes every table that the people's side keeps.
-fn prepare(doors: &Doors) -> Result<(), DoorsError> {
+pub fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<accounts::Credential>()?;
     doors.prepare::<accounts::Login>()?;
     doors.prepare::<accounts::Candidate>()?;
@@ -332,7 +332,7 @@ fn prepare(doors: &Doors) -> Result<(), DoorsError> {
 }
 
 /// Makes every table that the money's side keeps.
-fn prepare_money(doors: &Doors, work: &Doors) -> Result<(), DoorsError> {
+pub fn prepare_money(doors: &Doors, work: &Doors) -> Result<(), DoorsError> {
     work::closing::prepare(doors)?;
     doors.prepare::<api::Claim>()?;
     doors.prepare::<webhooks::endpoint::Endpoint>()?;

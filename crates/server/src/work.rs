@@ -241,7 +241,7 @@ pub fn open(
 }
 
 /// Makes the tables, and empties those that the consumer fills if they are of another form.
-fn prepare(doors: &Doors) -> Result<(), DoorsError> {
+pub fn prepare(doors: &Doors) -> Result<(), DoorsError> {
     doors.prepare::<Form>()?;
     doors.prepare::<Due>()?;
     doors.prepare_lanes::<Due>()?;

@@ -10,6 +10,8 @@ mod body;
 pub mod chance;
 pub mod cookie;
 pub mod csrf;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod decoders;
 mod health;
 mod hosts;
 pub mod jose;

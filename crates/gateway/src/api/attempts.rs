@@ -24,7 +24,7 @@ const TOKEN_BYTES_MAX: usize = 256;
 
 /// An attempt as its bank reports it.
 #[derive(Deserialize)]
-struct AttemptBody {
+pub(crate) struct AttemptBody {
     /// The message's own id tells reports apart; this says which steps are of one attempt.
     attempt: String,
     outcome: ReportedOutcome,
@@ -49,6 +49,26 @@ struct AccountBody {
     number: String,
 }
 
+impl AttemptBody {
+    /// The report in `body`, and on whose page somebody knew which account's first factor.
+    pub(crate) fn read(body: &[u8]) -> Result<(Self, Option<(String, AccountNumber)>), Problem> {
+        let malformed = || Problem::malformed("This is no report of an attempt.");
+        let mut said: Self = serde_json::from_slice(body).map_err(|_| malformed())?;
+        let tokens = [Some(&said.attempt), Some(&said.account_token), said.value_token.as_ref()];
+        if tokens.into_iter().flatten().any(|token| token.is_empty() || token.len() > TOKEN_BYTES_MAX) {
+            return Err(malformed());
+        }
+        let first_step = match said.first_step.take() {
+            Some(FirstStep { state, account: AccountBody { branch, kind, number } }) => {
+                let account = AccountNumber::parsed(&branch, kind, &number).ok_or_else(malformed)?;
+                Some((state, account))
+            }
+            None => None,
+        };
+        Ok((said, first_step))
+    }
+}
+
 /// How it went.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -67,19 +87,7 @@ pub async fn hear(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let (bank, id) = believe(&gateway, &code, &meter, &headers, &body)?;
-    let malformed = || Problem::malformed("This is no report of an attempt.");
-    let said: AttemptBody = serde_json::from_slice(&body).map_err(|_| malformed())?;
-    let tokens = [Some(&said.attempt), Some(&said.account_token), said.value_token.as_ref()];
-    if tokens.into_iter().flatten().any(|token| token.is_empty() || token.len() > TOKEN_BYTES_MAX) {
-        return Err(malformed());
-    }
-    let first_step = match said.first_step {
-        Some(FirstStep { state, account: AccountBody { branch, kind, number } }) => {
-            let account = AccountNumber::parsed(&branch, kind, &number).ok_or_else(malformed)?;
-            Some((state, account))
-        }
-        None => None,
-    };
+    let (said, first_step) = AttemptBody::read(&body)?;
     let report = Report {
         bank: bank.code,
         id: &id,

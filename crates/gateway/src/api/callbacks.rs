@@ -20,12 +20,27 @@ use web::{Problem, Secret, Verdict};
 
 /// What a bank says became of a movement.
 #[derive(Deserialize)]
-struct CallbackBody {
+pub(crate) struct CallbackBody {
     kind: CallbackKind,
     reference: String,
     outcome: String,
     code: Option<u64>,
     amount: i64,
+}
+
+impl CallbackBody {
+    /// What it says of a movement of `kind`; nothing where it is about another kind.
+    pub(crate) fn outcome_of(&self, kind: Kind) -> Option<Outcome> {
+        match (self.kind, kind) {
+            (CallbackKind::Reversal, _) => {
+                Some(Yen::checked(self.amount).map_or(Outcome::Unknown, |amount| Outcome::Reversed { amount }))
+            }
+            (CallbackKind::Debit, Kind::Debit) | (CallbackKind::Credit, Kind::Credit | Kind::Return) => {
+                Some(outcome_of(&self.outcome, self.code, self.amount))
+            }
+            (CallbackKind::Debit, Kind::Credit | Kind::Return) | (CallbackKind::Credit, Kind::Debit) => None,
+        }
+    }
 }
 
 /// What a callback is about.
@@ -53,17 +68,7 @@ pub async fn hear(
     let movement = MovementId::of_bank_reference(&said.reference).ok_or_else(unknown)?;
     let row = gateway.movement(movement).await.map_err(|error| problem::engine_error(&error))?;
     let row = row.filter(|row| row.order.bank == code).ok_or_else(unknown)?;
-    let outcome = match (said.kind, row.order.kind) {
-        (CallbackKind::Reversal, _) => {
-            Yen::checked(said.amount).map_or(Outcome::Unknown, |amount| Outcome::Reversed { amount })
-        }
-        (CallbackKind::Debit, Kind::Debit) | (CallbackKind::Credit, Kind::Credit | Kind::Return) => {
-            outcome_of(&said.outcome, said.code, said.amount)
-        }
-        (CallbackKind::Debit, Kind::Credit | Kind::Return) | (CallbackKind::Credit, Kind::Debit) => {
-            return Err(unknown());
-        }
-    };
+    let outcome = said.outcome_of(row.order.kind).ok_or_else(unknown)?;
     let command = Command::Answer { movement, bank: code, outcome, source: Source::Callback };
     let actor = Actor { kind: ActorKind::Bank, id: code.id() };
     gateway.submit(Asked::Movement(command), actor, None).await?;

@@ -4,9 +4,9 @@
 //! another operator's is not found.
 //! Start reading at [`router`], then at `debits`.
 
-mod attempts;
+pub(crate) mod attempts;
 mod banks;
-mod callbacks;
+pub(crate) mod callbacks;
 mod credits;
 mod debits;
 mod events;

@@ -43,10 +43,7 @@ impl HttpConnector {
 
     /// What the bank says of itself.
     pub async fn about(&self) -> Result<About, ConnectorError> {
-        let body: AboutBody = self.ask(Method::GET, "about", None).await?;
-        let set = |names: &Vec<String>| names.iter().map(|name| name.parse::<Factor>()).collect::<Result<_, _>>();
-        let factors = body.factors.iter().map(set).collect::<Result<_, _>>().map_err(|_| ConnectorError::Garbled)?;
-        Ok(About { own_page: body.own_page, factors, issuer: body.issuer })
+        about(self.ask(Method::GET, "about", None).await?)
     }
 
     /// Hands what a person typed to the bank.
@@ -127,11 +124,7 @@ impl HttpConnector {
         let bounds = Bounds { time_ms: FILE_MS_MAX, body_bytes: FILE_BYTES_MAX };
         let path = format!("credit-statements/{day}");
         match self.exchange(Method::GET, &path, "application/json", Bytes::new(), bounds).await? {
-            (StatusCode::OK, body) => {
-                let body: StatementBody = serde_json::from_slice(&body).map_err(|_| ConnectorError::Garbled)?;
-                let lines: Option<Vec<ResultLine>> = body.credits.iter().map(CreditBody::line).collect();
-                lines.filter(|_| body.day == day.to_string()).map(Some).ok_or(ConnectorError::Garbled)
-            }
+            (StatusCode::OK, body) => statement_lines(&body, day).map(Some).ok_or(ConnectorError::Garbled),
             (StatusCode::NOT_FOUND, _) => Ok(None),
             (status, _) if status.is_server_error() => Err(ConnectorError::Unreachable),
             _ => Err(ConnectorError::Garbled),
@@ -196,14 +189,14 @@ impl HttpConnector {
 }
 
 #[derive(Deserialize)]
-struct AboutBody {
+pub(crate) struct AboutBody {
     own_page: bool,
     factors: Vec<Vec<String>>,
     issuer: Option<String>,
 }
 
 #[derive(Deserialize)]
-struct AuthenticationBody {
+pub(crate) struct AuthenticationBody {
     outcome: String,
     challenge: Option<ChallengeBody>,
     #[serde(default)]
@@ -313,7 +306,13 @@ fn factors(attempt: &Attempt) -> Value {
     Value::Object(members)
 }
 
-fn authentication(body: AuthenticationBody) -> Result<Authentication, ConnectorError> {
+pub(crate) fn about(body: AboutBody) -> Result<About, ConnectorError> {
+    let set = |names: &Vec<String>| names.iter().map(|name| name.parse::<Factor>()).collect::<Result<_, _>>();
+    let factors = body.factors.iter().map(set).collect::<Result<_, _>>().map_err(|_| ConnectorError::Garbled)?;
+    Ok(About { own_page: body.own_page, factors, issuer: body.issuer })
+}
+
+pub(crate) fn authentication(body: AuthenticationBody) -> Result<Authentication, ConnectorError> {
     let customer = body.customer.map(|customer| Customer {
         name_kana: customer.name_kana,
         birth_date: customer.birth_date,
@@ -331,8 +330,15 @@ fn authentication(body: AuthenticationBody) -> Result<Authentication, ConnectorE
     Ok(Authentication { outcome, first_factor_right: body.first_factor_right, customer })
 }
 
+/// What a statement of credits says, line by line; none for what is no statement of `day`.
+pub(crate) fn statement_lines(body: &[u8], day: Day) -> Option<Vec<ResultLine>> {
+    let body: StatementBody = serde_json::from_slice(body).ok()?;
+    let lines: Option<Vec<ResultLine>> = body.credits.iter().map(CreditBody::line).collect();
+    lines.filter(|_| body.day == day.to_string())
+}
+
 /// What a bank's answer comes to; what is not understood to the last member is no answer.
-fn outcome(body: &[u8], reference: &str) -> Outcome {
+pub(crate) fn outcome(body: &[u8], reference: &str) -> Outcome {
     match serde_json::from_slice::<MovementBody>(body) {
         Ok(body) if body.reference == reference => outcome_of(&body.outcome, body.code, body.amount),
         Ok(_) | Err(_) => Outcome::Unknown,

@@ -6,7 +6,7 @@
 //! understood: an unknown code, a broken answer, one that is too large, too late or a redirect are all no answer.
 //! Start reading at [`BankConnector`].
 
-mod http;
+pub(crate) mod http;
 pub mod zengin;
 
 pub use self::http::HttpConnector;

@@ -231,8 +231,8 @@ pub struct Clients {
 const PROPOSALS_FILE: &str = "client-proposals.json";
 
 /// How a registered client is to be from now on, by one person's word.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Proposal {
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Proposal {
     settings: ClientSettings,
     by: StaffId,
     at: Time,
@@ -321,7 +321,10 @@ impl Clients {
 }
 
 impl Client {
-    fn check(settings: ClientSettings, operator: &impl Fn(&ClientId) -> OperatorId) -> Result<Self, ClientsError> {
+    pub(crate) fn check(
+        settings: ClientSettings,
+        operator: &impl Fn(&ClientId) -> OperatorId,
+    ) -> Result<Self, ClientsError> {
         let keys = JwkSet::parse(&settings.jwks).map_err(ClientsError::Key)?;
         for name in [&settings.name.ja, &settings.name.en] {
             if name.is_empty() || name.len() > NAME_BYTES_MAX || name.chars().any(char::is_control) {

@@ -20,7 +20,7 @@
 
 mod authentication;
 mod caller;
-mod clients;
+pub(crate) mod clients;
 mod departures;
 mod fault;
 mod issuer;

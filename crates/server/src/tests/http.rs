@@ -27,6 +27,7 @@ mod proofs;
 mod races;
 mod reimbursements;
 mod repeats;
+mod rows;
 mod scene;
 mod sends;
 mod silences;

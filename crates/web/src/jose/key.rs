@@ -131,8 +131,8 @@ impl Jwk {
             return Err(KeyError::Unsupported);
         }
         let key_id = match written.kid {
-            Some(kid) if kid.is_empty() || kid.len() > KEY_ID_BYTES_MAX => return Err(KeyError::Malformed),
-            Some(kid) => kid,
+            Some(kid) if is_name(&kid) => kid,
+            Some(_) => return Err(KeyError::Malformed),
             None => thumbprint(&key),
         };
         Ok(Self { key_id, key })
@@ -165,7 +165,7 @@ impl Jwk {
     }
 
     /// The key's value and nothing else.
-    pub(super) fn bare(&self) -> Value {
+    pub(crate) fn bare(&self) -> Value {
         self.key.members().into_iter().map(|(name, member)| (name.to_owned(), Value::from(member))).collect()
     }
 
@@ -240,6 +240,11 @@ impl Verifying {
             }
         }
     }
+}
+
+/// Whether a key can be called so.
+const fn is_name(key_id: &str) -> bool {
+    !key_id.is_empty() && key_id.len() <= KEY_ID_BYTES_MAX
 }
 
 fn parse_rsa(written: &Written) -> Result<Verifying, KeyError> {
@@ -357,8 +362,10 @@ impl SigningKey {
             (Some("OKP"), Some("Ed25519")) => Self::eddsa(&secret),
             _ => return Err(KeyError::Unsupported),
         };
-        if let Some(kid) = part("kid") {
-            kid.clone_into(&mut key.public.key_id);
+        match part("kid") {
+            Some(kid) if is_name(kid) => kid.clone_into(&mut key.public.key_id),
+            Some(_) => return Err(KeyError::Malformed),
+            None => {}
         }
         Ok(key)
     }
