@@ -17,7 +17,7 @@ pub use forgetting::Forgetting;
 use crate::connector::{BankConnector, BankOrder, Rhythm};
 use crate::domain::movement::{self, Kind, Movement, Next, Outcome, Source};
 use crate::domain::open::Thing;
-use crate::domain::{BankCode, Command, MovementId, Receipt, mandate};
+use crate::domain::{BankCode, Command, MovementId, Receipt, Spread, mandate};
 use crate::gateway::{Gateway, NotDone};
 use crate::pages::restore;
 use day_files::Desk;
@@ -210,7 +210,7 @@ impl Work {
 
     /// Asks the bank about one movement, and tells the rules what it answered.
     async fn ask(&self, gateway: &Gateway, bank: BankCode, movement: MovementId) -> Result<Receipt, NotDone> {
-        let take = Command::Movement(movement::Command::Take { movement, by_file: false });
+        let take = Command::Movement(movement::Command::Take { movement, by_file: false, spread: spread(gateway) });
         let receipt = gateway.submit(take, gateway.system(), None).await?;
         match receipt {
             Receipt::Movement { next: Some(next), .. } => self.exchange(gateway, bank, movement, next).await,
@@ -310,6 +310,11 @@ async fn order(gateway: &Gateway, movement: MovementId, row: &Movement) -> Resul
 fn goes_by_the_day(gateway: &Gateway, bank: BankCode, kind: Kind) -> bool {
     let rhythm = gateway.debits(bank).map(BankConnector::rhythm);
     kind == Kind::Debit && matches!(rhythm, Some(Rhythm::Daily { .. }))
+}
+
+/// By how much the next wait is spread.
+pub fn spread(gateway: &Gateway) -> Spread {
+    Spread::new(web::chance::spread(&*gateway.outside().chance))
 }
 
 fn locked(lane: &Mutex<Lane>) -> MutexGuard<'_, Lane> {

@@ -42,6 +42,17 @@ pub fn token(chance: &dyn Chance) -> Secret<String> {
     Secret::new(URL_SAFE_NO_PAD.encode(bytes))
 }
 
+/// The furthest that [`spread`] goes, in thousandths.
+pub const SPREAD_MAX: i64 = 200;
+
+/// By how much a wait is to be longer or shorter, in thousandths of it, a fifth at most: what failed together is not tried again
+/// together.
+pub fn spread(chance: &dyn Chance) -> i64 {
+    let mut bytes = [0; 2];
+    chance.fill(&mut bytes);
+    i64::from(u16::from_be_bytes(bytes)) * (2 * SPREAD_MAX + 1) / 65_536 - SPREAD_MAX
+}
+
 /// A code that a person types: `digits` decimal digits, each as likely as any other.
 pub fn code(chance: &dyn Chance, digits: u32) -> Secret<String> {
     let mut text = String::new();
@@ -54,4 +65,25 @@ pub fn code(chance: &dyn Chance, digits: u32) -> Secret<String> {
         }
     }
     Secret::new(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Chance that gives the same two bytes each time.
+    struct Always([u8; 2]);
+
+    impl Chance for Always {
+        fn fill(&self, bytes: &mut [u8]) {
+            bytes.copy_from_slice(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_spread_reaches_from_a_fifth_less_to_a_fifth_more() {
+        for (bytes, expected) in [([0, 0], -SPREAD_MAX), ([0x80, 0], 0), ([0xff, 0xff], SPREAD_MAX)] {
+            assert_eq!(spread(&Always(bytes)), expected, "{bytes:?}");
+        }
+    }
 }

@@ -8,6 +8,7 @@ use crate::domain::movement::{Code, Command, Kind, Movement, Next, Request, Targ
 use crate::domain::{BankCode, Command as Asked, MandateId, MovementId, Noun, Receipt, Reference};
 use crate::gateway::{Gateway, NotDone, carry_through};
 use crate::oauth::{Caller, Scope, actor};
+use crate::work::spread;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -128,7 +129,8 @@ pub(super) async fn move_money(
     let operator = caller.operator;
     let movement = gateway.movement_id(operator, target.kind(), reference.as_str());
     let at_once = gateway.takes_at_once(target).await?;
-    let request = Request { movement, operator, reference, target, amount, at_once };
+    let spread = spread(gateway);
+    let request = Request { movement, operator, reference, target, amount, at_once, spread };
     let receipt = gateway.submit(Asked::Movement(Command::Request(request)), actor(operator), None).await?;
     if let Receipt::Movement { next: Some(Next::Send), bank, .. } = receipt {
         let gateway = gateway.clone();

@@ -51,7 +51,7 @@ pub use ids::{
     AccountId, AccountRefId, BankCode, FindingId, MandateId, MovementId, NotMeId, NoticeId, OperatorId, Reference,
     StaffId,
 };
-pub use policy::{Displacing, Policy, UnconfirmedPolicy};
+pub use policy::{Displacing, Policy, Spread, UnconfirmedPolicy};
 pub use refusal::{Limit, MissingFact, Noun, Refusal};
 
 use domain::Time;

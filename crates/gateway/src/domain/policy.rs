@@ -18,7 +18,7 @@ pub struct Policy {
     pub unconfirmed: UnconfirmedPolicy,
     /// How long after the first question the second one waits, in milliseconds; twice as long after each further one.
     pub retry_ms_min: i64,
-    /// The longest wait between two questions, in milliseconds.
+    /// The longest wait between two questions, in milliseconds. Each wait is spread by a fifth.
     pub retry_ms_max: i64,
     /// How long a code that says "not me" is good, in milliseconds.
     pub not_me_ms: i64,
@@ -95,6 +95,25 @@ impl Default for Policy {
     }
 }
 
+/// By how much a wait is longer or shorter than it would be, in thousandths of it. Whoever asks draws it: what failed together is
+/// not asked again together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Spread(i64);
+
+impl Spread {
+    /// The furthest that a wait is spread, in thousandths.
+    pub const MAX: i64 = 200;
+
+    /// By `thousandths`, a fifth at most.
+    pub fn new(thousandths: i64) -> Self {
+        Self(thousandths.clamp(-Self::MAX, Self::MAX))
+    }
+
+    fn of(self, wait_ms: i64) -> i64 {
+        wait_ms.saturating_add(wait_ms.div_euclid(1_000).saturating_mul(self.0))
+    }
+}
+
 impl Policy {
     /// Whether a grade and a birth date are another person's, as far as this asks for them. A birth date that differs is
     /// another person, however well the name fits.
@@ -108,8 +127,9 @@ impl Policy {
     }
 
     /// How long to wait after question number `asked` before the next one.
-    pub fn retry_ms(&self, asked: u32) -> i64 {
+    pub fn retry_ms(&self, asked: u32, spread: Spread) -> i64 {
         let doubled = asked.saturating_sub(1).min(30);
-        self.retry_ms_min.saturating_mul(1_i64.wrapping_shl(doubled)).clamp(self.retry_ms_min, self.retry_ms_max)
+        let wait_ms = self.retry_ms_min.saturating_mul(1_i64.wrapping_shl(doubled));
+        spread.of(wait_ms.clamp(self.retry_ms_min, self.retry_ms_max))
     }
 }

@@ -29,6 +29,8 @@ pub enum Mood {
     Redirects,
     /// Its answer has no end.
     Floods,
+    /// It moves the money, and answers when its gate opens.
+    KeepsSilent,
 }
 
 /// What the bank has done and heard.
@@ -43,6 +45,8 @@ pub struct Books {
     pub asked: BTreeMap<String, u32>,
     /// Inquiries.
     pub inquiries: u32,
+    /// Inquiries that came, answered or not.
+    pub waiting: u32,
     /// Whether its cut-off has passed for what it does not know.
     pub cut_off_passed: bool,
     /// Inquiries are answered as if nothing were known.
@@ -77,6 +81,7 @@ impl Bank {
             declined: BTreeMap::new(),
             asked: BTreeMap::new(),
             inquiries: 0,
+            waiting: 0,
             cut_off_passed: false,
             forgets: false,
             day_file: None,
@@ -116,11 +121,14 @@ async fn movement(State(bank): State<Bank>, headers: HeaderMap, body: axum::Json
     }
     let reference = body["reference"].as_str().expect("a reference").to_owned();
     let amount = body["amount"].as_i64().expect("an amount");
+    let mood = bank.books().mood;
+    *bank.books().asked.entry(reference.clone()).or_default() += 1;
+    if mood == Mood::KeepsSilent {
+        drop(bank.gate.read().await);
+    }
     let mut books = bank.books();
-    *books.asked.entry(reference.clone()).or_default() += 1;
-    let mood = books.mood;
     match mood {
-        Mood::Settles | Mood::LosesAnswers => {
+        Mood::Settles | Mood::LosesAnswers | Mood::KeepsSilent => {
             books.moved.entry(reference.clone()).or_insert(amount);
         }
         Mood::Moves(other) => {
@@ -132,7 +140,7 @@ async fn movement(State(bank): State<Bank>, headers: HeaderMap, body: axum::Json
         Mood::IsDown | Mood::Babbles | Mood::Redirects | Mood::Floods => {}
     }
     match mood {
-        Mood::Settles | Mood::Moves(_) | Mood::Declines(_) => word(&books, &reference),
+        Mood::Settles | Mood::Moves(_) | Mood::Declines(_) | Mood::KeepsSilent => word(&books, &reference),
         Mood::LosesAnswers | Mood::IsDown => StatusCode::GATEWAY_TIMEOUT.into_response(),
         Mood::Babbles => {
             axum::Json(json!({ "reference": reference, "outcome": "perhaps", "amount": amount })).into_response()
@@ -146,6 +154,7 @@ async fn inquiry(State(bank): State<Bank>, headers: HeaderMap, Path(reference): 
     if !is_ours(&headers) {
         return StatusCode::UNAUTHORIZED.into_response();
     }
+    bank.books().waiting += 1;
     let _open = bank.gate.read().await;
     let mut books = bank.books();
     books.inquiries += 1;

@@ -5,7 +5,7 @@ use super::world::{OTHER_BANK, World};
 use crate::domain::Factor;
 use crate::domain::mandate::Why;
 use crate::domain::movement::{self, Kind, Target};
-use crate::domain::{Command, Reference};
+use crate::domain::{Command, Reference, Spread};
 use engine::Clock;
 use ledger::Yen;
 use serde_json::{Value, json};
@@ -109,6 +109,33 @@ async fn a_restart_goes_on_with_what_was_open() {
 }
 
 #[tokio::test]
+async fn what_was_left_open_together_is_asked_for_again_at_different_moments() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    world.confirm(mandate).await;
+    world.bank.books().mood = Mood::LosesAnswers;
+    let (operator, now) = (world.operator("kinchaku"), world.clock.now());
+    let mut waits = Vec::new();
+    for number in 0..4 {
+        let reference = format!("top-{number}");
+        debit(&world, &mandate.to_string(), &reference, 1_000).await;
+        let movement = world.gateway.movement_id(operator, Kind::Debit, &reference);
+        let row = world.gateway.movement(movement).await.expect("it is read").expect("it is there");
+        waits.push(row.due.milliseconds_since(now));
+    }
+    waits.sort_unstable();
+    assert!(waits.iter().all(|wait_ms| (4_000..=6_000).contains(wait_ms)), "{waits:?}");
+    let mut at_once = 0;
+    for wait_ms in &waits {
+        world.pass(now.plus_milliseconds(*wait_ms).milliseconds_since(world.clock.now()));
+        let before = world.bank.books().inquiries;
+        world.work().await;
+        at_once = at_once.max(world.bank.books().inquiries - before);
+    }
+    assert_eq!((at_once, world.bank.books().inquiries), (1, 4), "{waits:?}: one question at each moment");
+}
+
+#[tokio::test]
 async fn a_bank_that_is_down_is_left_alone_and_tried_with_one_question() {
     let world = World::new().await;
     let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
@@ -203,6 +230,7 @@ async fn a_debit_whose_caller_hung_up_after_its_commit_reaches_the_bank_once() {
         target: Target::DebitOf(mandate),
         amount: Yen::new(10_000),
         at_once: true,
+        spread: Spread::default(),
     };
     {
         let mut asked = pin!(world.submit(Command::Movement(movement::Command::Request(request))));

@@ -90,6 +90,53 @@ async fn who_may_look_may_not_change_and_who_changes_is_in_the_journal() {
     assert_eq!(changed_by(&world, Key::new(rules::table::MANDATE, id.0)).await[0], named("0125:hara"));
 }
 
+/// The reasons of those records that changed the row at `key`, the last first.
+async fn reasons(world: &World, key: Key) -> Vec<String> {
+    let stored = world.gateway.engine().read(key).await.expect("it is read").expect("it is there");
+    let journal = SqliteJournal::open(&world.gateway.options().directory).expect("the journal opens");
+    let history = engine::history::<rules::Gateway>(&journal, key, stored.place, 100).expect("it is read");
+    history.0.into_iter().map(|record| record.entry.reason.unwrap_or_default()).collect()
+}
+
+#[tokio::test]
+async fn a_stop_of_the_bank_between_two_words_is_seen_and_each_word_has_its_reason_in_the_journal() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    let of_gateway = format!("/gateway/v1/banks/{BANK}/switches/debit");
+    let switch = async |token: &str, path: &str, stopped: bool, reason: &str| {
+        call(&world, token, "PUT", path, Some(json!({ "stopped": stopped, "reason": reason }))).await.0
+    };
+    let is_taken = async |reference: &str| {
+        let body = json!({ "reference": reference, "mandate_id": mandate, "amount": 100 });
+        world.call("kinchaku", "POST", "/gateway/v1/debits", Some(body)).await.0 == 201
+    };
+    assert_eq!(switch("desk", &of_gateway, true, "damage is reported").await, 200);
+    assert_eq!(switch("desk", &of_gateway, false, "it was another bank").await, 202);
+    assert_eq!(switch("bank-desk", "/bank/v1/switches/debit", true, "unusual debits").await, 200);
+    // Whoever wanted debits to go on did not know of that: the second word is a first one.
+    assert_eq!(switch("desk-2", &of_gateway, false, "abe is right").await, 202);
+    assert!(!is_taken("top-1").await);
+    assert_eq!(switch("desk", &of_gateway, false, "the bank looks after it").await, 200);
+    assert!(!is_taken("top-2").await, "the bank's own stop stays");
+    assert_eq!(switch("bank-desk", "/bank/v1/switches/debit", false, "the cause is found").await, 202);
+    assert!(!is_taken("top-3").await);
+    assert_eq!(switch("bank-desk-2", "/bank/v1/switches/debit", false, "and mended").await, 200);
+    assert!(is_taken("top-4").await);
+    let bank = Key::new(rules::table::BANK, BANK.parse::<rules::BankCode>().expect("a code").id());
+    let mut said = reasons(&world, bank).await;
+    said.reverse();
+    let expected = [
+        "damage is reported",
+        "it was another bank",
+        "unusual debits",
+        "abe is right",
+        "the bank looks after it",
+        "the cause is found",
+        "and mended",
+    ];
+    assert_eq!(said.iter().filter(|reason| !reason.is_empty()).collect::<Vec<_>>(), expected);
+}
+
 /// Somebody of the gateway's desk writes that `id` comes in with this key.
 async fn write(world: &World, token: &str, id: &str, seed: u8) -> u16 {
     let body = json!({

@@ -134,12 +134,21 @@ impl World {
 
     /// The same, with other options.
     pub async fn with(files: bool, change: impl FnOnce(&mut Options)) -> Self {
+        Self::through(files, change, |routers| routers).await
+    }
+
+    /// The same, where everybody is called through `transport`.
+    pub async fn through(
+        files: bool,
+        change: impl FnOnce(&mut Options),
+        transport: impl FnOnce(Arc<Routers>) -> Arc<dyn Transport>,
+    ) -> Self {
         let directory = TempDir::new().expect("a directory");
         let clock = Arc::new(TestClock(AtomicI64::new(T0.milliseconds())));
         let (bank, other_bank, routers) = (Bank::new(), Bank::new(), Arc::new(Routers::new()));
         routers.add("bank-0125.localhost", bank.router());
         routers.add("bank-0126.localhost", other_bank.router());
-        let transport: Arc<dyn Transport> = Arc::<Routers>::clone(&routers);
+        let transport = transport(Arc::clone(&routers));
         let clock_as: Arc<dyn Clock> = Arc::<TestClock>::clone(&clock);
         let outside = Outside { clock: clock_as, transport, chance: Arc::new(Counting::default()) };
         let mut options = options(&directory, files);

@@ -129,7 +129,7 @@ async fn order(gateway: &Gateway, movement: MovementId, day: Day, cut_off: Time)
     if was_in_it {
         return Ok(Some(order));
     }
-    let take = Asked::Movement(Command::Take { movement, by_file: true });
+    let take = Asked::Movement(Command::Take { movement, by_file: true, spread: super::spread(gateway) });
     let receipt = gateway.submit(take, gateway.system(), None).await?;
     let is_sent = matches!(receipt, Receipt::Movement { next: Some(Next::Send), .. });
     Ok(is_sent.then_some(order))

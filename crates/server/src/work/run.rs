@@ -1,6 +1,6 @@
 //! Doing what is due: a turn in each lane, beside one another, each at its own speed.
 //!
-//! Whatever fails comes again later, twice as late each time, for as long as it takes: a movement whose outcome nobody knows is
+//! Whatever fails comes again later, twice as late each time and never together with what failed beside it, for as long as it takes: a movement whose outcome nobody knows is
 //! never given up here. A turn ends at the first silence. A bank that gave no answer several times in a row is left alone for
 //! a while, and then asked once; so is the gateway, and all banks with it, where the silence is its own. What cannot be asked
 //! for a reason of ours is nobody's silence.
@@ -19,11 +19,12 @@ use wallet::{
     BankCode, Command, MandateId, PaymentId, PayoutId, ReimbursementId, SendId, TopUpId, WalletId, mandate, payment,
     payout, send, top_up,
 };
+use web::chance::spread;
 use web::{Problem, Ran};
 
 /// How long one question to a bank may take, in milliseconds.
 const ASK_MS_MAX: u64 = 5_000;
-/// The first wait before a bank is asked again, in milliseconds; twice as long after each further one.
+/// The first wait before a bank is asked again, in milliseconds; twice as long after each further one. Each is spread by a fifth.
 const WAIT_MS_MIN: i64 = 2_000;
 /// The longest wait.
 const WAIT_MS_MAX: i64 = 15 * 60 * 1_000;
@@ -297,7 +298,8 @@ impl Service {
             }),
             Asked::Open | Asked::NoAnswer(_) | Asked::Elsewhere => {
                 let wait_ms = WAIT_MS_MAX.min(WAIT_MS_MIN << due.attempts.min(16));
-                let when = now.plus_milliseconds(wait_ms);
+                let spread_ms = wait_ms / 1_000 * spread(&*self.outside.chance);
+                let when = now.plus_milliseconds(wait_ms + spread_ms);
                 return self.put_off(Due { attempts: due.attempts + 1, when, ..due }, now);
             }
         };

@@ -37,6 +37,7 @@ pub use event::Event;
 use super::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, OperatorId, Reference};
 use super::open::Thing;
 use super::operator::{self, OPERATORS_KEY, What};
+use super::policy::Spread;
 use super::refusal::{Noun, Refusal};
 use super::share::Whose;
 use super::state::{Decided, Rows, account_key, account_ref_key, bank_key, calendar_key, mandate_key, movement_key};
@@ -358,6 +359,8 @@ pub enum Command {
         movement: MovementId,
         /// It goes into the day's file, which has hours of its own; else a bank that is closed is asked nothing.
         by_file: bool,
+        /// By how much it waits longer or shorter for the next question.
+        spread: Spread,
     },
     /// The bank answered, or did not.
     Answer {
@@ -398,6 +401,8 @@ pub struct Request {
     pub amount: Yen,
     /// Whether the bank is asked at once; else it is with the day's file.
     pub at_once: bool,
+    /// By how much it waits longer or shorter for the next question.
+    pub spread: Spread,
 }
 
 /// Where the money is to come from or go to.
@@ -482,9 +487,9 @@ pub(crate) fn keys_further(command: &Command, rows: Rows<'_>, keys: &mut Vec<Key
 pub(crate) fn decide(rows: Rows<'_>, command: &Command, moment: Moment, context: &Context) -> Decided {
     match command {
         Command::Request(command) => request::request(rows, command, moment, context),
-        Command::Take { movement, by_file } => {
+        Command::Take { movement, by_file, spread } => {
             let row = movement_of(rows, *movement)?;
-            request::take(rows, *movement, row, *by_file, moment, context)
+            request::take(rows, *movement, row, (*by_file, *spread), moment, context)
         }
         Command::Answer { movement, bank, outcome, source } => {
             let row = movement_at(rows, *movement, *bank)?;

@@ -9,6 +9,7 @@ use crate::domain::calendar;
 use crate::domain::ids::{AccountId, AccountRefId, BankCode, MandateId, MovementId, OperatorId};
 use crate::domain::mandate::{self, Mandate};
 use crate::domain::open::Thing;
+use crate::domain::policy::Spread;
 use crate::domain::refusal::{Limit, Noun, Refusal};
 use crate::domain::share::Whose;
 use crate::domain::state::{Decided, Rows, account_key, account_ref_key, bank_key, calendar_key};
@@ -76,7 +77,7 @@ pub(super) fn request(rows: Rows<'_>, command: &Request, moment: Moment, context
     let opens = calendar::open_from(rows, place.bank, moment.now);
     let is_closed = opens > moment.now;
     let at_once = command.at_once && !is_closed;
-    let due = if is_closed { opens } else { moment.now.plus_milliseconds(context.policy.retry_ms(1)) };
+    let due = if is_closed { opens } else { moment.now.plus_milliseconds(context.policy.retry_ms(1, command.spread)) };
     let receipt = Receipt::Movement {
         id: command.movement,
         bank: place.bank,
@@ -253,7 +254,7 @@ pub(super) fn take(
     rows: Rows<'_>,
     id: MovementId,
     row: &Movement,
-    by_file: bool,
+    (by_file, spread): (bool, Spread),
     moment: Moment,
     context: &Context,
 ) -> Decided {
@@ -281,7 +282,7 @@ pub(super) fn take(
         Kind::Return => is_lacking && !moment.clock_drifted,
     };
     let next = if row.absent && is_permitted { Next::Send } else { Next::Inquire };
-    let due = moment.now.plus_milliseconds(context.policy.retry_ms(row.asked.saturating_add(1)));
+    let due = moment.now.plus_milliseconds(context.policy.retry_ms(row.asked.saturating_add(1), spread));
     let event = Event::Taken { movement: id, next, due, at: moment.now };
     let receipt = Receipt::Movement {
         id,

@@ -14,7 +14,7 @@ use crate::domain::mandate::{self, Limits, RevokedBy, Why};
 use crate::domain::movement::{self, Code, Outcome, Source, Target};
 use crate::domain::{
     AccountId, AccountRefId, Command, Event, Factor, Factors, FindingId, Gateway, MandateId, MovementId, NotMeId,
-    NoticeId, OperatorId, Row, StaffId, comparison, expiry, finding, notice as owed, operator,
+    NoticeId, OperatorId, Row, Spread, StaffId, comparison, expiry, finding, notice as owed, operator,
 };
 use domain::{Domain as _, Id, Key};
 use ledger::Yen;
@@ -33,7 +33,7 @@ pub(super) fn deeds() -> Vec<Event> {
     world.request(1, Target::DebitOf(strong), 1_000).expect("it may be asked");
     let movement = MovementId::of_hash(Id::from_number(1));
     world.answer(1, Outcome::NotFound { last: false }, Source::Inquiry);
-    world.done(&Command::Movement(movement::Command::Take { movement, by_file: false }));
+    world.done(&Command::Movement(movement::Command::Take { movement, by_file: false, spread: Spread::default() }));
     world.answer(1, Outcome::Settled { amount: Yen::new(1_000) }, Source::Callback);
     world.answer(1, Outcome::Declined { code: Code::Other }, Source::DayFile);
     let events_read = world.told_last();

@@ -7,7 +7,7 @@ use crate::domain::bank;
 use crate::domain::calendar::{Calendar, Maintenance};
 use crate::domain::mandate::{self, RevokedBy, Why};
 use crate::domain::movement::{self, Code, Next, Outcome, Source, Status, Target};
-use crate::domain::{Command, MovementId, Receipt, StaffId};
+use crate::domain::{Command, MovementId, Receipt, Spread, StaffId};
 use domain::Id;
 use ledger::Yen;
 use proptest::prelude::*;
@@ -76,7 +76,7 @@ proptest! {
                 }
                 Step::Take(number) if known(number) => {
                     let movement = MovementId::of_hash(Id::from_number(number));
-                    world.done(&Command::Movement(movement::Command::Take { movement, by_file: false }));
+                    world.done(&Command::Movement(movement::Command::Take { movement, by_file: false, spread: Spread::default() }));
                 }
                 Step::Answer(number, outcome, source) if known(number) => world.answer(number, outcome, source),
                 Step::Take(_) | Step::Answer(..) => {}
@@ -204,6 +204,7 @@ proptest! {
                         target: Target::ReturnOf { debit, events_read },
                         amount: Yen::new(amount),
                         at_once,
+                        spread: Spread::default(),
                     };
                     if let Ok(receipt) = world.run(&Command::Movement(movement::Command::Request(request))) {
                         exchange(&mut world, &mut bank, number, &receipt);
@@ -211,7 +212,7 @@ proptest! {
                 }
                 Way::Work(number) if world.movement(number).is_some() => {
                     let movement = MovementId::of_hash(Id::from_number(number));
-                    let take = Command::Movement(movement::Command::Take { movement, by_file: false });
+                    let take = Command::Movement(movement::Command::Take { movement, by_file: false, spread: Spread::default() });
                     let receipt = world.done(&take);
                     exchange(&mut world, &mut bank, number, &receipt);
                 }

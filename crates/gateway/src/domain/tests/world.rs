@@ -10,7 +10,7 @@ use crate::domain::open::Thing;
 use crate::domain::state::{Rows, bank_key};
 use crate::domain::{
     AccountId, AccountRefId, BankCode, Command, Context, Event, Factor, FindingId, Gateway, MandateId, MovementId,
-    NoticeId, OperatorId, Policy, Receipt, Reference, Refusal, Row, open, operator, table,
+    NoticeId, OperatorId, Policy, Receipt, Reference, Refusal, Row, Spread, open, operator, table,
 };
 use domain::{Decision, Domain, Id, Key, Moment, State, Time};
 use ledger::Yen;
@@ -147,6 +147,7 @@ impl World {
             target,
             amount: Yen::new(amount),
             at_once: true,
+            spread: Spread::default(),
         };
         self.run(&Command::Movement(movement::Command::Request(request)))
     }

@@ -301,6 +301,30 @@ async fn a_stolen_token_is_worth_nothing() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_remembered_ends_with_its_time_its_client_and_its_key() {
+    let world = World::new().await;
+    let wallet = world.wallet();
+    let path = "/gateway/v1/debits/unknown";
+    let shown = async |token: &str| {
+        let proof = wallet.proof("GET", path, Some(token));
+        call(&wallet, path, &format!("DPoP {token}"), Some(&proof)).await
+    };
+    let token = wallet.access_token("debits").await;
+    assert_eq!(shown(&token).await, StatusCode::NOT_FOUND, "it is looked at, and remembered");
+    world.clock.advance(599_999);
+    assert_eq!(shown(&token).await, StatusCode::NOT_FOUND, "for as long as it is good");
+    world.clock.advance(1);
+    assert_eq!(shown(&token).await, StatusCode::UNAUTHORIZED, "and no longer, though it is remembered");
+    let token = wallet.access_token("debits").await;
+    assert_eq!(shown(&token).await, StatusCode::NOT_FOUND);
+    let (head, claims) = token.rsplit_once('.').expect("a signature");
+    let forged = format!("{head}.{}", claims.chars().rev().collect::<String>());
+    assert_eq!(shown(&forged).await, StatusCode::UNAUTHORIZED, "it is remembered by all of its bytes");
+    world.gateway.oauth().clients.forget(wallet.id);
+    assert_eq!(shown(&token).await, StatusCode::UNAUTHORIZED, "whose client is gone, whatever is remembered");
+}
+
+#[tokio::test]
 async fn keys_rotate_with_overlap_and_outlive_a_restart() {
     let world = World::new().await;
     let keys = |world: &World| {

@@ -2,7 +2,10 @@
 
 use super::gateway::Script;
 use super::world::{Answer, World};
+use crate::work::Due;
+use domain::Id;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// A world with a linked account. The token, the wallet's path, the mandate.
 async fn linked() -> (World, String, String, String) {
@@ -61,6 +64,25 @@ async fn strangers_see_and_do_nothing() {
     assert_eq!(world.top_up(&stranger, &own, &mandate, 1_000).await.problem(), (404, "not-found"));
     assert_eq!(world.top_up(&stranger, &wallet, &mandate, 1_000).await.problem(), (404, "not-found"));
     assert_eq!(world.get(&wallet, None).await.problem(), (401, "unauthenticated"));
+}
+
+#[tokio::test]
+async fn what_was_left_open_together_is_asked_for_again_at_different_moments() {
+    let (world, token, wallet, mandate) = linked().await;
+    world.gateway.with(|stand| stand.script = Script::Wait);
+    for _ in 0..4 {
+        let made = world.top_up(&token, &wallet, &mandate, 1_000).await;
+        assert_eq!(said(&made), (202, "in_doubt".into()), "{}", made.text);
+    }
+    world.advance(60_000);
+    world.run_due().await;
+    let due = world.server.service().work.all::<Due>(Id::default(), 100).expect("the file is read");
+    let due: Vec<Due> = due.into_iter().filter(|due| due.asks_about().is_some()).collect();
+    let usual_ms: i64 = 2_000;
+    let waits: BTreeSet<i64> = due.iter().map(|due| due.when.milliseconds_since(world.now())).collect();
+    assert_eq!((due.len(), waits.len()), (4, 4), "each at a moment of its own: {due:?}");
+    let is_near = |wait_ms: &i64| (usual_ms * 4 / 5..=usual_ms * 6 / 5).contains(wait_ms);
+    assert!(waits.iter().all(is_near), "{waits:?}");
 }
 
 /// The bank behaves as `script` says at first, and settles from the second question on: what the caller was told at first,

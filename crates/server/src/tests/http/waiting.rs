@@ -5,6 +5,10 @@ use super::desk::call;
 use super::gateway::Script;
 use super::world::{Answer, World};
 use crate::Turn;
+use crate::doors::Door;
+use crate::news::Aside;
+use domain::{Id, Time};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio::task::JoinSet;
@@ -86,6 +90,57 @@ impl Linked {
         let body = json!({ "resolution": resolution, "approve": approve, "reason": "銀行に確認" });
         self.desk(&format!("/movements/{id}/resolution"), staff, body).await
     }
+}
+
+/// A piece of news that was set aside, as it is kept.
+#[derive(Serialize, Deserialize)]
+struct SetAside {
+    key: Id,
+    piece: Value,
+    pause_ms: i64,
+    next: Time,
+}
+
+impl Door for SetAside {
+    const TABLE: &'static str = <Aside as Door>::TABLE;
+
+    fn id(&self) -> Id {
+        self.key
+    }
+
+    fn at(&self) -> Option<Time> {
+        Some(self.next)
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_given_back_while_news_about_the_debit_are_aside() {
+    let sakura = linked().await;
+    sakura.world.gateway.with(|stand| stand.script = Script::Wait);
+    let id = sakura.top_up(3_000).await;
+    sakura.world.gateway.with(|stand| stand.script = Script::Settle);
+    sakura.world.post(&format!("{}/top-ups/{id}/cancel", sakura.wallet), Some(&sakura.token), json!({})).await;
+    let service = sakura.world.server.service();
+    let next = sakura.world.now().plus_milliseconds(30 * 86_400_000);
+    let aside = |number: u128, reference: &str| SetAside {
+        key: Id::from_number(number),
+        piece: json!({ "n": number, "type": "debit.contradicted", "reference": reference }),
+        pause_ms: 60_000,
+        next,
+    };
+    service.doors.put(&aside(1, &id)).expect("it is kept");
+    sakura.tell(json!({ "type": "debit.settled", "reference": id, "amount": 3_000 })).await;
+    let asked = || sakura.world.gateway.with(|stand| stand.returns.len());
+    for _ in 0..5 {
+        sakura.world.advance(20 * 60_000);
+        sakura.world.run_due().await;
+    }
+    assert_eq!((asked(), &sakura.seen(&id).await["status"]), (0, &json!("returned")), "it may never have been debited");
+    assert_eq!(service.doors.remove::<SetAside>(Id::from_number(1)), Ok(true), "it is acted on");
+    service.doors.put(&aside(2, "top_of_somebody_else")).expect("it is kept");
+    sakura.world.advance(20 * 60_000);
+    sakura.world.run_due().await;
+    assert_eq!(asked(), 1, "what is aside about another debit holds nothing up");
 }
 
 #[tokio::test]
