@@ -15,10 +15,17 @@ use serde::{Deserialize, Serialize};
 use web::{Json, Problem};
 
 /// The sets of factors of which each suffices; none: what the bank's connector says.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Debug, Serialize)]
 pub(super) struct FactorSets {
     sets: Vec<Vec<Factor>>,
+}
+
+/// What they are to be, and why.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FactorsAsked {
+    sets: Vec<Vec<Factor>>,
+    reason: String,
 }
 
 async fn row(gateway: &Gateway, desk: Desk) -> Result<Bank, Problem> {
@@ -36,9 +43,10 @@ pub(super) async fn show(State(gateway): State<Gateway>, desk: Desk) -> Result<J
 pub(super) async fn set(
     State(gateway): State<Gateway>,
     desk: Desk,
-    Json(asked): Json<FactorSets>,
+    Json(asked): Json<FactorsAsked>,
 ) -> Result<Response, Problem> {
     desk.check_act()?;
+    check_text(&asked.reason, "reason")?;
     let sets: Vec<Factors> = asked.sets.iter().map(|set| set.iter().copied().collect()).collect();
     if sets.len() > FACTOR_SETS_MAX
         || sets.iter().any(|set: &Factors| !set.has(Factor::Account) || set.iter().count() < 2)
@@ -49,7 +57,7 @@ pub(super) async fn set(
     }
     let own = own_sets(&gateway, desk.bank).await;
     let command = Command::Bank(bank::Command::SetFactors { bank: desk.bank, sets, own, by: desk.staff });
-    let said = Said::submit(&gateway, command, desk.actor(), None).await?;
+    let said = Said::submit(&gateway, command, desk.actor(), Some(asked.reason)).await?;
     said.answer(async || show(State(gateway), desk).await).await
 }
 

@@ -146,15 +146,16 @@ pub(super) async fn revoke(
     shown(&gateway, desk, &id).await
 }
 
-/// How the customer confirmed.
+/// How the customer confirmed, and why a person of the desk believes so.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Confirmation {
     channel: Factor,
+    reason: Option<String>,
 }
 
 /// `POST /bank/v1/mandates/{id}/confirm`: the bank has seen for itself that it was its customer. Its systems pass on what the customer did
-/// in the app; where people say so, at the counter, it takes two of them, and the first is a 202.
+/// in the app; where people say so, at the counter, it takes two of them, each with a reason, and the first is a 202.
 pub(super) async fn confirm(
     State(gateway): State<Gateway>,
     desk: Desk,
@@ -162,9 +163,13 @@ pub(super) async fn confirm(
     Json(asked): Json<Confirmation>,
 ) -> Result<Response, Problem> {
     let by = desk.person_who_confirms()?;
+    // What the customer did in the app speaks for itself.
+    if by.is_some() || asked.reason.is_some() {
+        check_text(asked.reason.as_deref().unwrap_or_default(), "reason")?;
+    }
     let (mandate, _) = own(&gateway, desk, &id).await?;
     let command = mandate::Command::Confirm { mandate, channel: asked.channel, by };
-    let said = Said::submit(&gateway, Command::Mandate(command), desk.actor(), None).await?;
+    let said = Said::submit(&gateway, Command::Mandate(command), desk.actor(), asked.reason).await?;
     said.answer(async || shown(&gateway, desk, &id).await).await
 }
 

@@ -6,6 +6,7 @@ use super::Desk;
 use super::links::{own, shown};
 use crate::api::lists::{Listed, PAGE_MAX, Page};
 use crate::api::problem::{engine_error, unknown};
+use crate::desk::check_text;
 use crate::domain::mandate::{self, Status};
 use crate::domain::open::Thing;
 use crate::domain::{Command, MandateId, Noun};
@@ -78,6 +79,7 @@ async fn review(gateway: &Gateway, id: MandateId) -> Result<Option<ReviewBody>, 
 #[serde(deny_unknown_fields)]
 pub(super) struct Word {
     accept: bool,
+    reason: String,
 }
 
 /// `POST /bank/v1/mandates/{id}/decide`: whether the two names are one person's. Two say that they are, one that they are not: the
@@ -89,9 +91,10 @@ pub(super) async fn decide(
     Json(word): Json<Word>,
 ) -> Result<Response, Problem> {
     desk.check_act()?;
+    check_text(&word.reason, "reason")?;
     let (mandate, row) = own(&gateway, desk, &id).await?;
     let account = row.grant.map(|grant| grant.account).ok_or_else(|| unknown(Noun::Mandate))?;
     let command = mandate::Command::Decide { mandate, account, accept: word.accept, by: desk.staff };
-    let said = Said::submit(&gateway, Command::Mandate(command), desk.actor(), None).await?;
+    let said = Said::submit(&gateway, Command::Mandate(command), desk.actor(), Some(word.reason)).await?;
     said.answer(async || shown(&gateway, desk, &id).await).await
 }

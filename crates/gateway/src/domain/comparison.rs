@@ -61,6 +61,9 @@ pub struct Comparison {
     pub aside: Vec<Aside>,
     /// How the last one compared.
     pub last: Option<Compared>,
+    /// The first and the last of the days that no finding has, because no paper came since the one that is a finding: none ever had
+    /// come. They are asked for once the bank's first paper is there.
+    pub unheard: Option<(Day, Day)>,
 }
 
 /// A day whose paper is still to be had.
@@ -190,6 +193,13 @@ pub enum Event {
         /// Who said so, why and when.
         resolution: Resolution,
     },
+    /// The bank, which never gave such a paper, gave none of this day either: one finding says so of all of them.
+    Unheard {
+        /// Whose file.
+        bank: BankCode,
+        /// Of which day.
+        day: Day,
+    },
 }
 
 pub(crate) fn keys(paper: Paper, command: &Command, keys: &mut Vec<Key>) {
@@ -216,10 +226,15 @@ pub(crate) fn decide(rows: Rows<'_>, paper: Paper, command: &Command, moment: Mo
         Command::PutAside { bank, day, lack } => {
             let row = known(bank)?;
             let aside = Aside { day: *day, lack: *lack, found: moment.now, resolution: None };
-            if *day > row.until && row.waited_for().count() >= ASIDE_MAX {
+            if *day <= row.until {
+                None
+            } else if row.says_so_already(*day, *lack) {
+                Some(Event::Unheard { bank: *bank, day: *day })
+            } else if row.waited_for().count() >= ASIDE_MAX {
                 return Err(Refusal::Full { noun: Noun::Bank });
+            } else {
+                Some(Event::PutAside { bank: *bank, aside })
             }
-            (*day > row.until).then_some(Event::PutAside { bank: *bank, aside })
         }
         Command::GiveUp { bank, day, by, reason } => {
             let (by, reason) = (*by, shortened(reason));
@@ -252,6 +267,19 @@ impl Comparison {
         self.aside.iter().find(|aside| aside.day == day)
     }
 
+    /// Whether a finding says of the one of `day` already what it lacks: its own, or that of the first day of a bank that never
+    /// gave one.
+    fn says_so_already(&self, day: Day, lack: Lack) -> bool {
+        let is_without = self.last.is_none() && self.aside.iter().any(|aside| aside.lack == Lack::Missing);
+        self.aside_of(day).is_some() || (is_without && lack == Lack::Missing)
+    }
+
+    /// Whether one of the days from `first` to `last` beside `this` has a paper that was never had.
+    pub fn lacks_one_beside(&self, this: Day, first: Day, last: Day) -> bool {
+        let is_unheard = self.unheard.is_some_and(|(from, until)| from <= last && first <= until);
+        is_unheard || self.aside.iter().any(|aside| aside.day != this && (first..=last).contains(&aside.day))
+    }
+
     /// Whether the one of `day` is still to be compared.
     pub fn is_due(&self, day: Day) -> bool {
         day > self.until || self.waited_for().any(|aside| aside.day == day)
@@ -269,13 +297,14 @@ impl Event {
             Self::Begun { bank, .. }
             | Self::Compared { bank, .. }
             | Self::PutAside { bank, .. }
-            | Self::GivenUp { bank, .. } => each(comparison_key((*bank, paper))),
+            | Self::GivenUp { bank, .. }
+            | Self::Unheard { bank, .. } => each(comparison_key((*bank, paper))),
         }
     }
 
     pub(crate) fn evolve(&self, key: Key, row: &mut Option<Row>) {
         if let Self::Begun { day, .. } = self {
-            let begun = Comparison { until: day.plus(-1), aside: Vec::new(), last: None };
+            let begun = Comparison { until: day.plus(-1), aside: Vec::new(), last: None, unheard: None };
             *row = Some(Row::Comparison(Box::new(begun)));
             return;
         }
@@ -283,7 +312,12 @@ impl Event {
         match self {
             Self::Begun { .. } => {}
             Self::Compared { compared, .. } => {
-                row.until = row.until.max(compared.day);
+                // The bank's first one: whichever days nobody heard of after it are asked for now.
+                let is_before = row.unheard.is_some_and(|(from, _)| compared.day < from);
+                row.until = if is_before { compared.day } else { row.until.max(compared.day) };
+                if is_before {
+                    row.unheard = None;
+                }
                 row.aside.retain(|aside| aside.day != compared.day);
                 row.last = Some(*compared);
             }
@@ -295,6 +329,10 @@ impl Event {
                     row.aside.remove(resolved);
                 }
                 row.aside.push(aside.clone());
+            }
+            Self::Unheard { day, .. } => {
+                row.until = row.until.max(*day);
+                row.unheard = Some((row.unheard.map_or(*day, |(from, _)| from), *day));
             }
             Self::GivenUp { day, resolution, .. } => {
                 let Some(aside) = row.aside.iter_mut().find(|aside| aside.day == *day) else { wrong_row(key) };

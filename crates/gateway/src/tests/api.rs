@@ -171,7 +171,7 @@ async fn a_switch_is_in_force_at_once_and_told_to_everybody() {
     assert_eq!(body["data"][0]["switches"]["debit"]["history"].as_array().map(Vec::len), Some(2));
 }
 
-async fn callback(world: &World, id: &str, body: &Value, key: &str, age_ms: i64) -> u16 {
+pub async fn callback(world: &World, id: &str, body: &Value, key: &str, age_ms: i64) -> u16 {
     let body = Bytes::from(body.to_string());
     let key = Key::parse(key).expect("a key");
     let sent = world.clock.now().plus_milliseconds(-age_ms);

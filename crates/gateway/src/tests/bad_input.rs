@@ -53,9 +53,19 @@ fn doors(mandate: &str) -> Vec<Door> {
         door("POST", gateway("clients"), DESK, client),
         door("POST", desk("links/search"), BANK_DESK, account),
         door("POST", desk(&format!("mandates/{mandate}/revoke")), BANK_DESK, json!({ "reason": "fraud" })),
-        door("POST", desk(&format!("mandates/{mandate}/confirm")), BANK_DESK, json!({ "channel": "bank_app" })),
-        door("POST", desk(&format!("mandates/{mandate}/decide")), BANK_DESK, json!({ "accept": true })),
-        door("PUT", desk("factors"), BANK_DESK, json!({ "sets": [["account", "sms_code"]] })),
+        door(
+            "POST",
+            desk(&format!("mandates/{mandate}/confirm")),
+            BANK_DESK,
+            json!({ "channel": "bank_app", "reason": "a test" }),
+        ),
+        door(
+            "POST",
+            desk(&format!("mandates/{mandate}/decide")),
+            BANK_DESK,
+            json!({ "accept": true, "reason": "a test" }),
+        ),
+        door("PUT", desk("factors"), BANK_DESK, json!({ "sets": [["account", "sms_code"]], "reason": "a test" })),
         Door {
             optional: &["maintenance"],
             ..door("PUT", desk("calendar"), BANK_DESK, json!({ "maintenance": maintenance }))
@@ -218,8 +228,8 @@ async fn what_is_another_operators_or_nobodys_is_not_found() {
     for path in ["revoke", "confirm", "decide", "letter"] {
         let body = match path {
             "revoke" => json!({ "reason": "fraud" }),
-            "confirm" => json!({ "channel": "bank_app" }),
-            "decide" => json!({ "accept": true }),
+            "confirm" => json!({ "channel": "bank_app", "reason": "a test" }),
+            "decide" => json!({ "accept": true, "reason": "a test" }),
             _ => json!({}),
         };
         let other = [("authorization", "Bearer other-bank-desk")];

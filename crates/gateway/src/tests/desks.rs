@@ -43,13 +43,17 @@ async fn who_may_look_may_not_change_and_who_changes_is_in_the_journal() {
     });
     let of_the_bank = [
         ("PUT", "switches/debit".to_owned(), switch.clone()),
-        ("PUT", "factors".to_owned(), json!({ "sets": [["account", "sms_code"]] })),
+        ("PUT", "factors".to_owned(), json!({ "sets": [["account", "sms_code"]], "reason": "a test" })),
         ("PUT", "calendar".to_owned(), json!({ "maintenance": [] })),
         ("POST", "incidents".to_owned(), incident),
         ("POST", format!("mandates/{mandate}/letter"), json!({})),
-        ("POST", format!("mandates/{mandate}/confirm"), json!({ "channel": "bank_app" })),
+        (
+            "POST",
+            format!("mandates/{mandate}/confirm"),
+            json!({ "channel": "bank_app", "reason": "seen at the counter" }),
+        ),
         ("POST", format!("mandates/{mandate}/revoke"), json!({ "reason": "fraud" })),
-        ("POST", format!("mandates/{mandate}/decide"), json!({ "accept": true })),
+        ("POST", format!("mandates/{mandate}/decide"), json!({ "accept": true, "reason": "a test" })),
     ];
     for (method, path, body) in &of_the_bank {
         let path = format!("/bank/v1/{path}");
@@ -77,6 +81,7 @@ async fn who_may_look_may_not_change_and_who_changes_is_in_the_journal() {
     // The stop, and what one person wants: to ask for less, and that a link is confirmed.
     let hara = named("0125:hara");
     assert_eq!(changed_by(&world, bank).await, [named("abe"), hara, hara, hara]);
+    assert_eq!(reasons(&world, bank).await, ["a test", "seen at the counter", "a test", "a test"], "and why");
     let id = mandate.parse::<rules::MandateId>().expect("an id");
     let journal = SqliteJournal::open(&world.gateway.options().directory).expect("the journal opens");
     let row = Key::new(rules::table::MANDATE, id.0);

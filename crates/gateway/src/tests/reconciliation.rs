@@ -1,8 +1,9 @@
 //! Reconciliation goes on where it stopped: days without us, files that stay away, files that nobody can read.
 
+use super::api::callback;
 use super::bank::Mood;
 use super::files::{HOUR_MS, STRONG, debit, file_of, order_of, result_of, status};
-use super::world::{BANK, T0, World};
+use super::world::{BANK, SECRET, T0, World};
 use crate::domain::comparison::Paper;
 use crate::domain::movement::Kind;
 use crate::domain::open::Thing;
@@ -235,11 +236,42 @@ fn book(world: &World, day: Day, reference: &str) {
     world.bank.books().credits.get_or_insert_default().push((day.to_string(), named, 500));
 }
 
-/// The credits that were told to their operator as contradicted.
+/// What was told to its operator as contradicted.
 async fn contradicted(world: &World) -> Vec<Value> {
     let (_, events) = world.call("kinchaku", "GET", "/gateway/v1/events", None).await;
-    let events = events["data"].as_array().expect("events").iter();
-    events.filter(|event| event["type"] == "credit.contradicted").map(|event| event["reference"].clone()).collect()
+    let is_contradiction = |event: &&Value| event["type"].as_str().is_some_and(|kind| kind.ends_with(".contradicted"));
+    let events = events["data"].as_array().expect("events").iter().filter(is_contradiction);
+    events.map(|event| event["reference"].clone()).collect()
+}
+
+#[tokio::test]
+async fn what_was_declined_and_settled_after_all_is_held_against_the_banks_papers_too() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    world.bank.books().mood = Mood::IsDown;
+    for reference in ["only-said", "said-and-done"] {
+        debit(&world, &mandate, reference, 1_000).await;
+    }
+    // After its cut-off the bank knows of neither; then its callback says that it moved both, and its day has one.
+    world.bank.books().mood = Mood::Settles;
+    world.bank.books().cut_off_passed = true;
+    world.pass(60_000);
+    world.work().await;
+    let operator = world.gateway.operator_id("kinchaku");
+    for reference in ["only-said", "said-and-done"] {
+        assert_eq!(status(&world, reference).await, "declined");
+        let named = world.gateway.movement_id(operator, Kind::Debit, reference).bank_reference();
+        let said = json!({ "kind": "debit", "reference": named, "outcome": "settled", "amount": 1_000 });
+        assert_eq!(callback(&world, reference, &said, SECRET, 0).await, 204);
+        assert_eq!(status(&world, reference).await, "settled");
+    }
+    let day = T0.day();
+    hand_out(&world, day, &[("said-and-done", 1_000)]);
+    hand_out(&world, day.plus(1), &[]);
+    assert_eq!(contradicted(&world).await, [json!(null); 0]);
+    world.pass(2 * DAY_MS);
+    world.work().await;
+    assert_eq!(contradicted(&world).await, ["only-said"]);
 }
 
 #[tokio::test]
@@ -255,15 +287,30 @@ async fn a_bank_without_a_statement_of_credits_has_its_debits_compared_all_the_s
     let missing = |days| finding(day.plus(days), "statement_missing", None);
     assert_eq!(findings(&world).await, [record.clone(), missing(0)]);
     assert_eq!(until(&world).await, day.plus(1));
-    // The next day's is put aside in its turn, and the first one comes after all.
-    world.pass(DAY_MS);
-    hand_out(&world, day.plus(2), &[]);
-    world.work().await;
-    assert_eq!(findings(&world).await, [record.clone(), missing(0), missing(1)]);
+    // It never gave one: that is one finding, however long it gives none.
+    for days in 2..6 {
+        world.pass(DAY_MS);
+        hand_out(&world, day.plus(days), &[]);
+        world.work().await;
+    }
+    assert_eq!(findings(&world).await, [record.clone(), missing(0)]);
+    // They come after all, those of the days that no finding had too.
     book(&world, day, "nobody's");
+    book(&world, day.plus(3), "nobody's either");
     world.pass(2 * HOUR_MS);
     world.work().await;
-    assert_eq!(findings(&world).await, [finding(day, "credit", Some(500)), record]);
+    let credits = [0, 3].map(|days| finding(day.plus(days), "credit", Some(500)));
+    let mut found = vec![credits[0].clone(), record, credits[1].clone()];
+    found.sort();
+    assert_eq!(findings(&world).await, found);
+    // Of a bank that gave some, each that stays away is a finding.
+    world.bank.books().credits = None;
+    for days in 6..9 {
+        world.pass(DAY_MS);
+        hand_out(&world, day.plus(days), &[]);
+        world.work().await;
+    }
+    assert_eq!(findings(&world).await.iter().filter(|(_, kind, _)| kind == "statement_missing").count(), 2);
 }
 
 #[tokio::test]

@@ -225,7 +225,7 @@ async fn unbooked(
     let is_unbooked = |row: &Movement| {
         let (sent, answered) = booking_days(row);
         let is_due = sent <= day && (first..=last).contains(&answered);
-        let lacks_one = so_far.aside.iter().any(|aside| aside.day != day && (sent..=answered).contains(&aside.day));
+        let lacks_one = so_far.lacks_one_beside(day, sent, answered);
         let is_settled = paper.has(row.order.kind) && row.status == Status::Settled && row.filed.is_none();
         is_settled && is_due && !lacks_one
     };
@@ -262,7 +262,10 @@ fn settled_since(
         limit = HISTORY_PAGE;
         place = next.filter(|_| records.last().is_some_and(|record| record.at >= since));
         for event in records.iter().filter(|record| record.at >= since).flat_map(|record| &record.entry.events) {
-            if let rules::Event::Movement(Event::Ended { movement, status: Status::Settled, .. }) = event {
+            if let rules::Event::Movement(
+                Event::Ended { movement, status: Status::Settled, .. } | Event::SettledAfterAll { movement, .. },
+            ) = event
+            {
                 settled.push(*movement);
             }
         }

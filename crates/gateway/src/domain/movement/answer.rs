@@ -118,6 +118,9 @@ fn ended(
     let mut after = row.clone();
     event.apply(&mut after);
     let mut events = vec![Fact::Movement(event)];
+    if (row.status, status) == (Status::Declined, Status::Settled) {
+        events.push(Fact::Movement(Event::SettledAfterAll { movement: id, bank: order.bank }));
+    }
     events.extend(row.status.is_open().then(|| order.whose().closed()));
     operator::tell(rows, &mut events, order.operator, row.told(id, change), answer.at);
     Ok((events, after.receipt(id)))

@@ -83,6 +83,14 @@ pub enum Event {
         /// Of which day.
         day: Day,
     },
+    /// It was settled after it had been declined: that stands in the chain of its page too, by which reconciliation finds all that
+    /// was settled.
+    SettledAfterAll {
+        /// Which.
+        movement: MovementId,
+        /// At which bank.
+        bank: BankCode,
+    },
 }
 
 /// What an end does to the sums that a movement counts on.
@@ -114,12 +122,16 @@ impl Event {
             | Self::Doubted { movement, .. }
             | Self::Ended { movement, .. }
             | Self::Contradicted { movement, .. }
-            | Self::Filed { movement, .. } => *movement,
+            | Self::Filed { movement, .. }
+            | Self::SettledAfterAll { movement, .. } => *movement,
         }
     }
 
     pub(crate) fn touches(&self, each: &mut impl FnMut(Key)) {
         let movement = self.movement();
+        if let Self::SettledAfterAll { bank, .. } = self {
+            return each(Thing::Movement(movement).page_key(*bank));
+        }
         each(movement_key(movement));
         match self {
             Self::Requested { order, .. } => {
@@ -128,7 +140,8 @@ impl Event {
                 let mandate = order.mandate.filter(|_| order.kind == Kind::Debit).map(mandate_key);
                 [account, mandate, order.of.map(movement_key)].into_iter().flatten().for_each(each);
             }
-            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {}
+            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } => {}
+            Self::Filed { .. } | Self::SettledAfterAll { .. } => {}
             Self::Ended { bank, account, mandate, of, was, status, .. } => {
                 if was.is_open() {
                     each(Thing::Movement(movement).page_key(*bank));
@@ -156,6 +169,8 @@ impl Event {
         match self {
             Self::Requested { .. } => open::add(key, row, thing),
             Self::Ended { .. } => open::remove(key, row, thing),
+            // It was taken off the page when it was declined.
+            Self::SettledAfterAll { .. } => {}
             Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {
                 wrong_row(key)
             }
@@ -177,9 +192,8 @@ impl Event {
             }
             // A confirmation since then began the sums anew: what counted before is not in them.
             Self::Ended { .. } => {}
-            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {
-                wrong_row(key)
-            }
+            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } => wrong_row(key),
+            Self::Filed { .. } | Self::SettledAfterAll { .. } => wrong_row(key),
         }
     }
 
@@ -194,9 +208,8 @@ impl Event {
                 Counting::Again => mandate.count(accepted.day(), *amount, account.is_some()),
                 Counting::Kept => {}
             },
-            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {
-                wrong_row(key)
-            }
+            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } => wrong_row(key),
+            Self::Filed { .. } | Self::SettledAfterAll { .. } => wrong_row(key),
         }
     }
 
@@ -210,9 +223,8 @@ impl Event {
                 Counting::Again => debit.give_back(*amount),
                 Counting::Kept => {}
             },
-            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } | Self::Filed { .. } => {
-                wrong_row(key)
-            }
+            Self::Taken { .. } | Self::Doubted { .. } | Self::Contradicted { .. } => wrong_row(key),
+            Self::Filed { .. } | Self::SettledAfterAll { .. } => wrong_row(key),
         }
     }
 
@@ -264,6 +276,7 @@ impl Event {
             }
             Self::Contradicted { claim, at, .. } => (movement.claim, movement.claimed) = (Some(*claim), Some(*at)),
             Self::Filed { day, .. } => movement.filed = Some(*day),
+            Self::SettledAfterAll { .. } => {}
         }
     }
 
@@ -276,7 +289,7 @@ impl Event {
                 assert!(debit.returned <= debited, "more is given back than was debited");
             }
             Self::Taken { .. } | Self::Doubted { .. } | Self::Ended { .. } | Self::Contradicted { .. } => {}
-            Self::Filed { .. } => {}
+            Self::Filed { .. } | Self::SettledAfterAll { .. } => {}
         }
     }
 }

@@ -93,6 +93,7 @@ pub(super) fn deeds() -> Vec<Event> {
     }));
     let (by, reason) = (StaffId(Id::from_number(9)), "the account is closed".to_owned());
     world.done(&Command::Notice(owed::Command::GiveUp { notice, by, reason }));
+    unheard(&mut world, weak);
     world.journal
 }
 
@@ -237,6 +238,19 @@ fn found_apart(world: &mut World) {
     world.done(&Command::Finding(find));
     let (by, reason) = (StaffId(Id::from_number(9)), "another collector's".to_owned());
     world.done(&Command::Finding(finding::Command::Resolve { finding, by, reason }));
+}
+
+/// A bank gives no statement on two days, and what it knew nothing of is settled after all.
+fn unheard(world: &mut World, mandate: MandateId) {
+    let (bank, day) = (bank_code(), world.now.day());
+    let lack = comparison::Lack::Missing;
+    for days in [1, 2] {
+        let command = comparison::Command::PutAside { bank, day: day.plus(days), lack };
+        world.done(&Command::Comparison(Paper::Credits, command));
+    }
+    world.request(77, Target::CreditOf(mandate), 100).expect("it may be asked");
+    world.answer(77, Outcome::NotFound { last: true }, Source::Inquiry);
+    world.answer(77, Outcome::Settled { amount: Yen::new(100) }, Source::Callback);
 }
 
 /// Day files are compared, one is put aside and given up.
@@ -399,6 +413,7 @@ fn every_kind_of_event_is_there() {
         "Movement(Ended",
         "Movement(Contradicted",
         "Movement(Filed",
+        "Movement(SettledAfterAll",
         "Told(",
         "Disowned { bank",
         "NotMe { bank",
@@ -421,6 +436,7 @@ fn every_kind_of_event_is_there() {
         "Comparison(PutAside",
         "Comparison(GivenUp",
         "Statement(Begun",
+        "Statement(Unheard",
     ] {
         assert!(text.contains(name), "no golden bytes of {name}");
     }

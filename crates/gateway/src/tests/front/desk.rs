@@ -62,7 +62,8 @@ async fn a_bank_confirms_by_its_app_or_by_letter() {
     let mandate = mandate(&world).await;
     let confirm = format!("mandates/{mandate}/confirm");
     for (channel, status) in [("pin", 409), ("account", 409), ("telepathy", 400)] {
-        let refused = call(&world, "POST", &confirm, "desk-0125", Some(json!({ "channel": channel }))).await;
+        let refused =
+            call(&world, "POST", &confirm, "desk-0125", Some(json!({ "channel": channel, "reason": "a test" }))).await;
         assert_eq!(refused.0, status, "{channel}: {}", refused.1);
     }
     let (_, letter) = call(&world, "POST", &format!("mandates/{mandate}/letter"), "desk-0125", None).await;
@@ -72,7 +73,8 @@ async fn a_bank_confirms_by_its_app_or_by_letter() {
     let notice = world.hosted.last_code();
     let typed = [("code", notice.as_str()), ("card_serial", ""), ("letter", number.as_str())];
     assert_eq!(holder.send(&page, "/confirm", &typed).await.status, StatusCode::OK);
-    let (status, confirmed) = call(&world, "POST", &confirm, "desk-0125", Some(json!({"channel": "bank_app"}))).await;
+    let (status, confirmed) =
+        call(&world, "POST", &confirm, "desk-0125", Some(json!({"channel": "bank_app", "reason": "a test"}))).await;
     assert_eq!((status, &confirmed["confirmed_by"]), (200, &json!("letter")), "the first confirmation stays");
 }
 
@@ -80,15 +82,20 @@ async fn a_bank_confirms_by_its_app_or_by_letter() {
 async fn what_the_desk_asks_for_is_asked_for_on_the_next_form() {
     let world = World::new().await;
     let raised = json!({"sets": [["account", "pin", "birth_date", "sms_code"]]});
-    assert_eq!(call(&world, "PUT", "factors", "desk-0125", Some(raised.clone())).await, (200, raised.clone()));
+    let asked = json!({"sets": raised["sets"], "reason": "a spray is going on"});
+    assert_eq!(call(&world, "PUT", "factors", "desk-0125", Some(asked)).await, (200, raised));
     let mut browser = world.browser();
     let form = super::link::to_form(&mut browser, &world.wallet().push("0125").await).await;
     assert!(form.body.contains("name=\"birth_date\"") && !form.body.contains("name=\"name_kana\""), "{}", form.body);
     for sets in [json!([["pin"]]), json!([["account"]]), json!([["account", "shoe_size"]]), json!("none")] {
-        assert_eq!(call(&world, "PUT", "factors", "desk-0125", Some(json!({ "sets": sets }))).await.0, 400, "{sets}");
+        assert_eq!(
+            call(&world, "PUT", "factors", "desk-0125", Some(json!({ "sets": sets, "reason": "a test" }))).await.0,
+            400,
+            "{sets}"
+        );
     }
     let stopped = Some(json!({"stopped": true, "reason": "a spray is going on"}));
-    let static_only = json!({"sets": [["account", "pin"]]});
+    let static_only = json!({"sets": [["account", "pin"]], "reason": "a test"});
     for (who, status) in [("desk-0125", 202), ("desk-0125", 202), ("desk-0125-2", 200)] {
         assert_eq!(call(&world, "PUT", "factors", who, Some(static_only.clone())).await.0, status, "{who}");
     }
@@ -108,7 +115,7 @@ async fn the_configuration_stands_in_for_no_bank_that_does_not_answer() {
     let page = browser.get("/link").await;
     assert!(!page.body.contains("name=\"name_kana\""), "nobody knows what it asks for: {}", page.body);
     // More than the configuration has, and less than the bank asks for.
-    let sets = json!({ "sets": [["account", "name_kana", "birth_date"]] });
+    let sets = json!({ "sets": [["account", "name_kana", "birth_date"]], "reason": "a test" });
     for _ in 0..2 {
         assert_eq!(
             call(&world, "PUT", "factors", "desk-0125", Some(sets.clone())).await.0,
@@ -183,7 +190,7 @@ async fn a_person_at_the_bank_decides_on_names_that_are_only_nearly_the_same() {
             (&json!("ｱｵｷ ｻ-ｸﾗ"), &json!("アオキ サクラ"))
         );
         let path = format!("mandates/{mandate}/decide");
-        let said = Some(json!({ "accept": accept }));
+        let said = Some(json!({ "accept": accept, "reason": "a test" }));
         assert_eq!(call(&world, "POST", &path, "desk-0009", said.clone()).await.0, 404, "another bank's desk");
         if accept {
             assert_eq!(call(&world, "POST", &path, "desk-0125-2", said.clone()).await.0, 202, "two say that it is one");
