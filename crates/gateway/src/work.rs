@@ -247,9 +247,9 @@ impl Work {
     }
 
     /// Whether the bank may be asked at once, beside the worker; whoever may says so with the guard that it gets.
-    pub fn enter(&self, bank: BankCode) -> Option<Inside<'_>> {
+    pub fn enter(&self, bank: BankCode, now: Time) -> Option<Inside<'_>> {
         let lane = self.lane(bank)?;
-        let may_enter = locked(lane).enter();
+        let may_enter = locked(lane).enter(now);
         if may_enter { Some(Inside(lane)) } else { None }
     }
 }

@@ -142,7 +142,7 @@ pub(super) async fn move_money(
 
 /// Asks the bank now, if it may be. Whatever becomes of this, the movement is durable, and the worker goes on with it.
 async fn ask_at_once(gateway: &Gateway, bank: BankCode, movement: MovementId) {
-    let Some(_inside) = gateway.work().enter(bank) else { return };
+    let Some(_inside) = gateway.work().enter(bank, gateway.outside().now()) else { return };
     match gateway.work().exchange(gateway, bank, movement, Next::Send).await {
         Ok(_) => {}
         Err(NotDone::Refused(refusal)) => tracing::error!(?refusal, "a bank's answer was refused"),

@@ -136,6 +136,26 @@ async fn what_was_left_open_together_is_asked_for_again_at_different_moments() {
 }
 
 #[tokio::test]
+async fn whoever_comes_first_after_a_banks_rest_finds_out_whether_it_speaks_again() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    world.confirm(mandate).await;
+    let mandate = mandate.to_string();
+    world.bank.books().mood = Mood::IsDown;
+    for number in 0..5 {
+        debit(&world, &mandate, &format!("top-{number}"), 1_000).await;
+    }
+    world.bank.books().mood = Mood::Settles;
+    let too_soon = debit(&world, &mandate, "too-soon", 1_000).await.1;
+    assert_eq!((&too_soon["status"], world.bank.books().moved.len()), (&json!("pending"), 0), "it is left alone");
+    world.pass(5_000);
+    for reference in ["first", "second"] {
+        let (code, body) = debit(&world, &mandate, reference, 1_000).await;
+        assert_eq!((code, &body["status"]), (201, &json!("settled")), "{reference}: nobody's worker was there: {body}");
+    }
+}
+
+#[tokio::test]
 async fn a_bank_that_is_down_is_left_alone_and_tried_with_one_question() {
     let world = World::new().await;
     let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await;

@@ -110,9 +110,13 @@ impl Lane {
         self.silences > 0
     }
 
-    /// One more question is under way, if the bank is not left alone and not too many are.
-    pub fn enter(&mut self) -> bool {
-        let may = self.rests_until.is_none() && self.inside < INSIDE_MAX;
+    /// One more question is under way, if the bank is not left alone and not too many are: of one that rested, a single one.
+    pub fn enter(&mut self, now: Time) -> bool {
+        let room = match self.rests_until {
+            None => INSIDE_MAX,
+            Some(until) => usize::from(until <= now),
+        };
+        let may = self.inside < room;
         if may {
             self.inside += 1;
         }
