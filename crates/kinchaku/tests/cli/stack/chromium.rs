@@ -166,7 +166,8 @@ async fn a_phone_walks_from_the_front_page_to_the_banks_statement() {
     browser.tap("form[action='/login'] button").await;
     assert_eq!(browser.read("/url").await, world.url("localhost", "/"));
 
-    let link = world.post(&person, "{wallet}/mandates", json!({ "bank_code": BANK })).await;
+    // Programs are a device of their own, and not a known one.
+    let link = world.proven(&person, "{wallet}/mandates", json!({ "bank_code": BANK })).await;
     let mandate = link.json["id"].as_str().expect("an id");
     browser.open(link.json["authorize_url"].as_str().expect("an address")).await;
     browser.tap(&format!("form[action='/link/{mandate}'] button")).await;
