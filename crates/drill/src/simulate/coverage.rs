@@ -517,7 +517,7 @@ const SELDOM: &[Cells] = &[
     Cells {
         faults: &["callback_before_answer"],
         flow: "*",
-        phases: &["settled"],
+        phases: &["settled", "declined"],
         because: "the request's answer overtakes the callback in the queue",
     },
     Cells {
