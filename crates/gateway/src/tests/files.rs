@@ -5,10 +5,11 @@ use super::world::{BANK, T0, World};
 use crate::connector::zengin::{request_file, result_lines};
 use crate::connector::{AccountNumber, BankOrder};
 use crate::domain::account::AccountKind;
+use crate::domain::bank;
 use crate::domain::comparison::Paper;
 use crate::domain::mandate::Why;
 use crate::domain::movement::{Code, Kind, Outcome};
-use crate::domain::{Factor, MovementId};
+use crate::domain::{Command, Factor, MovementId};
 use crate::gateway::{Gateway, OpenError};
 use crate::options::FileOptions;
 use domain::{Day, Id};
@@ -385,4 +386,47 @@ async fn a_file_that_was_refused_is_made_again_after_a_restart() {
     world.work().await;
     assert_eq!((status(&world, "a").await, status(&world, "b").await), (json!("settled"), json!("declined")));
     assert_eq!(status(&world, "late").await, "pending");
+}
+
+#[tokio::test]
+async fn what_may_not_be_debited_any_more_leaves_a_file_that_waits() {
+    let world = World::with_files(true).await;
+    let kept = world.link("kinchaku", "w1", "1234567", STRONG).await;
+    let not_mine = world.link("kinchaku", "w2", "7654321", STRONG).await;
+    world.bank.books().refuses_files = true;
+    debit(&world, &kept.to_string(), "a", 7_000).await;
+    debit(&world, &not_mine.to_string(), "b", 500).await;
+    world.pass(10 * HOUR_MS);
+    world.work().await;
+    assert_eq!((status(&world, "a").await, status(&world, "b").await), (json!("in_doubt"), json!("in_doubt")));
+    // The file waits; then the holder of one of the accounts says that it was not them, and for a while the bank's switch is off.
+    world.revoke(not_mine, Why::NotMine).await;
+    switch(&world, true).await;
+    world.bank.books().refuses_files = false;
+    world.pass(HOUR_MS / 2);
+    world.work().await;
+    assert_eq!(world.bank.books().collections.len(), 0, "a stopped bank is handed in nothing");
+    switch(&world, false).await;
+    world.pass(HOUR_MS / 2);
+    world.work().await;
+    let file = world.bank.books().collections.first().cloned().expect("the day's file");
+    let request = zengin_fmt::parse_account_transfer(&file).expect("a request file");
+    assert_eq!(request.details.iter().map(|detail| detail.amount).collect::<Vec<_>>(), [7_000]);
+    world.bank.books().day_file = Some(result_of(&file, &[0]));
+    world.pass(6 * HOUR_MS);
+    world.work().await;
+    assert_eq!((status(&world, "a").await, status(&world, "b").await), (json!("settled"), json!("declined")));
+}
+
+/// The gateway's desk stops the bank's debits, or lets them go on.
+async fn switch(world: &World, stop: bool) {
+    let command = bank::Command::Switch {
+        bank: BANK.parse().expect("a code"),
+        function: bank::Function::Debit,
+        stop,
+        side: bank::Side::Gateway,
+        by: None,
+        reason: "a test".into(),
+    };
+    world.submit(Command::Bank(command)).await.expect("it is switched");
 }

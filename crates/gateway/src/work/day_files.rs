@@ -25,8 +25,8 @@ pub(super) struct Desk {
 struct Files {
     /// The day whose debits were put together last.
     requested: Option<Day>,
-    /// A day's debits that the bank has not taken yet.
-    waiting: Option<(Day, Arc<[BankOrder]>)>,
+    /// A day's debits that the bank has not taken yet, those too that may not be handed in just now.
+    waiting: Option<(Day, Arc<[MovementId]>)>,
     /// When they are handed in again.
     again: Option<Time>,
 }
@@ -71,8 +71,9 @@ impl Desk {
     async fn request(&self, gateway: &Gateway, bank: BankCode, day: Day, cut_off: Time) -> usize {
         let mut orders = Vec::new();
         for movement in gateway.work().open(bank) {
-            match order(gateway, movement, day, cut_off).await {
-                Ok(order) => orders.extend(order),
+            match is_for(gateway, movement, day, cut_off).await {
+                Ok(true) => orders.push(movement),
+                Ok(false) => {}
                 Err(error) => {
                     tracing::warn!(?error, %bank, "a debit waits for the next file");
                 }
@@ -85,22 +86,31 @@ impl Desk {
         count
     }
 
-    /// Hands in what waits. The same debits twice are one each to the bank: they carry our references. What the bank did not take
-    /// on its day is not handed in any more once that day's file was looked for.
+    /// Hands in what waits, as far as it is permitted at that moment: what an account's holder disowned, whose mandate is over or
+    /// what the bank's switch stops since the file was made is left out, and the day's results end it. The same debits twice are
+    /// one each to the bank: they carry our references. What the bank did not take on its day is not handed in any more once that
+    /// day's file was looked for.
     async fn hand_in(&self, gateway: &Gateway, bank: BankCode, debits: &dyn BankConnector, now: Time) -> usize {
         if self.files().again.is_some_and(|again| now < again) {
             return 0;
         }
-        let Some((day, orders)) = self.files().waiting.clone() else { return 0 };
-        let is_over = match gateway.comparison(bank, Paper::Debits).await {
-            Ok(row) => row.is_some_and(|row| row.until >= day),
+        let Some((day, movements)) = self.files().waiting.clone() else { return 0 };
+        let file = match file(gateway, bank, day, &movements).await {
+            Ok(file) => file,
             Err(error) => {
                 tracing::warn!(%error, %bank, "a request file waits for the engine");
                 self.files().again = Some(now.plus_milliseconds(AGAIN_MS));
                 return 0;
             }
         };
-        let result = if is_over { Ok(Vec::new()) } else { debits.send(day, &orders).await };
+        let result = match &file {
+            File::Over => Ok(Vec::new()),
+            File::Stopped => {
+                self.files().again = Some(now.plus_milliseconds(AGAIN_MS));
+                return 0;
+            }
+            File::Orders(orders) => debits.send(day, orders).await,
+        };
         let mut desk = self.files();
         match result {
             // What became of each is heard with the day's results.
@@ -117,22 +127,50 @@ impl Desk {
     }
 }
 
-/// The order of a debit that is to be in the file of `day`, which is made at `cut_off`.
-async fn order(gateway: &Gateway, movement: MovementId, day: Day, cut_off: Time) -> Result<Option<BankOrder>, NotDone> {
-    let is_due = |row: &Movement| row.order.kind == Kind::Debit && row.order.accepted < cut_off;
-    let Some(row) = gateway.movement(movement).await?.filter(is_due) else { return Ok(None) };
-    let was_in_it = row.sent.is_some_and(|sent| sent.day() == day) && row.status.is_open();
-    if row.asked > 0 && !(was_in_it && is_permitted(gateway, &row).await?) {
-        return Ok(None);
+/// What a bank is handed in of a day.
+enum File {
+    /// Nothing any more: the day's results were looked for, or each of its debits has ended.
+    Over,
+    /// Nothing just now: none of its debits is permitted. A stop may end before the day's results.
+    Stopped,
+    /// These.
+    Orders(Vec<BankOrder>),
+}
+
+/// The file of `day`, of those of its `movements` that may be sent now.
+async fn file(gateway: &Gateway, bank: BankCode, day: Day, movements: &[MovementId]) -> Result<File, EngineError> {
+    if gateway.comparison(bank, Paper::Debits).await?.is_some_and(|row| row.until >= day) {
+        return Ok(File::Over);
     }
-    let Some(order) = super::order(gateway, movement, &row).await? else { return Ok(None) };
-    if was_in_it {
-        return Ok(Some(order));
+    let (mut orders, mut is_over) = (Vec::new(), true);
+    for movement in movements {
+        let Some(row) = gateway.movement(*movement).await?.filter(|row| row.status.is_open()) else { continue };
+        is_over = false;
+        if is_permitted(gateway, &row).await? {
+            orders.extend(super::order(gateway, *movement, &row).await?);
+        }
+    }
+    Ok(match (is_over, orders.is_empty()) {
+        (true, _) => File::Over,
+        (false, true) => File::Stopped,
+        (false, false) => File::Orders(orders),
+    })
+}
+
+/// Whether a debit is to be in the file of `day`, which is made at `cut_off`.
+async fn is_for(gateway: &Gateway, movement: MovementId, day: Day, cut_off: Time) -> Result<bool, NotDone> {
+    let is_due = |row: &Movement| row.order.kind == Kind::Debit && row.order.accepted < cut_off;
+    let Some(row) = gateway.movement(movement).await?.filter(is_due) else { return Ok(false) };
+    // It was in it before a restart: whether it still may be is asked when the file is handed in.
+    if row.sent.is_some_and(|sent| sent.day() == day) && row.status.is_open() {
+        return Ok(true);
+    }
+    if row.asked > 0 || super::order(gateway, movement, &row).await?.is_none() {
+        return Ok(false);
     }
     let take = Asked::Movement(Command::Take { movement, by_file: true, spread: super::spread(gateway) });
     let receipt = gateway.submit(take, gateway.system(), None).await?;
-    let is_sent = matches!(receipt, Receipt::Movement { next: Some(Next::Send), .. });
-    Ok(is_sent.then_some(order))
+    Ok(matches!(receipt, Receipt::Movement { next: Some(Next::Send), .. }))
 }
 
 /// Whether a debit that the bank may not have yet may still be sent to it.
