@@ -411,3 +411,34 @@ async fn the_results_of_a_day_are_fetched_once_for_all_that_they_answer() {
     let asked = world.bank.books().days_asked.clone();
     assert_eq!(asked.iter().filter(|asked| **asked == day).count(), 1, "{asked:?}");
 }
+
+#[tokio::test]
+async fn what_was_sent_again_on_a_later_day_is_not_called_unmade_while_the_first_days_file_is_still_to_come() {
+    let world = World::new().await;
+    let mandate = world.link("kinchaku", "w1", "1234567", STRONG).await.to_string();
+    let day = T0.day();
+    // The bank moves both, its answers are lost, and it says that it knows neither; on the next day it is asked to move them again.
+    world.bank.books().mood = Mood::LosesAnswers;
+    world.bank.books().forgets = true;
+    for reference in ["made", "unmade"] {
+        debit(&world, &mandate, reference, 1_000).await;
+    }
+    world.bank.books().mood = Mood::Settles;
+    world.pass(60_000);
+    world.work().await;
+    assert_eq!(status(&world, "made").await, "in_doubt");
+    world.bank.books().forgets = false;
+    world.pass(DAY_MS);
+    world.work().await;
+    assert_eq!((status(&world, "made").await, status(&world, "unmade").await), (json!("settled"), json!("settled")));
+    hand_out(&world, day.plus(1), &[]);
+    world.pass(DAY_MS);
+    world.work().await;
+    assert_eq!(findings(&world).await, [finding(day, "file_missing", None)]);
+    assert_eq!(contradicted(&world).await, Vec::<Value>::new(), "the file of the first day may have them");
+    hand_out(&world, day, &[("made", 1_000)]);
+    world.pass(2 * HOUR_MS);
+    world.work().await;
+    assert_eq!(contradicted(&world).await, ["unmade"]);
+    assert_eq!(findings(&world).await, Vec::new());
+}

@@ -214,7 +214,8 @@ async fn answer(gateway: &Gateway, bank: BankCode, movement: MovementId, outcome
 }
 
 /// What the ledger has as settled and no paper says that the bank booked, once the last paper that can say so is this one of `day`: it
-/// was booked between the day on which it was sent and the one on which the bank answered. One of those days without its paper says nothing.
+/// was booked between the day on which it was first sent and the one on which the bank answered. One of those days without its paper
+/// says nothing.
 async fn unbooked(
     gateway: &Gateway,
     (bank, day): (BankCode, Day),
@@ -242,10 +243,12 @@ async fn unbooked(
     Ok(unbooked)
 }
 
-/// The first and the last day whose paper may have what is settled.
+/// The first and the last day whose paper may have what is settled. What the bank was asked for or about more than once it may have
+/// moved when it was sent first, which is not kept: that was when it was accepted, at the earliest.
 fn booking_days(row: &Movement) -> (Day, Day) {
     let answered = row.answer.map_or(row.since, |answer| answer.at);
-    (row.sent.unwrap_or(row.order.accepted).day(), answered.plus_milliseconds(LATE_MS).day())
+    let sent = row.sent.filter(|_| row.asked == 1).unwrap_or(row.order.accepted);
+    (sent.day(), answered.plus_milliseconds(LATE_MS).day())
 }
 
 /// What was settled since then, by the ledger: the chains of the bank's pages tell.
