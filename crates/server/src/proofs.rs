@@ -117,7 +117,7 @@ impl Challenge {
     }
 }
 
-/// A device, or a session without one, that its holder has proven.
+/// A device, or a session without one, that its holder has proven; or, by the key of the holder alone, that there ever was one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KnownDevice {
     key: Id,
@@ -410,8 +410,23 @@ impl Service {
 
     /// From now on that device is the holder's.
     pub fn know_device(&self, caller: &Holder) -> Result<(), Problem> {
-        self.doors.insert(&self.device_of(&caller.session))?;
-        Ok(())
+        let known = self.device_of(&caller.session);
+        // A session without a device is forgotten with its end; that there was one is not.
+        let first = KnownDevice { key: self.first_device_key(caller.id), ends: None, ..known };
+        self.doors.change(|doors| {
+            doors.insert(&known)?;
+            doors.insert(&first)?;
+            Ok::<_, Problem>(())
+        })
+    }
+
+    /// Whether the holder has ever proven a device, or a session without one, or opened a wallet from it.
+    pub fn has_known_device(&self, holder: HolderId) -> Result<bool, Problem> {
+        Ok(self.doors.get::<KnownDevice>(self.first_device_key(holder))?.is_some())
+    }
+
+    fn first_device_key(&self, holder: HolderId) -> Id {
+        self.keys.secret("known devices", &holder.to_string())
     }
 
     /// The device of `session`, as it is kept once it is known.

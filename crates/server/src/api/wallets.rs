@@ -141,23 +141,27 @@ pub struct Changed {
     status: String,
 }
 
-/// Open a wallet.
-#[utoipa::path(post, path = "/v1/wallets", tag = "wallets", request_body = Nothing,
+/// Open a wallet. Whoever had one before opens the next with a proof, on a device that they have not proven.
+#[utoipa::path(post, path = "/v1/wallets", tag = "wallets", request_body = Provable,
     params(("Idempotency-Key" = String, Header)), security(("holder" = [])),
     responses((status = 201, body = Shown)))]
 async fn open(
     State(service): State<Arc<Service>>,
     caller: Holder,
-    Asked { body: Nothing {}, repeat }: Asked<Nothing>,
+    Asked { body, repeat }: Asked<Provable>,
 ) -> Result<(StatusCode, Json<Shown>), Problem> {
     // Whoever has one opens none, and may be repeating themselves.
-    if service.holder(caller.id).await?.wallet.is_none() {
+    let has_none = service.holder(caller.id).await?.wallet.is_none();
+    // A first wallet has nothing to lose, and its device becomes the first known one; that of the next would be, too.
+    let needs_proof = has_none && service.has_known_device(caller.id)? && service.is_new_device(&caller)?;
+    if has_none && (body.challenge_id.is_some() || !needs_proof) {
         service.count_velocity(Deed::OpenWallet, &caller)?;
     }
     let wallet = WalletId(service.id());
-    let command = OfWallet::Open { wallet, holder: caller.id, origin: Some(caller.origin) };
+    let command = |_| Command::Wallet(OfWallet::Open { wallet, holder: caller.id, origin: Some(caller.origin) });
     let request = repeat.by(&service, caller.actor());
-    let answer = service.ask(caller.actor(), Some(request), Command::Wallet(command)).await?;
+    let challenge = body.challenge_id.as_deref();
+    let answer = service.submit_provable(&caller, request, challenge, needs_proof, command).await?;
     match answer.reply.map_err(|refusal| refusals::problem(&refusal))? {
         Receipt::Wallet { id, .. } => {
             // Whoever opens a wallet holds the first device that is the wallet's own; whoever repeats that may be another.

@@ -98,3 +98,18 @@ async fn who_has_several_accounts_says_which() {
     let closed = world.prove("sakura", &token, &path, &json!({ "bank_account_id": accounts[1] })).await;
     assert_eq!(closed.text("status"), "closed", "{}", closed.text);
 }
+
+#[tokio::test]
+async fn the_next_wallet_takes_a_proof_on_a_device_that_is_not_known() {
+    let world = World::new();
+    let (token, wallet) = rich(&world).await;
+    let closed = world.prove("sakura", &token, &format!("{wallet}/closure"), &json!({})).await;
+    assert_eq!(closed.text("status"), "closed", "{}", closed.text);
+    // Also once the session that opened the first one is forgotten.
+    world.advance(40 * 24 * 3_600_000);
+    world.run_due().await;
+    let thief = world.log_in("sakura").await;
+    let tried = world.post("/v1/wallets", Some(&thief), json!({})).await;
+    assert_eq!(tried.problem(), (403, "step-up-required"), "{}", tried.text);
+    assert_eq!(world.prove("sakura", &thief, "/v1/wallets", &json!({})).await.status, 201);
+}
