@@ -6,7 +6,7 @@
 //! keys could be kept apart from another's: see [`Repeat::by_stranger`].
 //! Start reading at [`Asked`].
 
-use crate::doors::Door;
+use crate::doors::{Door, Transaction};
 use crate::refusals;
 use crate::service::Service;
 use crate::tallies::DAY_MS;
@@ -213,6 +213,23 @@ impl Service {
             }
         }
         reply
+    }
+}
+
+impl Done {
+    /// Keeps `request`, whose answer has a secret in it, together with what it makes. No where it was made before, which nobody is
+    /// shown again; and under its key nothing else is asked, of another path neither.
+    pub fn keep_secret(doors: &Transaction<'_>, request: engine::Request, now: Time) -> Result<bool, Problem> {
+        let made =
+            Self { key: Id(request.key), body: Id(request.body), answer: None, ends: now.plus_milliseconds(DONE_MS) };
+        match doors.get::<Self>(made.key)?.filter(|kept| now < kept.ends) {
+            Some(kept) if kept.body != made.body => Err(refusals::engine_problem(&EngineError::KeyReused)),
+            Some(_) => Ok(false),
+            None => {
+                doors.put(&made)?;
+                Ok(true)
+            }
+        }
     }
 }
 

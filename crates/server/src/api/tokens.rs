@@ -1,7 +1,7 @@
 //! A shop's tokens: another one is made while the one before still opens for a day, so that a till changes over without a
 //! gap; one that got about is ended at once. A token is shown once.
 
-use crate::asked::Asked;
+use crate::asked::{Asked, Done};
 use crate::desk::{Desk, Role};
 use crate::entrance::Shop;
 use crate::query::{Page, Query, Which};
@@ -143,7 +143,8 @@ impl Service {
         let made = ShopToken { token: hash, shop, name, made: now, until: None };
         let before = self.doors.change(|doors| {
             let mut before = doors.of::<ShopToken>(shop.0)?;
-            if before.iter().any(|token| token.name == name) {
+            // A token that was made so long ago that its request is forgotten may be live still.
+            if !Done::keep_secret(doors, request, now)? || before.iter().any(|token| token.name == name) {
                 return Err(refusals::shown_once(
                     "It is made already; a token is shown once.",
                     "作成済みです。トークンは一度だけ表示されます。",

@@ -1,7 +1,7 @@
 //! Webhook endpoints: where a shop, or the operator, wants to be told, with a key that is shown once; and every delivery, to be
 //! looked at and sent again. The operator's are asked for at the desk, under the same paths.
 
-use crate::asked::{Asked, Reply};
+use crate::asked::{Asked, Done, Reply};
 use crate::desk::{Desk, Role};
 use crate::doors::Door as _;
 use crate::entrance::Shop;
@@ -343,12 +343,14 @@ async fn rotate(
     Asked { body: Nothing {}, repeat }: Asked<Nothing>,
 ) -> Result<(StatusCode, Json<Rotated>), Problem> {
     let found = service.endpoint_of(owner, &endpoint)?;
-    let made_by = Id(repeat.by(&service, owner.actor).key);
+    let request = repeat.by(&service, owner.actor);
+    let made_by = Id(request.key);
     let (signing, secret) = service.new_signing_key(owner.id, made_by)?;
     let (now, until) = (service.now(), service.now().plus_milliseconds(OVERLAP_MS));
     service.change_endpoints(owner.id, |doors| {
         let mut kept = doors.get::<Endpoint>(found.key)?.ok_or_else(unknown)?;
-        if kept.keys.iter().any(|key| key.made_by == made_by) {
+        // A key that was made so long ago that its request is forgotten may sign still.
+        if !Done::keep_secret(doors, request, now)? || kept.keys.iter().any(|key| key.made_by == made_by) {
             return Err(shown_once(&kept));
         }
         // At most two sign at once: whoever rotates in a hurry means that the oldest is not to be trusted.

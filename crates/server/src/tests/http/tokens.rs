@@ -68,3 +68,35 @@ async fn a_holder_sees_where_they_are_logged_in_and_when_it_was_last_used() {
     let body = json!({ "email": mail("sakura"), "password": password("sakura") });
     assert_eq!(world.post("/v1/sessions", None, body).await.status, 201);
 }
+
+#[tokio::test]
+async fn a_key_that_was_used_for_one_secret_makes_none_elsewhere() {
+    let world = World::new();
+    let (soba, till) = world.shop("Soba").await;
+    let (udon, _) = world.shop("Udon").await;
+    let key = world.key();
+    let at_desk = async |path: String| {
+        let request = http::Request::post(format!("http://desk.localhost:8080/desk/v1/shops/{path}/tokens"))
+            .header("content-type", "application/json")
+            .header("idempotency-key", &key)
+            .header("authorization", "Bearer desk-1");
+        world.send(request.body("{}".into()).expect("a request")).await
+    };
+    let made = at_desk(soba.to_string()).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    assert_eq!(at_desk(udon.to_string()).await.problem(), (422, "idempotency-key-reused"));
+    let again = at_desk(soba.to_string()).await;
+    assert_eq!((again.problem(), again.text("id")), ((409, "shown-once"), made.text("id")));
+
+    let mut rotations = Vec::new();
+    for name in ["one", "two"] {
+        let hook = json!({ "url": format!("http://shop.localhost/{name}"), "events": ["*"] });
+        let endpoint = world.post("/v1/webhook-endpoints", Some(&till), hook).await;
+        assert_eq!(endpoint.status, 201, "{}", endpoint.text);
+        rotations.push(format!("/v1/webhook-endpoints/{}/secret-rotations", endpoint.text("id")));
+    }
+    let rotate = async |path: &str| world.post_with(path, Some(&till), &key, &json!({})).await;
+    assert_eq!(rotate(&rotations[0]).await.status, 201);
+    assert_eq!(rotate(&rotations[1]).await.problem(), (422, "idempotency-key-reused"));
+    assert_eq!(rotate(&rotations[0]).await.problem(), (409, "shown-once"));
+}
