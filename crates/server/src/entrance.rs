@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use wallet::{ContactId, HolderId, Origin, ShopId, StaffId, WalletId};
+use wallet::{ContactId, Fingerprint, HolderId, Origin, ShopId, StaffId, WalletId};
 use web::{Problem, RateLimit, Source};
 
 /// Tokens of each kind that are kept in memory; where there is no room, some make room and are looked up in the file again.
@@ -167,6 +167,8 @@ pub struct Holder {
     pub session: Arc<Session>,
     /// Where the request came from.
     pub origin: Origin,
+    /// The site of its network, where that is IPv6.
+    pub site: Option<Fingerprint>,
 }
 
 /// A shop.
@@ -229,8 +231,9 @@ impl FromRequestParts<Arc<Service>> for Holder {
         if by_cookie {
             check_same_origin(parts, &service.options.origin)?;
         }
-        let origin = service.origin(source(&parts.extensions), session.device);
-        Ok(Self { id: session.holder, session, origin })
+        let source = source(&parts.extensions);
+        let (origin, site) = (service.origin(source, session.device), service.keys.site(source));
+        Ok(Self { id: session.holder, session, origin, site })
     }
 }
 
@@ -415,7 +418,7 @@ impl Service {
     }
 
     /// Where a request came from, as the rules see it.
-    pub fn origin(&self, source: IpAddr, device: Option<wallet::Fingerprint>) -> Origin {
+    pub fn origin(&self, source: IpAddr, device: Option<Fingerprint>) -> Origin {
         let (network, network_wide) = self.keys.networks(source);
         Origin { device, network: Some(network), network_wide: Some(network_wide) }
     }

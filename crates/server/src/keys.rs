@@ -75,6 +75,12 @@ impl Keys {
             }
         }
     }
+
+    /// The site of an IPv6 address, /48: whoever rents one has 65,536 networks. No one person has a /16 of IPv4.
+    pub fn site(&self, address: IpAddr) -> Option<Fingerprint> {
+        let is_v6 = address.to_canonical().is_ipv6();
+        is_v6.then(|| self.networks(address).1)
+    }
 }
 
 fn hash(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 16] {

@@ -131,7 +131,8 @@ pub struct Velocity {
     pub window_ms: i64,
     /// Wallets opened from a device: a family shares one.
     pub wallets_per_device_max: u32,
-    /// Wallets opened from a network: a campus, or a telephone company's many customers behind one address.
+    /// Wallets opened from a network: a campus, or a telephone company's many customers behind one address. A site of IPv6 networks
+    /// may do four times as much of this, and of links.
     pub wallets_per_network_max: u32,
     /// Links asked for from a device.
     pub links_per_device_max: u32,

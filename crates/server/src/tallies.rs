@@ -62,16 +62,35 @@ pub struct Tallies<'a> {
     pub now: Time,
 }
 
+/// What a site of IPv6 networks, /48, may do: as much as so many networks.
+const NETWORKS_OF_SITE: u32 = 4;
+
+impl Bound {
+    /// The same of a whole site.
+    #[must_use]
+    pub const fn of_site(self) -> Self {
+        Self { count_max: self.count_max.saturating_mul(NETWORKS_OF_SITE), ..self }
+    }
+}
+
 impl Service {
-    /// Counts one more of what `bounds` bound about `about` in the network that it comes from, /24 or /64; or says how long that
-    /// network must wait, in milliseconds. From elsewhere it may be still.
+    /// Counts one more of what `bounds` bound about `about` in the network that it comes from, /24 or /64, and in its site if that is
+    /// IPv6; or says how long that network must wait, in milliseconds. From elsewhere it may be still.
     pub fn wait_ms_from(&self, bounds: &[Bound], about: Id, source: IpAddr) -> Result<Option<i64>, Problem> {
         let network = format!("{:016x}", self.keys.networks(source).0.0);
+        let site = self.keys.site(source).map(|site| format!("site {:016x}", site.0));
+        let of_site: Vec<Bound> = bounds.iter().map(|bound| bound.of_site()).collect();
+        let counted = [(bounds, Some(network)), (&of_site, site)];
+        let counted: Vec<_> =
+            counted.into_iter().filter_map(|(bounds, what)| what.map(|what| (bounds, what))).collect();
         self.doors.change(|doors| {
             let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
-            let wait_ms = tallies.wait_ms(bounds, &network, about)?;
-            if wait_ms.is_none() {
-                tallies.count(bounds, &network, about)?;
+            let mut wait_ms = None;
+            for (bounds, what) in &counted {
+                wait_ms = wait_ms.max(tallies.wait_ms(bounds, what, about)?);
+            }
+            for (bounds, what) in counted.iter().filter(|_| wait_ms.is_none()) {
+                tallies.count(bounds, what, about)?;
             }
             Ok(wait_ms)
         })

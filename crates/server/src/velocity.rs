@@ -1,4 +1,4 @@
-//! Velocity: how much may be done from one device and one network in a day. Many wallets share one, so no wallet's row can
+//! Velocity: how much may be done from one device, one network and, of IPv6, one site of networks in a day. Many wallets share one, so no wallet's row can
 //! count it: the tallies do, in the file, and a restart makes nothing begin anew.
 //!
 //! Whoever shows no device shares one with all others of the network who show none. The machine itself is no network.
@@ -23,8 +23,8 @@ pub enum Deed {
     AskLink,
 }
 
-/// A count's bound, and whose count it is.
-type Counted = (Bound, Id);
+/// A count's bound, what tells apart whose it is, and whose count it is.
+type Counted = (Bound, &'static str, Id);
 
 impl Service {
     /// Counts `deed`, or refuses it where too much of it was asked for from the caller's device or network lately: in one
@@ -34,11 +34,11 @@ impl Service {
         let wait_ms = self.doors.change(|doors| {
             let tallies = Tallies { doors, keys: &self.keys, now: self.now() };
             let mut wait_ms = None;
-            for (bound, about) in &counts {
-                wait_ms = wait_ms.max(tallies.wait_ms(&[*bound], "", *about)?);
+            for (bound, what, about) in &counts {
+                wait_ms = wait_ms.max(tallies.wait_ms(&[*bound], what, *about)?);
             }
-            for (bound, about) in counts.iter().filter(|_| wait_ms.is_none()) {
-                tallies.count(&[*bound], "", *about)?;
+            for (bound, what, about) in counts.iter().filter(|_| wait_ms.is_none()) {
+                tallies.count(&[*bound], what, *about)?;
             }
             Ok::<_, Problem>(wait_ms)
         })?;
@@ -64,10 +64,12 @@ impl Service {
         let network = caller.origin.network.filter(|network| !self.is_own_machine(*network));
         let about = |of: Fingerprint| Id::from_number(of.0.into());
         let device = caller.origin.device.or(network);
-        let of_device = device.map(|device| (names[0], device_max, about(device)));
-        let of_network = network.map(|network| (names[1], network_max, about(network)));
-        let bound = |(name, count_max, about)| (Bound { name, count_max, window_ms }, about);
-        [of_device, of_network].into_iter().flatten().map(bound).collect()
+        let bound = |name, count_max| Bound { name, count_max, window_ms };
+        let of_device = device.map(|device| (bound(names[0], device_max), "", about(device)));
+        let of_network = network.map(|network| (bound(names[1], network_max), "", about(network)));
+        let site = network.and(caller.site);
+        let of_site = site.map(|site| (bound(names[1], network_max).of_site(), "site", about(site)));
+        [of_device, of_network, of_site].into_iter().flatten().collect()
     }
 
     fn is_own_machine(&self, network: Fingerprint) -> bool {

@@ -34,7 +34,7 @@ const TEXT_CHARACTERS_MAX: usize = 200;
 
 /// How long a claim is kept once it is decided, in milliseconds; one that is not is kept until it is.
 const DECIDED_MS: i64 = 400 * DAY_MS;
-/// Claims a day from one network, /24 or /64.
+/// Claims a day from one network, /24 or /64, and four times as many from one site of IPv6 networks.
 const MADE: [Bound; 1] = [Bound { name: "claims a day", count_max: 50, window_ms: DAY_MS }];
 
 /// The paths of this room.

@@ -48,6 +48,24 @@ async fn so_many_wallets_are_opened_from_a_device_and_from_a_network() {
 }
 
 #[tokio::test]
+async fn a_site_of_ipv6_networks_is_one_place_too() {
+    let networks = |site: u16, count: u16| (0..count).map(move |n| IpAddr::from([0x2001, 0xdb8, site, n, 0, 0, 0, 1]));
+    let of_network = Velocity { wallets_per_network_max: 1, ..Velocity::NONE };
+    let from: Vec<IpAddr> = networks(1, 5).chain(networks(2, 1)).collect();
+    assert_eq!(openings(&World::with_velocity(of_network), &from).await, [201, 201, 201, 201, 429, 201]);
+
+    let world = World::new();
+    let claim = json!({ "bank_code": "0125", "dates": ["2026-01-01"], "contact": "somebody" });
+    for network in networks(1, 200) {
+        assert_eq!(world.post_at(network, "/v1/claims", None, &claim).await.status, 201);
+    }
+    let next = IpAddr::from([0x2001, 0xdb8, 1, 999, 0, 0, 0, 1]);
+    assert_eq!(world.post_at(next, "/v1/claims", None, &claim).await.problem(), (429, "too-many-claims"));
+    let elsewhere = IpAddr::from([0x2001, 0xdb8, 2, 1, 0, 0, 0, 1]);
+    assert_eq!(world.post_at(elsewhere, "/v1/claims", None, &claim).await.status, 201);
+}
+
+#[tokio::test]
 async fn so_many_links_are_asked_for_from_a_network() {
     for (velocity, expected) in [(Velocity::NONE, 201), (Velocity { links_per_network_max: 1, ..Velocity::NONE }, 429)]
     {

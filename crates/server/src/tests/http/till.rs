@@ -76,7 +76,7 @@ impl World {
         let service = self.server.service();
         let session = service.session(&person.token).expect("the doors open").expect("a session");
         let origin = service.origin([127, 0, 0, 1].into(), None);
-        service.know_device(&Holder { id: person.holder, session, origin }).expect("it is kept");
+        service.know_device(&Holder { id: person.holder, session, origin, site: None }).expect("it is kept");
     }
 
     /// Points, to be spent in shops.
