@@ -12,7 +12,7 @@
 mod counts;
 
 use crate::domain::{AccountId, BankCode, OperatorId, Reference};
-use counts::Counts;
+use counts::{Counts, Place};
 use domain::{Id, Time};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -28,9 +28,9 @@ pub struct WindowPolicy {
     pub window_ms: i64,
     /// Failures for one account before it is left alone.
     pub account_failures_max: u32,
-    /// Failures from one source before it has to wait.
+    /// Failures from one source before it has to wait; from one site of IPv6 networks four times as many.
     pub source_failures_max: u32,
-    /// Accounts tried from one source before it has to wait.
+    /// Accounts tried from one source before it has to wait; from one site of IPv6 networks four times as many.
     pub source_accounts_max: u32,
     /// Failures for one wallet before it has to wait.
     pub wallet_failures_max: u32,
@@ -246,9 +246,11 @@ impl Windows {
         state.both(|counts| counts.account_failures(attempt.account)) >= policy.account_failures_max
             || state.both(|counts| counts.wallet_failures(attempt.operator, attempt.wallet))
                 >= policy.wallet_failures_max
-            || state.both(|counts| counts.source_failures(attempt.source)) >= policy.source_failures_max
-            || state.both(|counts| counts.source_accounts(attempt.source, attempt.account))
-                >= policy.source_accounts_max
+            || Place::of(attempt.source).any(|place| {
+                let accounts = state.both(|counts| counts.source_accounts(place, attempt.account));
+                state.both(|counts| counts.source_failures(place)) >= place.at_most(policy.source_failures_max)
+                    || accounts >= place.at_most(policy.source_accounts_max)
+            })
     }
 
     fn is_too_weak(&self, state: &State, attempt: &Try<'_>) -> bool {

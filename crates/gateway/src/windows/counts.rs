@@ -4,12 +4,14 @@ use super::{Reserved, Try};
 use crate::domain::{AccountId, BankCode, OperatorId, Reference};
 use domain::Id;
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 /// Things that one window counts, at most. A window that is full lets nothing pass by static factors.
 pub const COUNTED_MAX: usize = 200_000;
 /// Account numbers are neighbours when they are no further apart than this.
 const NEAR: u32 = 50;
+/// What a site of IPv6 networks may do: as much as so many networks.
+const NETWORKS_OF_SITE: u32 = 4;
 /// What an attempt takes of the room, whatever becomes of it.
 const TRIED: usize = 2;
 /// What a failure takes of it.
@@ -19,7 +21,7 @@ const FAILED: usize = 3;
 pub(super) struct Counts {
     accounts: BTreeMap<Id, u32>,
     wallets: BTreeMap<(OperatorId, Reference), u32>,
-    sources: BTreeMap<IpAddr, Source>,
+    sources: BTreeMap<Place, Source>,
     banks: BTreeMap<BankCode, Bank>,
     branches: BTreeMap<(BankCode, String), BTreeSet<u32>>,
     /// By value: the accounts on which it failed, and how often.
@@ -29,6 +31,34 @@ pub(super) struct Counts {
     /// Attempts on banks' own pages that were asked for a second step.
     challenged: BTreeSet<(BankCode, String)>,
     counted: usize,
+}
+
+/// Where an attempt comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// An address; of IPv6 the network that a subscriber has, /64.
+    Network(IpAddr),
+    /// A site of IPv6 networks, /48: whoever rents one has 65,536 of them.
+    Site(Ipv6Addr),
+}
+
+impl Place {
+    /// The places of `source`, the nearest first.
+    pub fn of(source: Option<IpAddr>) -> impl Iterator<Item = Self> {
+        let site = match source {
+            Some(IpAddr::V6(address)) => Some(Self::Site(Ipv6Addr::from_bits(address.to_bits() >> 80 << 80))),
+            Some(IpAddr::V4(_)) | None => None,
+        };
+        source.map(Self::Network).into_iter().chain(site)
+    }
+
+    /// What a network may do, as this place may do it.
+    pub const fn at_most(self, network_max: u32) -> u32 {
+        match self {
+            Self::Network(_) => network_max,
+            Self::Site(_) => network_max.saturating_mul(NETWORKS_OF_SITE),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -62,14 +92,15 @@ impl Counts {
         self.wallets.get(&(operator, wallet.clone())).copied().unwrap_or(0)
     }
 
-    pub fn source_failures(&self, source: Option<IpAddr>) -> u32 {
-        source.and_then(|source| self.sources.get(&source)).map_or(0, |source| source.failures)
+    pub fn source_failures(&self, place: Place) -> u32 {
+        self.sources.get(&place).map_or(0, |source| source.failures)
     }
 
-    /// Accounts other than `account` that were tried from `source`.
-    pub fn source_accounts(&self, source: Option<IpAddr>, account: Option<AccountId>) -> u32 {
-        let source = source.and_then(|source| self.sources.get(&source));
-        source.map_or(0, |source| count(source.accounts.iter().filter(|tried| Some(AccountId(**tried)) != account)))
+    /// Accounts other than `account` that were tried from `place`.
+    pub fn source_accounts(&self, place: Place, account: Option<AccountId>) -> u32 {
+        self.sources
+            .get(&place)
+            .map_or(0, |source| count(source.accounts.iter().filter(|tried| Some(AccountId(**tried)) != account)))
     }
 
     pub fn bank_failures(&self, bank: BankCode) -> u32 {
@@ -110,8 +141,8 @@ impl Counts {
             add(self.accounts.entry(account.0).or_default());
         }
         add(self.wallets.entry((attempt.operator, attempt.wallet.clone())).or_default());
-        if let Some(source) = attempt.source {
-            let source = self.sources.entry(source).or_default();
+        for place in Place::of(attempt.source) {
+            let source = self.sources.entry(place).or_default();
             source.accounts.extend(attempt.account.map(|account| account.0));
             add(&mut source.failures);
         }
@@ -131,8 +162,10 @@ impl Counts {
             take_one(&mut self.accounts, &account.0);
         }
         take_one(&mut self.wallets, &(reserved.operator, reserved.wallet.clone()));
-        if let Some(source) = reserved.source.and_then(|source| self.sources.get_mut(&source)) {
-            source.failures = source.failures.saturating_sub(1);
+        for place in Place::of(reserved.source) {
+            if let Some(source) = self.sources.get_mut(&place) {
+                source.failures = source.failures.saturating_sub(1);
+            }
         }
         if let (Some(value), Some(account)) = (&reserved.value, reserved.account)
             && let Some(tried) = self.values.get_mut(value)

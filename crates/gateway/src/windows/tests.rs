@@ -273,3 +273,25 @@ fn each_bound_refuses_its_attack_and_nothing_else_does() {
         assert_eq!(passes(on, none), on.bank_failures_max == u32::MAX, "{what}: who has nothing in common goes on");
     }
 }
+
+#[test]
+fn who_has_a_site_of_ipv6_networks_is_one_of_few_places() {
+    let windows = windows();
+    let names: Vec<Reference> = (0..33).map(|number| wallet(&format!("w{number}"))).collect();
+    let at = |site: u16, number: u16| Some(IpAddr::from([0x2001, 0xdb8, site, number, 0, 0, 0, 0]));
+    let number = |index: usize| format!("{:07}", 1_000_000 + index * 7_919);
+    let tried = |site: u16, index: usize| {
+        let account = u128::try_from(index).expect("few");
+        let source = at(site, u16::try_from(index).expect("few"));
+        let number = number(index);
+        let attempt = Try { source, number: &number, ..attempt(account, 1, &names[index]) };
+        windows.judge(&Try { is_static: false, ..attempt }, T0)
+    };
+    for index in 0..32 {
+        let verdict = tried(1, index);
+        let Verdict::Allow(reserved) = &verdict else { panic!("{index}: {verdict:?}") };
+        windows.settle(reserved, Ended::Wrong, T0);
+    }
+    assert!(matches!(tried(1, 32), Verdict::Throttle { .. }), "another network of the same site");
+    assert!(is_allowed(&tried(2, 32)), "another site");
+}
