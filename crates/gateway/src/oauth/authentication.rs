@@ -48,9 +48,14 @@ impl Form {
     }
 }
 
-/// Who calls, by the assertion in `form`. Refusals in order: no assertion, unknown client, too many calls of that client, not
-/// believed, shown before.
-pub(super) fn authenticate(gateway: &Gateway, form: &Form, meter: &Meter, now: Time) -> Result<Arc<Client>, Fault> {
+/// Who calls, by the assertion in `form`, and the thumbprint of the key that signed it. Refusals in order: no assertion, unknown
+/// client, too many calls of that client, not believed, shown before.
+pub(super) fn authenticate(
+    gateway: &Gateway,
+    form: &Form,
+    meter: &Meter,
+    now: Time,
+) -> Result<(Arc<Client>, String), Fault> {
     let oauth = gateway.oauth();
     if form.get("client_assertion_type") != Some(ASSERTION_TYPE) {
         return Err(Fault::InvalidClient("a client proves itself with private_key_jwt"));
@@ -74,7 +79,7 @@ pub(super) fn authenticate(gateway: &Gateway, form: &Form, meter: &Meter, now: T
     let issued =
         believed.issued.unwrap_or_else(|| believed.expires.plus_milliseconds(-1_000 * ASSERTION_LIFE_SECONDS_MAX));
     match oauth.replay.take(client.operator, (&id, &believed.jti), (issued, believed.expires), now) {
-        Ok(()) => Ok(client),
+        Ok(()) => Ok((client, believed.key)),
         Err(NotTaken::Again) => Err(Fault::InvalidClient("this assertion was shown before")),
         Err(NotTaken::Full) => Err(Fault::Unavailable),
     }

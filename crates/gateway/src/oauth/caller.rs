@@ -90,7 +90,7 @@ impl Caller {
 impl FromRequestParts<Gateway> for Caller {
     type Rejection = Problem;
 
-    /// Refusals in order: no DPoP token, token not believed or expired, client gone, too many calls, no proof, proof not
+    /// Refusals in order: no DPoP token, token not believed or expired, client or the key that it had proven gone, too many calls, no proof, proof not
     /// believed or not for this call and token, proof shown before, proof by another key.
     async fn from_request_parts(parts: &mut Parts, gateway: &Gateway) -> Result<Self, Problem> {
         let (now, meter) = (gateway.outside().now(), Meter::of(parts));
@@ -103,7 +103,8 @@ impl FromRequestParts<Gateway> for Caller {
         let oauth = gateway.oauth();
         let text = token(&parts.headers).ok_or_else(|| refused("invalid_token"))?;
         let token = oauth.issuer.believe(text, now).ok_or_else(|| refused("invalid_token"))?;
-        let client = oauth.clients.get(&token.client).ok_or_else(|| refused("invalid_token"))?;
+        let client = oauth.clients.get(&token.client).filter(|client| client.keys.has(&token.client_key));
+        let client = client.ok_or_else(|| refused("invalid_token"))?;
         gateway.limits().claimed(&meter, client.operator, now).map_err(too_many)?;
         let proof = proof_header(&parts.headers).ok().flatten().ok_or_else(|| refused("invalid_dpop_proof"))?;
         let url = oauth.issuer.address(parts.uri.path());

@@ -86,6 +86,8 @@ pub(super) struct AccessClaims {
     exp: i64,
     jti: String,
     cnf: Confirmation,
+    /// The thumbprint of the key by which the client proved itself: the token is over with it.
+    client_key: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -100,6 +102,8 @@ pub(super) struct AccessToken {
     pub scopes: Vec<Scope>,
     /// The thumbprint of the key that whoever shows it must prove to have.
     pub thumbprint: String,
+    /// The thumbprint of the key by which the client proved itself when it was given.
+    pub client_key: String,
 }
 
 impl Issuer {
@@ -173,10 +177,10 @@ impl Issuer {
         JwkSet::new(public).expect("at most three keys overlap, each named by its thumbprint")
     }
 
-    /// An access token for `client`, good for whoever has the key of `thumbprint`.
+    /// An access token for `client`, which proved itself by `client_key`, good for whoever has the key of `thumbprint`.
     pub(super) fn access_token(
         &self,
-        client: &ClientId,
+        (client, client_key): (&ClientId, &str),
         scopes: &[Scope],
         thumbprint: String,
         jti: String,
@@ -193,6 +197,7 @@ impl Issuer {
             exp: iat + ACCESS_TOKEN_SECONDS,
             jti,
             cnf: Confirmation { jkt: thumbprint },
+            client_key: client_key.to_owned(),
         };
         self.sign(ACCESS_TOKEN_KIND, &claims, now)
     }
@@ -206,7 +211,8 @@ impl Issuer {
             return None;
         }
         let scopes = parse_scopes(&claims.scope)?;
-        Some(AccessToken { client: claims.client_id, scopes, thumbprint: claims.cnf.jkt })
+        let (thumbprint, client_key) = (claims.cnf.jkt, claims.client_key);
+        Some(AccessToken { client: claims.client_id, scopes, thumbprint, client_key })
     }
 
     /// What `text` claims, if it is an access token that one of our keys signed: that is found out once, since whoever has a token

@@ -74,7 +74,7 @@ pub async fn push(
 ) -> Result<Response, Fault> {
     let now = gateway.outside().now();
     let form = Form::parse(&headers, &body)?;
-    let client = authenticate(&gateway, &form, &meter, now)?;
+    let (client, _) = authenticate(&gateway, &form, &meter, now)?;
     check_parameters(&form, &client)?;
     let details = details(&form)?;
     let bank = known_bank(&gateway, &details)?;

@@ -32,7 +32,7 @@ pub async fn token(
 ) -> Result<Json<Value>, Fault> {
     let now = gateway.outside().now();
     let form = Form::parse(&headers, &body)?;
-    let client = authenticate(&gateway, &form, &meter, now)?;
+    let (client, key) = authenticate(&gateway, &form, &meter, now)?;
     let url = gateway.oauth().issuer.address("/gateway/v1/token");
     let proof = proof_header(&headers)
         .map_err(Fault::InvalidDpopProof)?
@@ -40,21 +40,23 @@ pub async fn token(
     let call = Call { method: "POST", url: &url, access_token: None };
     let proof = believe_proof(&gateway, client.operator, proof, call, now)?;
     match form.get("grant_type") {
-        Some("authorization_code") => collect(&gateway, &client, &form, proof, now).await,
+        Some("authorization_code") => collect(&gateway, (&client, &key), &form, proof, now).await,
         Some("client_credentials") => {
             let text = form.get("scope").ok_or(Fault::InvalidScope)?;
             let scopes =
                 parse_scopes(text).filter(|scopes| !scopes.contains(&Scope::Mandate)).ok_or(Fault::InvalidScope)?;
-            Ok(Json(access(&gateway, &client, &scopes, proof, now)))
+            Ok(Json(access(&gateway, (&client, &key), &scopes, proof, now)))
         }
         Some(_) => Err(Fault::UnsupportedGrantType),
         None => Err(Fault::InvalidRequest("grant_type is missing")),
     }
 }
 
-fn access(gateway: &Gateway, client: &Client, scopes: &[Scope], proof: Proof, now: Time) -> Value {
+/// A token for the client that has proven itself with the key of that thumbprint.
+fn access(gateway: &Gateway, (client, key): (&Client, &str), scopes: &[Scope], proof: Proof, now: Time) -> Value {
     let jti = gateway.outside().id().to_string();
-    let token = gateway.oauth().issuer.access_token(&client.settings.client_id, scopes, proof.thumbprint, jti, now);
+    let client = (&client.settings.client_id, key);
+    let token = gateway.oauth().issuer.access_token(client, scopes, proof.thumbprint, jti, now);
     json!({
         "access_token": token,
         "token_type": "DPoP",
@@ -66,7 +68,7 @@ fn access(gateway: &Gateway, client: &Client, scopes: &[Scope], proof: Proof, no
 /// Collects the grant that the code stands for.
 async fn collect(
     gateway: &Gateway,
-    client: &Client,
+    (client, key): (&Client, &str),
     form: &Form,
     proof: Proof,
     now: Time,
@@ -96,7 +98,7 @@ async fn collect(
         Ok(Receipt::Done | Receipt::Movement { .. } | Receipt::Proposed { .. }) => return Err(Fault::Internal),
         Err(error) => return Err(not_done(&error)),
     }
-    let mut answer = access(gateway, client, &[Scope::Mandate], proof, now);
+    let mut answer = access(gateway, (client, key), &[Scope::Mandate], proof, now);
     let details = granted(gateway, &link).await?;
     answer["authorization_details"] = json!([details]);
     Ok(Json(answer))

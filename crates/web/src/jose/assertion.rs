@@ -2,7 +2,7 @@
 //!
 //! Here it is written and believed; that its `jti` comes once is for whoever remembers, and only the server does.
 
-use super::{JTI_BYTES_MAX, JwkSet, SigningKey, Token, TokenError, from_seconds, seconds};
+use super::{JTI_BYTES_MAX, Jwk, JwkSet, SigningKey, Token, TokenError, from_seconds, seconds};
 use domain::Time;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -45,6 +45,8 @@ pub struct Assertion {
     pub issued: Option<Time>,
     /// From when on it is refused anyway.
     pub expires: Time,
+    /// The thumbprint of the key that signed it.
+    pub key: String,
 }
 
 /// Why an assertion is not believed.
@@ -110,14 +112,16 @@ pub fn believe(
     now: Time,
 ) -> Result<Assertion, AssertionError> {
     let token = Token::parse(text).map_err(AssertionError::Token)?;
-    let mut verified = Err(TokenError::Signature);
+    let (mut verified, mut signed_by) = (Err(TokenError::Signature), None);
     for key in keys.candidates(token.header.algorithm, token.header.key_id.as_deref()) {
         verified = token.verify::<Claims>(key);
+        signed_by = Some(key);
         if verified != Err(TokenError::Signature) {
             break;
         }
     }
     let claims = verified.map_err(AssertionError::Token)?;
+    let key = signed_by.map(Jwk::thumbprint).ok_or(AssertionError::Token(TokenError::Signature))?;
     if claims.iss != client || claims.sub != client {
         return Err(AssertionError::Subject);
     }
@@ -134,5 +138,5 @@ pub fn believe(
     if claims.jti.is_empty() || claims.jti.len() > JTI_BYTES_MAX {
         return Err(AssertionError::Jti);
     }
-    Ok(Assertion { jti: claims.jti, issued: claims.iat.map(from_seconds), expires: from_seconds(claims.exp) })
+    Ok(Assertion { jti: claims.jti, issued: claims.iat.map(from_seconds), expires: from_seconds(claims.exp), key })
 }

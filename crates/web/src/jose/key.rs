@@ -299,6 +299,11 @@ impl JwkSet {
             .filter(move |key| key.algorithm() == algorithm && key_id.is_none_or(|key_id| key.key_id == key_id))
     }
 
+    /// Whether a key of that thumbprint is in it.
+    pub fn has(&self, thumbprint: &str) -> bool {
+        self.0.iter().any(|key| key.thumbprint() == thumbprint)
+    }
+
     /// The set as it is published.
     pub fn to_value(&self) -> Value {
         json!({ "keys": self.0.iter().map(Jwk::to_value).collect::<Vec<_>>() })

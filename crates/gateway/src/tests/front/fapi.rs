@@ -408,11 +408,17 @@ fn key_of_new(seed: u8) -> SigningKey {
 
 /// Whoever shows `token` writes the new operator with this key: the status.
 async fn write_new(world: &World, seed: u8, token: &str) -> u16 {
+    write_keys(world, &[seed], token).await
+}
+
+/// The same with several keys.
+async fn write_keys(world: &World, seeds: &[u8], token: &str) -> u16 {
+    let keys: Vec<Value> = seeds.iter().map(|seed| key_of_new(*seed).public().to_value()).collect();
     let body = json!({
         "client_id": "op_new",
         "name": {"ja": "新しい事業者", "en": "A new operator"},
         "redirect_uris": ["https://new.example/callback"],
-        "jwks": {"keys": [key_of_new(seed).public().to_value()]},
+        "jwks": {"keys": keys},
     });
     let request = Request::post(format!("{GATEWAY}/gateway/v1/clients"))
         .header("content-type", "application/json")
@@ -449,6 +455,31 @@ async fn a_registered_clients_keys_change_by_the_word_of_two() {
     world.clock.advance(24 * 3_600_000);
     assert_eq!(write_new(&world, 3, ono).await, 202, "what nobody else wanted for a day is forgotten");
     assert_eq!(write_new(&world, 3, abe).await, 201);
+}
+
+#[tokio::test]
+async fn a_token_ends_with_the_key_by_which_its_client_had_proven_itself() {
+    let world = World::new().await;
+    let (abe, ono) = ("desk-secret", "desk-other");
+    let path = "/gateway/v1/debits/unknown";
+    let client = |seed: u8| Client { id: "op_new", key: key_of_new(seed), ..world.wallet() };
+    let shown = async |token: &str| {
+        let proof = client(1).proof("GET", path, Some(token));
+        call(&client(1), path, &format!("DPoP {token}"), Some(&proof)).await
+    };
+    assert_eq!(write_keys(&world, &[1], abe).await, 201);
+    let old = client(1).access_token("debits").await;
+    assert_eq!(shown(&old).await, StatusCode::NOT_FOUND);
+    for (token, status) in [(abe, 202), (ono, 201)] {
+        assert_eq!(write_keys(&world, &[1, 2], token).await, status);
+    }
+    assert_eq!(shown(&old).await, StatusCode::NOT_FOUND, "while keys overlap, both are good");
+    let new = client(2).access_token("debits").await;
+    for (token, status) in [(abe, 202), (ono, 201)] {
+        assert_eq!(write_keys(&world, &[2], token).await, status);
+    }
+    assert_eq!(shown(&old).await, StatusCode::UNAUTHORIZED, "its key was replaced");
+    assert_eq!(shown(&new).await, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
