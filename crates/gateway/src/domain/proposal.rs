@@ -17,6 +17,8 @@ use serde::{Deserialize, Serialize};
 
 /// Proposals of one desk that wait at one bank, at most.
 pub const PROPOSALS_MAX: usize = 64;
+/// Those of one person, at most: nobody takes the room of the others.
+pub const PROPOSALS_OF_ONE_MAX: usize = 16;
 
 /// What takes two.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -150,7 +152,7 @@ fn is_weaker(before: &[Factors], after: &[Factors], own: &[Factors]) -> bool {
 }
 
 /// Decides what takes two: `alone` is what the command comes to where one person may do it. Refusals in order: the command's
-/// own, no room for one more proposal. What would change nothing needs nobody.
+/// own, as many proposals of that person as may wait, no room for one more. What would change nothing needs nobody.
 pub(crate) fn decide(rows: Rows<'_>, asked: Asked, alone: Decided, at: Time) -> Decided {
     let (events, receipt) = alone?;
     if events.is_empty() {
@@ -159,7 +161,7 @@ pub(crate) fn decide(rows: Rows<'_>, asked: Asked, alone: Decided, at: Time) -> 
     let Asked { bank, wish, by } = asked;
     let since = at.plus_milliseconds(PROPOSAL_MS.saturating_neg());
     let waiting = rows.bank(bank).map(|row| row.proposals.as_slice()).unwrap_or_default();
-    let mut fresh = waiting.iter().filter(|proposal| proposal.at > since && proposal.wish.side() == wish.side());
+    let fresh = waiting.iter().filter(|proposal| proposal.at > since && proposal.wish.side() == wish.side());
     match fresh.clone().find(|proposal| proposal.wish == wish) {
         Some(proposal) if proposal.by == by => Ok((Vec::new(), Receipt::Proposed { until: proposal.until() })),
         Some(proposal) => {
@@ -167,8 +169,16 @@ pub(crate) fn decide(rows: Rows<'_>, asked: Asked, alone: Decided, at: Time) -> 
             let agreed = bank::Event::Agreed { bank, wish, proposed_by, by, at };
             Ok(([Event::Bank(agreed)].into_iter().chain(events).collect(), receipt))
         }
-        None if fresh.by_ref().count() >= PROPOSALS_MAX => Err(Refusal::Full { noun: Noun::Bank }),
         None => {
+            let own = fresh.clone().filter(|proposal| proposal.by == by).count();
+            if own >= PROPOSALS_OF_ONE_MAX {
+                let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+                let (open, max) = (count(own), count(PROPOSALS_OF_ONE_MAX));
+                return Err(Refusal::TooManyOpen { noun: Noun::Bank, open, max });
+            }
+            if fresh.count() >= PROPOSALS_MAX {
+                return Err(Refusal::Full { noun: Noun::Bank });
+            }
             let proposal = Proposal { wish, by, at };
             let until = proposal.until();
             Ok((vec![Event::Bank(bank::Event::Proposed { bank, proposal, since })], Receipt::Proposed { until }))

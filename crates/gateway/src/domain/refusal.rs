@@ -127,9 +127,10 @@ pub enum Refusal {
         /// Of what.
         noun: Noun,
     },
-    /// One operator has as much open at this bank as it may, or one wallet waits for as many mandates as it may.
+    /// One operator has as much open at this bank as it may, one wallet waits for as many mandates as it may, or one person of a
+    /// desk has as many proposals at this bank as they may.
     TooManyOpen {
-        /// Whose: an operator's things, or a wallet's mandates.
+        /// Whose: an operator's things, a wallet's mandates, or a person's proposals at a bank.
         noun: Noun,
         /// How many are open.
         open: u32,

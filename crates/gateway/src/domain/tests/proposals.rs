@@ -4,8 +4,8 @@ use super::world::{World, bank_code};
 use crate::domain::bank::{self, Function, Side};
 use crate::domain::mandate;
 use crate::domain::operator::PROPOSAL_MS;
-use crate::domain::proposal::PROPOSALS_MAX;
-use crate::domain::{Command, Factor, Factors, MandateId, Receipt, StaffId};
+use crate::domain::proposal::{PROPOSALS_MAX, PROPOSALS_OF_ONE_MAX};
+use crate::domain::{Command, Factor, Factors, MandateId, Receipt, Refusal, StaffId};
 use domain::Id;
 
 const STATIC: [Factor; 3] = [Factor::Account, Factor::NameKana, Factor::Pin];
@@ -88,11 +88,19 @@ fn what_one_desk_wants_leaves_room_for_what_the_other_wants() {
             [Factor::Account].into_iter().chain(some).collect()
         })
         .collect();
-    let mut wanted = 0;
+    let (mut wanted, mut by) = (0, 11);
     for first in &sets {
         for second in &sets {
-            if world.run(&factors(&[first, second], 11)).is_err() {
+            let mut said = world.run(&factors(&[first, second], by));
+            if matches!(said, Err(Refusal::TooManyOpen { .. })) {
+                by += 1;
+                said = world.run(&factors(&[first, second], by));
+            }
+            if let Err(refusal) = said {
+                assert!(matches!(refusal, Refusal::Full { .. }), "{refusal:?}");
                 assert_eq!(wanted, PROPOSALS_MAX, "so many of one desk wait");
+                let people = usize::try_from(by - 11).expect("few");
+                assert_eq!(people, PROPOSALS_MAX / PROPOSALS_OF_ONE_MAX, "and no person has the room of all");
                 assert!(waits(&mut world, &switch(Side::Gateway, false, 1)), "the other desk has its own room");
                 assert!(!waits(&mut world, &switch(Side::Gateway, false, 2)));
                 return;
