@@ -1,11 +1,13 @@
 //! What waits for a second person: how a desk's word is answered that takes two, and the lists of what waits, of the gateway's
 //! desk and of each bank's. The rule stands in `domain::proposal`.
 
+use crate::api::findings::of_aside;
 use crate::api::lists::Listed;
 use crate::api::problem::engine_error;
 use crate::bank_desk::Desk;
 use crate::desk::{GatewayDesk, Staff};
 use crate::domain::bank::Side;
+use crate::domain::comparison::Paper;
 use crate::domain::proposal::{Proposal, Wish};
 use crate::domain::{BankCode, Command, Factor, FindingId, Receipt};
 use crate::gateway::Gateway;
@@ -73,7 +75,7 @@ struct WaitingBody {
 #[derive(Serialize)]
 struct ProposalBody {
     bank_code: String,
-    /// `lift`, `factors`, `accept`, `confirm` or `untold`.
+    /// `lift`, `factors`, `accept`, `confirm`, `untold` or `give_up`.
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     function: Option<&'static str>,
@@ -83,7 +85,7 @@ struct ProposalBody {
     mandate_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     channel: Option<&'static str>,
-    /// The id of the notice among the findings.
+    /// The id of the notice, or of the paper, among the findings.
     #[serde(skip_serializing_if = "Option::is_none")]
     finding_id: Option<String>,
     /// What the person is called who said so; nobody who is at the desk no more.
@@ -92,7 +94,7 @@ struct ProposalBody {
     until: String,
 }
 
-/// `GET /gateway/v1/proposals`: what somebody of the gateway's desk wants to go on, or to tell nobody of, at any bank.
+/// `GET /gateway/v1/proposals`: what somebody of the gateway's desk wants to go on, to tell nobody of, or to wait for no longer, at any bank.
 async fn of_gateway(State(gateway): State<Gateway>, _: GatewayDesk) -> Result<Json<Listed<ProposalBody>>, Problem> {
     let mut data = Vec::new();
     for bank in &gateway.options().banks {
@@ -121,10 +123,10 @@ async fn waiting(
         staff.iter().find(|person| person.in_journal(desk) == proposal.by).map(|person| person.name.clone())
     };
     let proposed = row.proposed(gateway.outside().now()).filter(|proposal| proposal.wish.side() == side);
-    Ok(proposed.map(|proposal| body(bank, proposal, name(proposal))).collect())
+    Ok(proposed.map(|proposal| body(gateway, bank, proposal, name(proposal))).collect())
 }
 
-fn body(bank: BankCode, proposal: &Proposal, by: Option<String>) -> ProposalBody {
+fn body(gateway: &Gateway, bank: BankCode, proposal: &Proposal, by: Option<String>) -> ProposalBody {
     let (mut function, mut sets, mut mandate_id, mut named, mut finding_id) = (None, None, None, None, None);
     let kind = match &proposal.wish {
         Wish::Lift { function: lifted, .. } => {
@@ -146,6 +148,10 @@ fn body(bank: BankCode, proposal: &Proposal, by: Option<String>) -> ProposalBody
         Wish::Untold { notice } => {
             finding_id = Some(FindingId(notice.0).to_string());
             "untold"
+        }
+        Wish::GiveUp { about, day } => {
+            finding_id = Some(of_aside(gateway, bank, Paper::of(*about), *day).to_string());
+            "give_up"
         }
     };
     let (at, until) = (proposal.at.to_string(), proposal.until().to_string());

@@ -137,17 +137,22 @@ async fn overdue(gateway: &Gateway, id: NoticeId) -> Result<Option<Notice>, Prob
     Ok(Some(*row).filter(|row| row.told.is_none() && row.owed <= since))
 }
 
+/// Under which id the desk knows the paper of `day`.
+pub fn of_aside(gateway: &Gateway, bank: BankCode, paper: Paper, day: Day) -> FindingId {
+    let named = match paper {
+        Paper::Debits => "file",
+        Paper::Credits => "statement",
+    };
+    gateway.finding_id(bank, day, named, 0)
+}
+
 /// The papers of `bank` that are put aside, by the ids under which the desk knows them.
 async fn papers(gateway: &Gateway, bank: BankCode) -> Result<Vec<(FindingId, Paper, Aside)>, Problem> {
     let mut papers = Vec::new();
     for paper in Paper::ALL {
-        let named = match paper {
-            Paper::Debits => "file",
-            Paper::Credits => "statement",
-        };
         let row = gateway.comparison(bank, paper).await.map_err(|error| problem::engine_error(&error))?;
         let aside = row.map(|row| row.aside).unwrap_or_default();
-        papers.extend(aside.into_iter().map(|aside| (gateway.finding_id(bank, aside.day, named, 0), paper, aside)));
+        papers.extend(aside.into_iter().map(|aside| (of_aside(gateway, bank, paper, aside.day), paper, aside)));
     }
     Ok(papers)
 }
@@ -159,7 +164,8 @@ pub struct Word {
     reason: String,
 }
 
-/// `POST /gateway/v1/findings/{id}/resolution`. That an account's holder is not told takes two people: the first is a 202.
+/// `POST /gateway/v1/findings/{id}/resolution`. That an account's holder is not told, or that a day's paper is waited for no longer,
+/// takes two people: the first is a 202.
 pub async fn resolve(
     State(gateway): State<Gateway>,
     desk: GatewayDesk,
@@ -170,8 +176,11 @@ pub async fn resolve(
     check_text(&word.reason, "reason")?;
     let finding: FindingId = id.parse().map_err(|_| problem::unknown(Noun::Finding))?;
     let by = desk.0.id;
+    let mut why = None;
     let command = match paper_of(&gateway, finding).await? {
         Some((bank, paper, day)) => {
+            // The books keep the second one's reason; the first one's the journal has.
+            why = Some(word.reason.clone());
             Asked::Comparison(paper, comparison::Command::GiveUp { bank, day, by, reason: word.reason })
         }
         None if overdue(&gateway, NoticeId(finding.0)).await?.is_some() => {
@@ -179,7 +188,7 @@ pub async fn resolve(
         }
         None => Asked::Finding(Command::Resolve { finding, by, reason: word.reason }),
     };
-    let said = Said::submit(&gateway, command, desk.actor(), None).await?;
+    let said = Said::submit(&gateway, command, desk.actor(), why).await?;
     said.answer(async || Ok(StatusCode::NO_CONTENT)).await
 }
 

@@ -10,7 +10,7 @@ pub(crate) mod callbacks;
 mod credits;
 mod debits;
 mod events;
-mod findings;
+pub mod findings;
 pub mod lists;
 mod mandates;
 mod metrics;

@@ -6,11 +6,11 @@
 //! compared meanwhile, and it is asked for until it comes or somebody of the gateway's desk says why it never will.
 
 use super::bank::shortened;
-use super::finding::Resolution;
+use super::finding::{About, Resolution};
 use super::ids::{BankCode, StaffId};
 use super::movement::Kind;
 use super::refusal::{Noun, Refusal};
-use super::state::{Decided, Rows, comparison_key, wrong_row};
+use super::state::{Decided, Rows, bank_key, comparison_key, wrong_row};
 use super::{Event as Fact, Receipt, Row};
 use domain::{Day, Id, Key, Moment, Time, Value};
 use ledger::Yen;
@@ -34,6 +34,22 @@ pub enum Paper {
 impl Paper {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Debits, Self::Credits];
+
+    /// What its records are about.
+    pub const fn about(self) -> About {
+        match self {
+            Self::Debits => About::Debit,
+            Self::Credits => About::Credit,
+        }
+    }
+
+    /// The paper whose records are about that.
+    pub const fn of(about: About) -> Self {
+        match about {
+            About::Debit => Self::Debits,
+            About::Credit => Self::Credits,
+        }
+    }
 
     /// Whether movements of `kind` stand in it.
     pub const fn has(self, kind: Kind) -> bool {
@@ -210,6 +226,10 @@ pub(crate) fn keys(paper: Paper, command: &Command, keys: &mut Vec<Key>) {
         | Command::GiveUp { bank, .. } => *bank,
     };
     keys.push(comparison_key((bank, paper)));
+    // It takes two, and the first one's word stands there.
+    if matches!(command, Command::GiveUp { .. }) {
+        keys.push(bank_key(bank));
+    }
 }
 
 /// Refusals: nothing was begun there, no such file is put aside, no room for one more. What was said before changes nothing.

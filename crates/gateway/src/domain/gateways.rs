@@ -36,7 +36,7 @@ impl Domain for Gateway {
     type Refusal = Refusal;
 
     const NAME: &'static str = "gateway";
-    const VOCABULARY: u32 = 287;
+    const VOCABULARY: u32 = 288;
     const ROWS_VERSION: u32 = 5;
     const TABLES: &'static [TableSpec] = table::SPECS;
 

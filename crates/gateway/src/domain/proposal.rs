@@ -1,5 +1,5 @@
 //! Proposals: what takes two people of one desk. Whatever makes a stop, a set of factors, the comparison of two names or the caps
-//! of a link weaker, or leaves an account's holder untold, stands in its bank's row by one person's word, until another person of that desk says the same within a day.
+//! of a link weaker, leaves an account's holder untold or a day's paper unread, stands in its bank's row by one person's word, until another person of that desk says the same within a day.
 //!
 //! It is the command itself that both give: the first is answered that it is proposed, the second carries it out. Nothing is
 //! proposed that would be refused or change nothing. What makes something stronger is no matter of this room.
@@ -7,12 +7,13 @@
 
 use super::bank::{self, Bank};
 use super::factor::{Factor, Factors};
+use super::finding::About;
 use super::ids::{BankCode, MandateId, NoticeId, StaffId};
 use super::operator::PROPOSAL_MS;
 use super::refusal::{Noun, Refusal};
 use super::state::{Decided, Rows};
-use super::{Command, Event, Receipt, mandate, notice};
-use domain::Time;
+use super::{Command, Event, Receipt, comparison, mandate, notice};
+use domain::{Day, Time};
 use serde::{Deserialize, Serialize};
 
 /// Proposals of one desk that wait at one bank, at most.
@@ -52,6 +53,13 @@ pub enum Wish {
         /// Of which notice.
         notice: NoticeId,
     },
+    /// A day's paper is waited for no longer: nobody sees what it says that the bank moved.
+    GiveUp {
+        /// What the paper is about.
+        about: About,
+        /// Of which day.
+        day: Day,
+    },
 }
 
 impl Wish {
@@ -60,7 +68,7 @@ impl Wish {
         match self {
             Self::Lift { side, .. } => *side,
             Self::Factors { .. } | Self::Accept { .. } | Self::Confirm { .. } => bank::Side::Bank,
-            Self::Untold { .. } => bank::Side::Gateway,
+            Self::Untold { .. } | Self::GiveUp { .. } => bank::Side::Gateway,
         }
     }
 }
@@ -100,7 +108,17 @@ pub(crate) fn asked(rows: Rows<'_>, command: &Command) -> Option<Asked> {
         }
         Command::Notice(notice::Command::Owe { .. } | notice::Command::Tell { .. }) => None,
         Command::Operator(_) | Command::Account(_) | Command::Movement(_) => None,
-        Command::Finding(_) | Command::Comparison(..) | Command::Expiry(_) => None,
+        Command::Comparison(paper, comparison::Command::GiveUp { bank, day, by, .. }) => {
+            let (about, day) = (paper.about(), *day);
+            Some(Asked { bank: *bank, wish: Wish::GiveUp { about, day }, by: *by })
+        }
+        Command::Comparison(
+            _,
+            comparison::Command::Begin { .. }
+            | comparison::Command::Compare { .. }
+            | comparison::Command::PutAside { .. },
+        ) => None,
+        Command::Finding(_) | Command::Expiry(_) => None,
     }
 }
 

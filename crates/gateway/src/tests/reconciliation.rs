@@ -157,8 +157,16 @@ async fn a_file_that_stays_away_or_cannot_be_read_is_a_finding_and_holds_up_no_o
     let path = format!("/{}/resolution", file["id"].as_str().expect("an id"));
     let said = |reason: &str| Some(json!({ "reason": reason }));
     assert_eq!(call(&world, "desk-reader", "POST", &path, said("the bank lost it")).await.0, 403);
-    assert_eq!(call(&world, "desk", "POST", &path, said("the bank lost it")).await.0, 204);
-    assert_eq!(call(&world, "desk", "POST", &path, said("the bank lost it")).await.0, 204, "the same again");
+    let (status, waits) = call(&world, "desk", "POST", &path, said("the bank lost it")).await;
+    assert_eq!((status, &waits["status"]), (202, &json!("proposed")), "nobody leaves a day unseen alone");
+    assert_eq!(call(&world, "desk", "POST", &path, said("the bank lost it")).await.0, 202, "the same again");
+    assert!(list(&world).await.iter().any(|row| row["id"] == file["id"]), "it stands there still");
+    let authorization = [("authorization", "Bearer desk-2")];
+    let (_, waiting) = world.call_with(&authorization, "GET", "/gateway/v1/proposals", None).await;
+    let shown = &waiting["data"][0];
+    assert_eq!((&shown["kind"], &shown["finding_id"]), (&json!("give_up"), &file["id"]), "{waiting}");
+    assert_eq!(call(&world, "desk-2", "POST", &path, said("the bank lost it")).await.0, 204);
+    assert_eq!(call(&world, "desk-2", "POST", &path, said("the bank lost it")).await.0, 204, "the same again");
     assert_eq!(call(&world, "desk", "POST", &path, said("or not")).await.1["type"], "/problems/wrong-status");
     assert_eq!(findings(&world).await, [late, record]);
     world.bank.books().days_asked.clear();
@@ -179,7 +187,9 @@ async fn a_debit_whose_days_results_never_came_is_asked_for_until_the_bank_says_
     world.work().await;
     let aside = list(&world).await.pop().expect("the file is put aside");
     let path = format!("/{}/resolution", aside["id"].as_str().expect("an id"));
-    assert_eq!(call(&world, "desk", "POST", &path, Some(json!({ "reason": "lost" }))).await.0, 204);
+    for (token, code) in [("desk", 202), ("desk-2", 204)] {
+        assert_eq!(call(&world, token, "POST", &path, Some(json!({ "reason": "lost" }))).await.0, code);
+    }
     assert_eq!(status(&world, "a").await, "in_doubt", "no word of the bank, no end");
     world.bank.books().day_files.insert(T0.day().to_string(), result_of(&file, &[1]));
     world.pass(12 * HOUR_MS);
@@ -399,7 +409,9 @@ async fn the_results_of_a_day_are_fetched_once_for_all_that_they_answer() {
     world.work().await;
     let aside = list(&world).await.pop().expect("the file is put aside");
     let path = format!("/{}/resolution", aside["id"].as_str().expect("an id"));
-    assert_eq!(call(&world, "desk", "POST", &path, Some(json!({ "reason": "lost" }))).await.0, 204);
+    for (token, code) in [("desk", 202), ("desk-2", 204)] {
+        assert_eq!(call(&world, token, "POST", &path, Some(json!({ "reason": "lost" }))).await.0, code);
+    }
     let day = T0.day().to_string();
     world.bank.books().day_files.insert(day.clone(), result_of(&file, &[0, 1, 0]));
     world.bank.books().days_asked.clear();

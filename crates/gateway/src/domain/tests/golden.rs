@@ -94,7 +94,19 @@ pub(super) fn deeds() -> Vec<Event> {
     let (by, reason) = (StaffId(Id::from_number(9)), "the account is closed".to_owned());
     world.done(&Command::Notice(owed::Command::GiveUp { notice, by, reason }));
     unheard(&mut world, weak);
+    unseen(&mut world);
     world.journal
+}
+
+/// Two people say that a day file is waited for no longer.
+fn unseen(world: &mut World) {
+    let (bank, day) = (bank_code(), world.now.day().plus(3));
+    let put_aside = comparison::Command::PutAside { bank, day, lack: comparison::Lack::Missing };
+    world.done(&Command::Comparison(Paper::Debits, put_aside));
+    for by in [9, 10].map(|number| StaffId(Id::from_number(number))) {
+        let reason = "the bank has none of that day".to_owned();
+        world.done(&Command::Comparison(Paper::Debits, comparison::Command::GiveUp { bank, day, by, reason }));
+    }
 }
 
 /// A function of a bank is stopped and goes on, as it was when one person's word sufficed; the bank asks for other factors, and
@@ -267,7 +279,9 @@ fn compared(world: &mut World) {
         ));
     }
     let (by, reason) = (StaffId(Id::from_number(9)), "the bank has none of that day".to_owned());
-    world.done(&Command::Comparison(Paper::Debits, comparison::Command::GiveUp { bank, day: day.plus(1), by, reason }));
+    // As it was when one person's word sufficed.
+    let give_up = comparison::Command::GiveUp { bank, day: day.plus(1), by, reason };
+    world.done_alone(&Command::Comparison(Paper::Debits, give_up));
 }
 
 /// A notice is owed, and sent.
