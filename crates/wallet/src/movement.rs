@@ -294,6 +294,7 @@ fn line_of_send(event: &send::Event, wallet: WalletId) -> Option<Line> {
 fn line_of_voucher(event: &voucher::Event, whose: WalletId) -> Option<Line> {
     match event {
         voucher::Event::Issued { .. } | voucher::Event::Cancelled { .. } => None,
+        voucher::Event::MadeAlone { .. } | voucher::Event::Proposed { .. } | voucher::Event::Approved { .. } => None,
         voucher::Event::Redeemed { voucher, wallet, amount, at, .. } => (*wallet == whose).then_some(Line {
             kind: Kind::Voucher,
             id: voucher.0,

@@ -224,6 +224,7 @@ fn of_send(event: &send::Event, each: &mut impl FnMut(Notice)) {
 fn of_voucher(event: &voucher::Event, each: &mut impl FnMut(Notice)) {
     match event {
         voucher::Event::Issued { .. } | voucher::Event::Cancelled { .. } => {}
+        voucher::Event::MadeAlone { .. } | voucher::Event::Proposed { .. } | voucher::Event::Approved { .. } => {}
         voucher::Event::Redeemed { voucher, wallet, amount, at, .. } => {
             each(told(To::Wallet(*wallet), Kind::VoucherRedeemed, voucher.0, *amount, *at));
         }

@@ -130,6 +130,8 @@ pub struct CasePolicy {
 pub struct VoucherPolicy {
     /// The most that one may be worth.
     pub amount_max: Yen,
+    /// The most a business date that people of the desk make each alone, all together; beyond it each voucher takes two of them.
+    pub alone_per_day_max: Yen,
 }
 
 /// Payments.
@@ -249,7 +251,7 @@ impl Default for Policy {
                 displacing: Displacing::TrueHolder,
             },
             case: CasePolicy { disowned_freezes_wallet: true },
-            voucher: VoucherPolicy { amount_max: Yen::new(50_000) },
+            voucher: VoucherPolicy { amount_max: Yen::new(50_000), alone_per_day_max: Yen::new(500_000) },
             payment: PaymentPolicy {
                 per_time_max: Yen::new(300_000),
                 per_day_max: Yen::new(500_000),

@@ -283,6 +283,7 @@ impl From<voucher::Status> for Standing {
             voucher::Status::Issued => Self::Issued,
             voucher::Status::Redeemed => Self::Redeemed,
             voucher::Status::Cancelled => Self::Cancelled,
+            voucher::Status::Proposed => Self::Proposed,
         }
     }
 }

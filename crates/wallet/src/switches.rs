@@ -9,6 +9,7 @@ use crate::refusal::{Limit, Noun, Refusal};
 use crate::state::{Decided, Rows};
 use crate::table;
 use crate::traits::{Fingerprint, Tier, Traits};
+use crate::voucher::MadeAlone;
 use crate::{Context, Receipt, Row};
 use domain::{Id, Key, Moment, Time};
 use serde::{Deserialize, Serialize};
@@ -103,7 +104,7 @@ pub struct Lift {
     pub at: Time,
 }
 
-/// All stops in force, and what the desk has adjusted: one row.
+/// All stops in force, what the desk has adjusted, and what of vouchers it has made by one person alone: one row.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Switches {
     /// The stops, in the order in which they were set.
@@ -114,6 +115,8 @@ pub struct Switches {
     pub proposed: Vec<Adjusted>,
     /// The lifts that wait for a second person, one of each stop at most.
     pub lifts: Vec<Lift>,
+    /// What people of the desk have made of vouchers alone, on the last date on which one did.
+    pub vouchers: Option<MadeAlone>,
 }
 
 /// The key of the one row of switches.

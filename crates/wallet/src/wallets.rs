@@ -27,9 +27,9 @@ impl Domain for Wallets {
     type Refusal = Refusal;
 
     const NAME: &'static str = "wallet";
-    const VOCABULARY: u32 = 494;
+    const VOCABULARY: u32 = 498;
     const TABLES: &'static [TableSpec] = table::SPECS;
-    const ROWS_VERSION: u32 = 12;
+    const ROWS_VERSION: u32 = 13;
 
     fn keys(command: &Command, keys: &mut Vec<Key>) {
         match command {

@@ -116,7 +116,7 @@ fn redeeming(workload: &Workload, index: u64, number: u64, amount: Yen) -> Vec<C
     let voucher = VoucherId(workload.id(Kind::Voucher, number));
     let (wallet, holder) = (workload.wallet(index), workload.holder(index));
     vec![
-        Command::Voucher(voucher::Command::Issue { voucher, amount, expires: VOUCHERS_EXPIRE }),
+        Command::Voucher(voucher::Command::Issue { voucher, amount, expires: VOUCHERS_EXPIRE, by: None }),
         Command::Voucher(voucher::Command::Redeem { voucher, wallet, holder, origin: None, proof: None }),
     ]
 }

@@ -181,6 +181,7 @@ impl Load {
                 voucher: VoucherId(self.id(number, 6)),
                 amount: amount(self.deal(number)),
                 expires: at.plus_milliseconds(86_400_000),
+                by: None,
             }),
             Ask::Redeem(of, deal) => Command::Voucher(voucher::Command::Redeem {
                 voucher: VoucherId(self.id(of, 6)),

@@ -76,6 +76,7 @@ const COMMANDS: &[Name] = &[
     "send.decide_held",
     "send.expire_held",
     "voucher.issue",
+    "voucher.approve",
     "voucher.redeem",
     "voucher.cancel",
     "bonus.give",

@@ -242,7 +242,12 @@ impl World {
         let amount = self.amount(20_000);
         let expires = self.now.plus_milliseconds(self.chance.between(-HOUR_MS, 6 * DAY_MS));
         self.people.vouchers.push(voucher);
-        self.ask(ActorKind::Operator, Command::Voucher(Voucher::Issue { voucher, amount, expires }));
+        let by = self.chance.one_in(2).then(|| self.colleague());
+        self.ask(ActorKind::Operator, Command::Voucher(Voucher::Issue { voucher, amount, expires, by }));
+        if by.is_some() && self.chance.one_in(2) {
+            let (by, after_ms) = (self.colleague(), self.chance.between(0, 26 * HOUR_MS));
+            self.ask_later(after_ms, ActorKind::Operator, Command::Voucher(Voucher::Approve { voucher, by }));
+        }
         for _ in 0..self.chance.between(0, 2) {
             let someone = self.someone();
             let voucher = *self.chance.pick(&self.people.vouchers);
@@ -267,7 +272,7 @@ impl World {
         let amount = Yen::new(self.chance.between(2_000, 20_000));
         let expires = self.now.plus_milliseconds(6 * DAY_MS);
         self.people.vouchers.push(voucher);
-        self.ask(ActorKind::Operator, Command::Voucher(Voucher::Issue { voucher, amount, expires }));
+        self.ask(ActorKind::Operator, Command::Voucher(Voucher::Issue { voucher, amount, expires, by: None }));
         let someone = self.people.everybody[index].clone();
         self.redeem(voucher, &someone);
     }

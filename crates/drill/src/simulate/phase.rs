@@ -184,6 +184,7 @@ pub fn subject(command: &Command) -> Option<(Flow, Key)> {
         }
         Command::Voucher(command) => {
             let (voucher::Command::Issue { voucher, .. }
+            | voucher::Command::Approve { voucher, .. }
             | voucher::Command::Redeem { voucher, .. }
             | voucher::Command::Cancel { voucher }) = command;
             ("voucher", Key::new(table::VOUCHER, voucher.0))
@@ -275,8 +276,8 @@ pub fn of(row: Option<&Row>) -> Phase {
             row.status.name()
         }
         Some(Row::Voucher(row)) => {
-            use voucher::Status::{Cancelled, Issued, Redeemed};
-            let (Issued | Redeemed | Cancelled) = row.status;
+            use voucher::Status::{Cancelled, Issued, Proposed, Redeemed};
+            let (Issued | Redeemed | Cancelled | Proposed) = row.status;
             row.status.name()
         }
         Some(Row::Reimbursement(row)) => {

@@ -107,6 +107,7 @@ fn tight() -> Policy {
     policy.mandate.refuses_static_factors = false;
     policy.mandate.requires_phone = false;
     policy.top_up.unproven_per_day_max = Yen::new(40_000);
+    policy.voucher.alone_per_day_max = Yen::new(15_000);
     policy
 }
 

@@ -152,7 +152,7 @@ fn joining(number: u64) -> Vec<Command> {
             wallet,
             amount: Yen::new(500),
         }),
-        Command::Voucher(voucher::Command::Issue { voucher: given, amount: Yen::new(10_000), expires }),
+        Command::Voucher(voucher::Command::Issue { voucher: given, amount: Yen::new(10_000), expires, by: None }),
         Command::Voucher(voucher::Command::Redeem { voucher: given, wallet, holder, origin: None, proof: None }),
     ]
 }

@@ -112,6 +112,10 @@ const DEEDS: &[&str] = &[
      ann reimburses 1000 in case 13 of top -> proposed; bob agrees to it in case 13 -> pending; bank could not pay it -> failed
      bank moved 1000 of out -> declined, flagged; ann proposes settle -> declined, flagged; bob approves settle -> settled
      ann wants it kept -> failed; bob agrees that it is kept -> failed",
+    "ann issues 101 worth 50000 -> issued; ann issues 102 worth 50000 -> issued; ann issues 103 worth 50000 -> issued
+     bob issues 104 worth 50000 -> issued; bob issues 105 worth 50000 -> issued; bob issues 106 worth 50000 -> issued
+     ann issues 107 worth 50000 -> issued; ann issues 108 worth 50000 -> issued; ann issues 109 worth 50000 -> issued
+     ann issues 110 worth 50000 -> issued; ann issues 111 worth 300 -> proposed; bob agrees to voucher 111 -> issued",
 ];
 
 /// Whoever is in the deeds, by commands: nothing is given.

@@ -311,7 +311,7 @@ impl Run {
     fn redeem(&mut self, index: usize, amount: i64) {
         let (voucher, wallet) = (VoucherId(self.fresh()), wallet(number(index)));
         let expires = self.world.now.plus_milliseconds(1);
-        let issue = voucher::Command::Issue { voucher, amount: Yen::new(amount), expires };
+        let issue = voucher::Command::Issue { voucher, amount: Yen::new(amount), expires, by: None };
         if self.world.run(&Command::Voucher(issue)).is_err() {
             return;
         }

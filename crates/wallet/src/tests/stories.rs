@@ -290,6 +290,36 @@ fn a_voucher_is_redeemed_once() {
 }
 
 #[test]
+fn beyond_a_days_bound_a_voucher_takes_two_people() {
+    let alone = |from: u32| {
+        let each = |number| format!("ann issues {number} worth 50000 -> issued");
+        (from..from + 10).map(each).collect::<Vec<_>>().join("; ")
+    };
+    let mut story = Story::new();
+    let mut tell = |sentences: &str| sentences.split([';', '\n']).for_each(|sentence| story.tell(sentence.trim()));
+    tell(&alone(1));
+    tell(
+        "bob issues 11 worth 1 -> proposed; bob issues 11 worth 1 -> voucher id taken
+         ann issues 12 worth 50001 -> limit per time, 50000 left; A redeems 11 -> voucher proposed
+         bob agrees to voucher 11 -> second person needed; ann agrees to voucher 11 -> issued; ann agrees to voucher 11 -> voucher issued
+         A redeems 11 -> redeemed; ann agrees to voucher 11 -> voucher redeemed; ann agrees to voucher 12 -> unknown voucher
+         ann agrees to voucher 1 -> voucher issued; A has 1 prepaid",
+    );
+    // What a program makes of sellers' orders is no person's; a cancelled one was made all the same.
+    tell("seller issues 13 worth 50000 -> issued; seller cancels 1 -> cancelled; ann issues 14 worth 1 -> proposed");
+    tell(
+        "seller cancels 14 -> cancelled; bob agrees to voucher 14 -> voucher cancelled; A redeems 14 -> voucher cancelled",
+    );
+    // A proposal lasts a day, and each date begins anew.
+    tell("ann issues 15 worth 1 -> proposed; 24 hours pass; bob agrees to voucher 15 -> voucher ran out");
+    tell("A redeems 15 -> voucher proposed");
+    tell(&alone(16));
+    tell(
+        "ann issues 26 worth 1 -> proposed; bob agrees to voucher 26 -> issued; 30 days pass; A redeems 26 -> voucher ran out",
+    );
+}
+
+#[test]
 fn a_campaign_gives_what_can_only_be_spent() {
     check(
         "P has 90000 prepaid; campaign gives P 10001 -> limit balance, 10000 left; campaign gives P 0 -> amount zero

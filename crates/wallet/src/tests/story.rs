@@ -223,21 +223,9 @@ impl Story {
                 release: false,
                 by: StaffId(Id::from_number(1)),
             }),
-            ["seller", "issues", number, "worth", amount] => Command::Voucher(voucher::Command::Issue {
-                voucher: VoucherId(Id::from_number(number.parse().expect("a voucher's number"))),
-                amount: yen(amount),
-                expires: self.world.now.plus_milliseconds(30 * DAY_MS),
-            }),
-            ["seller", "cancels", number] => Command::Voucher(voucher::Command::Cancel {
-                voucher: VoucherId(Id::from_number(number.parse().expect("a voucher's number"))),
-            }),
-            [who, "redeems", number] => Command::Voucher(voucher::Command::Redeem {
-                voucher: VoucherId(Id::from_number(number.parse().expect("a voucher's number"))),
-                wallet: wallet_of(who),
-                holder: holder(number_of(who)),
-                origin: None,
-                proof: None,
-            }),
+            [_, "issues", ..] | [_, "agrees", "to", "voucher", _] | ["seller", "cancels", _] | [_, "redeems", _] => {
+                Command::Voucher(self.voucher_deed(words, sentence))
+            }
             ["campaign", "gives", who, amount] => Command::Bonus(bonus::Command::Give {
                 bonus: BonusId(self.fresh()),
                 campaign: CampaignId(Id::from_number(1)),
@@ -245,6 +233,30 @@ impl Story {
                 amount: yen(amount),
             }),
             other => wallet_deed(other, sentence),
+        }
+    }
+
+    fn voucher_deed(&self, words: &[&str], sentence: &str) -> voucher::Command {
+        let named = |number: &str| VoucherId(Id::from_number(number.parse().expect("a voucher's number")));
+        match words {
+            [who, "issues", number, "worth", amount] => voucher::Command::Issue {
+                voucher: named(number),
+                amount: yen(amount),
+                expires: self.world.now.plus_milliseconds(30 * DAY_MS),
+                by: (*who != "seller").then(|| super::bank::staff(who)),
+            },
+            [who, "agrees", "to", "voucher", number] => {
+                voucher::Command::Approve { voucher: named(number), by: super::bank::staff(who) }
+            }
+            [_, "cancels", number] => voucher::Command::Cancel { voucher: named(number) },
+            [who, "redeems", number] => voucher::Command::Redeem {
+                voucher: named(number),
+                wallet: wallet_of(who),
+                holder: holder(number_of(who)),
+                origin: None,
+                proof: None,
+            },
+            _ => panic!("what is {sentence:?}?"),
         }
     }
 

@@ -110,6 +110,8 @@ pub struct Oracle {
     payments: BTreeMap<PaymentId, payment::Payment>,
     codes: BTreeMap<PaymentCodeId, payment::Code>,
     vouchers: BTreeMap<VoucherId, voucher::Voucher>,
+    /// When one person of the desk first made a voucher alone on the last date on which one did, and how much they all did.
+    made_alone: Option<(Time, i64)>,
     bonuses: BTreeSet<BonusId>,
     sends: BTreeMap<SendId, voucher::Send>,
     /// All mandates.
@@ -176,6 +178,7 @@ impl Oracle {
             payments: BTreeMap::new(),
             codes: BTreeMap::new(),
             vouchers: BTreeMap::new(),
+            made_alone: None,
             bonuses: BTreeSet::new(),
             sends: BTreeMap::new(),
             mandates: BTreeMap::new(),

@@ -111,6 +111,7 @@ impl voucher::Send {
 impl voucher::Voucher {
     fn is(&self, row: &wallet::voucher::Voucher) -> bool {
         (row.amount.amount(), row.expires, row.status) == (self.amount, self.expires, self.status)
+            && row.proposal.map(|proposal| (proposal.by, proposal.at)) == self.proposed
     }
 }
 

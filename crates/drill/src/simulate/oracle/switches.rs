@@ -128,7 +128,9 @@ impl Oracle {
             && row.lifts.len() == model.lifts.len()
             && row.lifts.iter().all(lift)
             && row.adjusted.iter().map(|adjusted| adjusted.adjustment).eq(model.adjusted.iter().copied())
-            && row.proposed.iter().map(Proposed::of).eq(model.proposed.iter().copied());
+            && row.proposed.iter().map(Proposed::of).eq(model.proposed.iter().copied())
+            && row.vouchers.map(|made| (made.day, made.amount.amount()))
+                == self.made_alone.map(|(at, amount)| (at.day(), amount));
         if is_same { Ok(()) } else { Err(format!("the switches are {row:?}, in the model others")) }
     }
 

@@ -2,11 +2,13 @@
 
 use super::guard::Watched;
 use super::payment::young;
-use super::{Books, Lot, Oracle, Reasons, What, Why, tomorrow};
+use super::{Books, Lot, Oracle, Reasons, What, Why, date, tomorrow};
 use domain::{Moment, Time};
 use wallet::send::{self, Status};
 use wallet::switches::Function;
-use wallet::{Limit, Noun, PURSE_LOTS_MAX, Purse, SendId, Source, Standing, Unable, WalletId, bonus, chart, voucher};
+use wallet::{
+    Limit, Noun, PURSE_LOTS_MAX, Purse, SendId, Source, StaffId, Standing, Unable, WalletId, bonus, chart, voucher,
+};
 
 /// How long a held movement waits for the desk: a day.
 pub const REVIEW_MS: i64 = 24 * 3_600_000;
@@ -16,6 +18,8 @@ pub struct Voucher {
     pub(super) amount: i64,
     pub(super) expires: Time,
     pub(super) status: voucher::Status,
+    /// Who proposed it and since when, where it took two.
+    pub(super) proposed: Option<(StaffId, Time)>,
 }
 
 impl Voucher {
@@ -49,11 +53,22 @@ impl Oracle {
 
     pub(super) fn voucher_reasons(&self, command: &voucher::Command, moment: Moment, reasons: &mut Reasons) {
         match command {
-            voucher::Command::Issue { voucher, amount, expires } => {
+            voucher::Command::Issue { voucher, amount, expires, .. } => {
                 reasons.add(amount.is_zero(), Why::AmountZero);
                 reasons.add(self.vouchers.contains_key(voucher), Why::IdTaken(Noun::Voucher));
                 reasons.add(*expires <= moment.now, Why::Expired(Noun::Voucher, *expires));
                 reasons.limit(Limit::PerTime, self.policy.voucher.amount_max, 0, amount.amount());
+            }
+            voucher::Command::Approve { voucher, by } => {
+                let Some(row) = self.vouchers.get(voucher) else {
+                    return reasons.add(true, Why::Unknown(Noun::Voucher));
+                };
+                let Some((first, at)) = row.proposed.filter(|_| row.status == voucher::Status::Proposed) else {
+                    return reasons.add(true, row.wrong());
+                };
+                reasons.add(first == *by, Why::SecondPerson);
+                let until = row.expires.min(at.plus_milliseconds(REVIEW_MS));
+                reasons.add(moment.now >= until, Why::Expired(Noun::Voucher, until));
             }
             voucher::Command::Redeem { voucher, wallet, holder, proof, .. } => {
                 let row = self.vouchers.get(voucher);
@@ -75,17 +90,35 @@ impl Oracle {
                 let row = self.vouchers.get(voucher);
                 reasons.add(row.is_none(), Why::Unknown(Noun::Voucher));
                 if let Some(row) = row {
-                    reasons.add(row.status != voucher::Status::Issued, row.wrong());
+                    let is_unused = [voucher::Status::Issued, voucher::Status::Proposed].contains(&row.status);
+                    reasons.add(!is_unused, row.wrong());
                 }
             }
         }
     }
 
+    /// Whether somebody may make so much more by themselves: what the desk made alone on the date counts.
+    fn makes_alone(&mut self, amount: i64, now: Time) -> bool {
+        let (at, sum) = self.made_alone.filter(|(at, _)| date(*at) == date(now)).unwrap_or((now, 0));
+        let is_alone = sum + amount <= self.policy.voucher.alone_per_day_max.amount();
+        if is_alone {
+            self.made_alone = Some((at, sum + amount));
+        }
+        is_alone
+    }
+
     pub(super) fn voucher_apply(&mut self, command: &voucher::Command, moment: Moment) {
         match command {
-            voucher::Command::Issue { voucher, amount, expires } => {
+            voucher::Command::Issue { voucher, amount, expires, by } => {
                 let (amount, expires) = (amount.amount(), *expires);
-                self.vouchers.insert(*voucher, Voucher { amount, expires, status: voucher::Status::Issued });
+                let first = by.filter(|_| !self.makes_alone(amount, moment.now));
+                let status = if first.is_some() { voucher::Status::Proposed } else { voucher::Status::Issued };
+                let proposed = first.map(|by| (by, moment.now));
+                self.vouchers.insert(*voucher, Voucher { amount, expires, status, proposed });
+            }
+            voucher::Command::Approve { voucher, .. } => {
+                self.vouchers.get_mut(voucher).expect("an unknown voucher is a reason").status =
+                    voucher::Status::Issued;
             }
             voucher::Command::Redeem { voucher, wallet, .. } => {
                 let row = self.vouchers.get_mut(voucher).expect("an unknown voucher is a reason");

@@ -59,7 +59,11 @@ impl World {
             }
             6 | 7 => {
                 let Some(voucher) = pick_recent(&mut self.chance, &self.people.vouchers) else { return };
-                Command::Voucher(Voucher::Cancel { voucher })
+                let by = self.colleague();
+                Command::Voucher(match self.chance.below(2) {
+                    0 => Voucher::Cancel { voucher },
+                    _ => Voucher::Approve { voucher, by },
+                })
             }
             _ => {
                 let Some((payment, shop)) = self.recent_payment() else { return };

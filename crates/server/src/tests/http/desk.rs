@@ -205,6 +205,48 @@ async fn a_voucher_is_worth_its_amount_once() {
 }
 
 #[tokio::test]
+async fn beyond_what_is_made_alone_on_a_date_a_voucher_is_worth_nothing_until_another_person_agrees() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let issue = async |staff: &str, amount: i64| {
+        call(&world, "POST", "/vouchers", staff, Some(json!({ "amount": amount, "days": 30 }))).await
+    };
+    for number in 0..10 {
+        let staff = ["desk-1", "desk-6"][number % 2];
+        assert_eq!(issue(staff, 50_000).await.status, 201, "500,000 yen a date, whoever makes them");
+    }
+    let proposed = issue("desk-1", 3_000).await;
+    assert_eq!((proposed.status.as_u16(), proposed.text("status").as_str()), (202, "proposed"), "{}", proposed.text);
+    let path = format!("/vouchers/{}", proposed.text("id"));
+    let seen = call(&world, "GET", &path, "desk-3", None).await;
+    assert_eq!((&seen.body["amount"], &seen.body["proposed_by"]["name"]), (&json!(3_000), &json!("Person 1")));
+    assert!(!seen.text.contains(&proposed.text("code")), "its code is shown to nobody again: {}", seen.text);
+    let redeem = async || {
+        let code = json!({ "code": proposed.text("code") });
+        world.post(&format!("{wallet}/vouchers"), Some(&token), code).await
+    };
+    let early = redeem().await;
+    assert_eq!((early.problem(), early.text("current_status")), ((409, "wrong-status"), "proposed".into()));
+    let agree = async |staff: &str| {
+        call(&world, "POST", &format!("{path}/approval"), staff, Some(json!({ "reason": "注文を確認" }))).await
+    };
+    for (staff, problem) in [("desk-6", (403, "role-needed")), ("desk-1", (409, "second-person-needed"))] {
+        assert_eq!(agree(staff).await.problem(), problem, "{staff}");
+    }
+    assert_eq!(agree("desk-2").await.text("status"), "issued");
+    assert_eq!(agree("desk-5").await.problem(), (409, "wrong-status"), "it is already");
+    assert!(redeem().await.status.is_success());
+    assert_eq!(world.get(&wallet, Some(&token)).await.body["balances"]["prepaid"], 3_000);
+
+    let late = issue("desk-6", 1).await.text("id");
+    world.advance(24 * 3_600_000);
+    let agreed =
+        call(&world, "POST", &format!("/vouchers/{late}/approval"), "desk-2", Some(json!({ "reason": "x" }))).await;
+    assert_eq!(agreed.problem(), (409, "expired"), "{}", agreed.text);
+    assert_eq!(issue("desk-6", 1).await.status, 201, "each date begins anew");
+}
+
+#[tokio::test]
 async fn a_voucher_that_is_taken_back_is_worth_nothing() {
     let world = World::new();
     let (token, wallet) = world.identified("sakura").await;

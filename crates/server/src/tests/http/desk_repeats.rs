@@ -121,6 +121,16 @@ async fn ask_about_the_service(asked: &mut Asked) {
     let voucher = asked.ask(&world, ("desk-6", "/desk/v1/vouchers", &[]), issue).await.text("id");
     asked.ask(&world, ("desk-6", "/desk/v1/vouchers/{voucher}/cancel", &[&voucher]), why(json!({}))).await;
 
+    for _ in 0..9 {
+        let alone = json!({ "amount": 50_000, "days": 30 });
+        assert_eq!(super::desk::call(&world, "POST", "/vouchers", "desk-6", Some(alone)).await.status, 201);
+    }
+    let proposed =
+        asked.ask(&world, ("desk-6", "/desk/v1/vouchers", &[]), json!({ "amount": 50_000, "days": 30 })).await;
+    assert_eq!(proposed.status, 202, "{}", proposed.text);
+    let approval = "/desk/v1/vouchers/{voucher}/approval";
+    asked.ask(&world, ("desk-2", approval, &[&proposed.text("id")]), why(json!({}))).await;
+
     world.run_due().await;
     let deliveries = format!("/webhook-endpoints/{endpoint}/deliveries");
     let told = super::desk::call(&world, "GET", &deliveries, "desk-3", None).await;

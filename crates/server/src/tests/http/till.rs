@@ -127,7 +127,7 @@ impl World {
     pub async fn voucher(&self, code: &str, amount: i64) {
         let (voucher, amount) = (self.server.service().voucher_id(code), Yen::new(amount));
         let expires = self.server.service().now().plus_milliseconds(86_400_000_000);
-        self.run(Command::Voucher(voucher::Command::Issue { voucher, amount, expires })).await;
+        self.run(Command::Voucher(voucher::Command::Issue { voucher, amount, expires, by: None })).await;
     }
 
     /// A shop with a token.
