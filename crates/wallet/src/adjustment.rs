@@ -58,6 +58,10 @@ pub enum Adjustment {
     YoungProven(Yen),
     /// The most at a time that is paid on line without a second proof.
     PaymentUnproven(Yen),
+    /// Whether a top-up by a device that its holder has not proven takes a second proof.
+    TopUpNewDevice(bool),
+    /// Whether a link by such a device takes one.
+    LinkNewDevice(bool),
 }
 
 /// An adjustment that one person proposed or set.
@@ -77,7 +81,7 @@ pub struct Adjusted {
 
 impl Adjustment {
     /// Each with the value that `policy` has.
-    pub const fn all_of(policy: &Policy) -> [Self; 19] {
+    pub const fn all_of(policy: &Policy) -> [Self; 21] {
         let (mandate, top_up) = (&policy.mandate, &policy.top_up);
         [
             Self::LinkTier(mandate.tier_min),
@@ -99,6 +103,8 @@ impl Adjustment {
             Self::NewLinks(mandate.new_links_lately_max),
             Self::YoungProven(policy.ageing.proven_per_day_max),
             Self::PaymentUnproven(policy.payment.unproven_per_time_max),
+            Self::TopUpNewDevice(top_up.new_device_takes_proof),
+            Self::LinkNewDevice(mandate.new_device_takes_proof),
         ]
     }
 
@@ -124,6 +130,8 @@ impl Adjustment {
             Self::NewLinks(_) => "new_links_max",
             Self::YoungProven(_) => "young_proven_per_day_max",
             Self::PaymentUnproven(_) => "payment_unproven_per_time_max",
+            Self::TopUpNewDevice(_) => "top_up_new_device_takes_proof",
+            Self::LinkNewDevice(_) => "link_new_device_takes_proof",
         }
     }
 
@@ -155,6 +163,8 @@ impl Adjustment {
             Self::NewLinks(yen) => yen > mandate.new_links_lately_max,
             Self::YoungProven(yen) => yen > policy.ageing.proven_per_day_max,
             Self::PaymentUnproven(yen) => yen > policy.payment.unproven_per_time_max,
+            Self::TopUpNewDevice(is_on) => top_up.new_device_takes_proof && !is_on,
+            Self::LinkNewDevice(is_on) => mandate.new_device_takes_proof && !is_on,
         }
     }
 
@@ -179,6 +189,8 @@ impl Adjustment {
             Self::NewLinks(yen) => policy.mandate.new_links_lately_max = yen,
             Self::YoungProven(yen) => policy.ageing.proven_per_day_max = yen,
             Self::PaymentUnproven(yen) => policy.payment.unproven_per_time_max = yen,
+            Self::TopUpNewDevice(is_on) => policy.top_up.new_device_takes_proof = is_on,
+            Self::LinkNewDevice(is_on) => policy.mandate.new_device_takes_proof = is_on,
         }
     }
 }

@@ -65,6 +65,8 @@ pub struct TopUpPolicy {
     pub rolling_max: Yen,
     /// The most of a wallet on a business date without a second proof: each top-up that goes beyond asks for one.
     pub unproven_per_day_max: Yen,
+    /// Whether the first one by a device that its holder has not proven takes a second proof.
+    pub new_device_takes_proof: bool,
     /// The tier it takes.
     pub tier_min: Tier,
 }
@@ -77,6 +79,8 @@ pub struct MandatePolicy {
     pub tier_min: Tier,
     /// Whether it takes a telephone that has answered, too.
     pub requires_phone: bool,
+    /// Whether it takes a second proof by a device that its holder has not proven.
+    pub new_device_takes_proof: bool,
     /// How long a request may take until it is granted, in milliseconds.
     pub request_ms: i64,
     /// How long a grant waits for the wallet to collect it, in milliseconds.
@@ -232,11 +236,13 @@ impl Default for Policy {
                 per_month_max: Yen::new(300_000),
                 rolling_max: Yen::new(300_000),
                 unproven_per_day_max: Yen::new(30_000),
+                new_device_takes_proof: true,
                 tier_min: Tier::Identified,
             },
             mandate: MandatePolicy {
                 tier_min: Tier::Identified,
                 requires_phone: true,
+                new_device_takes_proof: true,
                 request_ms: 30 * MINUTE_MS,
                 pending_ms: 10 * MINUTE_MS,
                 unconfirmed_per_day_max: Yen::new(10_000),

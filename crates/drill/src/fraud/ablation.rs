@@ -69,6 +69,8 @@ pub const CONTROLS: &[Control] = &[
         name: "confirmation_per_top_up",
         take: |to, from| {
             to.wallet.top_up.unproven_per_day_max = from.wallet.top_up.unproven_per_day_max;
+            to.wallet.top_up.new_device_takes_proof = from.wallet.top_up.new_device_takes_proof;
+            to.wallet.mandate.new_device_takes_proof = from.wallet.mandate.new_device_takes_proof;
         },
     },
     Control {
@@ -183,4 +185,24 @@ pub fn rows(reports: &[Option<Report>], controls: &[Control]) -> Vec<Row> {
         _ => None,
     };
     controls.iter().zip(pairs).filter_map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::presets;
+    use super::*;
+
+    #[test]
+    fn every_control_is_off_in_open_and_all_of_them_together_are_all_that_differs() {
+        let [now, open] = ["hardened", "open"].map(|name| presets::find(name).expect("it is there"));
+        let mut taken = now.clone();
+        for control in CONTROLS {
+            let mut off = now.clone();
+            (control.take)(&mut off, &open);
+            assert_ne!(format!("{off:?}"), format!("{now:?}"), "{} changes nothing", control.name);
+            (control.take)(&mut taken, &open);
+        }
+        taken.name = open.name;
+        assert_eq!(format!("{taken:?}"), format!("{open:?}"), "what is off in `open` is some control's");
+    }
 }

@@ -74,8 +74,10 @@ pub fn open() -> Preset {
     wallet.top_up.per_month_max = NO_BOUND;
     wallet.top_up.rolling_max = NO_BOUND;
     wallet.top_up.unproven_per_day_max = NO_BOUND;
+    wallet.top_up.new_device_takes_proof = false;
     wallet.mandate.tier_min = Tier::Email;
     wallet.mandate.requires_phone = false;
+    wallet.mandate.new_device_takes_proof = false;
     wallet.mandate.unconfirmed_per_day_max = NO_BOUND;
     wallet.mandate.unconfirmed_total_max = NO_BOUND;
     wallet.mandate.new_lately_max = NO_BOUND;

@@ -131,8 +131,10 @@ fn a_guesser_with_recruits_wallets_comes_to_the_banks_pages_and_is_stopped_there
 
 #[test]
 fn who_has_a_login_alone_brings_nothing_out() {
-    let [now, _] = row(way("taken-over"));
+    let [now, then] = row(way("taken-over"));
     assert!(now.attacker.tries > 0, "{}", now.to_json());
+    assert!(then.yen_taken > 0, "no device was asked anything then: {}", then.to_json());
+    assert!(now.attacker.refused_by.contains_key("confirmation_per_top_up"), "{}", now.to_json());
     assert!(now.worst.reacting > 0 && now.worst.yen_taken <= tactics::TAKEN_YEN_MAX, "{}", now.to_json());
     assert_eq!(now.yen_escaped, 0, "what the day's first top-ups bring stays in the wallet: {}", now.to_json());
     assert_eq!(now.notices.in_time, now.notices.due, "{}", now.to_json());

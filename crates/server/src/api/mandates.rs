@@ -94,8 +94,9 @@ async fn ask(
         service.check_links_to(bank).await?;
         service.count_velocity(Deed::AskLink, &caller)?;
         service.count_mandate(wallet)?;
-        let is_new = service.is_new_device(&caller)?;
-        let answer = service.submit_provable(&caller, request, body.challenge_id.as_deref(), is_new, command).await?;
+        let takes_proof = service.is_new_device(&caller)? && service.policy().await?.mandate.new_device_takes_proof;
+        let challenge = body.challenge_id.as_deref();
+        let answer = service.submit_provable(&caller, request, challenge, takes_proof, command).await?;
         let Receipt::Mandate { id, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
             return Err(Problem::internal());
         };

@@ -70,14 +70,14 @@ async fn ask(
         Command::TopUp(top_up::Command::Request(request))
     };
     let request = repeat.by(&service, caller.actor());
-    let is_new = service.is_new_device(&caller)?;
-    if is_new {
+    let takes_proof = service.is_new_device(&caller)? && service.policy().await?.top_up.new_device_takes_proof;
+    if takes_proof {
         // What is another's is not there, before anybody is asked for a proof.
         service.wallet_of(wallet, caller.id).await?;
     }
     service.check_bank_answers(&caller, mandate, request).await?;
     let challenge = body.challenge_id.as_deref();
-    let answer = service.submit_provable(&caller, request, challenge, is_new, command).await?;
+    let answer = service.submit_provable(&caller, request, challenge, takes_proof, command).await?;
     let Receipt::TopUp { id, status, .. } = answer.reply.map_err(|refusal| refusals::problem(&refusal))? else {
         return Err(Problem::internal());
     };

@@ -170,7 +170,9 @@ fn value(adjustment: Adjustment) -> Value {
         | Adjustment::StrongFactor(is_on)
         | Adjustment::Name(is_on)
         | Adjustment::BirthDate(is_on)
-        | Adjustment::Notice(is_on) => json!(is_on),
+        | Adjustment::Notice(is_on)
+        | Adjustment::TopUpNewDevice(is_on)
+        | Adjustment::LinkNewDevice(is_on) => json!(is_on),
         Adjustment::UnconfirmedPerDay(yen)
         | Adjustment::UnconfirmedTotal(yen)
         | Adjustment::TopUpPerTime(yen)
@@ -218,5 +220,7 @@ fn parse(policy: &Policy, name: &str, value: &Value) -> Result<Adjustment, Probl
         Adjustment::NewLinks(_) => Adjustment::NewLinks(yen()?),
         Adjustment::YoungProven(_) => Adjustment::YoungProven(yen()?),
         Adjustment::PaymentUnproven(_) => Adjustment::PaymentUnproven(yen()?),
+        Adjustment::TopUpNewDevice(_) => Adjustment::TopUpNewDevice(is_on()?),
+        Adjustment::LinkNewDevice(_) => Adjustment::LinkNewDevice(is_on()?),
     })
 }

@@ -227,5 +227,7 @@ fn set(policy: &mut Policy, to: Adjustment) -> Ordering {
         Adjustment::NewLinks(yen) => replace(&mut mandate.new_links_lately_max, yen).cmp(&yen),
         Adjustment::YoungProven(yen) => replace(&mut ageing.proven_per_day_max, yen).cmp(&yen),
         Adjustment::PaymentUnproven(yen) => replace(&mut policy.payment.unproven_per_time_max, yen).cmp(&yen),
+        Adjustment::TopUpNewDevice(is_on) => is_on.cmp(&replace(&mut top_up.new_device_takes_proof, is_on)),
+        Adjustment::LinkNewDevice(is_on) => is_on.cmp(&replace(&mut mandate.new_device_takes_proof, is_on)),
     }
 }

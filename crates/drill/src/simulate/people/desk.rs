@@ -91,6 +91,8 @@ impl World {
             Adjustment::NewLinks(_) => Adjustment::NewLinks(yen),
             Adjustment::YoungProven(_) => Adjustment::YoungProven(yen),
             Adjustment::PaymentUnproven(_) => Adjustment::PaymentUnproven(yen),
+            Adjustment::TopUpNewDevice(_) => Adjustment::TopUpNewDevice(is_on),
+            Adjustment::LinkNewDevice(_) => Adjustment::LinkNewDevice(is_on),
         }
     }
 

@@ -150,3 +150,33 @@ async fn the_desk_makes_a_control_stronger_alone_and_weaker_by_two() {
         (403, "role-needed")
     );
 }
+
+#[tokio::test]
+async fn what_a_device_that_is_not_known_takes_a_proof_for_two_people_may_change() {
+    let world = World::new();
+    let (token, wallet) = world.identified("sakura").await;
+    let mandate = world.link("sakura", &token, &wallet).await;
+    let deeds = [
+        ("top_up_new_device_takes_proof", "top-ups", json!({ "mandate_id": mandate, "amount": 500 })),
+        ("link_new_device_takes_proof", "mandates", json!({ "bank_code": "0150" })),
+    ];
+    for (control, path, body) in deeds {
+        let path = format!("{wallet}/{path}");
+        let of_stranger = || async { world.post(&path, Some(&world.log_in("sakura").await), body.clone()).await };
+        assert_eq!(of_stranger().await.problem(), (403, "step-up-required"), "{control}");
+        let control = format!("/controls/{control}");
+        let off = Some(json!({ "value": false, "reason": "試験" }));
+        let proposed = call(&world, "POST", &control, "desk-1", off).await;
+        assert_eq!((proposed.status.as_u16(), &proposed.body["value"]), (202, &json!(true)), "{}", proposed.text);
+        assert_eq!(of_stranger().await.problem(), (403, "step-up-required"), "{control}: one is not enough");
+        let id = proposed.body["proposed"]["id"].as_str().expect("an id");
+        let approval = format!("/control-changes/{id}/approval");
+        let agreed = call(&world, "POST", &approval, "desk-2", Some(json!({ "reason": "同意" }))).await;
+        assert_eq!((agreed.status.as_u16(), &agreed.body["value"]), (200, &json!(false)), "{}", agreed.text);
+        assert_ne!(agreed.body["set"]["by"], agreed.body["set"]["approved_by"], "{}", agreed.text);
+        assert_eq!(of_stranger().await.status, 201, "{control}");
+        let on = Some(json!({ "value": true, "reason": "試験の終わり" }));
+        assert_eq!(call(&world, "POST", &control, "desk-1", on).await.status, 200, "stronger takes one");
+        assert_eq!(of_stranger().await.problem(), (403, "step-up-required"), "{control}");
+    }
+}
