@@ -27,6 +27,8 @@ pub struct Options {
     pub people: u32,
     /// What the banks ask for at first.
     pub policies: Policies,
+    /// Whether a debit in a nightly file may borrow: the file itself cannot say it.
+    pub file_debits_may_overdraw: bool,
     /// Codes of banks that take debits by nightly files: how one ended stands in the day's file, and nobody is called.
     pub file_banks: Vec<String>,
     /// Where the others are.
@@ -38,9 +40,9 @@ pub struct Options {
 /// What the banks ask for before they let somebody link an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policies {
-    /// What they asked for in September 2020: mostly number, name and PIN. A debit in a file may borrow.
+    /// What they asked for in September 2020: mostly number, name and PIN.
     AsOf2020,
-    /// The same and a second step. No debit in a file borrows.
+    /// The same and a second step.
     Raised,
 }
 

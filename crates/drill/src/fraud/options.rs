@@ -221,6 +221,7 @@ fn world(staging: &Staging<'_>, clock: &Arc<SandboxClock>, shared: Shared) -> sa
         seed: staging.seed,
         people: staging.people,
         policies: staging.preset.banks,
+        file_debits_may_overdraw: staging.preset.gateway.debits_may_overdraw,
         file_banks: Vec::new(),
         origins: shared.origins,
         secrets: Secrets {

@@ -203,6 +203,10 @@ fn outside_world(
         banks.insert(facts.code.to_string(), made.webhook(&host)?);
         bank_desks.insert(facts.code.to_string(), made.token(&format!("{host}-desk"))?);
     }
+    let (policies, file_debits_may_overdraw) = match config.sandbox.banks.unwrap_or(BankPolicies::Raised) {
+        BankPolicies::AsOf2020 => (Policies::AsOf2020, true),
+        BankPolicies::Raised => (Policies::Raised, false),
+    };
     Ok(sandbox::Options {
         data: Some(config.serve.data.join("sandbox")),
         engine: engine::Options::default(),
@@ -211,10 +215,8 @@ fn outside_world(
         seed: config.sandbox.seed.unwrap_or(SEED),
         people: config.sandbox.people.unwrap_or(PEOPLE),
         file_banks: config.sandbox.file_banks.clone(),
-        policies: match config.sandbox.banks.unwrap_or(BankPolicies::Raised) {
-            BankPolicies::AsOf2020 => Policies::AsOf2020,
-            BankPolicies::Raised => Policies::Raised,
-        },
+        policies,
+        file_debits_may_overdraw,
         origins,
         secrets: Secrets {
             banks,

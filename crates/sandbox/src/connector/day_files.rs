@@ -10,7 +10,6 @@ use crate::domain::bank::BankCode;
 use crate::domain::movement::{self, Direction, Movement, REFERENCE_BYTES_MAX, Reference};
 use crate::domain::{Command, Event, Refusal, Row};
 use crate::kana::half_width;
-use crate::options::Policies;
 use crate::registry::WORDING;
 use crate::state::State;
 use crate::world::Undone;
@@ -229,7 +228,7 @@ fn command(state: &State, bank: BankCode, detail: &asked::Detail, day: Day) -> O
         amount: Yen::checked(i64::try_from(detail.amount).ok()?)?,
         descriptor: wording.to_owned(),
         day,
-        may_overdraw: state.options.policies == Policies::AsOf2020,
+        may_overdraw: state.options.file_debits_may_overdraw,
     })
 }
 

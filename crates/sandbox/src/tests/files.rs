@@ -1,7 +1,7 @@
 //! Day files and request files, as the collector's own program reads and writes them.
 
-use super::world::{BANK_KEY, World, account};
-use crate::Policies;
+use super::world::{BANK_KEY, START, World, account};
+use crate::{Policies, SandboxClock};
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::{Value, json};
@@ -133,4 +133,22 @@ async fn a_request_file_is_debited_once_however_often_it_is_handed_in() {
     let results = results(day_file(&world, "2020-09-01").await.1);
     assert_eq!(results.len(), 2_002);
     assert_eq!(results[..2].iter().map(|(_, code, _)| *code).collect::<Vec<_>>(), [0, 2]);
+}
+
+#[tokio::test]
+async fn a_debit_in_a_file_borrows_where_that_is_allowed_whatever_the_banks_ask_for() {
+    for policies in [Policies::AsOf2020, Policies::Raised] {
+        for (may_overdraw, balance) in [(true, -10_000), (false, 0)] {
+            let world = World::open_with(policies, None, SandboxClock::frozen(START), may_overdraw).await;
+            let person = json!({
+                "branch": "100", "number": "7654321", "family_name": "借田", "given_name": "越", "family_kana": "カリタ",
+                "given_kana": "エツ", "birth_date": "1980-01-02", "balance": 0, "overdraft_max": 300_000,
+            });
+            assert_eq!(world.sandbox(Method::POST, "banks/0125/accounts", person).await.status, 201);
+            let file = request_file(&[("0000000000000000000A", "7654321", 10_000)]);
+            assert_eq!(collect(&world, file).await, (202, json!({ "accepted": 1 })));
+            let shown = world.sandbox(Method::GET, "banks/0125/accounts/1007654321", Value::Null).await.body;
+            assert_eq!(shown["balance"], balance, "{policies:?} {may_overdraw}");
+        }
+    }
 }

@@ -54,6 +54,16 @@ impl World {
     }
 
     pub async fn open(policies: Policies, data: Option<&Path>, clock: SandboxClock) -> Self {
+        Self::open_with(policies, data, clock, false).await
+    }
+
+    /// One in which a debit in a file may borrow or not.
+    pub async fn open_with(
+        policies: Policies,
+        data: Option<&Path>,
+        clock: SandboxClock,
+        file_debits_may_overdraw: bool,
+    ) -> Self {
         let (clock, routers) = (Arc::new(clock), Arc::new(Routers::new()));
         let secret = |text: &str| Some(Secret::new(text.to_owned()));
         let codes = ["0125", "0158", "0168", "9900", "0001", "0009"];
@@ -65,6 +75,7 @@ impl World {
             seed: 1,
             people: 70,
             policies,
+            file_debits_may_overdraw,
             file_banks: Vec::new(),
             origins: Origins::on_port(8080),
             secrets: Secrets {
