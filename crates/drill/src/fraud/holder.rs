@@ -107,6 +107,7 @@ pub struct Holder<'s> {
     /// Whether codes that are sent to the mail address and the telephone come to whoever holds this device.
     hears: bool,
     is_identified: bool,
+    is_device_known: bool,
     device: SigningKey,
     id: String,
     wallet: String,
@@ -134,6 +135,7 @@ impl<'s> Holder<'s> {
             challenges: 0,
             hears,
             is_identified: false,
+            is_device_known: false,
             device,
             id,
             wallet,
@@ -151,6 +153,17 @@ impl<'s> Holder<'s> {
         let seed = blake3::hash(&[self.means.mail.as_bytes(), b"\0another"].concat());
         self.device = SigningKey::eddsa(seed.as_bytes());
         self.client.log_in(None);
+        self.is_device_known = false;
+    }
+
+    /// They use a telephone of that family, which others use too.
+    pub fn share_device(&mut self, family: u32) {
+        self.device = SigningKey::eddsa(blake3::hash(format!("family {family}").as_bytes()).as_bytes());
+    }
+
+    /// Whether something was done by this device for which a proof was given: what is done by another one takes one first.
+    pub const fn is_device_known(&self) -> bool {
+        self.is_device_known
     }
 
     /// Whether an account is linked.
@@ -236,7 +249,9 @@ impl<'s> Holder<'s> {
         let Some(challenge) = answer.member("challenge_id").map(str::to_owned) else { return done(answer) };
         self.prove(&challenge).await?;
         body["challenge_id"] = challenge.into();
-        done(self.ask(Method::POST, &path, &body).await)
+        let answer = done(self.ask(Method::POST, &path, &body).await)?;
+        self.is_device_known = true;
+        Ok(answer)
     }
 
     /// Gives the proof that a challenge asks for.
@@ -305,6 +320,7 @@ impl<'s> Holder<'s> {
             self.prove(&challenge).await?;
             body["challenge_id"] = challenge.into();
             done(self.ask(Method::POST, &path, &body).await)?;
+            self.is_device_known = true;
         }
         let code = self.code(&phone).await?;
         done(self.ask(Method::POST, &format!("{path}/confirm"), &json!({ "code": code })).await)?;

@@ -107,6 +107,9 @@ impl<'s> Crowd<'s> {
 
     async fn join(&mut self, number: usize) -> Option<(Time, Intent)> {
         let person = &mut self.people[number];
+        if mem::take(&mut person.life.has_new_name) {
+            person.take_new_name().await;
+        }
         let mistyped = person.life.mistypes(&mut self.luck, &person.known.pin);
         let now = person.holder.client.stage.now();
         let joined = if person.holder.wallet().is_empty() { person.holder.join().await } else { Ok(()) };
@@ -145,6 +148,10 @@ impl<'s> Crowd<'s> {
             self.figures.unreachable += 1;
             return None;
         }
+        // The bank writes the new name into its books when it is told of it.
+        if let Some((known, budget)) = person.rewritten.take() {
+            (person.known, person.budget) = (known, budget);
+        }
         person.link_tries += 1;
         person.link_refused.get_or_insert(refused.by);
         if person.link_tries < chosen::LINK_TRIES {
@@ -182,7 +189,6 @@ impl<'s> Crowd<'s> {
         let person = &mut self.people[number];
         if person.life.loses_phone.take_if(|lost| *lost <= day).is_some() {
             person.holder.lose_device();
-            person.has_paid = false;
         }
         person.life.changes_bank.take_if(|changed| *changed <= day)?;
         let (known, budget) = person.other.take()?;
@@ -369,16 +375,16 @@ impl<'s> Crowd<'s> {
             }
         }
         self.figures.movements += 1;
-        let asked = self.people[number].holder.challenges;
+        let holder = &self.people[number].holder;
+        let (asked, was_known) = (holder.challenges, holder.is_device_known());
         let done = match refused {
             Some(refused) => Err(refused),
             None => self.move_out(number, wish, way).await,
         };
         let person = &mut self.people[number];
-        // What leaves to people and banks always takes a proof, and so does the first payment of a device, or a large one.
+        // What leaves to people and banks always takes a proof, and so does the first of whatever a device does, or a large payment.
         let is_small = matches!(way, Way::Pay(_)) && wish <= chosen::PAY_PROVEN_YEN;
-        let is_beyond = is_small && person.has_paid && person.holder.challenges > asked;
-        person.has_paid |= matches!(way, Way::Pay(_)) && done.is_ok();
+        let is_beyond = is_small && was_known && person.holder.challenges > asked;
         self.figures.challenged += u64::from(is_beyond);
         match done {
             Ok(()) => {
@@ -441,9 +447,9 @@ impl<'s> Crowd<'s> {
             if amount < TOP_UP_YEN_MIN {
                 break;
             }
-            let before = person.holder.challenges;
+            let (before, was_known) = (person.holder.challenges, person.holder.is_device_known());
             let asked = person.holder.top_up(amount).await;
-            let is_beyond = amount <= chosen::TOP_UP_PROVEN_YEN && person.holder.challenges > before;
+            let is_beyond = amount <= chosen::TOP_UP_PROVEN_YEN && was_known && person.holder.challenges > before;
             self.figures.challenged += u64::from(is_beyond);
             match asked {
                 Ok(asked) if asked.status == "settled" => {
@@ -514,5 +520,59 @@ impl Way {
             Self::Pay(_) => false,
             Self::Send(_) | Self::PayOut => true,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::options::Staging;
+    use super::super::run::prepare;
+    use super::super::scenario::moment;
+    use super::super::{presets, stage};
+    use super::*;
+    use sandbox::people::Population;
+    use sandbox::registry::Registry;
+
+    #[tokio::test]
+    async fn a_new_name_costs_a_day_a_shared_telephone_nothing_and_a_new_one_a_proof_that_is_no_challenge() {
+        let (preset, begin) = (presets::find("hardened").expect("it is there"), moment("2020-08-29"));
+        let staging = Staging { seed: 1, begin, people: 60, preset: &preset };
+        let stage = stage::Stage::open(&staging).await.expect("it opens");
+        let (shops, _) = prepare(&stage).await.expect("shops and a vendor");
+        let (registry, population) = (Registry::read(), Population { seed: 1, people: 60 });
+        let openings = population.openings(&registry).skip(5);
+        let rich = openings.filter(|opening| opening.customer.phone.is_some() && opening.balance.amount() > 100_000);
+        let people: Vec<Honest> = rich.map(|opening| Honest { opening, other: None }).take(3).collect();
+        let end = begin.plus_milliseconds(7 * DAY_MS);
+        let mut crowd = Crowd::new(&stage, 1, &people, shops, [begin, end]);
+        for person in &mut crowd.people {
+            person.life.has_new_name = false;
+        }
+        let (married, sharers) = (1, [0, 2]);
+        crowd.people[married].life.has_new_name = true;
+        for person in sharers {
+            crowd.people[person].holder.share_device(7);
+        }
+        for person in 0..3 {
+            crowd.act(person, Intent::Join).await;
+        }
+        let linked = |crowd: &Crowd<'_>| [0, 1, 2].map(|person| crowd.people[person].holder.is_linked());
+        assert_eq!(linked(&crowd), [true, false, true], "{:?}", crowd.figures);
+        stage.reach(begin.plus_milliseconds(DAY_MS)).await.expect("a day later");
+        crowd.act(married, Intent::Join).await;
+        assert_eq!(linked(&crowd), [true; 3], "{:?}", crowd.figures);
+        let figures = &crowd.figures;
+        assert_eq!((figures.movements, figures.completed, figures.delayed, figures.refused), (3, 3, 1, 0));
+
+        crowd.people[0].life.loses_phone = Some(0);
+        crowd.live(0, stage.now()).await;
+        let before = crowd.people[0].holder.challenges;
+        crowd.top_up(0, 5_000).await;
+        assert_eq!(crowd.people[0].holder.challenges, before + 1, "a device that nobody knows takes a proof");
+        crowd.top_up(0, 1_000).await;
+        assert_eq!(crowd.people[0].holder.challenges, before + 1, "and is known then");
+        assert_eq!((crowd.figures.challenged, crowd.figures.completed), (0, 5), "{:?}", crowd.figures);
+        drop(crowd);
+        stage.close().expect("it closes");
     }
 }

@@ -4,8 +4,8 @@
 use super::luck::Luck;
 use super::scenario::honest::{
     CHANGE_BANK_PERCENT, DAY_WEIGHTS, ELDERLY_MISTYPE_PERCENT, FAMILY_PEOPLE, HOTELS, HOURS, KINDS, LOSE_PHONE_PERCENT,
-    MISTYPED_PERCENT, MOVEMENTS_PER_MILLE, PAY_DAY, PAY_DAY_WEIGHT, PAY_DAYS, SALE_DAYS, SALE_WEIGHT,
-    STUDENTS_A_CAMPUS, TRAVEL_PERCENT, TRIP_PERCENT, WEEKEND_HOURS,
+    MISTYPED_PERCENT, MOVEMENTS_PER_MILLE, NEW_NAME_PER_MILLE, PAY_DAY, PAY_DAY_WEIGHT, PAY_DAYS, SALE_DAYS,
+    SALE_WEIGHT, SHARED_PHONE_PERCENT, STUDENTS_A_CAMPUS, TRAVEL_PERCENT, TRIP_PERCENT, WEEKEND_HOURS,
 };
 use domain::{Day, Time};
 use jiff::civil::Weekday;
@@ -22,6 +22,8 @@ const FAMILY: u8 = 11;
 const CAMPUS: u8 = 12;
 /// Of hotels.
 const HOTEL: u8 = 13;
+/// People who use one telephone, where a family has one for several.
+const SHARERS: u32 = 2;
 
 /// In which surroundings somebody lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,10 @@ pub struct Life {
     kind: Kind,
     home: IpAddr,
     travels: bool,
+    /// They use the telephone of that family, which has one for two of them.
+    pub shares_phone: Option<u32>,
+    /// They have married, and their bank does not know the new name yet.
+    pub has_new_name: bool,
     /// So many days after the first one the telephone is lost.
     pub loses_phone: Option<i32>,
     /// So many days after the first one another bank is chosen.
@@ -54,19 +60,25 @@ pub struct Homes {
     alone: u32,
     families: u32,
     students: u32,
+    /// Whether two of the family that was drawn last use one telephone.
+    shares: bool,
 }
 
 impl Homes {
-    /// The network of the next one of that kind.
-    fn next(&mut self, kind: Kind) -> IpAddr {
+    /// The network of the next one of that kind, and which family's telephone they share, if they do.
+    fn next(&mut self, luck: &mut Luck, kind: Kind) -> (IpAddr, Option<u32>) {
         let (first, count, people) = match kind {
             Kind::Alone | Kind::Elderly => (ALONE, &mut self.alone, 1),
             Kind::Family => (FAMILY, &mut self.families, FAMILY_PEOPLE),
             Kind::Student => (CAMPUS, &mut self.students, STUDENTS_A_CAMPUS),
         };
-        let home = network(first, *count / people);
+        let (number, place) = (*count / people, *count % people);
         *count += 1;
-        home
+        if kind == Kind::Family && place == 0 {
+            self.shares = luck.percent(SHARED_PHONE_PERCENT);
+        }
+        let shares = kind == Kind::Family && self.shares && place < SHARERS;
+        (network(first, number), shares.then_some(number))
     }
 }
 
@@ -74,14 +86,15 @@ impl Life {
     /// The life of one more person, somewhere in `days`.
     pub fn draw(luck: &mut Luck, homes: &mut Homes, days: i32) -> Self {
         let kind = [Kind::Alone, Kind::Family, Kind::Student, Kind::Elderly][luck.weighted(KINDS.into_iter())];
-        let home = homes.next(kind);
+        let (home, shares_phone) = homes.next(luck, kind);
         let travels = luck.percent(TRAVEL_PERCENT);
         let mut some_day = |per_cent| {
             let day = i32::try_from(luck.between((1, i64::from(days)))).unwrap_or(1);
             luck.percent(per_cent).then_some(day)
         };
         let (loses_phone, changes_bank) = (some_day(LOSE_PHONE_PERCENT), some_day(CHANGE_BANK_PERCENT));
-        Self { kind, home, travels, loses_phone, changes_bank }
+        let has_new_name = luck.below(1_000) < NEW_NAME_PER_MILLE;
+        Self { kind, home, travels, shares_phone, has_new_name, loses_phone, changes_bank }
     }
 
     /// Where they are now: at home, or in a hotel.
@@ -174,6 +187,24 @@ mod tests {
         assert_eq!((most(Kind::Alone), most(Kind::Elderly)), (Some(1), Some(1)));
         let campuses = behind.values().filter(|kinds| kinds.len() > 3).count();
         assert!((2..=4).contains(&campuses), "a tenth of five thousand: {campuses}");
+    }
+
+    #[test]
+    fn some_families_have_one_telephone_for_two_and_some_people_have_a_new_name() {
+        let (mut luck, mut homes) = (Luck::new(1, "test"), Homes::default());
+        let lives: Vec<Life> = (0..20_000).map(|_| Life::draw(&mut luck, &mut homes, 60)).collect();
+        let mut users: std::collections::BTreeMap<u32, Vec<IpAddr>> = std::collections::BTreeMap::new();
+        for life in &lives {
+            users.entry(life.shares_phone.unwrap_or(u32::MAX)).or_default().push(life.home);
+        }
+        users.remove(&u32::MAX);
+        assert!(
+            users.values().all(|homes| homes.len() <= 2 && homes.iter().all(|home| *home == homes[0])),
+            "{users:?}"
+        );
+        assert!((50..150).contains(&users.len()), "of two thousand families: {}", users.len());
+        let renamed = lives.iter().filter(|life| life.has_new_name).count();
+        assert!((50..200).contains(&renamed), "{renamed}");
     }
 
     #[test]

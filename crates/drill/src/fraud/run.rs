@@ -146,7 +146,7 @@ fn population(options: &Options, people_max: u32) -> (Vec<Honest>, Vec<Opening>)
 }
 
 /// The identity vendor looks at documents from now on; and there are shops. With their ids, the token of the first one's till.
-async fn prepare(stage: &Stage) -> Result<(Vec<String>, String), String> {
+pub(super) async fn prepare(stage: &Stage) -> Result<(Vec<String>, String), String> {
     let mut staff = Client::new(stage, IpAddr::V4(Ipv4Addr::LOCALHOST));
     let script = json!({ "script": "document" });
     let set = staff.ask(Verb::PUT, &format!("{OUTSIDE}/sandbox/v1/identity"), &script).await;

@@ -303,6 +303,10 @@ pub mod honest {
     pub const ELDERLY_MISTYPE_PERCENT: u64 = 12;
     /// Of a hundred people, so many lose their telephone in the days of a drill and have a new one with the same number.
     pub const LOSE_PHONE_PERCENT: u64 = 2;
+    /// Of a thousand people, so many have married, and have a new name that their bank does not know yet.
+    pub const NEW_NAME_PER_MILLE: u64 = 5;
+    /// Of a hundred families, so many have two people who use one telephone between them.
+    pub const SHARED_PHONE_PERCENT: u64 = 5;
     /// Of a hundred people, so many take another bank for the wallet in these days, if they have a second account.
     pub const CHANGE_BANK_PERCENT: u64 = 2;
 }

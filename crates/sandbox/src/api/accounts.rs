@@ -137,6 +137,8 @@ pub(super) struct Opened {
     balance: Option<i64>,
     #[serde(default)]
     overdraft_max: Option<i64>,
+    #[serde(default)]
+    card_seed: Option<u64>,
 }
 
 pub(super) async fn open(
@@ -168,7 +170,7 @@ pub(super) async fn open(
         pin: Pin::parse(&asked.pin.unwrap_or_else(|| draw(4))).ok_or_else(|| malformed("pin", "Four digits."))?,
         mail: asked.mail,
         phone: asked.phone,
-        card_seed: u64::from_be_bytes(seed),
+        card_seed: asked.card_seed.unwrap_or(u64::from_be_bytes(seed)),
     };
     let command = account::Command::Open {
         number,
