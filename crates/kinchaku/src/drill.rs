@@ -3,6 +3,8 @@
 mod text;
 
 use clap::Args;
+use drill::fraud::presets::Trial;
+use drill::fraud::seeds::Seeds;
 use drill::fraud::{self, Options, Report, ablation, matrix, page, presets, scenario, tactics};
 use engine::{Clock as _, SystemClock};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -13,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
 use tactics::{Outcome, TACTICS, Tactics};
 
 /// A word that the command line did not mean: the exit code for it.
@@ -82,7 +85,7 @@ pub struct Drill {
     #[arg(long, value_name = "FILE.html", conflicts_with = "seeds")]
     report: Option<PathBuf>,
     /// The seed; the first one of several.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_parser = parse_seed)]
     seed: u64,
     /// How many seeds.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=1_000))]
@@ -95,7 +98,9 @@ pub struct Drill {
     json: bool,
 }
 
-/// Whether what the default controls promise was reached: every run under them is a test.
+/// Whether what the controls are held against was reached: every run under the default ones is a test, and so is every replay of
+/// the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Promises {
     Kept,
     Broken,
@@ -137,7 +142,7 @@ pub fn run(arguments: &Drill) -> ExitCode {
         Ok(_) if interrupted.load(Ordering::SeqCst) => ExitCode::from(INTERRUPTED),
         Ok(Promises::Kept) => ExitCode::SUCCESS,
         Ok(Promises::Broken) => {
-            tell("kinchaku drill: what is promised was not reached");
+            tell("kinchaku drill: what this run is held against was not reached");
             ExitCode::FAILURE
         }
     }
@@ -157,10 +162,26 @@ fn replay_all(arguments: &Drill, options: &Options, interrupted: &AtomicBool) ->
             break;
         }
     }
-    print(&if arguments.json { text::runs_json(&reports) } else { text::runs(&reports) });
+    let asked = arguments.seeds;
+    print(&if arguments.json { text::runs_json(&reports, asked) } else { text::runs(&reports, asked) });
     write_page(arguments, &reports[0], &[])?;
-    let missed = |report: &Report| !options.tactics.missed(report).is_empty();
-    Ok(Promises::of(options.preset.name != DEFAULT_PRESET || !reports.iter().any(missed)))
+    Ok(verdict(options, &reports))
+}
+
+/// What the reports come to, held against what runs under these controls are.
+fn verdict(options: &Options, reports: &[Report]) -> Promises {
+    Promises::of(match options.preset.trial {
+        Trial::Promises => reports.iter().all(|report| options.tactics.missed(report).is_empty()),
+        // Another attacker than that of the time is none that anything was published of.
+        Trial::History if options.method == Method::Both && options.tactics == TACTICS[0] => {
+            let far_off = Seeds::of(reports).far_off();
+            for figure in &far_off {
+                tell(&format!("kinchaku drill: more than a factor of two off: {figure}"));
+            }
+            far_off.is_empty()
+        }
+        Trial::History | Trial::None => true,
+    })
 }
 
 /// Writes the page, if one is wished for.
@@ -171,10 +192,15 @@ fn write_page(arguments: &Drill, report: &Report, rows: &[ablation::Row]) -> Res
 
 /// Runs all of `runs`, with a bar: the reports that there are, and why one failed.
 fn run_many(runs: &[Options], interrupted: &AtomicBool) -> (Vec<Option<Report>>, Option<String>) {
+    let style = bar_style("runs");
     let bar = stderr().is_terminal().then(|| ProgressBar::new(u64::try_from(runs.len()).unwrap_or(u64::MAX)));
-    let reports = fraud::run_many(runs, &|done| {
+    let bar = bar.map(|bar| bar.with_style(style));
+    let reports = fraud::run_many(runs, &|done, day| {
         if let Some(bar) = &bar {
             bar.set_position(u64::try_from(done).unwrap_or(0));
+            if let Some(day) = day {
+                bar.set_message(day.to_string());
+            }
         }
         !interrupted.load(Ordering::SeqCst)
     });
@@ -191,15 +217,16 @@ fn ablate(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Res
     let controls: Vec<ablation::Control> = ablation::CONTROLS.iter().copied().filter(named).collect();
     let (reports, failed) = run_many(&ablation::runs(options, &now, &then, &open, &controls), interrupted);
     let (rows, partial) = (ablation::rows(&reports, &controls), reports.iter().any(Option::is_none));
+    let halves = ablation::halves(&reports, &controls);
     let taken = |index: usize| reports.get(index).and_then(Option::as_ref).map(|report| report.yen_taken);
     let both = [(now.name, taken(0)), (then.name, taken(1))];
     if arguments.json {
         let all = json!({ "drill": options.scenario.name, "seed": options.seed, "partial": partial,
             "now": { "preset": now.name, "yen_taken": taken(0) }, "then": { "preset": then.name, "yen_taken": taken(1) },
-            "ablation": rows });
+            "ablation": rows, "halves": halves });
         print(&all.to_string());
     } else {
-        print(&text::ablation(&rows, both, partial));
+        print(&text::ablation(&rows, both, partial.then_some(halves.as_slice())));
     }
     if let Some(report) = reports.get(1).and_then(Option::as_ref) {
         write_page(arguments, report, &rows)?;
@@ -212,23 +239,28 @@ fn ablate(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Res
 }
 
 fn run_matrix(arguments: &Drill, options: &Options, interrupted: &AtomicBool) -> Result<Promises, String> {
-    let then = presets::find(options.scenario.then).expect("a preset of the house");
+    let [then, open] = [options.scenario.then, "open"].map(|name| presets::find(name).expect("a preset of the house"));
     let named = |tactics: &&Tactics| arguments.tactics.as_deref().is_none_or(|name| name == tactics.name);
     let ways = TACTICS.iter().filter(named).map(|tactics| changed(arguments, *tactics));
     let ways: Vec<Tactics> = ways.collect::<Result<_, _>>()?;
-    let (reports, failed) = run_many(&matrix::runs(options, &then, &ways), interrupted);
+    let (reports, failed) = run_many(&matrix::runs(options, [&then, &open], &ways), interrupted);
     let (rows, partial) = (matrix::rows(&reports, &ways), reports.iter().any(Option::is_none));
+    let halves = matrix::halves(&reports, &ways);
     if arguments.json {
         let all = json!({ "drill": options.scenario.name, "preset": options.preset.name, "seed": options.seed,
-            "then": then.name, "partial": partial, "matrix": rows });
+            "then": then.name, "partial": partial, "matrix": rows, "halves": halves });
         print(&all.to_string());
     } else {
-        print(&text::matrix(&rows, [options.preset.name, then.name], partial));
+        print(&text::matrix(&rows, [options.preset.name, then.name], partial.then_some(halves.as_slice())));
     }
     let is_missed = rows.iter().any(|row| row.outcome == Outcome::Missed);
     // Rows none of which shows anything are no test that was passed.
     let shows = rows.is_empty() || rows.iter().any(|row| row.outcome != Outcome::NotShown);
-    failed.map_or(Ok(Promises::of(options.preset.name != DEFAULT_PRESET || !is_missed && shows)), Err)
+    failed.map_or(Ok(Promises::of(options.preset.trial != Trial::Promises || !is_missed && shows)), Err)
+}
+
+fn parse_seed(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| format!("a seed is a whole number from 0 to {}", u64::MAX))
 }
 
 fn unknown(what: &str, name: &str, known: &[&str]) -> String {
@@ -273,36 +305,46 @@ fn changed(arguments: &Drill, tactics: Tactics) -> Result<Tactics, String> {
     Ok(Tactics { guess_minutes, top_up_yen, faces_percent, ..tactics })
 }
 
-/// Waits for Ctrl-C, for the terminal to go, or to be told to end.
-async fn told_to_end() -> std::io::Result<()> {
+/// Ends the run at the next simulated day when Ctrl-C comes, the terminal goes, or it is told to end; the second time it ends the
+/// process. `ready` goes as soon as all of that is heard.
+async fn heed(interrupted: &AtomicBool, ready: Sender<()>) -> std::io::Result<()> {
     use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut hang_up) = (signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
-    tokio::select! {
-        ended = tokio::signal::ctrl_c() => ended,
-        _ = terminate.recv() => Ok(()),
-        _ = hang_up.recv() => Ok(()),
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    let mut hang_up = signal(SignalKind::hangup())?;
+    drop(ready);
+    loop {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hang_up.recv() => {}
+        }
+        if interrupted.swap(true, Ordering::SeqCst) {
+            fraud::remove_data();
+            std::process::exit(i32::from(INTERRUPTED));
+        }
     }
 }
 
-/// Ctrl-C ends the run at the next simulated day; the second one ends the process.
+/// Listens to whoever wants it to end, on a thread of its own. What a run keeps is made only after that: it would stay.
 fn listen(interrupted: &Arc<AtomicBool>) {
-    let interrupted = Arc::clone(interrupted);
+    let (interrupted, (ready, is_ready)) = (Arc::clone(interrupted), channel());
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let Ok(runtime) = runtime else { return };
-        while runtime.block_on(told_to_end()).is_ok() {
-            if interrupted.swap(true, Ordering::SeqCst) {
-                fraud::remove_data();
-                std::process::exit(i32::from(INTERRUPTED));
-            }
-        }
+        runtime.and_then(|runtime| runtime.block_on(heed(&interrupted, ready)))
     });
+    // Nothing is ever sent: it ends when the other side is gone.
+    while is_ready.recv().is_ok() {}
+}
+
+/// A bar of so many of `what`, with the simulated date before it.
+fn bar_style(what: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(&format!("{{msg}} {{wide_bar}} {{pos}}/{{len}} {what} {{eta}}"));
+    style.unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 fn replay(options: &Options, interrupted: &AtomicBool) -> Result<Report, String> {
     let begin = SystemClock.monotonic_milliseconds();
-    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} days {eta}");
-    let style = style.unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = bar_style("days");
     let bar = stderr().is_terminal().then(|| ProgressBar::new(0).with_style(style));
     let report = fraud::run(options, &|day, done, days| {
         match &bar {
@@ -332,4 +374,28 @@ fn print(text: &str) {
 #[expect(clippy::print_stderr, reason = "progress goes beside the figures")]
 fn tell(text: &str) {
     eprintln!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use drill::fraud::report::Compared;
+
+    #[test]
+    fn a_run_is_held_against_what_its_controls_are_held_against() {
+        let check = |preset: &str, method, published_cases, yen_taken, comes_to| {
+            let scenario = scenario::find("september-2020").expect("it is there");
+            let preset = presets::find(preset).expect("it is there");
+            let options = Options { scenario, preset, method, tactics: TACTICS[0], seed: 1, honest: 0 };
+            let published = vec![Compared { published_cases, cases: 30, ..Compared::default() }];
+            let report = Report { published, yen_taken, ..Report::default() };
+            assert_eq!(verdict(&options, &[report]), comes_to, "{} {method:?}", options.preset.name);
+        };
+        check("hardened", Method::Both, 66, 0, Promises::Kept);
+        check("hardened", Method::Both, 66, 1, Promises::Broken);
+        check("as-of-2020", Method::Both, 60, 1, Promises::Kept);
+        check("as-of-2020", Method::Both, 66, 1, Promises::Broken);
+        check("as-of-2020", Method::Phish, 66, 1, Promises::Kept);
+        check("open", Method::Both, 66, 1, Promises::Kept);
+    }
 }

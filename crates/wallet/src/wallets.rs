@@ -27,7 +27,7 @@ impl Domain for Wallets {
     type Refusal = Refusal;
 
     const NAME: &'static str = "wallet";
-    const VOCABULARY: u32 = 498;
+    const VOCABULARY: u32 = 500;
     const TABLES: &'static [TableSpec] = table::SPECS;
     const ROWS_VERSION: u32 = 13;
 

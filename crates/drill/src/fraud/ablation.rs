@@ -3,6 +3,7 @@
 //! A control is a handful of values; turning it off means to take those values from another preset. Start reading at
 //! [`CONTROLS`].
 
+use super::many::Half;
 use super::presets::Preset;
 use super::{Options, Report};
 use serde::Serialize;
@@ -187,6 +188,17 @@ pub fn rows(reports: &[Option<Report>], controls: &[Control]) -> Vec<Row> {
     controls.iter().zip(pairs).filter_map(row).collect()
 }
 
+/// What was brought to its end, and has no row because the run beside it was not.
+pub fn halves(reports: &[Option<Report>], controls: &[Control]) -> Vec<Half> {
+    let names: Vec<&'static str> = controls.iter().map(|control| control.name).collect();
+    let has_base = reports.get(1).is_some_and(Option::is_some);
+    let pairs = reports.get(2..).unwrap_or_default();
+    if has_base { Half::of(&names, SIDES, pairs) } else { Half::all_of(&names, SIDES, pairs) }
+}
+
+/// The two runs of a control.
+const SIDES: [&str; 2] = ["all_but_it", "it_alone"];
+
 #[cfg(test)]
 mod tests {
     use super::super::presets;
@@ -202,7 +214,7 @@ mod tests {
             assert_ne!(format!("{off:?}"), format!("{now:?}"), "{} changes nothing", control.name);
             (control.take)(&mut taken, &open);
         }
-        taken.name = open.name;
+        (taken.name, taken.trial) = (open.name, open.trial);
         assert_eq!(format!("{taken:?}"), format!("{open:?}"), "what is off in `open` is some control's");
     }
 }

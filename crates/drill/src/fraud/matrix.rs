@@ -1,8 +1,9 @@
 //! One set of controls against every way of the attacker, and beside each the same way under the controls of the time. Start
 //! reading at [`runs`].
 
+use super::many::Half;
 use super::presets::Preset;
-use super::tactics::{Outcome, Tactics, Target};
+use super::tactics::{Entry, Outcome, Tactics, Target};
 use super::{Options, Report};
 
 /// Honest people beside an attacker under the controls of the time: they are there to be robbed, and are no figure of the table.
@@ -37,16 +38,25 @@ pub struct Row {
     pub outcome: Outcome,
     /// What of it was missed, by name.
     pub missed: Vec<&'static str>,
-    /// What the same way took under the controls of the time.
+    /// Whether honest people wanted enough to say of a thousand movements how many are refused.
+    pub shows_refused: bool,
+    /// What the same way took under the controls of the time, or under those of `then_preset`.
     pub then_yen_taken: i64,
+    /// Under which controls that was.
+    pub then_preset: String,
 }
 
-/// The runs of a matrix: two for each of `ways`, under the controls of `options` and under those of `then`.
-pub fn runs(options: &Options, then: &Preset, ways: &[Tactics]) -> Vec<Options> {
+/// The runs of a matrix: two for each of `ways`, under the controls of `options` and under those of `then`. Whoever links to the
+/// wallet of another person got nothing where the names were compared: beside those ways `open` stands, which takes any name.
+pub fn runs(options: &Options, [then, open]: [&Preset; 2], ways: &[Tactics]) -> Vec<Options> {
+    let beside = |tactics: &Tactics| {
+        let is_of_another = tactics.entry == Entry::RecruitsWallet;
+        if is_of_another && then.wallet.mandate.requires_name { open } else { then }
+    };
     let both = ways.iter().flat_map(|tactics| {
         let now = Options { tactics: *tactics, ..options.clone() };
         let honest = options.honest.min(THEN_HONEST_MAX);
-        [now.clone(), Options { preset: then.clone(), honest, ..now }]
+        [now.clone(), Options { preset: beside(tactics).clone(), honest, ..now }]
     });
     both.collect()
 }
@@ -70,10 +80,18 @@ pub fn rows(reports: &[Option<Report>], ways: &[Tactics]) -> Vec<Row> {
             reacting: now.worst.reacting,
             outcome: tactics.outcome(now, Some(then)),
             missed: tactics.missed(now),
+            shows_refused: now.honest.shows_refused(),
             then_yen_taken: then.yen_taken,
+            then_preset: then.preset.clone(),
         })
     };
     pairs.filter_map(row).collect()
+}
+
+/// What was brought to its end, and has no row because the run beside it was not.
+pub fn halves(reports: &[Option<Report>], ways: &[Tactics]) -> Vec<Half> {
+    let names: Vec<&'static str> = ways.iter().map(|tactics| tactics.name).collect();
+    Half::of(&names, ["now", "then"], reports)
 }
 
 const fn target_name(target: Target) -> &'static str {

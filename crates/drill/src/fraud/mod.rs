@@ -28,7 +28,7 @@ pub mod tactics;
 #[cfg(test)]
 mod tests;
 
-pub use many::run_many;
+pub use many::{Half, run_many};
 pub use report::Report;
 pub use run::{Options, Watch, run};
 pub use stage::remove_data;

@@ -62,6 +62,8 @@ fn figures(report: &Report) -> Markup {
             tr { td { "被害口座 / accounts" } td { (report.victims) } }
             tr { td { "攻撃者のやり方 / the attacker's way" } td { (report.tactics) } }
             tr { td { "入力の試行・的中 / tries, hits by guessing" } td { (report.attacker.tries) " / " (report.attacker.hits) } }
+            tr { td { "当時の報道では数万回に一回 / the accounts of the time say one hit in tens of thousands of tries" }
+                td { @if let Some(tries) = report.attacker.tries.checked_div(report.attacker.hits) { "1 / " (tries) } @else { "–" } } }
             tr { td { "一日以内に気づいた人の最大被害（被害額・流出） / worst hit of who reacted within a day: taken, escaped" }
                 td { (yen(report.worst.yen_taken)) " / " (yen(report.worst.yen_escaped)) } }
             tr { td { "十秒以内に届いた通知 / notices within ten seconds" } td { (report.notices.in_time) " / " (report.notices.due) } }

@@ -27,6 +27,19 @@ pub struct Preset {
     pub banks: BankPolicies,
     /// The stops that were made by hand, each at its moment.
     pub stops: Vec<Stop>,
+    /// What a run under it is held against.
+    pub trial: Trial,
+}
+
+/// What a run is held against: where something is, it is a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trial {
+    /// What is promised of these controls.
+    Promises,
+    /// What was published of the time when these were the controls.
+    History,
+    /// Nothing.
+    None,
 }
 
 /// A stop that somebody made.
@@ -63,6 +76,7 @@ fn hardened() -> Preset {
         rates: Rates::default(),
         banks: BankPolicies::Raised,
         stops: Vec::new(),
+        trial: Trial::Promises,
     }
 }
 
@@ -118,7 +132,7 @@ pub fn open() -> Preset {
         ..WindowPolicy::default()
     };
     let (velocity, rates, banks) = (Velocity::NONE, Rates::NONE, BankPolicies::AsOf2020);
-    Preset { name: "open", wallet, gateway, windows, velocity, rates, banks, stops: Vec::new() }
+    Preset { name: "open", wallet, gateway, windows, velocity, rates, banks, stops: Vec::new(), trial: Trial::None }
 }
 
 /// The controls of September 2020: a wallet takes a mail address and any name, a link takes what the bank asks for and the name
@@ -126,7 +140,7 @@ pub fn open() -> Preset {
 /// To send and to pay out took an identification then as well.
 fn as_of_2020() -> Preset {
     let (mut preset, today) = (open(), WalletPolicy::default());
-    preset.name = "as-of-2020";
+    (preset.name, preset.trial) = ("as-of-2020", Trial::History);
     preset.wallet.top_up.per_time_max = today.top_up.per_time_max;
     preset.wallet.top_up.per_month_max = today.top_up.per_month_max;
     preset.wallet.mandate.requires_name = true;
@@ -147,7 +161,7 @@ fn as_of_2020() -> Preset {
 /// banks of the sandbox: no stop is here.
 fn as_of_2019() -> Preset {
     let mut preset = open();
-    preset.name = "as-of-2019";
+    (preset.name, preset.trial) = ("as-of-2019", Trial::History);
     preset.wallet.top_up.tier_min = Tier::Phone;
     preset.wallet.top_up.per_time_max = Yen::new(100_000);
     preset.wallet.top_up.per_month_max = Yen::new(1_000_000);

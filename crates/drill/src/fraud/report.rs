@@ -60,7 +60,8 @@ pub struct Report {
     pub honest: Honest,
     /// Days from the first of the report to the last.
     pub simulated_days: i64,
-    /// Movements of money that were asked for.
+    /// What was asked for: what honest people wished, their links among it, and each top-up, payment, send and payout that the
+    /// attacker tried.
     pub movements: u64,
     /// Seconds of the machine's time.
     pub seconds: f64,
@@ -81,6 +82,8 @@ pub struct Attacker {
     pub links_granted: u64,
     /// Top-ups asked for.
     pub top_ups_tried: u64,
+    /// Payments, sends and payouts asked for.
+    pub exits_tried: u64,
     /// Steps that a control stopped, by its name.
     pub refused_by: BTreeMap<&'static str, u64>,
 }
@@ -212,8 +215,10 @@ pub struct Honest {
 const COMPLETED_PERCENT_MIN: u64 = 99;
 /// Of a hundred, so many are asked for more than usual at most.
 const CHALLENGED_PERCENT_MAX: u64 = 1;
-/// Of a thousand, so many are refused at most; a thousand that has begun counts as one, since nobody is refused in part.
+/// Of a thousand, so many are refused at most.
 const REFUSED_PER_MILLE_MAX: u64 = 1;
+/// Movements from which on that can be told: of fewer a single one is more than that.
+const REFUSED_SHOWN_MIN: u64 = 1_000;
 
 impl Honest {
     /// What of the bounds on their trouble is not kept, by name.
@@ -222,9 +227,14 @@ impl Honest {
         let parts = [
             ("completed", self.completed * 100 < all * COMPLETED_PERCENT_MIN),
             ("challenged", self.challenged * 100 > all * CHALLENGED_PERCENT_MAX),
-            ("refused", self.refused > all.div_ceil(1_000) * REFUSED_PER_MILLE_MAX),
+            ("refused", self.shows_refused() && self.refused * 1_000 > all * REFUSED_PER_MILLE_MAX),
         ];
         parts.into_iter().filter_map(|(name, is_missed)| is_missed.then_some(name))
+    }
+
+    /// Whether there were enough movements to say of a thousand how many are refused.
+    pub const fn shows_refused(&self) -> bool {
+        self.movements >= REFUSED_SHOWN_MIN
     }
 }
 
@@ -344,6 +354,46 @@ mod tests {
         assert_eq!((beside.cases_error_percent, beside.yen_error_percent), (0, -25));
         assert_eq!(beside.debited, Sum { cases: 1, yen: 1_000 });
         assert_eq!(beside.mistaken, Sum { cases: 1, yen: 300 });
+    }
+
+    #[test]
+    fn the_report_has_the_members_that_programs_read() {
+        let tally = || Tally { date: "2020-09-01".to_owned(), cases: 1, yen: 2 };
+        let report = Report { tallies: vec![tally()], debits: vec![tally()], ..Report::default() };
+        let json: serde_json::Value = serde_json::from_str(&report.to_json()).expect("it is JSON");
+        let has = |at: &str, names: &[&str]| {
+            let object = json.pointer(at).and_then(serde_json::Value::as_object).expect("it is there");
+            for name in names {
+                assert!(object.contains_key(*name), "{at}/{name} of {json}");
+            }
+        };
+        has(
+            "",
+            &[
+                "drill",
+                "preset",
+                "seed",
+                "cases",
+                "victims",
+                "banks_hit",
+                "yen_taken",
+                "yen_returned",
+                "yen_escaped",
+                "first_detection_hours",
+                "attacker",
+                "tallies",
+                "debits",
+                "honest",
+                "simulated_days",
+                "movements",
+                "seconds",
+            ],
+        );
+        has("/attacker", &["tries", "wallets", "links_tried", "links_granted", "top_ups_tried", "refused_by"]);
+        has("/honest", &["holders", "movements", "completed", "authentications", "challenged", "delayed", "refused"]);
+        for day in ["/tallies/0", "/debits/0"] {
+            has(day, &["date", "cases", "yen"]);
+        }
     }
 
     #[test]

@@ -293,7 +293,7 @@ impl Drill<'_> {
             banks: taken.banks,
             honest: self.crowd.figures.clone(),
             simulated_days: self.stage.now().milliseconds_since(begin) / DAY_MS,
-            movements: self.crowd.figures.movements + self.gang.figures.top_ups_tried,
+            movements: self.crowd.figures.movements + self.gang.figures.top_ups_tried + self.gang.figures.exits_tried,
             seconds: 0.0,
         }
     }

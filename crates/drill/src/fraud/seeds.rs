@@ -48,6 +48,8 @@ pub struct End {
     pub bank: Option<String>,
     /// What was published.
     pub published: Sum,
+    /// The cases were put in: what comes out of it shows nothing.
+    pub are_cases_given: bool,
     /// What was debited here.
     pub debited: Sums,
 }
@@ -72,8 +74,9 @@ pub struct Seeds {
 }
 
 impl Seeds {
-    /// Of `reports`, which are of one scenario.
+    /// Of those of `reports`, all of one scenario, that were brought to their last day: what was cut has smaller losses.
     pub fn of(reports: &[Report]) -> Self {
+        let reports: Vec<&Report> = reports.iter().filter(|report| !report.partial).collect();
         let series = |index: usize, compared: &Compared| {
             let sums = |pick: &dyn Fn(&Compared) -> Sum| {
                 Sums::of(reports.iter().filter_map(|report| report.published.get(index)).map(pick))
@@ -91,6 +94,7 @@ impl Seeds {
         let ends = ends.into_iter().flatten().map(|(index, end)| End {
             bank: end.bank.clone(),
             published: Sum { cases: end.published_cases, yen: end.published_yen },
+            are_cases_given: end.are_cases_given,
             debited: Sums::of(
                 reports
                     .iter()
@@ -108,6 +112,25 @@ impl Seeds {
             series: published.into_iter().flatten().map(|(index, compared)| series(index, compared)).collect(),
             in_the_end: ends.collect(),
         }
+    }
+}
+
+impl Seeds {
+    /// The medians that are less than half of what was published, or more than twice it, each in words.
+    pub fn far_off(&self) -> Vec<String> {
+        let known = self.series.iter().map(|series| (series.at.as_str(), series.published, series.known, false));
+        let ends = self
+            .in_the_end
+            .iter()
+            .map(|end| (end.bank.as_deref().unwrap_or("in the end"), end.published, end.debited, end.are_cases_given));
+        let figures = known.chain(ends).flat_map(|(at, published, here, are_cases_given)| {
+            let cases = (!are_cases_given).then_some((at, "cases", count(published.cases), here.cases.median));
+            cases.into_iter().chain([(at, "yen", published.yen, here.yen.median)])
+        });
+        let is_far =
+            |published: i64, here: i64| here.saturating_mul(2) < published || here > published.saturating_mul(2);
+        let far = figures.filter(|(_, _, published, here)| is_far(*published, *here));
+        far.map(|(at, what, published, here)| format!("{at}: {here} {what}, published {published}")).collect()
     }
 }
 
@@ -132,6 +155,7 @@ fn count(count: u64) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::report::ComparedEnd;
     use super::*;
 
     #[test]
@@ -143,6 +167,45 @@ mod tests {
         check(&[7], [7, 7, 7]);
         check(&[9, -1], [-1, 9, 9]);
         check(&[5, 1, 3], [1, 3, 5]);
+    }
+
+    #[test]
+    fn what_is_more_than_a_factor_of_two_from_what_was_published_is_named() {
+        let check = |[known, yen, end, end_yen]: [i64; 4], named: &[&str]| {
+            let cases = |cases: i64| u64::try_from(cases).expect("not negative");
+            let report = Report {
+                published: vec![Compared {
+                    at: "noon".to_owned(),
+                    published_cases: 66,
+                    published_yen: 1_000,
+                    cases: cases(known),
+                    yen,
+                    ..Compared::default()
+                }],
+                in_the_end: vec![
+                    ComparedEnd {
+                        bank: Some("9900".to_owned()),
+                        published_cases: 10,
+                        published_yen: 100,
+                        cases: cases(end),
+                        yen: end_yen,
+                        ..ComparedEnd::default()
+                    },
+                    ComparedEnd {
+                        are_cases_given: true,
+                        published_cases: 128,
+                        published_yen: 0,
+                        ..ComparedEnd::default()
+                    },
+                ],
+                ..Report::default()
+            };
+            assert_eq!(Seeds::of(&[report]).far_off(), named);
+        };
+        check([33, 2_000, 5, 200], &[]);
+        check([32, 2_001, 5, 200], &["noon: 32 cases, published 66", "noon: 2001 yen, published 1000"]);
+        check([66, 1_000, 21, 49], &["9900: 21 cases, published 10", "9900: 49 yen, published 100"]);
+        assert!(Seeds::of(&[]).far_off().is_empty());
     }
 
     #[test]
@@ -163,5 +226,11 @@ mod tests {
         assert_eq!((one.published.cases, one.known.cases), (66, Range { least: 60, median: 65, most: 70 }));
         assert_eq!(one.debited.cases, Range { least: 80, median: 90, most: 100 });
         assert_eq!(one.mistaken.cases, Range { least: 0, median: 1, most: 2 });
+        let cut = Report { partial: true, ..run(1, 1, 0) };
+        assert_eq!(
+            Seeds::of(&[run(60, 90, 1), run(70, 80, 2), run(65, 100, 0), cut]),
+            seeds,
+            "what was cut is in no range"
+        );
     }
 }

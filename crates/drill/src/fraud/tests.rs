@@ -2,8 +2,9 @@
 
 use super::report::{Honest, Notices, Worst};
 use super::scenario::{self, Method, Scenario};
-use super::tactics::{self, Outcome, TACTICS, Tactics, Target};
-use super::{Options, Report, ablation, matrix, page, presets, run, run_many};
+use super::tactics::{self, Entry, Outcome, TACTICS, Tactics, Target};
+use super::{Half, Options, Report, ablation, matrix, page, presets, report, run, run_many};
+use wallet::Policy as WalletPolicy;
 
 fn small() -> &'static Scenario {
     scenario::find("small").expect("it is there")
@@ -67,6 +68,12 @@ fn an_ablation_has_two_runs_for_each_control_and_a_row_for_it() {
     reports[3] = None;
     let fewer = ablation::rows(&reports, controls);
     assert_eq!((fewer.len(), fewer[0].control), (controls.len() - 1, controls[1].name), "one was cut");
+    let half = Half { of: controls[0].name, side: "all_but_it", yen_taken: 2, yen_escaped: 0 };
+    assert_eq!(ablation::halves(&reports, controls), [half], "and what was run beside it is not lost");
+    reports[1] = None;
+    assert!(ablation::rows(&reports, controls).is_empty(), "nothing to compare the honest with");
+    assert_eq!(ablation::halves(&reports, controls).len(), 2 * controls.len() - 1);
+    reports[1] = Some(Report::default());
     let page = page::page(&Report::default(), &rows);
     assert!(page.contains(controls[0].name) && !page.contains("http"), "the page needs nothing else");
 }
@@ -86,7 +93,7 @@ fn both(scenario: &'static Scenario, method: Method, tactics: Tactics) -> [Repor
     let [now, then] = ["hardened", scenario.then].map(|name| presets::find(name).expect("it is there"));
     let options = Options { scenario, preset: now, method, tactics, seed: 1, honest: 4 };
     let runs = [options.clone(), Options { preset: then, ..options }];
-    let (reports, failed) = run_many(&runs, &|_| true);
+    let (reports, failed) = run_many(&runs, &|_, _| true);
     assert_eq!(failed, None);
     let mut reports = reports.into_iter().flatten();
     [(); 2].map(|()| reports.next().expect("both ran"))
@@ -104,6 +111,14 @@ fn a_coached_victim_who_reacts_within_a_day_loses_little_and_is_told_in_time() {
     assert!(now.worst.yen_escaped <= tactics::ESCAPED_YEN_MAX, "{}", now.to_json());
     assert!(now.notices.due > 0 && now.notices.in_time == now.notices.due, "{}", now.to_json());
     assert!(then.yen_taken > now.yen_taken, "{}", then.to_json());
+}
+
+#[test]
+fn who_may_send_no_more_goes_to_the_shops_with_the_rest() {
+    let [now, _] = row(way("coached-mules"));
+    let sent_max = WalletPolicy::default().ageing.send_per_day_max.amount();
+    let victims = i64::try_from(now.victims).expect("few");
+    assert!(victims > 0 && now.yen_escaped > victims * sent_max, "{}", now.to_json());
 }
 
 #[test]
@@ -130,6 +145,27 @@ fn a_guesser_with_recruits_wallets_comes_to_the_banks_pages_and_is_stopped_there
 }
 
 #[test]
+fn a_guessers_wrong_pins_are_what_the_first_factor_refused_and_the_same_seed_repeats() {
+    let [preset] = of(["as-of-2020"]);
+    let options = Options { scenario: small(), preset, method: Method::Guess, tactics: TACTICS[0], seed: 1, honest: 2 };
+    let report = run(&options, &|_, _, _| true).expect("it runs");
+    let report::Attacker { tries, hits, refused_by, .. } = &report.attacker;
+    let wrong = refused_by.get("bank_first_factor").copied().unwrap_or(0);
+    assert!(wrong > 0 && hits + refused_by.values().sum::<u64>() >= *tries, "right or refused: {}", report.to_json());
+    assert_eq!(report.to_json(), run(&options, &|_, _, _| true).expect("it runs").to_json());
+}
+
+#[test]
+fn a_guesser_with_patience_types_once_from_each_address() {
+    let [preset] = of(["as-of-2020"]);
+    let options =
+        Options { scenario: small(), preset, method: Method::Guess, tactics: way("slow"), seed: 1, honest: 0 };
+    let report = run(&options, &|_, _, _| true).expect("it runs");
+    let report::Attacker { tries, links_tried, .. } = report.attacker;
+    assert!(tries > 0 && tries <= links_tried, "{tries} of {links_tried}");
+}
+
+#[test]
 fn who_has_a_login_alone_brings_nothing_out() {
     let [now, then] = row(way("taken-over"));
     assert!(now.attacker.tries > 0, "{}", now.to_json());
@@ -147,14 +183,34 @@ fn a_link_that_is_sent_to_the_victim_links_no_other_wallet() {
     assert_eq!((now.attacker.links_granted, now.yen_taken), (0, 0), "{}", now.to_json());
 }
 
+/// The presets of those names.
+fn of<const N: usize>(names: [&str; N]) -> [presets::Preset; N] {
+    names.map(|name| presets::find(name).expect("it is there"))
+}
+
+#[test]
+fn a_recruited_persons_wallet_takes_nothing_now_and_something_where_no_name_is_compared() {
+    let ([now, then, open], ways) = (of(["hardened", "as-of-2020", "open"]), [way("recruits")]);
+    let options =
+        Options { scenario: small(), preset: now, method: Method::Phish, tactics: ways[0], seed: 1, honest: 0 };
+    let (reports, failed) = run_many(&matrix::runs(&options, [&then, &open], &ways), &|_, _| true);
+    assert_eq!(failed, None);
+    let [row] = matrix::rows(&reports, &ways).try_into().expect("one row");
+    assert_eq!((row.yen_taken, row.then_preset.as_str(), row.outcome), (0, "open", Outcome::Met), "{row:?}");
+    assert!(row.then_yen_taken > 0, "{row:?}");
+}
+
 #[test]
 fn a_matrix_has_two_runs_for_each_way_and_a_row_for_it() {
-    let [now, then] = ["hardened", "as-of-2020"].map(|name| presets::find(name).expect("it is there"));
+    let [now, then, open] = of(["hardened", "as-of-2020", "open"]);
     let options =
         Options { scenario: small(), preset: now, method: Method::Phish, tactics: TACTICS[0], seed: 1, honest: 50 };
-    let runs = matrix::runs(&options, &then, TACTICS);
+    let runs = matrix::runs(&options, [&then, &open], TACTICS);
     assert_eq!(runs.len(), 2 * TACTICS.len());
-    assert!(runs.iter().skip(1).step_by(2).all(|run| run.preset.name == "as-of-2020" && run.honest < 50));
+    for beside in runs.iter().skip(1).step_by(2) {
+        let preset = if beside.tactics.entry == Entry::RecruitsWallet { "open" } else { "as-of-2020" };
+        assert_eq!((beside.preset.name, beside.honest < 50), (preset, true), "{}", beside.tactics.name);
+    }
     let mut reports: Vec<Option<Report>> = (0..runs.len())
         .map(|index| Some(Report { yen_taken: i64::try_from(index).expect("few"), ..Report::default() }))
         .collect();
@@ -163,6 +219,8 @@ fn a_matrix_has_two_runs_for_each_way_and_a_row_for_it() {
     assert_eq!((rows[0].outcome, rows[1].outcome), (Outcome::Met, Outcome::Missed), "of the second two yen were taken");
     reports[0] = None;
     assert_eq!(matrix::rows(&reports, TACTICS)[0].tactics, TACTICS[1].name, "a run that was cut has no row");
+    let half = Half { of: TACTICS[0].name, side: "then", yen_taken: 1, yen_escaped: 0 };
+    assert_eq!(matrix::halves(&reports, TACTICS), [half], "and what was run beside it is not lost");
 }
 
 #[test]
@@ -209,7 +267,9 @@ fn a_promise_is_kept_where_something_was_at_stake_and_all_of_it_was() {
         let honest = Honest { movements, completed: movements, refused, ..Honest::default() };
         Report { honest, ..Report::default() }
     };
-    check(Target::Nothing, refused(757, 1), 1, Outcome::Met, &[]);
-    check(Target::Nothing, refused(757, 2), 1, Outcome::Missed, &["refused"]);
-    check(Target::Nothing, refused(1_001, 2), 1, Outcome::Met, &[]);
+    check(Target::Nothing, refused(1_000, 1), 1, Outcome::Met, &[]);
+    check(Target::Nothing, refused(1_000, 2), 1, Outcome::Missed, &["refused"]);
+    check(Target::Nothing, refused(1_001, 2), 1, Outcome::Missed, &["refused"]);
+    check(Target::Nothing, refused(999, 2), 1, Outcome::Met, &[]);
+    assert!(!refused(999, 0).honest.shows_refused() && refused(1_000, 0).honest.shows_refused());
 }

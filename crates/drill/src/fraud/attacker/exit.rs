@@ -76,9 +76,10 @@ impl<'s> Gang<'s> {
             }
             Exit::Resellers | Exit::Insiders => self.bring_out(&mut holder, account, funds, Out::Shop).await,
         };
-        // Whoever may not send can still buy.
+        // Whoever may not send, or not so much, can still buy.
+        let is_sent = matches!(self.tactics.exit, Exit::Mules | Exit::Payouts);
         let (left, refusal) = match refusal {
-            Some(Control::Identification) => self.bring_out(&mut holder, account, left, Out::Shop).await,
+            Some(_) if is_sent => self.bring_out(&mut holder, account, left, Out::Shop).await,
             refusal => (left, refusal),
         };
         let mark = &mut self.marks[number];
@@ -107,6 +108,7 @@ impl<'s> Gang<'s> {
             if amount < YEN_MIN {
                 break;
             }
+            self.figures.exits_tried += 1;
             let gone = match out {
                 Out::Shop => self.buy(holder, amount).await,
                 Out::OwnAccount => holder.pay_out(amount).await,
@@ -127,6 +129,23 @@ impl<'s> Gang<'s> {
             }
         }
         (left, refusal)
+    }
+
+    /// Brings out what somebody carries, as far as it goes: what stopped it.
+    async fn bring_all_out(
+        &mut self,
+        holder: &mut Holder<'s>,
+        carries: &mut [(AccountNumber, i64)],
+        out: Out,
+    ) -> Option<Control> {
+        for (account, yen) in carries {
+            let (left, refusal) = self.bring_out(holder, *account, *yen, out).await;
+            *yen = left;
+            if refusal.is_some() {
+                return refusal;
+            }
+        }
+        None
     }
 
     async fn buy(&mut self, holder: &mut Holder<'s>, amount: i64) -> Result<(), Refused> {
@@ -155,6 +174,7 @@ impl<'s> Gang<'s> {
             if amount < YEN_MIN {
                 break;
             }
+            self.figures.exits_tried += 1;
             match holder.send(&wallet, amount).await {
                 Ok(()) => left -= amount,
                 Err(refused) => {
@@ -186,19 +206,17 @@ impl<'s> Gang<'s> {
         let mut carries: Vec<(AccountNumber, i64)> = self.mules[number].carries.drain(..).collect();
         let next = number + 1;
         let is_last = next.is_multiple_of(CHAIN_LENGTH) || next >= self.mules.len();
-        let mut refusal = None;
-        if is_last {
-            let out = if self.tactics.exit == Exit::Payouts { Out::OwnAccount } else { Out::Shop };
-            for (account, yen) in &mut carries {
-                (*yen, refusal) = self.bring_out(&mut holder, *account, *yen, out).await;
-                if refusal.is_some() {
-                    break;
-                }
-            }
+        let is_paid_out = self.tactics.exit == Exit::Payouts;
+        let mut refusal = if is_last {
+            let out = if is_paid_out { Out::OwnAccount } else { Out::Shop };
+            self.bring_all_out(&mut holder, &mut carries, out).await
         } else {
-            let (left, stopped) = self.pass_on(next, &mut holder, &carries, done).await;
-            refusal = stopped;
+            let (left, refusal) = self.pass_on(next, &mut holder, &carries, done).await;
             keep(&mut carries, left);
+            refusal
+        };
+        if refusal.is_some() && (is_paid_out || !is_last) {
+            refusal = self.bring_all_out(&mut holder, &mut carries, Out::Shop).await;
         }
         let mule = &mut self.mules[number];
         mule.holder = Some(holder);

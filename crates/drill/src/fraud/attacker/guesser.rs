@@ -3,7 +3,7 @@
 use super::super::controls::Control;
 use super::super::holder::{Credentials, Holder, Refused, Typed};
 use super::super::scenario::attack::{PINS, TRIES_MAX};
-use super::super::tactics::Entry;
+use super::super::tactics::{Entry, HOURLY};
 use super::{Deed, Done, Gang, HOUR_MS, Mark, Person, anybody};
 use domain::Time;
 
@@ -161,8 +161,18 @@ impl<'s> Gang<'s> {
                 Typed::Again(again) if again.answer.status == 429 => {
                     return Err(Refused { by: Control::SprayDetection, left: None });
                 }
-                Typed::Again(again) => form = *again,
-                Typed::Over(Refused { by: Control::BankFirstFactor, .. }) => return Ok(None),
+                Typed::Again(again) => {
+                    self.refused(Control::BankFirstFactor);
+                    if self.tactics.guess_minutes.0 >= HOURLY.0 {
+                        // Who has patience tries once from an address.
+                        return Ok(None);
+                    }
+                    form = *again;
+                }
+                Typed::Over(Refused { by: Control::BankFirstFactor, .. }) => {
+                    self.refused(Control::BankFirstFactor);
+                    return Ok(None);
+                }
                 Typed::Over(refused) => {
                     if refused.by == Control::BankSecondFactor {
                         done.touched.push(known.account);
