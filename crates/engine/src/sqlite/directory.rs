@@ -178,8 +178,13 @@ fn check_file(directory: &Path, migrations: &Migrations) -> Result<(), StoreErro
     let path = directory.join(migrations.file);
     let Some(header) = check_header(&path, migrations)? else { return Ok(()) };
     let length = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-    let log = fs::metadata(directory.join(format!("{}-wal", migrations.file))).map_or(0, |metadata| metadata.len());
-    if log == 0 && length < u64::from(header.pages) * header.page_bytes {
+    // What stands in a log or, of a first start that was cut off, in a rollback journal is SQLite's to put right.
+    let is_beside = |suffix| {
+        let beside = fs::metadata(directory.join(format!("{}{suffix}", migrations.file)));
+        beside.is_ok_and(|metadata| metadata.len() > 0)
+    };
+    let is_whole = length >= u64::from(header.pages) * header.page_bytes;
+    if !is_whole && !["-wal", "-journal"].into_iter().any(is_beside) {
         return Err(StoreError::Damaged(format!(
             "{} is cut short: it has {length} bytes of {}; restore it from a backup{}",
             path.display(),

@@ -144,6 +144,22 @@ fn a_truncated_journal_is_refused() {
 }
 
 #[test]
+fn a_first_start_that_lost_power_between_two_pages_begins_anew() {
+    let mut bench = Bench::new(SqliteOptions::default());
+    bench.close();
+    let file = fs::File::options().write(true).open(bench.file(JOURNAL_FILE)).expect("the journal opens");
+    file.set_len(8_192).expect("its other pages never came to the disk");
+    bench.check_refused_unwritten("is cut short");
+    // The head of a rollback journal of SQLite: no record, and before its transaction the file had no page.
+    let head = [0xd9d5_05f9_u32, 0x20a1_63d7, 0, 0, 0, 512, 4_096].map(u32::to_be_bytes).concat();
+    let beside = bench.file(JOURNAL_FILE).with_extension("sqlite-journal");
+    fs::write(beside, [head, vec![0; 484]].concat()).expect("the rollback journal is written");
+    fs::remove_file(bench.file(STATE_FILE)).expect("nor did the rows");
+    bench.reopen().expect("SQLite takes back what it had begun");
+    bench.commit(&[1]).expect("the commit is taken");
+}
+
+#[test]
 fn a_cut_tail_is_noticed_at_the_start() {
     let mut bench = Bench::new(SqliteOptions::default());
     bench.commit(&[1, 2, 3]).expect("the commit is taken");
